@@ -1,0 +1,130 @@
+/**
+ * Element-wise math as data.
+ *
+ * An `Expr` is a small tree over the inputs of a `map` kernel, numbers known when it is built (`constant`), numbers
+ * given at each run (`param`: a learning rate changes without compiling anew), and random numbers counted by the
+ * element's index. Each backend prints the same tree in its own language (a JavaScript closure, WebAssembly SIMD,
+ * WGSL), so that they can't drift apart; `sameAs` keys let it keep what it compiled.
+ *
+ * Everything is computed in float32 (float64 in plain loops over float64 tensors). A comparison gives 1 or 0, and
+ * is 0 where a NaN takes part, except `ne`. `min` and `max` hand a NaN on.
+ */
+
+/** Functions of one argument. */
+export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sin' | 'cos' | 'tanh' | 'floor' | 'isnan';
+
+/** Functions of two arguments; `pow(a, b)` is for a >= 0 (NaN below it unless b is a whole number). */
+export type BinaryOp =
+  | 'add'
+  | 'sub'
+  | 'mul'
+  | 'div'
+  | 'pow'
+  | 'min'
+  | 'max'
+  | 'eq'
+  | 'ne'
+  | 'lt'
+  | 'le'
+  | 'gt'
+  | 'ge';
+
+/** One node of the tree. */
+export type Expr =
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'param'; readonly index: number }
+  /** A uniform number in [0, 1): word `lane` of the map's draw at this element (core/random.ts). */
+  | { readonly kind: 'random'; readonly lane: 0 | 1 }
+  | { readonly kind: 'unary'; readonly op: UnaryOp; readonly a: Expr }
+  | { readonly kind: 'binary'; readonly op: BinaryOp; readonly a: Expr; readonly b: Expr }
+  /** `a` where `condition` isn't 0, else `b`. */
+  | { readonly kind: 'where'; readonly condition: Expr; readonly a: Expr; readonly b: Expr };
+
+/** A number stands for the constant node of that value. */
+export type ExprLike = Expr | number;
+
+function lift(e: ExprLike): Expr {
+  return typeof e === 'number' ? { kind: 'constant', value: e } : e;
+}
+
+const unary =
+  (op: UnaryOp) =>
+  (a: ExprLike): Expr => ({ kind: 'unary', op, a: lift(a) });
+
+const binary =
+  (op: BinaryOp) =>
+  (a: ExprLike, b: ExprLike): Expr => ({ kind: 'binary', op, a: lift(a), b: lift(b) });
+
+/** Builders, one for each kind of node: `e.mul(e.input(0), e.param(0))`. */
+export const e = {
+  input: (index: number): Expr => ({ kind: 'input', index }),
+  constant: (value: number): Expr => ({ kind: 'constant', value }),
+  param: (index: number): Expr => ({ kind: 'param', index }),
+  random: (lane: 0 | 1 = 0): Expr => ({ kind: 'random', lane }),
+  where: (condition: ExprLike, a: ExprLike, b: ExprLike): Expr => ({
+    kind: 'where',
+    condition: lift(condition),
+    a: lift(a),
+    b: lift(b),
+  }),
+  neg: unary('neg'),
+  abs: unary('abs'),
+  exp: unary('exp'),
+  log: unary('log'),
+  sqrt: unary('sqrt'),
+  sin: unary('sin'),
+  cos: unary('cos'),
+  tanh: unary('tanh'),
+  floor: unary('floor'),
+  isnan: unary('isnan'),
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div'),
+  pow: binary('pow'),
+  min: binary('min'),
+  max: binary('max'),
+  eq: binary('eq'),
+  ne: binary('ne'),
+  lt: binary('lt'),
+  le: binary('le'),
+  gt: binary('gt'),
+  ge: binary('ge'),
+} as const;
+
+/** A text that two trees share exactly when they are the same: the key of caches of compiled kernels. */
+export function exprKey(expr: Expr): string {
+  switch (expr.kind) {
+    case 'input':
+      return `i${expr.index}`;
+    case 'constant':
+      return Object.is(expr.value, -0) ? '-0' : String(expr.value);
+    case 'param':
+      return `p${expr.index}`;
+    case 'random':
+      return `r${expr.lane}`;
+    case 'unary':
+      return `${expr.op}(${exprKey(expr.a)})`;
+    case 'binary':
+      return `${expr.op}(${exprKey(expr.a)},${exprKey(expr.b)})`;
+    case 'where':
+      return `where(${exprKey(expr.condition)},${exprKey(expr.a)},${exprKey(expr.b)})`;
+  }
+}
+
+/** Whether random numbers occur in the tree. */
+export function usesRandom(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'random':
+      return true;
+    case 'unary':
+      return usesRandom(expr.a);
+    case 'binary':
+      return usesRandom(expr.a) || usesRandom(expr.b);
+    case 'where':
+      return usesRandom(expr.condition) || usesRandom(expr.a) || usesRandom(expr.b);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Shapes, strides and views.
+ *
+ * A tensor's elements lie in one buffer; a `View` says where: element `[i0, i1, ...]` is found at
+ * `offset + i0 * strides[0] + i1 * strides[1] + ...`, counted in elements. Reshape, permute, slice, flip and
+ * expand only make new views: a stride of 0 repeats an axis (broadcasting), a negative one walks it backwards.
+ */
+import { ArgumentError } from './errors.js';
+
+/** Element types. `float64` exists on CPU devices only, for checking gradients. */
+export type DType = 'float32' | 'float64' | 'int32' | 'uint8';
+
+/** The typed arrays that hold a dtype's elements on the host. */
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** Sizes of the axes, outermost first: images are `[N, C, H, W]`. A scalar is `[]`. */
+export type Shape = readonly number[];
+
+/** Bytes an element takes. */
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  uint8: 1,
+};
+
+/** Makes a zeroed host array of `length` elements. */
+export function makeArray(dtype: DType, length: number): TypedArray {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(length);
+    case 'float64':
+      return new Float64Array(length);
+    case 'int32':
+      return new Int32Array(length);
+    case 'uint8':
+      return new Uint8Array(length);
+  }
+}
+
+/** The dtype whose elements a host array holds. */
+export function dtypeOf(data: TypedArray): DType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
+  return data instanceof Int32Array ? 'int32' : 'uint8';
+}
+
+/** A buffer of one backend, by the number that backend gave it (an address, or a key of its table). */
+export type BufferId = number;
+
+/** Where a tensor's elements lie. */
+export interface View {
+  readonly buffer: BufferId;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Distance between neighbours along each axis, in elements; 0 repeats, negative goes backwards. */
+  readonly strides: readonly number[];
+  /** Index of element `[0, 0, ...]`, in elements. */
+  readonly offset: number;
+}
+
+/** Number of elements: the product of the sizes. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const n of shape) size *= n;
+  return size;
+}
+
+/** Strides of a dense row-major layout. */
+export function contiguousStrides(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** Whether the view's elements lie densely in row-major order (axes of size 1 may have any stride). */
+export function isContiguous(view: { readonly shape: Shape; readonly strides: readonly number[] }): boolean {
+  let step = 1;
+  for (let axis = view.shape.length - 1; axis >= 0; axis--) {
+    const n = view.shape[axis]!;
+    if (n !== 1 && view.strides[axis] !== step) return n === 0 || sizeOf(view.shape) === 0;
+    step *= n;
+  }
+  return true;
+}
+
+/** `[2, 3]` as people write it: `2x3`, and `scalar` for no axes. */
+export function formatShape(shape: Shape): string {
+  return shape.length === 0 ? 'scalar' : shape.join('x');
+}
+
+/** Whether two shapes are equal. */
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((n, axis) => n === b[axis]);
+}
+
+/**
+ * The shape that all of `shapes` broadcast to, by NumPy's rule: aligned at the last axis, sizes must be equal or 1.
+ * @throws {ArgumentError} naming `op` and the shapes that don't fit.
+ */
+export function broadcastShapes(op: string, ...shapes: readonly Shape[]): number[] {
+  const rank = Math.max(0, ...shapes.map((shape) => shape.length));
+  const result = new Array<number>(rank).fill(1);
+  for (const shape of shapes) {
+    for (let i = 0; i < shape.length; i++) {
+      const axis = rank - shape.length + i;
+      const n = shape[i]!;
+      if (n === 1 || n === result[axis]) continue;
+      if (result[axis] !== 1) {
+        const list = shapes.map(formatShape).join(', ');
+        throw new ArgumentError(
+          `${op}: shapes ${list} don't broadcast: axis ${axis} has both ${result[axis]} and ${n}`,
+        );
+      }
+      result[axis] = n;
+    }
+  }
+  return result;
+}
+
+/** The same elements seen with a larger `shape`: new and size-1 axes repeat with stride 0. */
+export function broadcastTo(view: View, shape: Shape): View {
+  const lead = shape.length - view.shape.length;
+  const strides = shape.map((n, axis) => {
+    const i = axis - lead;
+    return i < 0 || (view.shape[i] === 1 && n !== 1) ? 0 : view.strides[i]!;
+  });
+  return { ...view, shape, strides };
+}
+
+/**
+ * Turns a possibly negative axis into one in `[0, rank)`.
+ * @throws {ArgumentError} when there is no such axis.
+ */
+export function normalizeAxis(op: string, axis: number, rank: number): number {
+  const result = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || result < 0 || result >= rank) {
+    throw new ArgumentError(`${op}: axis ${axis} doesn't exist in a tensor of ${rank} axes`);
+  }
+  return result;
+}

@@ -1,0 +1,29 @@
+/**
+ * Where the program is: step, phase and layer. Set by training loops, layers and the tape; read by the transfer
+ * ledger and by profiles. Purely descriptive: no result depends on it.
+ */
+
+/** The phases of a training step. */
+export type Phase = 'forward' | 'backward' | 'update';
+
+/** The current place; plain fields, set by whoever knows. */
+export const trace: { step: number; phase: Phase; layer: string } = { step: 0, phase: 'forward', layer: '' };
+
+/** Runs `fn` (which may be async) with `trace.layer` set to `layer`, and sets it back. */
+export function inLayer<T>(layer: string, fn: () => T): T {
+  const outer = trace.layer;
+  trace.layer = layer;
+  const restore = (): void => {
+    trace.layer = outer;
+  };
+  let result: T;
+  try {
+    result = fn();
+  } catch (error) {
+    restore();
+    throw error;
+  }
+  if (result instanceof Promise) void result.then(restore, restore);
+  else restore();
+  return result;
+}
