@@ -1,0 +1,122 @@
+/**
+ * A pool of decoding threads, and the data set of image files that uses one.
+ *
+ * A call is split into jobs of a few files, so that threads share the work evenly; each writes to its own slots of
+ * one shared buffer, which makes the result independent of their number and order.
+ */
+import { availableParallelism } from 'node:os';
+import { Tinypool } from 'tinypool';
+import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from './dataset.js';
+import type { DecodeFailure, DecodeJob, ImageSource } from './decode-worker.js';
+
+/** Files decoded in one job at most. */
+const filesPerJob = 64;
+
+/** Decoding threads. Close it, or they stay. */
+export class DecodePool {
+  private readonly pool: Tinypool;
+
+  /** @param workers number of threads; default: one for each core, at most 8. */
+  constructor(readonly workers: number = Math.min(8, availableParallelism())) {
+    this.pool = new Tinypool({
+      filename: new URL('./decode-worker.js', import.meta.url).href,
+      minThreads: workers,
+      maxThreads: workers,
+      isolateWorkers: false,
+    });
+  }
+
+  /**
+   * Decodes files to [N, 3, height, width].
+   * @returns the planes (slots of unreadable files are zero) and the reason for each file that failed, by position.
+   */
+  async decode(
+    sources: readonly ImageSource[],
+    height: number,
+    width: number,
+  ): Promise<{ planes: Uint8Array; failures: Map<number, string> }> {
+    const size = 3 * height * width;
+    const target = new SharedArrayBuffer(sources.length * size);
+    const step = Math.max(1, Math.min(filesPerJob, Math.ceil(sources.length / this.workers / 2)));
+    const failures = new Map<number, string>();
+    const jobs: Promise<void>[] = [];
+    for (let start = 0; start < sources.length; start += step) {
+      const part = sources.slice(start, start + step);
+      const job: DecodeJob = { sources: part, height, width, target, offset: start * size };
+      jobs.push(
+        this.pool.run(job).then((failed: DecodeFailure[]) => {
+          for (const { at, reason } of failed) failures.set(start + at, reason);
+        }),
+      );
+    }
+    await Promise.all(jobs);
+    return { planes: new Uint8Array(target), failures };
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+}
+
+/** An image file of a data set. */
+export interface LabelledFile {
+  /** Path within the data set, for messages. */
+  readonly name: string;
+  readonly source: ImageSource;
+  readonly label: number;
+}
+
+/** A data set of image files, decoded each time they're loaded. */
+export class FileDataset implements Dataset {
+  readonly imageShape: readonly [3, number, number];
+  readonly labels: Int32Array;
+  private readonly failed = new Map<number, Unreadable>();
+
+  /** @param pool the threads that decode, which other data sets may share; whoever opened it closes it. */
+  constructor(
+    readonly name: string,
+    readonly classes: readonly string[],
+    private readonly files: readonly LabelledFile[],
+    height: number,
+    width: number,
+    private readonly pool: DecodePool,
+  ) {
+    this.imageShape = [3, height, width];
+    this.labels = Int32Array.from(files, (file) => file.label);
+  }
+
+  get length(): number {
+    return this.files.length;
+  }
+
+  get unreadable(): readonly Unreadable[] {
+    return [...this.failed.values()];
+  }
+
+  async load(indices: ArrayLike<number>): Promise<LoadedImages> {
+    checkIndices(this.name, this.length, indices);
+    const [c, height, width] = this.imageShape;
+    const asked = Array.from(indices);
+    const files = asked.map((index) => this.files[index]!);
+    const { planes, failures } = await this.pool.decode(
+      files.map((file) => file.source),
+      height,
+      width,
+    );
+    for (const [at, reason] of failures) {
+      this.failed.set(asked[at]!, { name: files[at]!.name, reason });
+    }
+    // What could be read moves up over the gaps.
+    const size = c * height * width;
+    const read = asked.map((_, at) => at).filter((at) => !failures.has(at));
+    for (const [to, from] of read.entries()) {
+      if (to !== from) planes.copyWithin(to * size, from * size, (from + 1) * size);
+    }
+    return {
+      images: planes.subarray(0, read.length * size),
+      labels: Int32Array.from(read, (at) => files[at]!.label),
+      indices: Uint32Array.from(read, (at) => asked[at]!),
+    };
+  }
+}
