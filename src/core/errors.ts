@@ -33,6 +33,11 @@ export class DeviceLostError extends TandemError {
   override readonly name = 'DeviceLostError';
 }
 
+/** A kernel failed while it ran or was compiled: thrown at the next await, naming the kernel and what went wrong. */
+export class KernelError extends TandemError {
+  override readonly name = 'KernelError';
+}
+
 /** A file or folder is missing, damaged, or not what it was taken for. */
 export class DataError extends TandemError {
   override readonly name = 'DataError';

@@ -1,0 +1,8 @@
+/**
+ * The fast kernels there are: for each a plan (plan.ts) over emitted WebAssembly. A kernel without a plan, and
+ * arguments that its plan declines, run as plain loops.
+ */
+import type { PlanTable } from '../plan.js';
+
+/** A plan for each kernel that has one. */
+export const plans: PlanTable = {};

@@ -1,0 +1,87 @@
+/**
+ * Worker threads, the same in Node (`node:worker_threads`) and in browsers (module workers).
+ */
+import type { TeamMember, TeamMessage } from './control.js';
+import { isNode } from './features.js';
+
+/** What a started thread tells its starter. */
+export interface ThreadEvents {
+  message(message: TeamMessage): void;
+  /** The thread ended without being asked to. */
+  died(reason: string): void;
+}
+
+/** A started thread. */
+export interface Thread {
+  /** Whether the process must stay alive while the thread does (browsers: no difference). */
+  keepAlive(on: boolean): void;
+  /** Ends it, wherever it is; resolves when it has ended. */
+  terminate(): Promise<void>;
+}
+
+/** Starts worker.js as one member of a team. */
+export async function startThread(member: TeamMember, events: ThreadEvents): Promise<Thread> {
+  return isNode() ? startInNode(member, events) : startInBrowser(member, events);
+}
+
+async function startInNode(member: TeamMember, events: ThreadEvents): Promise<Thread> {
+  const { Worker } = await import('node:worker_threads');
+  // execArgv: what the program's own start needed (an --eval, a loader) doesn't suit this file.
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: member, execArgv: [] });
+  let ended = false;
+  worker.on('message', (message: TeamMessage) => events.message(message));
+  worker.on('error', (error: unknown) => {
+    if (!ended) events.died(String(error));
+    ended = true;
+  });
+  worker.on('exit', (code) => {
+    if (!ended) events.died(`it exited with code ${code}`);
+    ended = true;
+  });
+  return {
+    keepAlive(on) {
+      if (on) worker.ref();
+      else worker.unref();
+    },
+    async terminate() {
+      ended = true;
+      await worker.terminate();
+    },
+  };
+}
+
+async function startInBrowser(member: TeamMember, events: ThreadEvents): Promise<Thread> {
+  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = (event: MessageEvent<TeamMessage>) => events.message(event.data);
+  worker.onerror = (event) => events.died(event.message || 'its script failed to load');
+  worker.postMessage(member);
+  return {
+    keepAlive() {},
+    async terminate() {
+      worker.terminate();
+    },
+  };
+}
+
+/** What a worker sees of its starter. */
+export interface Parent {
+  readonly member: TeamMember;
+  post(message: TeamMessage, transfer?: ArrayBuffer[]): void;
+}
+
+/** Called in a worker: what it was started with, and the way back. */
+export async function connectToParent(): Promise<Parent> {
+  if (isNode()) {
+    const { parentPort, workerData } = await import('node:worker_threads');
+    if (!parentPort) throw new Error('worker.js was run by itself; openDevice starts it');
+    const port = parentPort;
+    return { member: workerData, post: (message, transfer) => port.postMessage(message, transfer) };
+  }
+  return new Promise((resolve) => {
+    self.onmessage = (event: MessageEvent<TeamMember>) =>
+      resolve({
+        member: event.data,
+        post: (message, transfer = []) => self.postMessage(message, { transfer }),
+      });
+  });
+}
