@@ -10,29 +10,33 @@
  * moving `head`, the team retires them by moving `tail`; what lies between is in flight. A command is one header slot
  * `[slots it takes, opcode, a, b]` and its payload, which starts on a slot and never wraps around the ring's end (a
  * `skip` command fills the rest). Payload words of `run` are handed to kernels where they lie.
+ *
+ * Commands below `firstAlone` are for the whole team: all threads run them and meet at their end. The others are for
+ * thread 0, which goes on by itself, so that small work doesn't have to wait for threads to wake up.
  */
 import type { TypedArray } from '../../core/shape.js';
 
 /** Indices of the control words in an Int32Array over the memory. */
 export const control = {
-  /** Position after the last published command. */
+  /** Position after the last published command, and whether thread 0 sleeps on it. */
   head: 16,
-  /** Threads of the team asleep on `head`. */
-  headSleepers: 32,
-  /** Position after the last command that all threads have finished. */
+  headSleepers: 17,
+  /** Position after the last published command for the whole team, and how many of the others sleep on it. */
+  teamHead: 32,
+  teamHeadSleepers: 33,
+  /** Position after the last finished command, and how many (threads and the caller) sleep on it. */
   tail: 48,
-  /** Threads (and the caller) asleep on `tail`. */
-  tailSleepers: 64,
-  /** Threads that have finished the command at `tail`. */
-  arrived: 80,
+  tailSleepers: 49,
+  /** Threads that have finished the command at `tail`, when it is one for the whole team. */
+  arrived: 64,
   /** 64 KiB pages the memory has: a thread that sees a new number looks at the memory anew. */
-  pages: 96,
+  pages: 80,
   /** Whether an error lies at `errorAt`: one of `errorState`. */
-  errorState: 112,
+  errorState: 96,
   /** The failed command's opcode and word `a`, and the bytes of the error's text. */
-  errorOpcode: 113,
-  errorOperand: 114,
-  errorLength: 115,
+  errorOpcode: 97,
+  errorOperand: 98,
+  errorLength: 99,
 } as const;
 
 /** Values of the word `control.errorState`. */
@@ -56,27 +60,32 @@ export const pageBytes = 1 << 16;
 
 /** What a command does; `a` and `b` are its header's words, the payload stands in brackets. */
 export const opcode = {
-  /** Nothing: fills the ring's end. */
-  skip: 0,
   /** Every thread calls function `a` with the payload's address. */
-  run: 1,
+  run: 0,
   /** Every thread compiles module `a` from [address, bytes]. */
-  load: 2,
+  load: 1,
   /** Every thread looks up function `a` in module `b`, by its exported name at [address, bytes]. */
-  bind: 3,
-  /** Thread 0 runs a plain loop, JSON text at [address, bytes]; `a` is its number among the functions' names. */
-  loop: 4,
-  /** Thread 0 copies: [to, from, bytes]. */
-  copy: 5,
-  /** Thread 0 notes the time. */
-  mark: 6,
-  /** Thread 0 posts the reply to request `a`: everything before has run. */
-  fence: 7,
+  bind: 2,
+  /** Nothing: fills the ring's end. */
+  skip: 3,
+  /** As `run`, by a team of one. */
+  runAlone: 4,
+  /** A plain loop, JSON text at [address, bytes]; `a` is its number among the functions' names. */
+  loop: 5,
+  /** Copies: [to, from, bytes]. */
+  copy: 6,
+  /** Notes the time. */
+  mark: 7,
+  /** Posts the reply to request `a`: everything before has run. */
+  fence: 8,
   /** As `fence`, with a copy of the elements of dtype `dtypes[b]` at [address, count]. */
-  read: 8,
+  read: 9,
   /** As `fence`, with the times noted since the last reply, in milliseconds. */
-  marks: 9,
+  marks: 10,
 } as const;
+
+/** The first opcode that concerns thread 0 only. */
+export const firstAlone = opcode.skip;
 
 /** dtypes by the number that `read` gives them. */
 export const dtypes = ['float32', 'float64', 'int32', 'uint8'] as const;
@@ -94,30 +103,3 @@ export interface TeamMember {
 export type TeamMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'reply'; readonly id: number; readonly data: TypedArray };
-
-/**
- * Waits while word `index` holds `value`: spins for `spinMilliseconds`, then sleeps (counted in word `sleepers`, so
- * that whoever changes the word knows to wake).
- */
-export function waitWhile(
-  words: Int32Array,
-  index: number,
-  value: number,
-  sleepers: number,
-  spinMilliseconds: number,
-): void {
-  for (let i = 0; i < 100; i++) if (Atomics.load(words, index) !== value) return;
-  const end = performance.now() + spinMilliseconds;
-  do {
-    for (let i = 0; i < 100; i++) if (Atomics.load(words, index) !== value) return;
-  } while (performance.now() < end);
-  Atomics.add(words, sleepers, 1);
-  while (Atomics.load(words, index) === value) Atomics.wait(words, index, value);
-  Atomics.sub(words, sleepers, 1);
-}
-
-/** Sets word `index` and wakes those asleep on it. */
-export function publish(words: Int32Array, index: number, value: number, sleepers: number): void {
-  Atomics.store(words, index, value);
-  if (Atomics.load(words, sleepers) > 0) Atomics.notify(words, index);
-}

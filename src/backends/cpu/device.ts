@@ -121,7 +121,7 @@ class CpuDevice implements Backend {
     this.planner = {
       threads,
       features,
-      run: (module, fn, words) => this.open(fn).run(module, fn, words),
+      run: (module, fn, words, alone) => this.open(fn).run(module, fn, words, alone),
       temporary: (bytes) => this.temporary(bytes),
       table: (key, make) => this.table(key, make),
     };

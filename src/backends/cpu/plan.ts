@@ -27,8 +27,11 @@ export interface KernelModule {
 export interface Planner {
   readonly threads: number;
   readonly features: Features;
-  /** Enqueues `fn` of `module` with `words` (int32; `floatBits` for floats) on every thread, and a barrier. */
-  run(module: KernelModule, fn: string, words: readonly number[]): void;
+  /**
+   * Enqueues `fn` of `module` with `words` (int32; `floatBits` for floats) on every thread, and a barrier; with
+   * `alone` on one thread as `fn(address, 0, 1)`, for work of a few microseconds, too little to wake the others for.
+   */
+  run(module: KernelModule, fn: string, words: readonly number[], alone?: boolean): void;
   /** Memory with unspecified contents, the plan's own until its last command has run. */
   temporary(bytes: number): number;
   /** A constant table, made once for `key` and kept while the device is open. */

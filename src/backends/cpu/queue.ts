@@ -3,7 +3,8 @@
  */
 import { DeviceLostError } from '../../core/errors.js';
 import type { Progress } from './allocator.js';
-import { control, opcode, publish, ringAt, ringSlots, slotBytes, slotWords } from './control.js';
+import { control, firstAlone, opcode, ringAt, ringSlots, slotBytes, slotWords } from './control.js';
+import { publish } from './wait.js';
 
 /** Bytes of a payload that may stand in the ring itself; more must lie elsewhere in the memory. */
 export const inlineBytes = (ringSlots * slotBytes) / 8;
@@ -32,7 +33,7 @@ export class Queue implements Progress {
   push(code: number, a: number, b: number, payload: readonly number[]): void {
     const at = this.reserve(code, a, b, payload.length);
     for (let i = 0; i < payload.length; i++) this.words[at + i] = payload[i]!;
-    this.publish();
+    this.publish(code);
   }
 
   /**
@@ -47,7 +48,7 @@ export class Queue implements Progress {
     this.words[at + payload.length] = address;
     this.words[at + payload.length + 1] = bytes.length;
     new Uint8Array(this.words.buffer, address, bytes.length).set(bytes);
-    this.publish();
+    this.publish(code);
   }
 
   /** Position up to which all commands have run. */
@@ -71,7 +72,7 @@ export class Queue implements Progress {
     if (slots > toEnd) {
       this.waitUntil(ringSlots - toEnd);
       this.writeHeader(toEnd, opcode.skip, 0, 0);
-      this.publish();
+      this.publish(opcode.skip);
     }
     this.waitUntil(ringSlots - slots);
     return this.writeHeader(slots, code, a, b);
@@ -87,8 +88,9 @@ export class Queue implements Progress {
     return at + slotWords;
   }
 
-  private publish(): void {
+  private publish(code: number): void {
     publish(this.words, control.head, this.enqueued | 0, control.headSleepers);
+    if (code < firstAlone) publish(this.words, control.teamHead, this.enqueued | 0, control.teamHeadSleepers);
   }
 
   /** Blocks until at most `slots` slots are in flight: asleep where that is allowed, spinning elsewhere. */

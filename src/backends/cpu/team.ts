@@ -103,9 +103,9 @@ export class Team {
     this.keepAlive(false);
   }
 
-  /** Enqueues function `fn` of `module`, with `words` in memory, on every thread. */
-  run(module: KernelModule, fn: string, words: readonly number[]): void {
-    this.queue.push(opcode.run, this.functionNumber(module, fn), 0, words);
+  /** Enqueues function `fn` of `module`, with `words` in memory, on every thread or on one `alone`. */
+  run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
+    this.queue.push(alone ? opcode.runAlone : opcode.run, this.functionNumber(module, fn), 0, words);
   }
 
   /** Enqueues a plain loop. */

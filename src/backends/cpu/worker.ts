@@ -1,6 +1,6 @@
 /**
- * One thread of a device's team: reads every command of the ring (control.ts), does its share, and meets the others
- * before the next one.
+ * One thread of a device's team. Thread 0 runs every command of the ring (control.ts); the others do their share of
+ * those for the whole team, after which all meet.
  *
  * The thread never returns to its event loop: it sleeps in `Atomics.wait` when there is nothing to do, and posts
  * replies without being asked by message. What goes wrong in a command is written down for the caller's next await
@@ -14,22 +14,22 @@ import {
   errorAt,
   errorBytes,
   errorState,
+  firstAlone,
   heapAt,
   opcode,
-  publish,
   ringAt,
   ringSlots,
   slotWords,
-  waitWhile,
 } from './control.js';
 import { enableRelaxedSimd } from './features.js';
 import { arrayAt, decodeLoop, type LoopCall } from './loopCommand.js';
 import { loops } from './loops/index.js';
 import { connectToParent } from './thread.js';
+import { Patience, publish } from './wait.js';
 
-/** Milliseconds to watch for the next command, and for the others at the end of one, before going to sleep. */
-const idleSpin = 0.03;
-const barrierSpin = 0.1;
+/** For the next command, and for the others at the end of one (milliseconds). */
+const idle = new Patience(0.03, 0.03);
+const meeting = new Patience(0.005, 0.1);
 
 type KernelFunction = (address: number, thread: number, threads: number) => void;
 
@@ -70,10 +70,10 @@ function bind(fn: number, module: number, name: string): void {
   else throw new Error(`there is no exported function ${name}`);
 }
 
-function run(fn: number, address: number): void {
+function run(fn: number, address: number, team: number): void {
   const call = functions[fn];
   if (call === undefined) throw new Error('it was not found in its module');
-  call(address, thread, threads);
+  call(address, thread, team);
 }
 
 function loop<K extends KernelName>({ kernel, args }: LoopCall<K>): void {
@@ -86,37 +86,31 @@ function reply(id: number, data: TypedArray): void {
 
 /** This thread's share of the command whose header is at word `at`. */
 function execute(at: number): void {
-  const code = words[at + 1]!;
   const a = words[at + 2]!;
   const b = words[at + 3]!;
   const payload = at + slotWords;
-  if (code === opcode.run) {
-    run(a, payload * 4);
-    return;
-  }
-  const first = words[payload]! >>> 0;
-  const second = words[payload + 1]! >>> 0;
-  if (code === opcode.load) load(a, first, second);
-  else if (code === opcode.bind) bind(a, b, textAt(first, second));
-  else if (thread === 0) executeAlone(code, a, b, first, second, words[payload + 2]! >>> 0);
-}
-
-/** The commands that thread 0 runs while the others wait. */
-function executeAlone(
-  code: number,
-  a: number,
-  b: number,
-  first: number,
-  second: number,
-  third: number,
-): void {
-  switch (code) {
+  const [first, second] = [words[payload]! >>> 0, words[payload + 1]! >>> 0];
+  switch (words[at + 1]) {
+    case opcode.run:
+      run(a, payload * 4, threads);
+      break;
+    case opcode.runAlone:
+      run(a, payload * 4, 1);
+      break;
+    case opcode.load:
+      load(a, first, second);
+      break;
+    case opcode.bind:
+      bind(a, b, textAt(first, second));
+      break;
     case opcode.loop:
       loop(decodeLoop(textAt(first, second), memory.buffer));
       break;
-    case opcode.copy:
-      new Uint8Array(memory.buffer, first, third).set(new Uint8Array(memory.buffer, second, third));
+    case opcode.copy: {
+      const bytes = words[payload + 2]! >>> 0;
+      new Uint8Array(memory.buffer, first, bytes).set(new Uint8Array(memory.buffer, second, bytes));
       break;
+    }
     case opcode.mark:
       marks.push(performance.now());
       break;
@@ -144,31 +138,56 @@ function noteError(at: number, error: unknown): void {
   Atomics.store(words, control.errorState, written);
 }
 
-/** Meets the others; the last to come retires the command. */
-function finish(position: number, next: number): void {
-  if (threads > 1 && Atomics.add(words, control.arrived, 1) + 1 < threads) {
-    waitWhile(words, control.tail, position, control.tailSleepers, barrierSpin);
-    return;
-  }
-  words[control.arrived] = 0;
-  publish(words, control.tail, next, control.tailSleepers);
+/** Index of the header word of the command at `position`. */
+function headerAt(position: number): number {
+  return ringAt / 4 + (position & (ringSlots - 1)) * slotWords;
 }
 
-parent.post({ kind: 'ready' });
-for (let position = 0; ; ) {
-  waitWhile(words, control.head, position, control.headSleepers, idleSpin);
+/** Runs the command at `position`, meets the others if it was for all, and gives the position after it. */
+function step(position: number): number {
   if (Atomics.load(words, control.pages) !== pages) {
-    // Another thread's growth may not have reached this one's view of the memory; growing by nothing fetches it.
+    // Growth by another thread may not have reached this one's view of the memory; growing by nothing fetches it.
     memory.grow(0);
     pages = Atomics.load(words, control.pages);
   }
-  const at = ringAt / 4 + (position & (ringSlots - 1)) * slotWords;
+  const at = headerAt(position);
+  const alone = words[at + 1]! >= firstAlone;
   const next = (position + words[at]!) | 0;
   try {
     execute(at);
   } catch (error) {
     noteError(at, error);
   }
-  finish(position, next);
-  position = next;
+  if (!alone && threads > 1 && Atomics.add(words, control.arrived, 1) + 1 < threads) {
+    meeting.waitWhile(words, control.tail, position, control.tailSleepers);
+  } else {
+    Atomics.store(words, control.arrived, 0);
+    publish(words, control.tail, next, control.tailSleepers);
+  }
+  return next;
+}
+
+/** Waits until thread 0 has come to a command for the whole team, and gives its position. */
+function awaitTeamCommand(): number {
+  for (;;) {
+    const position = Atomics.load(words, control.tail);
+    const code = Atomics.load(words, headerAt(position) + 1);
+    // Only if the tail is still there was that the command's opcode, and not one written over it later.
+    if (Atomics.load(words, control.tail) !== position) continue;
+    if (code < firstAlone) return position;
+    meeting.waitWhile(words, control.tail, position, control.tailSleepers);
+  }
+}
+
+parent.post({ kind: 'ready' });
+if (thread === 0) {
+  for (let position = 0; ; ) {
+    idle.waitWhile(words, control.head, position, control.headSleepers);
+    position = step(position);
+  }
+} else {
+  for (let position = 0; ; ) {
+    idle.waitWhile(words, control.teamHead, position, control.teamHeadSleepers);
+    position = step(awaitTeamCommand());
+  }
 }
