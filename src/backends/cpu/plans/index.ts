@@ -3,6 +3,9 @@
  * arguments that its plan declines, run as plain loops.
  */
 import type { PlanTable } from '../plan.js';
+import { planMap } from './map.js';
 
 /** A plan for each kernel that has one. */
-export const plans: PlanTable = {};
+export const plans: PlanTable = {
+  map: planMap,
+};

@@ -288,6 +288,8 @@ export const f32x4 = {
   pmax: v128Binary(0xeb),
   convertI32x4S: v128Unary(0xfa),
   convertI32x4U: v128Unary(0xfb),
+  /** The two float64 lanes, rounded, in the low half; zeros above. */
+  demoteF64x2Zero: v128Unary(0x5e),
   /** `a * b + c`, rounded once or twice, as the machine likes (relaxed SIMD). */
   relaxedMadd: ternary('v128', simd(0x105)),
   /** `c - a * b`, rounded once or twice (relaxed SIMD). */
@@ -296,8 +298,9 @@ export const f32x4 = {
 
 /** Four int32 lanes; comparisons give all ones or all zeros in a lane. */
 export const i32x4 = {
-  /** The number in each lane. */
-  const: (value: number): V128 => new Value('v128', [simd(0x0c), bytesOf(new Int32Array(4).fill(value))]),
+  /** One number for all lanes, or one for each. */
+  const: (...lanes: [number] | [number, number, number, number]): V128 =>
+    new Value('v128', [simd(0x0c), bytesOf(Int32Array.from({ length: 4 }, (_, i) => lanes[i] ?? lanes[0]))]),
   splat: unary('i32', 'v128', simd(0x11)),
   extractLane: (a: V128, lane: number): Value<'i32'> => new Value('i32', [a.code, simd(0x1b), lane]),
   replaceLane: (a: V128, lane: number, value: I32): V128 =>
@@ -352,6 +355,13 @@ export const f64x2 = {
   add: v128Binary(0xf0),
   sub: v128Binary(0xf1),
   mul: v128Binary(0xf2),
+  div: v128Binary(0xf3),
+  /** To the nearest integer, ties to even. */
+  nearest: v128Unary(0x94),
+  /** `b < a ? b : a` */
+  pmin: v128Binary(0xf6),
+  /** `a < b ? b : a` */
+  pmax: v128Binary(0xf7),
   /** The low two float32 lanes, widened. */
   promoteLowF32x4: v128Unary(0x5f),
 };

@@ -1,0 +1,131 @@
+/**
+ * Straight-line vector code of one function: statements in the order they are asked for, values kept in variables,
+ * constants set once at the function's start (inside a loop the engines would build them anew at every turn).
+ */
+import type { Features } from '../plan.js';
+import type { FuncBuilder } from './assembler.js';
+import {
+  type Code,
+  choose,
+  f32x4,
+  f64,
+  f64x2,
+  type I32,
+  i32,
+  i32x4,
+  type Local,
+  type V128,
+  type Value,
+  type ValueType,
+} from './instructions.js';
+
+/** Collects the statements of a function body and allots its variables. */
+export class Lanes {
+  private statements: Code[] = [];
+  private readonly constants = new Map<string, Local<'v128'>>();
+  private readonly setup: Code[] = [];
+
+  constructor(
+    private readonly f: FuncBuilder,
+    private readonly features: Features,
+  ) {}
+
+  /** Keeps a value in a new variable, so that it can be used more than once. */
+  let<T extends ValueType>(value: Value<T>): Local<T> {
+    const local = this.variable(value.type);
+    this.do(local.set(value));
+    return local;
+  }
+
+  /** A new variable, not set yet. */
+  variable<T extends ValueType>(type: T): Local<T> {
+    return this.f.array(type, 1)[0]!;
+  }
+
+  /** Adds statements. */
+  do(...code: Code[]): void {
+    this.statements.push(...code);
+  }
+
+  /** The statements that `emit` adds, for a loop or branch, instead of adding them here. */
+  block(emit: () => void): Code {
+    const outer = this.statements;
+    const inner: Code[] = [];
+    this.statements = inner;
+    emit();
+    this.statements = outer;
+    return inner;
+  }
+
+  /** The float32 `value` in four lanes. */
+  f32(value: number): V128 {
+    return this.once(`f32 ${Object.is(value, -0) ? '-0' : value}`, () => f32x4.splat(value));
+  }
+
+  /** The int32 `value` in four lanes. */
+  i32(value: number): V128 {
+    return this.once(`i32 ${value}`, () => i32x4.splat(value));
+  }
+
+  /** The float64 `value` in two lanes. */
+  f64(value: number): V128 {
+    return this.once(`f64 ${value}`, () => f64x2.splat(f64.const(value)));
+  }
+
+  /** A value that the whole function shares; `key` names it. `make` may only use parameters and memory. */
+  once(key: string, make: () => V128): V128 {
+    let local = this.constants.get(key);
+    if (local === undefined) {
+      local = this.variable('v128');
+      this.constants.set(key, local);
+      this.setup.push(local.set(make()));
+    }
+    return local;
+  }
+
+  /** `a * b + c`: in one instruction with relaxed SIMD, else rounded twice. */
+  madd(a: V128, b: V128, c: V128): V128 {
+    return this.features.relaxed ? f32x4.relaxedMadd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+  }
+
+  /** `c - a * b`, rounded like `madd`. */
+  nmadd(a: V128, b: V128, c: V128): V128 {
+    return this.features.relaxed ? f32x4.relaxedNmadd(a, b, c) : f32x4.sub(c, f32x4.mul(a, b));
+  }
+
+  /** `coefficients[0] * x^n + ... + coefficients[n]` by Horner's rule. */
+  polynomial(x: V128, coefficients: readonly number[]): V128 {
+    const [first, ...rest] = coefficients;
+    return rest.reduce((sum, c) => this.madd(sum, x, this.f32(c)), this.f32(first!));
+  }
+
+  /** The whole body: constants first. */
+  finish(): Code {
+    return [this.setup, this.statements];
+  }
+}
+
+/** The smaller of two counts, without sign. */
+export function smaller(a: Local<'i32'>, b: I32): Value<'i32'> {
+  return choose(i32.ltU(a, b), a, b);
+}
+
+/**
+ * The part `[begin, end)` of `n` units that falls to this thread: equal runs of a multiple of `unit` (a power of
+ * two), the last one shorter.
+ */
+export function share(
+  l: Lanes,
+  n: Local<'i32'>,
+  unit: number,
+  thread: Local<'i32'>,
+  threads: Local<'i32'>,
+): { begin: Local<'i32'>; end: Local<'i32'> } {
+  const even = i32.divU(i32.sub(i32.add(n, threads), 1), threads);
+  const run = l.let(i32.and(i32.add(even, unit - 1), -unit));
+  const begin = l.let(i32.mul(thread, run));
+  l.do(begin.set(smaller(begin, n)));
+  const end = l.let(i32.add(begin, run));
+  l.do(end.set(smaller(end, n)));
+  return { begin, end };
+}

@@ -1,0 +1,220 @@
+/**
+ * Elementary functions of four float32 lanes, with errors of a few units in the last place over the whole range,
+ * denormal numbers, infinities and NaN included.
+ *
+ * Each reduces its argument to a short interval, evaluates a polynomial there (coefficients of the Cephes library
+ * by S. Moshier for float32) and puts the result back together:
+ *
+ *     exp x = 2^n exp r,              n = nearest(x / ln 2), r = x - n ln 2 in [-0.35, 0.35]
+ *     log x = e ln 2 + log m,         x = 2^e m, m in [sqrt 1/2, sqrt 2)
+ *     tanh x = 1 - 2 / (exp 2x + 1),  an odd polynomial below 0.625
+ *     sin x, cos x:                   r = x - n pi/2 in [-pi/4, pi/4], by double precision; see `reduceAngle`
+ *     a^b = 2^(b log2 a)              with log2 and the product in double precision
+ */
+import { f32x4, f64x2, i32x4, if_, type V128, v128 } from './instructions.js';
+import type { Lanes } from './lanes.js';
+
+const low = (x: V128): V128 => f64x2.promoteLowF32x4(x);
+const high = (x: V128): V128 => f64x2.promoteLowF32x4(v128.shuffle32(x, x, 2, 3, 2, 3));
+const narrow = (a: V128, b: V128): V128 =>
+  v128.shuffle32(f32x4.demoteF64x2Zero(a), f32x4.demoteF64x2Zero(b), 0, 1, 4, 5);
+
+/** Runs double-precision code on both halves of float32 vectors and joins what it returns. */
+function inDoubles(l: Lanes, inputs: readonly V128[], fn: (inputs: V128[]) => V128[]): V128[] {
+  const a = fn(inputs.map((x) => l.let(low(x))));
+  const b = fn(inputs.map((x) => l.let(high(x))));
+  return a.map((half, i) => l.let(narrow(half, b[i]!)));
+}
+
+/** 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits. */
+const roundingShift = 12582912;
+const roundingShiftBits = 0x4b400000;
+
+/** `exp(r) * 2^n` for r in [-0.35, 0.35]; n are integers below 300, within int32 lanes. */
+function scaledExp(l: Lanes, r: V128, n: V128): V128 {
+  const p = l.polynomial(
+    r,
+    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
+  );
+  const value = f32x4.add(l.madd(l.let(p), f32x4.mul(r, r), r), l.f32(1));
+  // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not.
+  const half = l.let(i32x4.shrS(n, 1));
+  const power = (k: V128): V128 => i32x4.shl(i32x4.add(k, l.i32(127)), 23);
+  return l.let(f32x4.mul(f32x4.mul(value, power(half)), power(i32x4.sub(n, half))));
+}
+
+/** e^x */
+export function exp(l: Lanes, x: V128): V128 {
+  // Beyond these the result is infinite or 0 anyway; NaN passes.
+  const t = l.let(f32x4.pmax(f32x4.pmin(x, l.f32(89)), l.f32(-105)));
+  const shifted = l.let(l.madd(t, l.f32(Math.LOG2E), l.f32(roundingShift)));
+  const n = l.let(f32x4.sub(shifted, l.f32(roundingShift)));
+  const r = l.let(l.nmadd(n, l.f32(-2.1219444e-4), l.nmadd(n, l.f32(0.693359375), t)));
+  return scaledExp(l, r, l.let(i32x4.sub(shifted, l.i32(roundingShiftBits))));
+}
+
+/** e and m of x = 2^e m with m in [sqrt 1/2, sqrt 2), for positive finite x; e as float32. */
+function splitExponent(l: Lanes, x: V128): { e: V128; m: V128 } {
+  const tiny = l.let(f32x4.lt(x, l.f32(2 ** -126)));
+  const normal = l.let(v128.bitselect(f32x4.mul(x, l.f32(2 ** 23)), x, tiny));
+  const e = l.let(i32x4.shrS(i32x4.sub(normal, l.i32(0x3f3504f3)), 23));
+  const m = l.let(i32x4.sub(normal, i32x4.shl(e, 23)));
+  const exponent = i32x4.sub(e, v128.and(tiny, l.i32(23)));
+  return { e: l.let(f32x4.convertI32x4S(exponent)), m };
+}
+
+/** Natural logarithm: -infinity at 0, NaN below. */
+export function log(l: Lanes, x: V128): V128 {
+  const { e, m } = splitExponent(l, x);
+  const t = l.let(f32x4.sub(m, l.f32(1)));
+  const z = l.let(f32x4.mul(t, t));
+  const p = l.polynomial(
+    t,
+    [
+      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+      2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+    ],
+  );
+  const cubic = l.madd(e, l.f32(-2.1219444e-4), f32x4.mul(f32x4.mul(t, z), p));
+  const small = l.nmadd(z, l.f32(0.5), cubic);
+  const value = l.let(l.madd(e, l.f32(0.693359375), f32x4.add(t, small)));
+
+  const positive = l.let(f32x4.gt(x, l.f32(0)));
+  const finite = v128.and(positive, f32x4.lt(x, l.f32(Infinity)));
+  const belowZero = v128.bitselect(l.f32(-Infinity), l.f32(NaN), f32x4.eq(x, l.f32(0)));
+  return l.let(v128.bitselect(value, v128.bitselect(x, belowZero, positive), finite));
+}
+
+/** Hyperbolic tangent. */
+export function tanh(l: Lanes, x: V128): V128 {
+  const z = l.let(f32x4.mul(x, x));
+  const p = l.polynomial(
+    z,
+    [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1],
+  );
+  const near = l.madd(f32x4.mul(p, z), x, x);
+  const size = l.let(f32x4.abs(x));
+  const e = exp(l, l.let(f32x4.add(size, size)));
+  const far = f32x4.sub(l.f32(1), f32x4.div(l.f32(2), f32x4.add(e, l.f32(1))));
+  const signed = v128.or(far, v128.and(x, l.f32(-0)));
+  return l.let(v128.bitselect(near, signed, f32x4.lt(size, l.f32(0.625))));
+}
+
+/** 2 / pi in pieces of 24 bits: the sum of piece[k] * 2^(-24 (k + 1)). */
+const twoOverPi = [0xa2f983, 0x6e4e44, 0x1529fc, 0x2757d1, 0xf534dd, 0xc0db62, 0x95993c, 0x439041];
+
+/**
+ * r in [-pi/4, pi/4] and n of x = n pi/2 + r, as float32 vectors; n counts modulo 4.
+ *
+ * Below 2^20, n times the upper 33 bits of pi/2 is exact in double precision (Cody and Waite). Above, x times each
+ * 24-bit piece of 2/pi is exact, and so is its remainder modulo 4, so that nothing is lost however large x is
+ * (Payne and Hanek). Each lane takes its own way: results don't depend on neighbours.
+ */
+function reduceAngle(l: Lanes, x: V128): { r: V128; n: V128 } {
+  const [r0, n0] = inDoubles(l, [x], ([t]) => {
+    const n = l.let(f64x2.nearest(f64x2.mul(t!, l.f64(2 / Math.PI))));
+    const coarse = f64x2.sub(t!, f64x2.mul(n, l.f64(1.5707963267341256)));
+    return [l.let(f64x2.sub(coarse, f64x2.mul(n, l.f64(6.077100506506192e-11)))), n];
+  });
+  const r = l.let(r0!);
+  const n = l.let(n0!);
+  const small = l.let(f32x4.lt(f32x4.abs(x), l.f32(2 ** 20)));
+  const large = l.block(() => {
+    const [r1, n1] = inDoubles(l, [x], ([t]) => {
+      let whole = l.f64(0);
+      let rest = l.f64(0);
+      twoOverPi.forEach((piece, k) => {
+        const term = l.let(f64x2.mul(t!, l.f64(piece * 2 ** (-24 * (k + 1)))));
+        const turns = f64x2.nearest(f64x2.mul(term, l.f64(0.25)));
+        const sum = l.let(f64x2.add(rest, f64x2.sub(term, f64x2.mul(l.f64(4), turns))));
+        const integer = l.let(f64x2.nearest(sum));
+        whole = l.let(f64x2.add(whole, integer));
+        rest = l.let(f64x2.sub(sum, integer));
+      });
+      return [l.let(f64x2.mul(rest, l.f64(Math.PI / 2))), whole];
+    });
+    l.do(r.set(v128.bitselect(r, r1!, small)), n.set(v128.bitselect(n, n1!, small)));
+  });
+  l.do(if_(v128.anyTrue(v128.not(small)), large));
+  return { r, n };
+}
+
+/** sin(n pi/2 + r), r in [-pi/4, pi/4], n in int32 lanes. */
+function quadrantSine(l: Lanes, r: V128, n: V128): V128 {
+  const z = l.let(f32x4.mul(r, r));
+  const sinTail = l.polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]);
+  const sine = l.madd(f32x4.mul(sinTail, z), r, r);
+  const cosTail = l.polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]);
+  const cosine = f32x4.add(l.nmadd(z, l.f32(0.5), f32x4.mul(cosTail, f32x4.mul(z, z))), l.f32(1));
+  const odd = i32x4.shrS(i32x4.shl(n, 31), 31);
+  const sign = v128.and(i32x4.shl(n, 30), l.f32(-0));
+  return l.let(v128.xor(v128.bitselect(cosine, sine, odd), sign));
+}
+
+/** Sine of an angle in radians. */
+export function sin(l: Lanes, x: V128): V128 {
+  const { r, n } = reduceAngle(l, x);
+  // The reduced angle loses the sign of a zero.
+  const sine = quadrantSine(l, r, l.let(i32x4.truncSatF32x4S(n)));
+  return l.let(v128.bitselect(x, sine, f32x4.eq(x, l.f32(0))));
+}
+
+/** Cosine of an angle in radians. */
+export function cos(l: Lanes, x: V128): V128 {
+  const { r, n } = reduceAngle(l, x);
+  return quadrantSine(l, r, l.let(i32x4.add(i32x4.truncSatF32x4S(n), l.i32(1))));
+}
+
+/** 2 / ln 2 * (1, 1/3, 1/5, ...): log2((1 + s) / (1 - s)) as s times a polynomial of s^2. */
+const log2Series = Array.from({ length: 9 }, (_, k) => 2 / Math.LN2 / (2 * k + 1)).reverse();
+
+/** a^b; for a < 0 only whole b give a number. */
+export function pow(l: Lanes, a: V128, b: V128): V128 {
+  const size = l.let(f32x4.abs(a));
+  const { e, m } = splitExponent(l, size);
+  // log2 of 0, infinity and NaN is written into the exponent.
+  const nonzero = v128.bitselect(e, l.f32(-Infinity), f32x4.gt(size, l.f32(0)));
+  const exponent = l.let(v128.bitselect(nonzero, size, f32x4.lt(size, l.f32(Infinity))));
+  const ordered = l.let(v128.bitselect(exponent, size, f32x4.eq(size, size)));
+  const [r, n] = inDoubles(l, [m, ordered, b], ([mantissa, whole, power]) => {
+    const s = l.let(f64x2.div(f64x2.sub(mantissa!, l.f64(1)), f64x2.add(mantissa!, l.f64(1))));
+    const z = l.let(f64x2.mul(s, s));
+    const series = log2Series.map((c) => l.f64(c)).reduce((sum, c) => f64x2.add(f64x2.mul(sum, z), c));
+    const product = l.let(f64x2.mul(power!, f64x2.add(whole!, f64x2.mul(s, series))));
+    const y = l.let(f64x2.pmax(f64x2.pmin(product, l.f64(200)), l.f64(-200)));
+    const nearest = l.let(f64x2.nearest(y));
+    return [l.let(f64x2.mul(f64x2.sub(y, nearest), l.f64(Math.LN2))), nearest];
+  });
+  const value = scaledExp(l, r!, l.let(i32x4.truncSatF32x4S(n!)));
+
+  const half = l.let(f32x4.mul(b, l.f32(0.5)));
+  const fraction = l.let(f32x4.ne(b, f32x4.floor(b)));
+  const odd = v128.andnot(f32x4.ne(half, f32x4.floor(half)), fraction);
+  const signed = v128.xor(value, v128.and(v128.and(a, l.f32(-0)), odd));
+  const invalid = v128.and(f32x4.lt(a, l.f32(0)), fraction);
+  const number = v128.bitselect(l.f32(NaN), signed, invalid);
+  return l.let(v128.bitselect(l.f32(1), number, f32x4.eq(b, l.f32(0))));
+}
+
+/**
+ * a^b for a number b known beforehand: multiples of 1/4 up to 4 become multiplications, square roots and a
+ * division (a^-0.75 = 1 / (sqrt a * sqrt sqrt a)).
+ */
+export function powConstant(l: Lanes, a: V128, b: number): V128 {
+  const quarters = Math.abs(b) * 4;
+  if (!Number.isInteger(quarters) || quarters > 16) return pow(l, a, l.f32(b));
+  const factors: V128[] = [];
+  let power = l.let(a);
+  for (let whole = Math.floor(quarters / 4); whole > 0; whole >>= 1) {
+    if (whole & 1) factors.push(power);
+    if (whole > 1) power = l.let(f32x4.mul(power, power));
+  }
+  if (quarters % 4 !== 0) {
+    const root = l.let(f32x4.sqrt(a));
+    if (quarters & 2) factors.push(root);
+    if (quarters & 1) factors.push(l.let(f32x4.sqrt(root)));
+  }
+  if (factors.length === 0) return l.f32(1);
+  const product = factors.reduce((x, y) => f32x4.mul(x, y));
+  return l.let(b < 0 ? f32x4.div(l.f32(1), product) : product);
+}

@@ -1,0 +1,160 @@
+/**
+ * The emitted elementary functions against double precision, over the whole range of float32.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { planMap } from '../../../src/backends/cpu/plans/map.js';
+import { type Expr, e } from '../../../src/core/expr.js';
+import { seededRandom } from './numbers.js';
+import { relaxedModes, TestPlanner } from './planner.js';
+
+const random = seededRandom('math');
+
+/** Values of `expr` at the numbers of `inputs`, by the emitted code. */
+function evaluate(expr: Expr, relaxed: boolean, ...inputs: Float32Array[]): Float32Array {
+  const planner = new TestPlanner(1, { relaxed });
+  const shape = [inputs[0]!.length];
+  const out = planner.view(new Float32Array(shape[0]!), shape);
+  const views = inputs.map((data) => planner.view(data, shape));
+  assert.ok(
+    planMap({ exprs: [expr], shape, inputs: views, outputs: [out], params: [], draw: null }, planner),
+  );
+  planner.checkGuards();
+  return Float32Array.from(planner.read(out, shape[0]!));
+}
+
+/** The largest error in units in the last place of the exact result; NaN must meet NaN, infinity its equal. */
+function worstUlp(actual: Float32Array, exact: (i: number) => number, name: (i: number) => string): number {
+  let worst = 0;
+  actual.forEach((value, i) => {
+    const want = exact(i);
+    const rounded = Math.fround(want);
+    if (Object.is(value, rounded) || value === rounded) return;
+    const limit = 3.4028235677973366e38;
+    const finite = Math.abs(value) === Infinity ? Math.sign(value) * limit : value;
+    const ulp = 2 ** (Math.max(-126, Math.floor(Math.log2(Math.min(Math.abs(want), limit)))) - 23);
+    const error = Math.abs(finite - want) / ulp;
+    if (!(error < 8)) assert.unreachable(`${name(i)} = ${value}, expected ${rounded}`);
+    worst = Math.max(worst, error);
+  });
+  return worst;
+}
+
+const edges = [
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  2,
+  88.7,
+  88.73,
+  -87.4,
+  -103.9,
+  -104,
+  1e-45,
+  -1e-45,
+  1e-38,
+  1.2e-38,
+  3e38,
+  -3e38,
+  Infinity,
+  -Infinity,
+  NaN,
+];
+
+/** Numbers of every magnitude between 2^low and 2^high, both signs, and the edges. */
+function numbers(low: number, high: number, count = 20000): Float32Array {
+  const data = Float32Array.from({ length: count }, () => {
+    const size = 2 ** (low + (high - low) * random.uniform());
+    return random.uniform() < 0.5 ? -size : size;
+  });
+  data.set(edges);
+  return data;
+}
+
+const functions: readonly (readonly [
+  name: 'exp' | 'log' | 'tanh' | 'sin' | 'cos',
+  low: number,
+  high: number,
+  limit: number,
+])[] = [
+  ['exp', -30, 7, 1.5],
+  ['log', -149, 128, 1.5],
+  ['log', -0.5, 0.5, 1.5],
+  ['tanh', -149, 5, 2.5],
+  ['sin', -149, 20, 1.5],
+  ['cos', -30, 20, 1.5],
+  ['sin', 20, 128, 1.5],
+  ['cos', 20, 128, 1.5],
+];
+
+for (const [name, low, high, limit] of functions) {
+  test(`${name} is within ${limit} ulp from 2^${low} to 2^${high}`, () => {
+    for (const relaxed of relaxedModes) {
+      const x = numbers(low, high);
+      const y = evaluate(e[name](e.input(0)), relaxed, x);
+      const worst = worstUlp(
+        y,
+        (i) => Math[name](x[i]!),
+        (i) => `${name}(${x[i]})`,
+      );
+      assert.ok(worst <= limit, `${worst} ulp, relaxed ${relaxed}`);
+    }
+  });
+}
+
+test('sin keeps the sign of zero and of the smallest numbers', () => {
+  const y = evaluate(e.sin(e.input(0)), false, Float32Array.of(-0, 0, 1e-45, -1e-45));
+  assert.ok(Object.is(y[0], -0) && Object.is(y[1], 0) && y[2]! > 0 && y[3]! < 0);
+});
+
+test('sine and cosine of a lane do not depend on its neighbours', () => {
+  const alone = evaluate(e.sin(e.input(0)), false, Float32Array.of(1.25, 1.25, 1.25, 1.25));
+  const beside = evaluate(e.sin(e.input(0)), false, Float32Array.of(1e30, 1.25, Infinity, NaN));
+  assert.is(beside[1], alone[1]);
+});
+
+test('pow is within 1.5 ulp, with the limits of the definition', () => {
+  for (const relaxed of relaxedModes) {
+    const a = numbers(-149, 128);
+    const b = Float32Array.from(a, (x) => {
+      if (x < 0) return Math.round(8 * (random.uniform() - 0.5));
+      const whole = Math.log2(x);
+      return Number.isFinite(whole) ? (300 * (random.uniform() - 0.5)) / Math.max(1, Math.abs(whole)) : 0.5;
+    });
+    edges.forEach((x, i) => {
+      edges.forEach((y, j) => {
+        // C and JavaScript differ at 1^NaN and 1^infinity; NaN below 0 has one exception at -infinity^0.5.
+        if (Math.abs(x) === 1 && !Number.isFinite(y)) return;
+        if (x === -Infinity && !Number.isInteger(y)) return;
+        a[1000 + i * edges.length + j] = x;
+        b[1000 + i * edges.length + j] = y;
+      });
+    });
+    const y = evaluate(e.pow(e.input(0), e.input(1)), relaxed, a, b);
+    const worst = worstUlp(
+      y,
+      (i) => a[i]! ** b[i]!,
+      (i) => `${a[i]}^${b[i]}`,
+    );
+    assert.ok(worst <= 1.5, `${worst} ulp`);
+  }
+});
+
+test('pow by a known exponent: quarters without logarithms, others as ever', () => {
+  for (const exponent of [
+    0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, -0.25, -0.5, -0.75, -1, -1.75, -2, 0.3, -0.9,
+  ]) {
+    const a = Float32Array.from({ length: 1000 }, () => 2 ** (20 * (random.uniform() - 0.5)));
+    const y = evaluate(e.pow(e.input(0), exponent), false, a);
+    const worst = worstUlp(
+      y,
+      (i) => a[i]! ** Math.fround(exponent),
+      (i) => `${a[i]}^${exponent}`,
+    );
+    assert.ok(worst <= 4, `exponent ${exponent}: ${worst} ulp`);
+  }
+});
+
+test.run();

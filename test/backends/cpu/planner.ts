@@ -1,0 +1,154 @@
+/**
+ * A device in miniature for testing plans: commands run at once, thread after thread, in a memory whose blocks lie
+ * between guards, so that a kernel that writes outside its output is found out.
+ */
+import * as assert from 'uvu/assert';
+import { enableRelaxedSimd } from '../../../src/backends/cpu/features.js';
+import type { LoopView } from '../../../src/backends/cpu/loops/index.js';
+import type { Features, KernelModule, Planner } from '../../../src/backends/cpu/plan.js';
+import {
+  bytesPerElement,
+  contiguousStrides,
+  dtypeOf,
+  type Shape,
+  type TypedArray,
+  type View,
+} from '../../../src/core/shape.js';
+
+const guard = 64;
+const guardByte = 0xa5;
+const firstBlock = 4096;
+
+/** Runs plans' commands as soon as they are enqueued. */
+export class TestPlanner implements Planner {
+  private readonly memory: WebAssembly.Memory;
+  private readonly instances = new Map<string, WebAssembly.Instance>();
+  private readonly tables = new Map<string, number>();
+  private readonly blocks: { address: number; bytes: number }[] = [];
+  private top = firstBlock;
+  /** Number of commands run so far. */
+  commands = 0;
+
+  constructor(
+    readonly threads: number,
+    readonly features: Features,
+    megabytes = 16,
+  ) {
+    this.memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: true });
+  }
+
+  run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
+    let instance = this.instances.get(module.key);
+    if (instance === undefined) {
+      const compiled = new WebAssembly.Module(module.emit(this.features));
+      instance = new WebAssembly.Instance(compiled, { env: { memory: this.memory } });
+      this.instances.set(module.key, instance);
+    }
+    new Int32Array(this.memory.buffer).set(words);
+    const run = instance.exports[fn];
+    if (typeof run !== 'function') throw new Error(`${module.key} exports no ${fn}`);
+    // Backwards, so that a thread that waits in vain for one before it is found out.
+    const threads = alone ? 1 : this.threads;
+    for (let thread = threads - 1; thread >= 0; thread--) run(0, thread, threads);
+    this.commands++;
+  }
+
+  temporary(bytes: number): number {
+    const address = this.top + guard;
+    this.top = Math.ceil((address + bytes + guard) / 64) * 64;
+    const memory = new Uint8Array(this.memory.buffer);
+    if (this.top > memory.length) throw new Error('TestPlanner: out of memory; pass more megabytes');
+    memory.fill(guardByte, address - guard, this.top);
+    this.blocks.push({ address, bytes });
+    return address;
+  }
+
+  table(key: string, make: () => Int32Array): number {
+    let address = this.tables.get(key);
+    if (address === undefined) {
+      address = this.upload(make());
+      this.tables.set(key, address);
+    }
+    return address;
+  }
+
+  /** Copies a host array into memory. */
+  upload(data: TypedArray): number {
+    const address = this.temporary(data.byteLength);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    new Uint8Array(this.memory.buffer).set(bytes, address);
+    return address;
+  }
+
+  /** A view of a copy of `data`, dense unless strides are given. */
+  view(
+    data: TypedArray,
+    shape: Shape,
+    strides: readonly number[] = contiguousStrides(shape),
+    offset = 0,
+  ): View {
+    return { buffer: this.upload(data), dtype: dtypeOf(data), shape, strides, offset };
+  }
+
+  /** A device view of a copy of a host view's whole array. */
+  viewOf(view: LoopView): View {
+    return this.view(view.data, view.shape, view.strides, view.offset);
+  }
+
+  /** A copy of the `length` elements that a view's buffer begins with. */
+  read(view: View, length: number): TypedArray {
+    const bytes = this.memory.buffer.slice(view.buffer, view.buffer + length * bytesPerElement[view.dtype]);
+    const copy = new Uint8Array(new ArrayBuffer(bytes.byteLength));
+    copy.set(new Uint8Array(bytes));
+    switch (view.dtype) {
+      case 'float32':
+        return new Float32Array(copy.buffer);
+      case 'float64':
+        return new Float64Array(copy.buffer);
+      case 'int32':
+        return new Int32Array(copy.buffer);
+      case 'uint8':
+        return copy;
+    }
+  }
+
+  /** Fails if a kernel wrote outside the blocks. */
+  checkGuards(): void {
+    const memory = new Uint8Array(this.memory.buffer);
+    for (const { address, bytes } of this.blocks) {
+      for (let i = 1; i <= guard; i++) {
+        if (memory[address - i] !== guardByte) assert.unreachable(`written ${i} bytes before a block`);
+        if (memory[address + bytes + i - 1] !== guardByte)
+          assert.unreachable(`written ${i} bytes after a block`);
+      }
+    }
+  }
+}
+
+/** Whether relaxed SIMD may be used, for tests that try both where there is a choice. */
+export const relaxedModes: readonly boolean[] = (await enableRelaxedSimd()) ? [false, true] : [false];
+
+/**
+ * Results of `run` on one thread, without and with relaxed SIMD; two and three threads must give the same bits.
+ * Guards are checked after each run.
+ */
+export function acrossTeams(
+  run: (planner: TestPlanner) => readonly TypedArray[],
+  megabytes = 16,
+): (readonly TypedArray[])[] {
+  return relaxedModes.map((relaxed) => {
+    const [one, ...others] = [1, 2, 3].map((threads) => {
+      const planner = new TestPlanner(threads, { relaxed }, megabytes);
+      const results = run(planner);
+      planner.checkGuards();
+      return results;
+    });
+    others.forEach((results, i) => {
+      results.forEach((data, k) => {
+        const same = data.every((value, j) => Object.is(value, one![k]![j]));
+        if (!same) assert.unreachable(`${i + 2} threads gave other bits than one, relaxed ${relaxed}`);
+      });
+    });
+    return one!;
+  });
+}
