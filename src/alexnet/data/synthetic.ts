@@ -15,7 +15,10 @@ import { randomFor } from './draws.js';
 import { between, type Distance, direction, figures } from './figures.js';
 
 /** Least difference in brightness between figure and background, grey levels. */
-const contrast = 55;
+const contrast = 80;
+
+/** Grey levels that must be left between the background's limit and black or white for that side to be drawn. */
+const leastRoom = 25;
 
 /** Red, green, blue, 0-255. */
 type Colour = readonly [number, number, number];
@@ -93,9 +96,9 @@ function drawBackground(canvas: Canvas, random: HostRandom, base: Colour): void 
   }
   canvas.fill(base, base, () => 0);
   if (kind === 0) return;
-  const pieces = 4 + random.integer(6);
+  const pieces = 3 + random.integer(5);
   for (let i = 0; i < pieces; i++) {
-    const colour = colourBetween(random, light - 70, light + 70);
+    const colour = colourBetween(random, light - 50, light + 50);
     const [dx, dy] = direction(random);
     const halfLength = (between(random, 0.5, 4) * side) / 32;
     const halfWidth = (between(random, 0.4, 1.3) * side) / 32;
@@ -111,7 +114,7 @@ function drawBackground(canvas: Canvas, random: HostRandom, base: Colour): void 
 /** The figure, turned, stretched and placed so that most of it is in the picture. */
 function drawFigure(canvas: Canvas, random: HostRandom, colour: Colour, distance: Distance): void {
   const { side } = canvas;
-  const radius = side * between(random, 0.24, 0.42);
+  const radius = side * between(random, 0.29, 0.44);
   const stretch = between(random, 0.82, 1);
   const [dx, dy] = direction(random);
   const margin = radius * 0.85;
@@ -165,14 +168,15 @@ export function drawSynthetic(
   const canvas = new Canvas(side);
   const figureColour = colourBetween(random, 0, 255);
   const light = brightness(figureColour);
-  const darker = light > 2 * contrast && (light > 255 - 2 * contrast || random.uniform() < 0.5);
+  const [roomBelow, roomAbove] = [light - contrast, 255 - light - contrast];
+  const darker = roomBelow > leastRoom && (roomAbove <= leastRoom || random.uniform() < 0.5);
   const ground = darker
     ? colourBetween(random, 0, light - contrast)
     : colourBetween(random, light + contrast, 255);
   drawBackground(canvas, random, ground);
   const figure = classFigures[index % classFigures.length]!;
   drawFigure(canvas, random, figureColour, figure(random));
-  develop(canvas, random, between(random, 4, 40), out);
+  develop(canvas, random, between(random, 4, 30), out);
 }
 
 /** The synthetic data set; pictures are drawn as they're asked for. */
