@@ -4,8 +4,11 @@
  */
 import type { PlanTable } from '../plan.js';
 import { planMap } from './map.js';
+import { planPool, planPoolGrad } from './pool.js';
 
 /** A plan for each kernel that has one. */
 export const plans: PlanTable = {
   map: planMap,
+  pool2d: planPool,
+  pool2dGrad: planPoolGrad,
 };

@@ -18,6 +18,7 @@ import {
   type Value,
   type ValueType,
 } from './instructions.js';
+import type { WordLayout } from './words.js';
 
 /** Collects the statements of a function body and allots its variables. */
 export class Lanes {
@@ -97,6 +98,16 @@ export class Lanes {
   polynomial(x: V128, coefficients: readonly number[]): V128 {
     const [first, ...rest] = coefficients;
     return rest.reduce((sum, c) => this.madd(sum, x, this.f32(c)), this.f32(first!));
+  }
+
+  /** Reads a command's words into variables. */
+  words<N extends string>(
+    layout: WordLayout<N>,
+    words: Local<'i32'>,
+  ): { readonly [name in N]: Local<'i32'> } {
+    const variables = this.f.locals('i32', ...layout.names);
+    for (const name of layout.names) this.do(variables[name].set(layout.read(words, name)));
+    return variables;
   }
 
   /** The whole body: constants first. */

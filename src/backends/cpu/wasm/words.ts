@@ -1,0 +1,23 @@
+/**
+ * Names for the int32 words of a command, so that the plan that writes them and the code that reads them agree.
+ */
+import { type I32, i32, type Value } from './instructions.js';
+
+/** The words of one kind of command, in order. */
+export class WordLayout<N extends string> {
+  readonly names: readonly N[];
+
+  constructor(...names: N[]) {
+    this.names = names;
+  }
+
+  /** The words, for `Planner.run`. */
+  encode(values: Readonly<Record<N, number>>): number[] {
+    return this.names.map((name) => values[name]);
+  }
+
+  /** Code that reads a word; `words` is the address of the first. */
+  read(words: I32, name: N): Value<'i32'> {
+    return i32.load(words, 4 * this.names.indexOf(name));
+  }
+}
