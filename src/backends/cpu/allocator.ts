@@ -1,32 +1,16 @@
 /**
- * Who owns which bytes of a device's memory: best fit over free blocks, which are joined with their neighbours as
- * soon as they are freed.
+ * Who owns which bytes of a device's memory: best fit over free blocks, which join their neighbours as soon as they
+ * are freed. Blocks lie in address order from `heapAt` to `top`.
  *
- * Blocks are multiples of 64 bytes and lie in address order from `heapAt` to `top`; a free block is also in the bin
- * of its size (eight bins for each power of two). Kernels run in the order they were enqueued, so a block freed
- * while kernels still use it may be given out at once to kernels enqueued later. Bytes that the caller writes itself
- * don't wait in the queue, though: `allocForCaller` takes only blocks whose last user has run, told by the queue's
- * position at the time of the free.
+ * Kernels run in the order they were enqueued, so a block freed while kernels still use it may be given out at once
+ * to kernels enqueued later. Bytes that the caller writes itself (a batch of images) don't wait in the queue: they
+ * need a block whose last user has run, told by the queue's position when it was freed. Such blocks are kept apart:
+ * joined with blocks just freed they would always be in use, and each batch would take new memory. Kernels get them
+ * when nothing else is free.
  */
 import { DeviceError, OutOfMemoryError } from '../../core/errors.js';
 import { heapAt } from './control.js';
-
-const alignment = 64;
-const bins = 200;
-
-interface Block {
-  readonly start: number;
-  size: number;
-  free: boolean;
-  /** Whether it belongs to a tensor, and so counts as live. */
-  counted: boolean;
-  /** Position of the queue when it was freed: what was enqueued up to there may still use it. */
-  freedAt: number;
-  before: Block | null;
-  after: Block | null;
-  /** Its place in its bin. */
-  place: number;
-}
+import { alignment, type Block, FreeList } from './freeList.js';
 
 /** How far the queue is, as the allocator needs to know it. */
 export interface Progress {
@@ -40,12 +24,16 @@ export interface Progress {
 
 /** The memory of one device. */
 export class Allocator {
+  /** Bytes in tensors' buffers, and the most there have been. */
   live = 0;
   peak = 0;
+  /** Number of tensors' buffers. */
   buffers = 0;
+  /** Bytes in free blocks. */
   pooled = 0;
 
-  private readonly bins: Block[][] = Array.from({ length: bins }, () => []);
+  private readonly queued = new FreeList();
+  private readonly written = new FreeList();
   private readonly blocks = new Map<number, Block>();
   private last: Block | null = null;
   private top = heapAt;
@@ -65,24 +53,27 @@ export class Allocator {
   /** A block for queued commands; `counted` if it is a tensor's. @throws {OutOfMemoryError} */
   alloc(bytes: number, op: string, counted = true): number {
     const size = roundUp(bytes);
-    const block = this.claim(size, Number.POSITIVE_INFINITY);
+    const block =
+      this.take(this.queued, size, Number.POSITIVE_INFINITY) ??
+      this.take(this.written, size, Number.POSITIVE_INFINITY) ??
+      this.extend(this.queued, size, Number.POSITIVE_INFINITY);
     return this.hand(block, bytes, op, counted);
   }
 
   /** A block that the caller may write at once. @throws {OutOfMemoryError} */
   allocForCaller(bytes: number, op: string, counted = true): number {
     const size = roundUp(bytes);
-    let block = this.claim(size, this.progress.completed());
+    let block = this.claimForCaller(size);
     if (block === null) {
       this.progress.drain();
-      block = this.claim(size, Number.POSITIVE_INFINITY);
+      block = this.claimForCaller(size);
     }
     return this.hand(block, bytes, op, counted);
   }
 
   /** Gives a block back. @throws {DeviceError} if it isn't in use. */
   free(address: number): void {
-    const block = this.blocks.get(address);
+    let block = this.blocks.get(address);
     if (block === undefined || block.free) {
       throw new DeviceError(`free: ${this.device} has no buffer at ${address} in use (was it freed twice?)`);
     }
@@ -92,18 +83,27 @@ export class Allocator {
     }
     this.pooled += block.size;
     block.freedAt = this.progress.enqueued;
-    const { before, after } = block;
-    if (after?.free) {
-      this.unbin(after);
+    const { before, after, list } = block;
+    if (after?.free && after.list === list) {
+      list.remove(after);
       this.absorb(block, after);
     }
-    if (before?.free) {
-      this.unbin(before);
+    if (before?.free && before.list === list) {
+      list.remove(before);
       this.absorb(before, block);
-      this.bin(before);
-    } else {
-      this.bin(block);
+      block = before;
     }
+    list.add(block);
+  }
+
+  private claimForCaller(size: number): Block | null {
+    const completed = this.progress.completed();
+    const idle = completed === this.progress.enqueued;
+    return (
+      this.take(this.written, size, completed) ??
+      (idle ? this.take(this.queued, size, completed) : null) ??
+      this.extend(this.written, size, completed)
+    );
   }
 
   private hand(block: Block | null, bytes: number, op: string, counted: boolean): number {
@@ -117,64 +117,43 @@ export class Allocator {
     return block.start;
   }
 
-  /** A block of `size` bytes that no command after position `completed` uses; null if there is no room. */
-  private claim(size: number, completed: number): Block | null {
-    return this.take(size, completed) ?? this.extend(size, completed);
-  }
-
-  /** Takes the smallest free block of at least `size` bytes that was freed by position `completed`. */
-  private take(size: number, completed: number): Block | null {
-    for (let index = binOf(size); index < bins; index++) {
-      let best: Block | null = null;
-      for (const block of this.bins[index]!) {
-        if (block.size < size || block.freedAt > completed) continue;
-        if (
-          best === null ||
-          block.size < best.size ||
-          (block.size === best.size && block.start < best.start)
-        ) {
-          best = block;
-        }
-      }
-      if (best === null) continue;
-      this.unbin(best);
-      this.split(best, size);
-      best.free = false;
-      this.pooled -= size;
-      return best;
+  /** Takes a free block of a list, cut to `size`, that no command after position `completed` uses. */
+  private take(list: FreeList, size: number, completed: number): Block | null {
+    const block = list.find(size, completed);
+    if (block === null) return null;
+    list.remove(block);
+    this.pooled -= size;
+    if (block.size > size) {
+      const rest = this.insert(list, block.start + size, block.size - size, block, block.after);
+      rest.freedAt = block.freedAt;
+      block.size = size;
+      list.add(rest);
     }
-    return null;
-  }
-
-  /** Moves the top up for a new block, which begins in the free block below the top if that may be used. */
-  private extend(size: number, completed: number): Block | null {
-    const tail = this.last?.free && this.last.freedAt <= completed ? this.last : null;
-    const start = tail ? tail.start : this.top;
-    if (start + size > this.limit || !this.grow(start + size)) return null;
-    this.top = start + size;
-    if (tail) {
-      this.unbin(tail);
-      this.pooled -= tail.size;
-      tail.size = size;
-      tail.free = false;
-      return tail;
-    }
-    const block = this.insert(start, size, this.last, null);
-    block.free = false;
     return block;
   }
 
-  /** Cuts `block` down to `size`; the rest becomes a free block. */
-  private split(block: Block, size: number): void {
-    if (block.size === size) return;
-    const rest = this.insert(block.start + size, block.size - size, block, block.after);
-    rest.freedAt = block.freedAt;
-    block.size = size;
-    this.bin(rest);
+  /** Moves the top up for a new block, which begins in the free block below the top if that may be used. */
+  private extend(list: FreeList, size: number, completed: number): Block | null {
+    const { last } = this;
+    const tail = last?.free && last.list === list && last.freedAt <= completed ? last : null;
+    const start = tail ? tail.start : this.top;
+    if (start + size > this.limit || !this.grow(start + size)) return null;
+    this.top = start + size;
+    if (!tail) return this.insert(list, start, size, last, null);
+    list.remove(tail);
+    this.pooled -= tail.size;
+    tail.size = size;
+    return tail;
   }
 
-  private insert(start: number, size: number, before: Block | null, after: Block | null): Block {
-    const block = { start, size, free: true, counted: false, freedAt: 0, before, after, place: 0 };
+  private insert(
+    list: FreeList,
+    start: number,
+    size: number,
+    before: Block | null,
+    after: Block | null,
+  ): Block {
+    const block = { start, size, list, free: false, counted: false, freedAt: 0, before, after, place: 0 };
     if (before) before.after = block;
     if (after) after.before = block;
     else this.last = block;
@@ -192,21 +171,6 @@ export class Allocator {
     this.blocks.delete(next.start);
   }
 
-  private bin(block: Block): void {
-    block.free = true;
-    const bin = this.bins[binOf(block.size)]!;
-    block.place = bin.length;
-    bin.push(block);
-  }
-
-  private unbin(block: Block): void {
-    const bin = this.bins[binOf(block.size)]!;
-    const moved = bin.pop()!;
-    if (moved === block) return;
-    moved.place = block.place;
-    bin[block.place] = moved;
-  }
-
   private outOfMemory(bytes: number, op: string): OutOfMemoryError {
     return new OutOfMemoryError(
       `${op}: ${this.device} can't hold ${formatBytes(bytes)} more: ${formatBytes(this.live)} in use by ` +
@@ -218,13 +182,6 @@ export class Allocator {
 
 function roundUp(bytes: number): number {
   return Math.max(alignment, Math.ceil(bytes / alignment) * alignment);
-}
-
-/** The bin of a size: eight for each power of two, in rising order of their sizes. */
-function binOf(size: number): number {
-  const units = size / alignment;
-  const exponent = 31 - Math.clz32(units);
-  return exponent < 3 ? units : (exponent - 2) * 8 + ((units >>> (exponent - 3)) & 7);
 }
 
 function formatBytes(bytes: number): string {

@@ -41,7 +41,7 @@ interface LoadedModule {
 /** Memory, queue and threads of one device. */
 export class Team {
   readonly allocator: Allocator;
-  private readonly queue: Queue;
+  readonly queue: Queue;
   private readonly words: Int32Array;
   private readonly modules = new Map<string, LoadedModule>();
   private readonly moduleKeys: string[] = [];
@@ -55,7 +55,7 @@ export class Team {
 
   private constructor(
     readonly options: TeamOptions,
-    private readonly memory: WebAssembly.Memory,
+    readonly memory: WebAssembly.Memory,
   ) {
     this.words = new Int32Array(memory.buffer, 0, heapAt / 4);
     Atomics.store(this.words, control.pages, memory.buffer.byteLength / pageBytes);
