@@ -3,6 +3,7 @@
  * arguments that its plan declines, run as plain loops.
  */
 import type { PlanTable } from '../plan.js';
+import { planLrn, planLrnGrad } from './lrn.js';
 import { planMap } from './map.js';
 import { planPool, planPoolGrad } from './pool.js';
 
@@ -11,4 +12,6 @@ export const plans: PlanTable = {
   map: planMap,
   pool2d: planPool,
   pool2dGrad: planPoolGrad,
+  lrn: planLrn,
+  lrnGrad: planLrnGrad,
 };
