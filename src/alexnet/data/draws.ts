@@ -6,6 +6,7 @@
  * uses the last stream number, which no training run reaches, so draws made with the run's seed itself
  * (initial weights, dropout) stay apart.
  */
+import { ArgumentError } from '../../core/errors.js';
 import { drawOf, HostRandom, threefry, type WordPair } from '../../core/random.js';
 
 const foldStream = 0xffffffff;
@@ -17,8 +18,12 @@ export const purposes = { order: 0, augment: 1, subset: 2, synthetic: 3 } as con
  * The random numbers of one purpose.
  * @param seed an integer in [0, 2^53).
  * @param path unsigned 32-bit integers, for example an epoch and an image index.
+ * @throws {ArgumentError} for any other seed.
  */
 export function randomFor(seed: number, purpose: keyof typeof purposes, ...path: number[]): HostRandom {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new ArgumentError(`seed ${seed} isn't an integer in [0, 2^53)`);
+  }
   let key: WordPair = drawOf(seed, 0).seed;
   for (const word of [purposes[purpose], ...path]) key = threefry(key, [word, foldStream]);
   return new HostRandom({ seed: key, stream: 0 });

@@ -10,7 +10,7 @@
  */
 import { DataError } from '../../core/errors.js';
 import type { LabelledFile } from './decode-pool.js';
-import { type Entry, splitNames, splitOf } from './sources.js';
+import { type Entry, splitNames } from './sources.js';
 import { holdOut } from './splits.js';
 
 /** Labelled files, parted into training and validation. */
@@ -41,41 +41,82 @@ function classify(entries: readonly Entry[], skip: number): Classed[] {
   });
 }
 
+/** The first names of a list, in brackets. */
+function listed(names: readonly string[]): string {
+  return `(${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''})`;
+}
+
 /** "3 folders (a, b, c) and 2 loose files (x.txt, y.txt)". */
 function describe(entries: readonly Entry[]): string {
-  const parts = entries.map(({ name }) => name.split('/'));
-  const folders = [...new Set(parts.filter((part) => part.length > 1).map((part) => part[0]!))];
-  const loose = parts.filter((part) => part.length === 1).map((part) => part[0]!);
-  const list = (kind: string, names: string[]): string => {
-    const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ', ...' : '');
-    return `${names.length} ${kind}${names.length === 1 ? '' : 's'}${names.length > 0 ? ` (${shown})` : ''}`;
-  };
-  return `${list('folder', folders)} and ${list('loose file', loose)}`;
+  const loose = entries.filter(({ name }) => !name.includes('/')).map(({ name }) => name);
+  const count = (kind: string, names: readonly string[]): string =>
+    `${names.length} ${kind}${names.length === 1 ? '' : 's'}${names.length > 0 ? ` ${listed(names)}` : ''}`;
+  return `${count('folder', topFolders(entries))} and ${count('loose file', loose)}`;
+}
+
+/** The folders at the top. */
+function topFolders(entries: readonly Entry[]): string[] {
+  const folders = new Set<string>();
+  for (const { name } of entries) {
+    const end = name.indexOf('/');
+    if (end >= 0) folders.add(name.slice(0, end));
+  }
+  return [...folders];
 }
 
 /** The folder that plays a part: the first of `names` that is there. */
 function findSplit(entries: readonly Entry[], names: readonly string[]): string | undefined {
-  const folders = new Set(entries.map(({ name }) => name.split('/')[0]!));
-  for (const wanted of names) {
-    for (const folder of folders) if (folder.toLowerCase() === wanted) return folder;
-  }
-  return undefined;
+  const folders = topFolders(entries);
+  return names
+    .map((wanted) => folders.find((folder) => folder.toLowerCase() === wanted))
+    .find((folder) => folder !== undefined);
 }
 
-function inFolder(entries: readonly Entry[], folder: string): Entry[] {
-  return entries.filter(({ name }) => name.startsWith(`${folder}/`));
-}
-
-/** The images to validate with: another path's, or this one's own validation folder. */
-function validationOf(path: string, entries: readonly Entry[]): Classed[] {
-  const folder = findSplit(entries, [...splitNames.validation, ...splitNames.train]);
-  const classed = folder === undefined ? classify(entries, 0) : classify(inFolder(entries, folder), 1);
+/** The classed files of a top folder; undefined: of the whole. */
+function classedIn(path: string, entries: readonly Entry[], folder: string | undefined): Classed[] {
+  const inside = entries.filter(({ name }) => folder === undefined || name.startsWith(`${folder}/`));
+  const classed = classify(inside, folder === undefined ? 0 : 1);
   if (classed.length === 0) {
-    throw new DataError(
-      `${path}: no class folders to validate with, found ${describe(entries)}; ${folderLayout}`,
-    );
+    const where = folder === undefined ? path : `${path}, ${folder}/`;
+    throw new DataError(`${where}: no class folders, found ${describe(entries)}; ${folderLayout}`);
   }
   return classed;
+}
+
+/** Gives classed files the numbers of their classes. */
+function numbered(path: string, classed: readonly Classed[], classes: readonly string[]): LabelledFile[] {
+  const numbers = new Map(classes.map((name, label) => [name, label]));
+  const unknown = new Set<string>();
+  const files = classed.flatMap(({ entry, className }) => {
+    const label = numbers.get(className);
+    if (label === undefined) unknown.add(className);
+    return label === undefined ? [] : [{ name: entry.name, source: entry.source, label }];
+  });
+  if (unknown.size > 0) {
+    throw new DataError(
+      `${path}: validation images of ${unknown.size} classes that aren't trained ${listed([...unknown])}; ` +
+        `trained are ${listed(classes)}`,
+    );
+  }
+  return files;
+}
+
+/** Holds out a share of the training files. */
+function heldOut(classes: readonly string[], files: readonly LabelledFile[], holdout: number): FolderSplit {
+  const parted = holdOut(
+    files.map(({ name }) => name),
+    files.map(({ label }) => label),
+    holdout,
+  );
+  return {
+    classes,
+    train: Array.from(parted.train, (index) => files[index]!),
+    validation: Array.from(parted.validation, (index) => files[index]!),
+    notes: [
+      `no validation images were given: ${parted.validation.length} of ${files.length} are held out, ` +
+        `${Math.round(holdout * 1000) / 10} % of each class by a hash of the file name`,
+    ],
+  };
 }
 
 /**
@@ -90,75 +131,31 @@ export function splitFolder(
   entries: readonly Entry[],
   options: { holdout: number; validation?: { path: string; entries: readonly Entry[] } | undefined },
 ): FolderSplit {
-  const notes: string[] = [];
   const trainFolder = findSplit(entries, splitNames.train);
-  const heldFolder = findSplit(entries, splitNames.validation);
-  if (trainFolder === undefined && heldFolder !== undefined) {
+  const ownFolder = findSplit(entries, splitNames.validation);
+  if (trainFolder === undefined && ownFolder !== undefined) {
     throw new DataError(
-      `${path}: has ${heldFolder}/ but no train/, found ${describe(entries)}; ${folderLayout}`,
+      `${path}: has ${ownFolder}/ but no train/, found ${describe(entries)}; ${folderLayout}`,
     );
   }
-  const trained =
-    trainFolder === undefined ? classify(entries, 0) : classify(inFolder(entries, trainFolder), 1);
+  const trained = classedIn(path, entries, trainFolder);
   const classes = [...new Set(trained.map(({ className }) => className))].sort();
-  if (classes.length === 0) {
-    throw new DataError(`${path}: no class folders, found ${describe(entries)}; ${folderLayout}`);
-  }
   if (classes.length === 1) {
     throw new DataError(
       `${path}: only one class (${classes[0]}), there's nothing to tell apart; ${folderLayout}`,
     );
   }
-  const labelled = ({ entry, className }: Classed): LabelledFile => ({
-    name: entry.name,
-    source: entry.source,
-    label: classes.indexOf(className),
-  });
-  const files = trained.map(labelled);
-
-  let held: Classed[];
-  if (options.validation) {
-    held = validationOf(options.validation.path, options.validation.entries);
-    notes.push(`validation images: ${options.validation.path}`);
-  } else if (trainFolder !== undefined && heldFolder !== undefined) {
-    held = classify(inFolder(entries, heldFolder), 1);
-    notes.push(`validation images: the folder ${heldFolder}`);
-    const others = new Set(
-      entries.map(({ name }) => name.split('/')[0]!).filter((folder) => splitOf(folder)),
-    );
-    others.delete(trainFolder);
-    others.delete(heldFolder);
-    if (others.size > 0) notes.push(`not used: the folder ${[...others].join(', ')}`);
-  } else {
-    const parted = holdOut(
-      files.map(({ name }) => name),
-      files.map(({ label }) => label),
-      options.holdout,
-    );
-    notes.push(
-      `no validation images were given: ${parted.validation.length} of ${files.length} are held out, ` +
-        `${Math.round(options.holdout * 1000) / 10} % of each class by a hash of the file name`,
-    );
-    return {
-      classes,
-      train: Array.from(parted.train, (index) => files[index]!),
-      validation: Array.from(parted.validation, (index) => files[index]!),
-      notes,
-    };
+  const train = numbered(path, trained, classes);
+  const other = options.validation;
+  if (other) {
+    const folder = findSplit(other.entries, [...splitNames.validation, ...splitNames.train]);
+    const validation = numbered(other.path, classedIn(other.path, other.entries, folder), classes);
+    return { classes, train, validation, notes: [`validation images: ${other.path}`] };
   }
-  const validation = held.map(labelled);
-  const unknown = [...new Set(held.map(({ className }) => className))].filter(
-    (name) => !classes.includes(name),
-  );
-  if (unknown.length > 0) {
-    const shown = `${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ', ...' : ''}`;
-    throw new DataError(
-      `${path}: validation images of ${unknown.length} classes that aren't trained (${shown}); ` +
-        `trained are ${classes.slice(0, 5).join(', ')}${classes.length > 5 ? ', ...' : ''}`,
-    );
-  }
-  if (validation.length === 0) {
-    throw new DataError(`${path}: ${heldFolder}/ holds no class folders; ${folderLayout}`);
-  }
-  return { classes, train: files, validation, notes };
+  if (ownFolder === undefined) return heldOut(classes, train, options.holdout);
+  const validation = numbered(path, classedIn(path, entries, ownFolder), classes);
+  const notes = [`validation images: the folder ${ownFolder}`];
+  const unused = topFolders(entries).filter((folder) => ![trainFolder, ownFolder].includes(folder));
+  if (unused.length > 0) notes.push(`not used: ${unused.length} other folders ${listed(unused)}`);
+  return { classes, train, validation, notes };
 }

@@ -48,7 +48,8 @@ export async function readMnist(path: string, entries: readonly Entry[]): Promis
 /** The file's contents, or undefined when it's no IDX file of bytes. */
 async function readIdx(entry: Entry): Promise<Idx | undefined> {
   const start = await startOf(entry, 4);
-  const zipped = start[0] === 0x1f && start[1] === 0x8b;
+  // Unpacking every archive to look for IDX would be slow, so gzipped ones must be called what they are.
+  const zipped = start[0] === 0x1f && start[1] === 0x8b && /idx|ubyte/i.test(entry.name);
   if (!zipped && !isIdx(start)) return undefined;
   const bytes = await gunzipped(await bytesOf(entry), entry.name);
   if (!isIdx(bytes)) return undefined;

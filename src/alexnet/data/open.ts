@@ -161,13 +161,15 @@ async function openFolder(
     for (const set of [train, validationSet]) {
       if (set.unreadable.length > 0) notes.push(`${set.name}: ${describeUnreadable(set.unreadable)}`);
     }
+    const decodes = [train, validationSet].some((set) => set instanceof FileDataset);
+    if (!decodes) await pool.close();
     return {
       kind: 'folder',
       train,
       validation: validationSet,
       classes: split.classes,
       notes,
-      close: () => pool.close(),
+      close: decodes ? () => pool.close() : nothingToClose,
     };
   } catch (error) {
     await pool.close();

@@ -118,18 +118,13 @@ function isClutter(name: string): boolean {
     .some((part) => part.startsWith('.') || ['__MACOSX', 'Thumbs.db', 'desktop.ini'].includes(part));
 }
 
-/** Names of folders that hold a split, by the part the split plays. */
+/** What folders that hold a split are called, by the part it plays, the first found being taken. */
 export const splitNames = {
   train: ['train', 'training'],
   validation: ['validation', 'val', 'valid', 'test', 'testing'],
 } as const;
 
-/** The part a folder's name gives it, if any. */
-export function splitOf(folder: string): 'train' | 'validation' | undefined {
-  const name = folder.toLowerCase();
-  if (splitNames.train.some((split) => split === name)) return 'train';
-  return splitNames.validation.some((split) => split === name) ? 'validation' : undefined;
-}
+const allSplitNames: readonly string[] = [...splitNames.train, ...splitNames.validation];
 
 function withoutTopFolders(entries: Entry[]): Entry[] {
   const top = entries[0]!.name.split('/')[0]!;
@@ -137,7 +132,9 @@ function withoutTopFolders(entries: Entry[]): Entry[] {
   const shared = entries.every(({ name }) => name.startsWith(`${top}/`));
   // A lone folder of images is a class, not a top folder.
   const holdsMore = rest.every(({ name }) => name.includes('/')) || rest.some(({ name }) => isBinary(name));
-  return shared && holdsMore && splitOf(top) === undefined ? withoutTopFolders(rest) : entries;
+  return shared && holdsMore && !allSplitNames.includes(top.toLowerCase())
+    ? withoutTopFolders(rest)
+    : entries;
 }
 
 /** Whether a file is called as the binary data sets' files are. */
