@@ -3,14 +3,14 @@
  * loops to run on them in order, and replies to wait for.
  */
 import type { KernelName, Kernels } from '../../core/backend.js';
-import { DeviceLostError, KernelError } from '../../core/errors.js';
+import { DeviceLostError, KernelError, OutOfMemoryError } from '../../core/errors.js';
 import { type BufferId, sizeOf, type TypedArray, type View } from '../../core/shape.js';
 import { Allocator } from './allocator.js';
 import { control, dtypes, errorAt, errorState, heapAt, opcode, pageBytes } from './control.js';
 import { encodeLoop } from './loopCommand.js';
 import { addressOf, type Features, type KernelModule } from './plan.js';
 import { inlineBytes, Queue } from './queue.js';
-import { startThread, type Thread } from './thread.js';
+import { type StartThread, type Thread, threadStarter } from './thread.js';
 
 /** What a team is made with. */
 export interface TeamOptions {
@@ -50,7 +50,7 @@ export class Team {
   private readonly loopNumbers = new Map<KernelName, number>();
   private readonly requests = new Map<number, Request>();
   private requestCount = 0;
-  private threads: Thread[] = [];
+  private readonly threads: Thread[] = [];
   private lost: DeviceLostError | null = null;
 
   private constructor(
@@ -65,42 +65,41 @@ export class Team {
     );
   }
 
-  /** Starts the threads; resolves when all of them listen. */
+  /**
+   * Starts the threads; resolves when all of them listen.
+   * @throws {OutOfMemoryError} when the system doesn't give that much address space
+   * @throws {DeviceLostError} when a thread doesn't come up
+   */
   static async start(options: TeamOptions): Promise<Team> {
-    const memory = new WebAssembly.Memory({
-      initial: Math.ceil(heapAt / pageBytes),
-      maximum: options.memoryLimit / pageBytes,
-      shared: true,
-    });
-    const team = new Team(options, memory);
-    await team.startThreads();
+    const team = new Team(options, reserve(options));
+    try {
+      await team.startThreads(await threadStarter());
+    } catch (error) {
+      await team.endThreads();
+      throw error;
+    }
+    team.keepAlive(false);
     return team;
   }
 
-  private async startThreads(): Promise<void> {
+  private async startThreads(start: StartThread): Promise<void> {
     const { memory } = this;
     const { threads, features } = this.options;
-    const { relaxed } = features;
     const listening: Promise<void>[] = [];
-    const starting = Array.from({ length: threads }, (_, thread) => {
-      let settle: (error?: Error) => void = () => {};
+    for (let thread = 0; thread < threads; thread++) {
+      const member = { memory, thread, threads, relaxed: features.relaxed };
       listening.push(
         new Promise((resolve, reject) => {
-          settle = (error) => (error ? reject(error) : resolve());
+          const started = start(member, {
+            message: (message) =>
+              message.kind === 'ready' ? resolve() : this.receive(message.id, message.data),
+            died: (reason) => reject(this.lose(`thread ${thread} died: ${reason}`)),
+          });
+          this.threads.push(started);
         }),
       );
-      return startThread(
-        { memory, thread, threads, relaxed },
-        {
-          message: (message) =>
-            message.kind === 'ready' ? settle() : this.receive(message.id, message.data),
-          died: (reason) => settle(this.lose(`thread ${thread} died: ${reason}`)),
-        },
-      );
-    });
-    this.threads = await Promise.all(starting);
+    }
     await Promise.all(listening);
-    this.keepAlive(false);
   }
 
   /** Enqueues function `fn` of `module`, with `words` in memory, on every thread or on one `alone`. */
@@ -263,5 +262,18 @@ export class Team {
 
   private async endThreads(): Promise<void> {
     await Promise.all(this.threads.map((thread) => thread.terminate()));
+  }
+}
+
+/** The device's memory: small at first, with the address space it may grow into. */
+function reserve({ device, memoryLimit }: TeamOptions): WebAssembly.Memory {
+  const initial = Math.ceil(heapAt / pageBytes);
+  try {
+    return new WebAssembly.Memory({ initial, maximum: memoryLimit / pageBytes, shared: true });
+  } catch (error) {
+    throw new OutOfMemoryError(
+      `openDevice: ${device}: the system doesn't give ${memoryLimit} bytes of address space (${error}); ` +
+        'pass a smaller memoryLimit or close other devices',
+    );
   }
 }

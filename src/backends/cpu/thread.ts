@@ -1,6 +1,7 @@
 /**
  * Worker threads, the same in Node (`node:worker_threads`) and in browsers (module workers).
  */
+import type { Worker as NodeWorker } from 'node:worker_threads';
 import type { TeamMember, TeamMessage } from './control.js';
 import { isNode } from './features.js';
 
@@ -20,12 +21,16 @@ export interface Thread {
 }
 
 /** Starts worker.js as one member of a team. */
-export async function startThread(member: TeamMember, events: ThreadEvents): Promise<Thread> {
-  return isNode() ? startInNode(member, events) : startInBrowser(member, events);
+export type StartThread = (member: TeamMember, events: ThreadEvents) => Thread;
+
+/** The way to start threads here. */
+export async function threadStarter(): Promise<StartThread> {
+  if (!isNode()) return startInBrowser;
+  const { Worker } = await import('node:worker_threads');
+  return (member, events) => startInNode(Worker, member, events);
 }
 
-async function startInNode(member: TeamMember, events: ThreadEvents): Promise<Thread> {
-  const { Worker } = await import('node:worker_threads');
+function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: ThreadEvents): Thread {
   // execArgv: what the program's own start needed (an --eval, a loader) doesn't suit this file.
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: member, execArgv: [] });
   let ended = false;
@@ -50,7 +55,7 @@ async function startInNode(member: TeamMember, events: ThreadEvents): Promise<Th
   };
 }
 
-async function startInBrowser(member: TeamMember, events: ThreadEvents): Promise<Thread> {
+function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   worker.onmessage = (event: MessageEvent<TeamMessage>) => events.message(event.data);
   worker.onerror = (event) => events.died(event.message || 'its script failed to load');
