@@ -184,6 +184,7 @@ test('lanes: splat, extract, replace, shuffle', () => {
   assert.equal(lanes('float', f32x4.const(-1.25)), [-1.25, -1.25, -1.25, -1.25]);
   assert.equal(lanes('int', i32x4.splat(-7)), [-7, -7, -7, -7]);
   assert.equal(lanes('int', i32x4.const(70000)), [70000, 70000, 70000, 70000]);
+  assert.equal(lanes('int', i32x4.const(1, -2, 3, 0)), [1, -2, 3, 0]);
   assert.equal(lanes('float', f32x4.splat(f32x4.extractLane(a, 2)), [1, 2, 3, 4]), [3, 3, 3, 3]);
   assert.equal(lanes('int', i32x4.splat(i32x4.extractLane(a, 3)), [1, 2, 3, 4]), [4, 4, 4, 4]);
   assert.equal(lanes('float', f32x4.replaceLane(a, 1, 9), [1, 2, 3, 4]), [1, 9, 3, 4]);

@@ -5,11 +5,13 @@
 import type { PlanTable } from '../plan.js';
 import { planLrn, planLrnGrad } from './lrn.js';
 import { planMap } from './map.js';
+import { planMatmul } from './matmul.js';
 import { planPool, planPoolGrad } from './pool.js';
 
 /** A plan for each kernel that has one. */
 export const plans: PlanTable = {
   map: planMap,
+  matmul: planMatmul,
   pool2d: planPool,
   pool2dGrad: planPoolGrad,
   lrn: planLrn,

@@ -1,0 +1,63 @@
+/**
+ * What the machine can do at most: loops that only multiply and add in registers, or only read memory. Kernels are
+ * measured against these rates.
+ *
+ *   - `flops(words)`: `words[0]` turns of `probeSums` vector multiply-adds (8 floating-point operations each), none
+ *     waiting for another of its turn.
+ *   - `read(words, thread, threads)`: reads this thread's part of `words[1]` bytes (a multiple of 64 for each
+ *     thread) from address `words[0]`, which also takes the sum of what was read.
+ */
+import type { Features, KernelModule } from '../plan.js';
+import { type FuncBuilder, ModuleBuilder } from './assembler.js';
+import { doWhile, f32x4, forRange, i32, type V128, v128 } from './instructions.js';
+import { multiplyAdd } from './tile.js';
+
+/** Multiply-adds in a turn of `flops`: enough that their latency doesn't show. */
+export const probeSums = 12;
+
+export const probeModule: KernelModule = { key: 'probe', emit };
+
+function emit(features: Features): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder();
+  emitFlops(module.func('flops'), features);
+  emitRead(module.func('read'));
+  return module.finish();
+}
+
+const total = (sums: readonly V128[]): V128 => sums.reduce((sum, one) => f32x4.add(sum, one));
+
+function emitFlops(f: FuncBuilder<null>, features: Features): void {
+  const { words } = f.params('i32', 'words', 'thread', 'threads');
+  const { turns } = f.locals('i32', 'turns');
+  const { x, y } = f.locals('v128', 'x', 'y');
+  const sums = f.array('v128', probeSums);
+  f.body(
+    turns.set(i32.load(words)),
+    x.set(v128.load32Splat(words)),
+    y.set(v128.load32Splat(words, 4)),
+    doWhile(
+      [sums.map((sum) => sum.set(multiplyAdd(features, x, y, sum))), turns.set(i32.sub(turns, 1))],
+      turns,
+    ),
+    // otherwise the loop could be left out
+    v128.store(words, total(sums), 16),
+  );
+}
+
+function emitRead(f: FuncBuilder<null>): void {
+  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
+  const { at, share, base } = f.locals('i32', 'at', 'share', 'base');
+  const sums = f.array('v128', 4);
+  f.body(
+    share.set(i32.and(i32.divU(i32.load(words, 4), threads), -64)),
+    base.set(i32.add(i32.load(words), i32.mul(share, thread))),
+    forRange(
+      at,
+      base,
+      i32.add(base, share),
+      64,
+      sums.map((sum, i) => sum.set(f32x4.add(sum, v128.load(at, 16 * i)))),
+    ),
+    v128.store(base, total(sums)),
+  );
+}

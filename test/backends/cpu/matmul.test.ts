@@ -1,0 +1,166 @@
+/**
+ * Emitted matrix products against the plain loop in doubles: sizes, transposes, batches, bias, ReLU, teams.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
+import { planMatmul } from '../../../src/backends/cpu/plans/matmul.js';
+import { rowTeams } from '../../../src/backends/cpu/plans/product.js';
+import { panelsOf } from '../../../src/backends/cpu/wasm/gemm.js';
+import { sizeOf } from '../../../src/core/shape.js';
+import { dense, nmse, seededRandom, zeros } from './numbers.js';
+import { acrossTeams } from './planner.js';
+
+const random = seededRandom('matmul');
+
+interface Options {
+  batch?: number;
+  transposeA?: boolean;
+  transposeB?: boolean;
+  /** One a, or b, for all batches. */
+  repeatA?: boolean;
+  repeatB?: boolean;
+  bias?: boolean;
+  relu?: boolean;
+}
+
+/** A `[batch, rows, columns]` matrix with room around it, so that strides and offset matter. */
+function matrix(
+  batch: number,
+  rows: number,
+  columns: number,
+  transposed: boolean,
+  repeated: boolean,
+): LoopView {
+  const [outer, inner] = transposed ? [columns, rows] : [rows, columns];
+  const pitch = inner + random.integer(3);
+  const offset = random.integer(5);
+  const data = Float32Array.from({ length: offset + batch * outer * pitch }, () => random.normal());
+  const strides = [repeated ? 0 : outer * pitch, transposed ? 1 : pitch, transposed ? pitch : 1];
+  return { data, shape: [batch, rows, columns], strides, offset };
+}
+
+function check(M: number, N: number, K: number, options: Options = {}, megabytes = 24): void {
+  const { batch = 1, relu = false } = options;
+  const a = matrix(batch, M, K, options.transposeA ?? false, options.repeatA ?? false);
+  const b = matrix(batch, K, N, options.transposeB ?? false, options.repeatB ?? false);
+  const bias = options.bias
+    ? dense(
+        Float32Array.from({ length: N }, () => random.normal()),
+        [N],
+      )
+    : null;
+  const expected = zeros([batch, M, N]);
+  loops.matmul({ a, b, bias, relu, out: expected });
+  const results = acrossTeams((planner) => {
+    const out = planner.view(new Float32Array(batch * M * N).fill(Number.NaN), [batch, M, N]);
+    const done = planMatmul(
+      { a: planner.viewOf(a), b: planner.viewOf(b), bias: bias && planner.viewOf(bias), relu, out },
+      planner,
+    );
+    assert.ok(done);
+    return [planner.read(out, sizeOf(out.shape))];
+  }, megabytes);
+  for (const [actual] of results) {
+    const error = nmse(actual!, expected.data);
+    if (!(error < 1e-11)) assert.unreachable(`${M}x${N}x${K} ${JSON.stringify(options)}: error ${error}`);
+  }
+}
+
+test('every size up to a few tiles', () => {
+  for (const M of [1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13]) {
+    for (const N of [1, 3, 7, 8, 9, 16, 21]) check(M, N, 1 + random.integer(9));
+  }
+});
+
+test('all transposes, with bias and ReLU, across blocks of depth', () => {
+  for (let i = 0; i < 32; i++) {
+    const [M, N, K] = [1 + random.integer(40), 1 + random.integer(60), 1 + random.integer(600)];
+    check(M, N, K, {
+      transposeA: (i & 1) !== 0,
+      transposeB: (i & 2) !== 0,
+      bias: (i & 4) !== 0,
+      relu: (i & 8) !== 0,
+    });
+  }
+});
+
+test('many rows or columns: more than one block of each', () => {
+  check(300, 40, 270, { bias: true });
+  check(20, 1100, 270, { transposeB: true, relu: true });
+});
+
+test('batches, also with one matrix for all of them', () => {
+  for (let i = 0; i < 8; i++) {
+    const [M, N, K] = [1 + random.integer(20), 1 + random.integer(30), 1 + random.integer(300)];
+    check(M, N, K, { batch: 2 + random.integer(3), repeatA: i % 4 === 1, repeatB: i % 4 >= 2, bias: i > 3 });
+  }
+  check(40, 9, 30, { batch: 5, repeatB: true, transposeA: true });
+});
+
+test('a depth that the packed operand is cut into stretches for', () => {
+  check(6000, 5, 1500, { transposeA: true, bias: true, relu: true }, 160);
+});
+
+test('few rows or columns, with either operand along the depth', () => {
+  for (const M of [1, 2, 3, 5, 8, 16, 24]) {
+    const [N, K] = [1 + random.integer(50), 1 + random.integer(500)];
+    check(M, N, K, { transposeB: true, bias: M % 2 === 0, relu: M % 3 === 0 });
+    check(N, M, K, { transposeB: true, bias: M % 2 === 1, batch: 2 });
+    check(M, N, K);
+  }
+});
+
+test('nothing to sum, and nothing at all', () => {
+  check(3, 10, 0, { bias: true, relu: true });
+  check(9, 17, 0);
+  check(0, 4, 5);
+  check(4, 0, 5);
+  check(2, 2, 2, { batch: 0 });
+});
+
+test('an operand repeated along the depth', () => {
+  const data = Float32Array.from({ length: 40 }, () => random.normal());
+  const a = { data, shape: [1, 7, 30], strides: [0, 1, 0], offset: 0 };
+  const b = { data, shape: [1, 30, 9], strides: [0, 0, 1], offset: 3 };
+  const expected = zeros([1, 7, 9]);
+  loops.matmul({ a, b, bias: null, relu: false, out: expected });
+  for (const [actual] of acrossTeams((planner) => {
+    const out = planner.view(new Float32Array(63), [1, 7, 9]);
+    planMatmul({ a: planner.viewOf(a), b: planner.viewOf(b), bias: null, relu: false, out }, planner);
+    return [planner.read(out, 63)];
+  })) {
+    assert.ok(nmse(actual!, expected.data) < 1e-11);
+  }
+});
+
+test('NaN passes through ReLU', () => {
+  for (const M of [1, 20]) {
+    const results = acrossTeams((planner) => {
+      const ones = planner.view(new Float32Array(M * 8).fill(Number.NaN), [1, M, 8]);
+      const b = planner.view(new Float32Array(64).fill(1), [1, 8, 8]);
+      const out = planner.view(new Float32Array(M * 8), [1, M, 8]);
+      planMatmul({ a: ones, b, bias: null, relu: true, out }, planner);
+      return [planner.read(out, M * 8)];
+    });
+    for (const [actual] of results) assert.ok(actual!.every((value) => Number.isNaN(value)));
+  }
+});
+
+test('rows fall into panels without a thin rest', () => {
+  const relaxed = { relaxed: true };
+  assert.equal(panelsOf(12, relaxed), { panels: 2, lastHeight: 6 });
+  assert.equal(panelsOf(128, relaxed), { panels: 22, lastHeight: 4 }); // 20 * 6 + 4 + 4
+  assert.equal(panelsOf(13, relaxed), { panels: 3, lastHeight: 3 }); // 6 + 4 + 3
+  assert.equal(panelsOf(11, relaxed), { panels: 2, lastHeight: 5 });
+  assert.equal(panelsOf(2, relaxed), { panels: 1, lastHeight: 2 });
+});
+
+test('threads share columns, and rows where there are few columns', () => {
+  assert.is(rowTeams(2, 20, 4096, 1), 1);
+  assert.is(rowTeams(2, 700, 8, 1), 2);
+  assert.is(rowTeams(4, 700, 16, 1), 2);
+  assert.is(rowTeams(3, 700, 1, 1), 3);
+});
+
+test.run();
