@@ -112,7 +112,7 @@ export const figures = {
     return textured(random, (u) => band(u + phase, period));
   },
   checks: (random) => {
-    const period = between(random, 0.62, 0.95);
+    const period = between(random, 0.7, 1);
     const [phaseU, phaseV] = [random.uniform(), random.uniform()];
     return textured(random, (u, v) => {
       const a = band(u + phaseU, period);
@@ -122,7 +122,7 @@ export const figures = {
   },
   dots: (random) => {
     const period = between(random, 0.5, 0.75);
-    const radius = between(random, 0.26, 0.36) * period;
+    const radius = between(random, 0.24, 0.33) * period;
     const [phaseU, phaseV] = [random.uniform(), random.uniform()];
     return textured(random, (u, v) => {
       const x = (u + phaseU) / period;

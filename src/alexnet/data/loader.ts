@@ -5,6 +5,7 @@
  * index). So neither prefetching, nor the number of decoding threads, nor starting at batch k changes what batch k
  * holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
  */
+import { setImmediate } from 'node:timers/promises';
 import { ArgumentError } from '../../core/errors.js';
 import type { Dataset, LoadedImages } from './dataset.js';
 import { randomFor } from './draws.js';
@@ -62,6 +63,8 @@ export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncG
   const count = batchCount(dataset.length, batchSize, dropLast);
 
   const fetch = async (number: number): Promise<Batch> => {
+    // Let the caller have the batch it's waiting for first: this one is made while the devices compute.
+    await setImmediate();
     const loaded = await dataset.load(order.subarray(number * batchSize, (number + 1) * batchSize));
     return { number, images: cut(loaded), labels: loaded.labels, indices: loaded.indices };
   };

@@ -129,23 +129,21 @@ function drawFigure(canvas: Canvas, random: HostRandom, colour: Colour, distance
 }
 
 /**
- * Adds noise and rounds to bytes. A channel's noise is the sum of two random bytes, scaled: triangular, standard
- * deviation `amplitude` * 0.41. One Threefry pair serves the three channels of a pixel.
+ * Adds noise and rounds to bytes (which a clamped array does by itself). A channel's noise is uniform in
+ * +-`amplitude`, drawn from one random byte: a Threefry pair serves the three channels of two pixels.
  */
-function develop(canvas: Canvas, random: HostRandom, amplitude: number, out: Uint8Array): void {
+function develop(canvas: Canvas, random: HostRandom, amplitude: number, out: Uint8ClampedArray): void {
   const { planes } = canvas;
   const area = planes.length / 3;
   const key: WordPair = [random.integer(2 ** 24), random.integer(2 ** 24)];
-  for (let at = 0; at < area; at++) {
-    const [a, b] = threefry(key, [at, 0]);
-    const bytes = [
-      (a & 255) + ((a >>> 8) & 255),
-      ((a >>> 16) & 255) + (a >>> 24),
-      (b & 255) + ((b >>> 8) & 255),
-    ];
-    for (let c = 0; c < 3; c++) {
-      const value = planes[c * area + at]! + (amplitude * (bytes[c]! - 255)) / 255;
-      out[c * area + at] = Math.max(0, Math.min(255, Math.floor(value + 0.5)));
+  const scale = amplitude / 127.5;
+  for (let at = 0; at < area; at += 2) {
+    const words = threefry(key, [at, 0]);
+    for (let pixel = at; pixel < Math.min(at + 2, area); pixel++) {
+      const word = words[pixel - at]!;
+      out[pixel] = planes[pixel]! + scale * ((word & 255) - 127.5);
+      out[area + pixel] = planes[area + pixel]! + scale * (((word >>> 8) & 255) - 127.5);
+      out[2 * area + pixel] = planes[2 * area + pixel]! + scale * (((word >>> 16) & 255) - 127.5);
     }
   }
 }
@@ -176,7 +174,8 @@ export function drawSynthetic(
   drawBackground(canvas, random, ground);
   const figure = classFigures[index % classFigures.length]!;
   drawFigure(canvas, random, figureColour, figure(random));
-  develop(canvas, random, between(random, 4, 30), out);
+  const clamped = new Uint8ClampedArray(out.buffer, out.byteOffset, out.length);
+  develop(canvas, random, between(random, 3, 21), clamped);
 }
 
 /** The synthetic data set; pictures are drawn as they're asked for. */
