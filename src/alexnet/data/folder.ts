@@ -102,8 +102,14 @@ function numbered(path: string, classed: readonly Classed[], classes: readonly s
 }
 
 /** Holds out a share of the training files. */
-function heldOut(classes: readonly string[], files: readonly LabelledFile[], holdout: number): FolderSplit {
+function heldOut(
+  path: string,
+  classes: readonly string[],
+  files: readonly LabelledFile[],
+  holdout: number,
+): FolderSplit {
   const parted = holdOut(
+    path,
     files.map(({ name }) => name),
     files.map(({ label }) => label),
     holdout,
@@ -152,7 +158,7 @@ export function splitFolder(
     const validation = numbered(other.path, classedIn(other.path, other.entries, folder), classes);
     return { classes, train, validation, notes: [`validation images: ${other.path}`] };
   }
-  if (ownFolder === undefined) return heldOut(classes, train, options.holdout);
+  if (ownFolder === undefined) return heldOut(path, classes, train, options.holdout);
   const validation = numbered(path, classedIn(path, entries, ownFolder), classes);
   const notes = [`validation images: the folder ${ownFolder}`];
   const unused = topFolders(entries).filter((folder) => ![trainFolder, ownFolder].includes(folder));

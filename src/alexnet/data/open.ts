@@ -121,7 +121,7 @@ function openStored(kind: DataKind, stored: StoredSets, options: OpenOptions): O
   let { validation } = stored;
   if (!validation) {
     const names = Array.from(train.labels, (_, i) => `${kind} ${i}`);
-    const parted = holdOut(names, train.labels, holdout);
+    const parted = holdOut(train.name, names, train.labels, holdout);
     validation = train.pick(parted.validation);
     train = train.pick(parted.train);
     notes.push(`no test file was found: ${validation.length} images are held out of the training files`);

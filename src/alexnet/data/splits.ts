@@ -18,6 +18,7 @@ export function hashOf(name: string): number {
 /**
  * Parts pictures into those to train on and those held out: of each class of n >= 2 pictures, n * `holdout` to the
  * nearest number, but at least one on either side.
+ * @param path for messages.
  * @param names [N], different from each other.
  * @param labels [N]
  * @returns indices, ascending.
@@ -25,6 +26,7 @@ export function hashOf(name: string): number {
  * @throws {DataError} when every class has one picture only, so that none can be spared.
  */
 export function holdOut(
+  path: string,
   names: readonly string[],
   labels: ArrayLike<number>,
   holdout: number,
@@ -46,8 +48,8 @@ export function holdOut(
   }
   if (validation.length === 0) {
     throw new DataError(
-      `no class has more than one image (${names.length} in all), so none can be held out to validate with: ` +
-        'give validation images',
+      `${path}: no class has more than one image (${names.length} in all), so none can be held out to validate with: ` +
+        'give other images to validate with',
     );
   }
   return { train: Uint32Array.from(train).sort(), validation: Uint32Array.from(validation).sort() };

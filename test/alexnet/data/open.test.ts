@@ -90,11 +90,11 @@ test('class folders alone: a share of each class is held out by file name, and s
 test('what is held out depends on names alone', () => {
   const names = Array.from({ length: 200 }, (_, i) => `class/${i}.jpg`);
   const labels = names.map((_, i) => i % 3);
-  const { train, validation } = holdOut(names, labels, 0.1);
+  const { train, validation } = holdOut('set', names, labels, 0.1);
   assert.is(train.length + validation.length, 200);
   assert.is(validation.length, 21);
   const held = new Set(Array.from(validation, (i) => names[i]));
-  const turned = holdOut(names.toReversed(), labels.toReversed(), 0.1);
+  const turned = holdOut('set', names.toReversed(), labels.toReversed(), 0.1);
   assert.equal(new Set(Array.from(turned.validation, (i) => names.toReversed()[i])), held);
 });
 
