@@ -52,6 +52,12 @@ export const ringSlots = 1 << 16;
 export const slotWords = 4;
 export const slotBytes = 16;
 
+/**
+ * The position that counting starts at: one ring short of 2^32, so that positions wrap around early in every
+ * program and not after days in few.
+ */
+export const firstPosition = 2 ** 32 - ringSlots;
+
 /** Address of the first byte that tensors may use. */
 export const heapAt = ringAt + ringSlots * slotBytes;
 
@@ -76,7 +82,7 @@ export const opcode = {
   copy: 6,
   /** Notes the time. */
   mark: 7,
-  /** Posts the reply to request `a`: everything before has run. */
+  /** Posts the reply to request `a`: everything before has run. From here on each command gets a reply. */
   fence: 8,
   /** As `fence`, with a copy of the elements of dtype `dtypes[b]` at [address, count]. */
   read: 9,

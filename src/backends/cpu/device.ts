@@ -89,7 +89,8 @@ class CpuDevice implements Backend {
   readonly kernels: KernelTable;
 
   private readonly planner: Planner;
-  /** Blocks of the plan at work, given back at its end. */
+  /** The kernel whose plan is at work, and its temporaries, given back at its end. */
+  private planning = '';
   private temporaries: BufferId[] = [];
   private readonly tables = new Map<string, BufferId>();
   private profile: ProfiledKernel[] | null = null;
@@ -199,11 +200,15 @@ class CpuDevice implements Backend {
     }
     this.profile.push({ kernel, layer: trace.layer, phase: trace.phase, ...costOf(kernel, args) });
     team.mark();
-    this.enqueue(team, kernel, args);
-    team.mark();
+    try {
+      this.enqueue(team, kernel, args);
+    } finally {
+      team.mark();
+    }
   }
 
   private enqueue<K extends KernelName>(team: Team, kernel: K, args: Kernels[K]): void {
+    this.planning = kernel;
     const plan: Plan<K> | undefined = this.fast && !hasDoubles(args) ? plans[kernel] : undefined;
     try {
       if (!plan?.(args, this.planner)) team.loop(kernel, args);
@@ -214,7 +219,7 @@ class CpuDevice implements Backend {
   }
 
   private temporary(bytes: number): number {
-    const block = this.open('temporary').allocator.alloc(bytes, 'temporary', false);
+    const block = this.open(this.planning).allocator.alloc(bytes, this.planning, false);
     this.temporaries.push(block);
     return block;
   }
@@ -222,7 +227,7 @@ class CpuDevice implements Backend {
   private table(key: string, make: () => Int32Array): number {
     const known = this.tables.get(key);
     if (known !== undefined) return known;
-    const block = this.open('table').upload(make(), 'table', false);
+    const block = this.open(this.planning).upload(make(), this.planning, false);
     this.tables.set(key, block);
     return block;
   }

@@ -3,7 +3,16 @@
  */
 import { DeviceLostError } from '../../core/errors.js';
 import type { Progress } from './allocator.js';
-import { control, firstAlone, opcode, ringAt, ringSlots, slotBytes, slotWords } from './control.js';
+import {
+  control,
+  firstAlone,
+  firstPosition,
+  opcode,
+  ringAt,
+  ringSlots,
+  slotBytes,
+  slotWords,
+} from './control.js';
 import { publish } from './wait.js';
 
 /** Bytes of a payload that may stand in the ring itself; more must lie elsewhere in the memory. */
@@ -15,7 +24,7 @@ const patience = 600_000;
 /** The queue of one device. */
 export class Queue implements Progress {
   /** Position after the last command, never wrapped: exact for 2^53 slots. */
-  enqueued = 0;
+  enqueued = firstPosition;
 
   private readonly words: Int32Array;
   private readonly mayBlock: boolean;
@@ -26,6 +35,7 @@ export class Queue implements Progress {
     memory: WebAssembly.Memory,
   ) {
     this.words = new Int32Array(memory.buffer, 0, ringAt / 4 + ringSlots * slotWords);
+    for (const index of [control.head, control.teamHead, control.tail]) this.words[index] = firstPosition | 0;
     this.mayBlock = mayBlock(this.words);
   }
 

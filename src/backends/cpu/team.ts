@@ -181,13 +181,26 @@ export class Team {
     if (Atomics.load(words, control.errorState) !== errorState.written) return null;
     const bytes = new Uint8Array(words.buffer, errorAt, words[control.errorLength]!).slice();
     const text = new TextDecoder().decode(bytes);
-    const operand = words[control.errorOperand]!;
-    const failed =
-      words[control.errorOpcode] === opcode.load
-        ? `module ${this.moduleKeys[operand]} doesn't compile`
-        : `${this.functionNames[operand] ?? 'a command'} failed`;
+    const failed = this.describe(words[control.errorOpcode]!, words[control.errorOperand]!);
     Atomics.store(words, control.errorState, errorState.none);
     return new KernelError(`${this.options.device}: ${failed}: ${text}`);
+  }
+
+  /** What it was that failed, from a command's header. */
+  private describe(code: number, a: number): string {
+    switch (code) {
+      case opcode.load:
+        return `module ${this.moduleKeys[a]} doesn't compile`;
+      case opcode.run:
+      case opcode.runAlone:
+      case opcode.bind:
+      case opcode.loop:
+        return `${this.functionNames[a]} failed`;
+      case opcode.read:
+        return 'reading a tensor failed';
+      default:
+        return `command ${code} failed`;
+    }
   }
 
   private functionNumber(module: KernelModule, fn: string): number {
@@ -222,7 +235,7 @@ export class Team {
       this.queue.pushBytes(code, a, b, lead, bytes);
       return;
     }
-    const block = this.writeBlock(bytes, 'openDevice', false);
+    const block = this.writeBlock(bytes, 'loading a kernel', false);
     this.queue.push(code, a, b, [...lead, block, bytes.length]);
     this.allocator.free(block);
   }

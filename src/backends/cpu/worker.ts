@@ -15,6 +15,7 @@ import {
   errorBytes,
   errorState,
   firstAlone,
+  firstPosition,
   heapAt,
   opcode,
   ringAt,
@@ -157,6 +158,7 @@ function step(position: number): number {
     execute(at);
   } catch (error) {
     noteError(at, error);
+    if (words[at + 1]! >= opcode.fence) reply(words[at + 2]!, new Uint8Array(0));
   }
   if (!alone && threads > 1 && Atomics.add(words, control.arrived, 1) + 1 < threads) {
     meeting.waitWhile(words, control.tail, position, control.tailSleepers);
@@ -181,12 +183,12 @@ function awaitTeamCommand(): number {
 
 parent.post({ kind: 'ready' });
 if (thread === 0) {
-  for (let position = 0; ; ) {
+  for (let position = firstPosition | 0; ; ) {
     idle.waitWhile(words, control.head, position, control.headSleepers);
     position = step(position);
   }
 } else {
-  for (let position = 0; ; ) {
+  for (let position = firstPosition | 0; ; ) {
     idle.waitWhile(words, control.teamHead, position, control.teamHeadSleepers);
     position = step(awaitTeamCommand());
   }
