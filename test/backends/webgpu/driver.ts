@@ -1,0 +1,45 @@
+/**
+ * A WebGPU driver for tests on machines without a GPU: SwiftShader, from the system's Chromium or unpacked from the
+ * package `@sparticuz/chromium` (with the Vulkan loader beside it) into a cache folder.
+ */
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { createBrotliDecompress } from 'node:zlib';
+import { unpackTar } from 'modern-tar/fs';
+import { findSoftwareDriver } from '../../../src/backends/webgpu/node.js';
+
+const file = 'vk_swiftshader_icd.json';
+
+/** The repository's folder: compiled tests run in dist/test/backends/webgpu. */
+export const root = resolve(fileURLToPath(import.meta.url), '../../../../..');
+
+/** Path of a software driver's ICD file, or null where none can be had. */
+export async function softwareDriver(): Promise<string | null> {
+  const unpacked = await unpack();
+  const driver = unpacked ?? findSoftwareDriver();
+  if (driver === null) {
+    console.warn(
+      '\nWEBGPU TESTS SKIPPED: no software Vulkan driver. Run `npm ci` with dev dependencies on x64 Linux, or install Chromium (apt-get install chromium).\n',
+    );
+  }
+  return driver;
+}
+
+async function unpack(): Promise<string | null> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return null;
+  const folder = join(root, 'node_modules/.cache/tandem-swiftshader');
+  if (existsSync(join(folder, file))) return join(folder, file);
+  const archive = join(root, 'node_modules/@sparticuz/chromium/bin/swiftshader.tar.br');
+  if (!existsSync(archive)) return null;
+  // Test files run side by side: unpack apart, then move into place.
+  const apart = `${folder}.${process.pid}`;
+  await mkdir(apart, { recursive: true });
+  await pipeline(createReadStream(archive), createBrotliDecompress(), unpackTar(apart));
+  await rename(apart, folder).catch((error: unknown) => {
+    if (!existsSync(join(folder, file))) throw error;
+  });
+  return join(folder, file);
+}
