@@ -3,7 +3,7 @@
  * move at the least (each operand once). Profiles and benchmarks divide by these.
  */
 import type { KernelName, Kernels } from './backend.js';
-import type { Expr } from './expr.js';
+import { childrenOf, type Expr } from './expr.js';
 import { bytesPerElement, sizeOf, type View } from './shape.js';
 
 /** Operations and bytes of one run of a kernel. */
@@ -54,14 +54,6 @@ function touchedBytes(view: View): number {
 }
 
 function operations(expr: Expr): number {
-  switch (expr.kind) {
-    case 'unary':
-      return 1 + operations(expr.a);
-    case 'binary':
-      return 1 + operations(expr.a) + operations(expr.b);
-    case 'where':
-      return 1 + operations(expr.condition) + operations(expr.a) + operations(expr.b);
-    default:
-      return 0;
-  }
+  const own = expr.kind === 'unary' || expr.kind === 'binary' || expr.kind === 'where' ? 1 : 0;
+  return childrenOf(expr).reduce((sum, child) => sum + operations(child), own);
 }

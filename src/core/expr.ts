@@ -113,18 +113,26 @@ export function exprKey(expr: Expr): string {
   }
 }
 
+/** The operands of a node. */
+export function childrenOf(expr: Expr): readonly Expr[] {
+  switch (expr.kind) {
+    case 'unary':
+      return [expr.a];
+    case 'binary':
+      return [expr.a, expr.b];
+    case 'where':
+      return [expr.condition, expr.a, expr.b];
+    default:
+      return [];
+  }
+}
+
 /** Whether random numbers occur in the tree. */
 export function usesRandom(expr: Expr): boolean {
-  switch (expr.kind) {
-    case 'random':
-      return true;
-    case 'unary':
-      return usesRandom(expr.a);
-    case 'binary':
-      return usesRandom(expr.a) || usesRandom(expr.b);
-    case 'where':
-      return usesRandom(expr.condition) || usesRandom(expr.a) || usesRandom(expr.b);
-    default:
-      return false;
-  }
+  return expr.kind === 'random' || childrenOf(expr).some(usesRandom);
+}
+
+/** Numbers of the inputs that occur in the tree. */
+export function inputsOf(expr: Expr): number[] {
+  return expr.kind === 'input' ? [expr.index] : childrenOf(expr).flatMap(inputsOf);
 }

@@ -1,0 +1,108 @@
+/**
+ * A device: a name, a queue of kernels, and the memory they work on.
+ *
+ * Devices are values: `openDevice` (backends/open.ts) makes as many as wanted, and there is no current one. Work is
+ * enqueued in order and runs on its own, so two devices compute at the same time; only `sync`, reading data and
+ * crossing to another device wait.
+ */
+import type { Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
+import { ArgumentError, DeviceError } from './errors.js';
+import type { BufferId, DType, TypedArray, View } from './shape.js';
+
+/** One opened device. */
+export class Device {
+  private closed = false;
+
+  /** @param name as given to `openDevice`: 'cpu:0' */
+  constructor(
+    readonly name: string,
+    private readonly backend: Backend,
+  ) {}
+
+  /** 'cpu' or 'webgpu'. */
+  get kind(): Backend['kind'] {
+    return this.backend.kind;
+  }
+
+  /** What it is, for people: threads and SIMD features of a CPU, the adapter's name of a GPU. */
+  get description(): string {
+    return this.backend.description;
+  }
+
+  /** Bytes live, pooled and at the peak, and the number of live buffers. */
+  memory(): MemoryStats {
+    return this.backend.memory();
+  }
+
+  /** Resolves when everything enqueued so far has run. @throws what went wrong on the way. */
+  async sync(): Promise<void> {
+    await this.open('sync').sync();
+  }
+
+  /** Compiles what the enqueued kernels need (WebGPU pipelines, in parallel) before they run. */
+  async compile(): Promise<void> {
+    await this.open('compile').compile();
+  }
+
+  /** Starts noting the time each kernel takes. */
+  startProfile(): void {
+    this.open('startProfile').startProfile();
+  }
+
+  /** Ends the profile; kernels in the order they ran. */
+  async stopProfile(): Promise<KernelTime[]> {
+    return this.open('stopProfile').stopProfile();
+  }
+
+  /** Waits for the enqueued work and frees everything. The device and its tensors can't be used again. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.backend.close();
+  }
+
+  /**
+   * Enqueues a kernel. Ops call this after checking their arguments; see `Kernels` for what each expects.
+   * @throws {DeviceError} after `close()`
+   */
+  run<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+    this.open(kernel).kernels[kernel](args);
+  }
+
+  /** A buffer with unspecified contents. @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks */
+  alloc(bytes: number, dtype: DType, op: string): BufferId {
+    this.requireDType(dtype, op);
+    return this.open(op).alloc(bytes, op);
+  }
+
+  /** A buffer holding a copy of `data`. @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks */
+  upload(data: TypedArray, dtype: DType, op: string): BufferId {
+    this.requireDType(dtype, op);
+    return this.open(op).upload(data, op);
+  }
+
+  /** Gives a buffer back; does nothing once the device is closed. */
+  free(buffer: BufferId): void {
+    if (!this.closed) this.backend.free(buffer);
+  }
+
+  /** A copy of a dense view's elements, after everything enqueued so far. */
+  async read(view: View, op: string): Promise<TypedArray> {
+    return this.open(op).read(view);
+  }
+
+  private open(op: string): Backend {
+    if (this.closed) {
+      throw new DeviceError(`${op}: device ${this.name} was closed; open it again and make its tensors anew`);
+    }
+    return this.backend;
+  }
+
+  private requireDType(dtype: DType, op: string): void {
+    if (this.backend.dtypes.has(dtype)) return;
+    const known = [...this.backend.dtypes].join(', ');
+    throw new ArgumentError(
+      `${op}: ${this.name} has no ${dtype} tensors, only ${known}; use a cpu device for ${dtype}`,
+    );
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The transfer ledger: one row for every crossing from one device to another. Only `to` and `exchange`
+ * (ops/transfer.ts) write to it, since they are the only ops that see two devices.
+ */
+import { type Phase, trace } from './trace.js';
+
+/** One crossing. */
+export interface Crossing {
+  /** Training step, as `trace.step` said. */
+  readonly step: number;
+  readonly phase: Phase;
+  /** The layer whose input crossed, '' outside layers. */
+  readonly layer: string;
+  /** Device names. */
+  readonly from: string;
+  readonly to: string;
+  readonly bytes: number;
+  /** From asking for the data, which waits for what computes it, to its arrival. */
+  readonly milliseconds: number;
+  /** When it was asked for, as `performance.now()`. */
+  readonly start: number;
+}
+
+/** Crossings since the last `clear`, oldest first. */
+class Ledger {
+  private readonly crossings: Crossing[] = [];
+  /** The oldest rows go beyond this many, so that long training does not fill the memory. */
+  capacity = 100_000;
+
+  get rows(): readonly Crossing[] {
+    return this.crossings;
+  }
+
+  /** Notes a crossing at the current step, phase and layer. */
+  record(crossing: Omit<Crossing, keyof typeof trace>): void {
+    if (this.crossings.length >= this.capacity) this.crossings.splice(0, this.capacity / 2);
+    this.crossings.push({ ...trace, ...crossing });
+  }
+
+  /** Bytes that crossed, of the rows that `filter` accepts. */
+  bytes(filter: (row: Crossing) => boolean = () => true): number {
+    return this.crossings.reduce((sum, row) => (filter(row) ? sum + row.bytes : sum), 0);
+  }
+
+  clear(): void {
+    this.crossings.length = 0;
+  }
+}
+
+/** The program's ledger. */
+export const ledger = new Ledger();

@@ -1,0 +1,144 @@
+/**
+ * Convolution with groups, strides and padding on four sides, bias and ReLU fused.
+ *
+ * Output sizes are `floor((H + top + bottom - KH) / stride) + 1`. Four paddings are needed for the paper's conv1:
+ * 224 pixels, stride 4, kernel 11 give 55 only with three zeros at the right and bottom.
+ */
+import type { Padding, Pair } from '../backend.js';
+import { ArgumentError } from '../errors.js';
+import { formatShape, type Shape } from '../shape.js';
+import { record, Tensor } from '../tensor.js';
+import { commonDevice, requireRank, withDense } from './launch.js';
+import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
+import { sum } from './reduce.js';
+
+/** A number for both directions, or vertical and horizontal. */
+export type PairLike = number | Pair;
+
+/** A number for all sides, vertical and horizontal, or top, left, bottom, right. */
+export type PaddingLike = number | Pair | Padding;
+
+/** Spells a pair out. @throws {ArgumentError} unless whole numbers from `least` */
+export function toPair(op: string, name: string, value: PairLike, least: number): Pair {
+  const pair: Pair = typeof value === 'number' ? [value, value] : value;
+  if (pair.length === 2 && pair.every((n) => Number.isInteger(n) && n >= least)) return pair;
+  throw new ArgumentError(
+    `${op}: ${name} is [${pair.join(', ')}], expected one or two whole numbers from ${least}`,
+  );
+}
+
+/** Spells padding out. @throws {ArgumentError} unless whole numbers from 0 */
+export function toPadding(op: string, value: PaddingLike): Padding {
+  const sides = typeof value === 'number' ? [value, value] : value;
+  const [top, left, bottom = top, right = left] = sides;
+  const valid = [1, 2, 4].includes(sides.length) && sides.every((n) => Number.isInteger(n) && n >= 0);
+  if (valid) return [top, left, bottom, right];
+  throw new ArgumentError(
+    `${op}: padding is [${sides.join(', ')}], expected one, two or four whole numbers from 0`,
+  );
+}
+
+/** How many windows fit along an axis; in ceil mode a last one may overhang, if it starts inside. */
+export function outputSize(
+  n: number,
+  kernel: number,
+  stride: number,
+  before: number,
+  after: number,
+  ceil: boolean,
+): number {
+  const steps = (n + before + after - kernel) / stride;
+  if (!ceil) return Math.floor(steps) + 1;
+  const size = Math.ceil(steps) + 1;
+  return (size - 1) * stride >= n + before ? size - 1 : size;
+}
+
+/** Options of `conv2d`. */
+export interface Conv2dOptions extends FusedOptions {
+  /** Step of the window. Default 1. */
+  readonly stride?: PairLike | undefined;
+  /** Zeros around the image. Default 0. */
+  readonly padding?: PaddingLike | undefined;
+  /** Channels fall into this many groups that don't see each other. Default 1. */
+  readonly groups?: number | undefined;
+}
+
+/**
+ * Convolution (cross-correlation): x `[N, C, H, W]`, weight `[O, C / groups, KH, KW]`, bias `[O]`, result
+ * `[N, O, OH, OW]`.
+ * @throws {ArgumentError} for shapes that don't fit.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  const op = 'conv2d';
+  const { bias = null, relu = false, groups = 1 } = options;
+  const device = commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireRank(op, 'weight', weight, 4, '[O, C / groups, KH, KW]');
+  const stride = toPair(op, 'stride', options.stride ?? 1, 1);
+  const padding = toPadding(op, options.padding ?? 0);
+  const geometry = { stride, padding, groups };
+  checkChannels(op, x.shape, weight.shape, groups);
+  if (x.dtype !== weight.dtype)
+    throw new ArgumentError(`conv2d: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
+  checkBias(op, bias, weight.shape[0]!);
+  const [n = 0, , h = 0, w = 0] = x.shape;
+  const [o = 0, , kh = 0, kw = 0] = weight.shape;
+  const [top, left, bottom, right] = padding;
+  const [oh, ow] = [
+    outputSize(h, kh, stride[0], top, bottom, false),
+    outputSize(w, kw, stride[1], left, right, false),
+  ];
+  if (oh < 1 || ow < 1) {
+    throw new ArgumentError(
+      `conv2d: a ${kh}x${kw} kernel doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
+    );
+  }
+  const out = Tensor.empty(op, device, [n, o, oh, ow], x.dtype);
+  withDense(op, (dense) =>
+    device.run('conv2d', {
+      ...geometry,
+      x: dense(x),
+      weight: dense(weight),
+      bias: bias?.view(op) ?? null,
+      relu,
+      out: out.view(op),
+    }),
+  );
+  const [inputShape, weightShape] = [x.shape, weight.shape];
+  record({
+    op,
+    inputs: bias ? [x, weight, bias] : [x, weight],
+    outputs: [out],
+    saved: relu ? [x, weight, out] : [x, weight],
+    gradient: ({ grads: [grad], saved: [input, kernel, result], needs }) => {
+      if (!grad || !input || !kernel) return [];
+      const g = throughRelu(op, grad, result);
+      return withDense(op, (dense) => {
+        const by = dense(g);
+        const like = (shape: Shape): Tensor => Tensor.empty(op, device, shape, g.dtype);
+        const [dx, dw] = [needs[0] ? like(inputShape) : null, needs[1] ? like(weightShape) : null];
+        if (dx)
+          device.run('conv2dInputGrad', { ...geometry, grad: by, weight: dense(kernel), out: dx.view(op) });
+        if (dw) device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: by, out: dw.view(op) });
+        return [dx, dw, needs[2] ? sum(g, { axes: [0, 2, 3] }) : null];
+      });
+    },
+  });
+  return out;
+}
+
+function checkChannels(op: string, x: Shape, weight: Shape, groups: number): void {
+  const [channels = 0, outputs = 0, each = 0] = [x[1], weight[0], weight[1]];
+  if (!Number.isInteger(groups) || groups < 1 || outputs % groups !== 0) {
+    throw new ArgumentError(`${op}: groups=${groups} doesn't divide the ${outputs} output channels`);
+  }
+  if (channels === each * groups) return;
+  const shapes = `input ${formatShape(x)} has ${channels} channels, weight ${formatShape(weight)} expects ${each * groups}`;
+  const hint =
+    channels > 0 && each % channels === 0
+      ? 'exchange() the other parts first'
+      : `pass groups=${channels / each}`;
+  throw new ArgumentError(
+    `${op}: ${shapes} with groups=${groups}: ${channels % each === 0 || each % channels === 0 ? hint : 'check both'}`,
+  );
+}

@@ -1,0 +1,47 @@
+/**
+ * Dropout in the paper's form and in the inverted one.
+ *
+ * The mask is never stored: the random numbers are counted, so the gradient asks for the same ones again.
+ */
+import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
+import { defaultGenerator } from '../random.js';
+import { record, type Tensor } from '../tensor.js';
+import { mul } from './elementwise.js';
+import { type DrawPlacement, map } from './launch.js';
+import { reshape } from './views.js';
+
+/** Options of `dropout`. */
+export interface DropoutOptions {
+  /** Whether to drop at all. Default true. */
+  readonly training?: boolean | undefined;
+  /**
+   * 'paper' (Krizhevsky 2012, section 4.2): kept outputs pass as they are, and at test time all are multiplied by
+   * 1 - p; 'inverted': kept outputs are divided by 1 - p, and nothing happens at test time. Default 'inverted'.
+   */
+  readonly form?: 'paper' | 'inverted' | undefined;
+  /** Which random numbers: the default generator's next draw unless given. */
+  readonly draw?: DrawPlacement | undefined;
+}
+
+const masked = e.where(e.ge(e.random(), e.param(0)), e.mul(e.input(0), e.param(1)), 0);
+
+/** Sets each element to 0 with probability p. @throws {ArgumentError} unless p is in [0, 1) */
+export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
+  const op = 'dropout';
+  if (!(p >= 0 && p < 1)) throw new ArgumentError(`dropout: p=${p} isn't in [0, 1)`);
+  const { training = true, form = 'inverted' } = options;
+  if (!training) return form === 'paper' ? mul(x, 1 - p) : reshape(x, x.shape);
+  const settings = {
+    params: [p, form === 'paper' ? 1 : 1 / (1 - p)],
+    draw: options.draw ?? defaultGenerator().next(),
+  };
+  const out = map(op, masked, [x], settings);
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad ? map(op, masked, [grad], settings) : null],
+  });
+  return out;
+}

@@ -1,0 +1,99 @@
+/**
+ * Choosing elements by index: gather, its gradient (scatter-add in rising order of the index axis, so that it gives
+ * the same bits every time), whole slices, and one-hot rows.
+ */
+import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
+import { scope } from '../scope.js';
+import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
+import { record, Tensor } from '../tensor.js';
+import { arange } from './create.js';
+import { commonDevice, map, requireDType, requireRank, withDense } from './launch.js';
+
+/** A dense view as `[O, A, I]`: the axes before `axis`, the axis, the axes after it. */
+function three(view: View, axis: number): View {
+  const shape = [sizeOf(view.shape.slice(0, axis)), view.shape[axis]!, sizeOf(view.shape.slice(axis + 1))];
+  return { ...view, shape, strides: contiguousStrides(shape) };
+}
+
+function run(
+  op: string,
+  x: Tensor,
+  axis: number,
+  shape: Shape,
+  index: Tensor,
+  arrange: (index: View) => View,
+): Tensor {
+  const out = Tensor.empty(op, x.device, shape, x.dtype);
+  withDense(op, (dense) =>
+    x.device.run('gather', {
+      x: three(dense(x), axis),
+      index: arrange(dense(index)),
+      out: three(out.view(op), axis),
+    }),
+  );
+  const before = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    saved: [index],
+    gradient: ({ grads: [grad], saved: [chosen] }) => {
+      if (!grad || !chosen) return [null];
+      const spread = Tensor.empty(op, grad.device, before, grad.dtype);
+      withDense(op, (dense) =>
+        grad.device.run('scatterAdd', {
+          grad: three(dense(grad), axis),
+          index: arrange(dense(chosen)),
+          out: three(spread.view(op), axis),
+        }),
+      );
+      return [spread];
+    },
+  });
+  return out;
+}
+
+/**
+ * `out[.., j, ..] = x[.., index[.., j, ..], ..]` along an axis (PyTorch's gather).
+ * @param index int32, x's shape but for the axis; an index outside gives NaN
+ */
+export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
+  const op = 'gather';
+  commonDevice(op, [x, index]);
+  requireDType(op, 'index', index, 'int32');
+  const along = normalizeAxis(op, axis, x.shape.length);
+  const fits =
+    index.shape.length === x.shape.length && index.shape.every((n, i) => i === along || n === x.shape[i]);
+  if (!fits) {
+    const shapes = `index ${formatShape(index.shape)} for x ${formatShape(x.shape)}`;
+    throw new ArgumentError(`gather: ${shapes}: all sizes but axis ${axis}'s must agree`);
+  }
+  return run(op, x, along, index.shape, index, (view) => three(view, along));
+}
+
+/**
+ * Whole slices of x along an axis, in the order of `index`: `[J]` int32; an index outside gives NaN.
+ */
+export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
+  const op = 'indexSelect';
+  commonDevice(op, [x, index]);
+  requireDType(op, 'index', index, 'int32');
+  requireRank(op, 'index', index, 1, '[J]');
+  const along = normalizeAxis(op, axis, x.shape.length);
+  const shape = x.shape.map((n, i) => (i === along ? index.size : n));
+  const target = [sizeOf(shape.slice(0, along)), index.size, sizeOf(shape.slice(along + 1))];
+  return run(op, x, along, shape, index, (view) => ({ ...view, shape: target, strides: [0, 1, 0] }));
+}
+
+/** Rows of 0 with a 1 at the label: int32 `[N]` to float32 `[N, classes]`; a label outside gives a row of 0. */
+export function oneHot(labels: Tensor, classes: number): Tensor {
+  const op = 'oneHot';
+  requireDType(op, 'labels', labels, 'int32');
+  requireRank(op, 'labels', labels, 1, '[N]');
+  return scope(() => {
+    const columns = arange(0, classes, { device: labels.device, dtype: 'int32' });
+    const rows = labels.alias(op, { shape: [labels.size, 1], strides: [labels.view(op).strides[0]!, 0] });
+    return map(op, e.eq(e.input(0), e.input(1)), [rows, columns]);
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * What ops share: checks with messages, dense views for kernels that need them, and running a `map`.
+ */
+import type { Device } from '../device.js';
+import { ArgumentError, DeviceError } from '../errors.js';
+import type { Expr } from '../expr.js';
+import type { Draw } from '../random.js';
+import {
+  broadcastShapes,
+  broadcastTo,
+  contiguousStrides,
+  type DType,
+  formatShape,
+  type Shape,
+  type View,
+} from '../shape.js';
+import { denseCopy, Tensor } from '../tensor.js';
+
+/** The one device of all `tensors`. @throws {DeviceError} naming the op and both devices */
+export function commonDevice(op: string, tensors: readonly Tensor[]): Device {
+  const [first, ...others] = tensors;
+  if (!first) throw new ArgumentError(`${op}: got no tensor`);
+  for (const other of others) {
+    if (other.device !== first.device) {
+      const names = `${first.device.name} and ${other.device.name}`;
+      throw new DeviceError(
+        `${op}: tensors on ${names}; move one with to() or join them with exchange() first`,
+      );
+    }
+  }
+  return first.device;
+}
+
+/** @throws {ArgumentError} unless x has `rank` axes; `layout` names them, as in '[N, C, H, W]'. */
+export function requireRank(op: string, name: string, x: Tensor, rank: number, layout: string): void {
+  if (x.shape.length === rank) return;
+  throw new ArgumentError(`${op}: ${name} is ${formatShape(x.shape)}, expected ${rank} axes ${layout}`);
+}
+
+/** @throws {ArgumentError} unless x has the dtype. */
+export function requireDType(op: string, name: string, x: Tensor, ...dtypes: readonly DType[]): void {
+  if (dtypes.includes(x.dtype)) return;
+  throw new ArgumentError(`${op}: ${name} is ${x.dtype}, expected ${dtypes.join(' or ')}; use cast() first`);
+}
+
+/** The dtype that arithmetic on these gives: float64 if one is, else float32. */
+export function floatType(tensors: readonly Tensor[]): DType {
+  return tensors.some((x) => x.dtype === 'float64') ? 'float64' : 'float32';
+}
+
+/** Calls `run` with a function that gives dense views, copying where a tensor isn't dense; frees the copies. */
+export function withDense<T>(op: string, run: (dense: (x: Tensor) => View) => T): T {
+  const copies: Tensor[] = [];
+  const dense = (x: Tensor): View => {
+    if (x.contiguous) return x.view(op);
+    const copy = denseCopy(op, x);
+    copies.push(copy);
+    return copy.view(op);
+  };
+  try {
+    return run(dense);
+  } finally {
+    for (const copy of copies) copy.dispose();
+  }
+}
+
+/** What a map needs besides its expression. */
+export interface MapOptions {
+  readonly params?: readonly number[];
+  readonly draw?: DrawPlacement | undefined;
+  /** Dtype of the result; float64 if an input is, else float32. */
+  readonly dtype?: DType;
+}
+
+/**
+ * Which random numbers the elements take: element i counts `offset + sum of i[axis] * strides[axis]`. By default
+ * the row-major index, so that a part of a larger tensor can ask for exactly the part's numbers.
+ */
+export interface DrawPlacement extends Draw {
+  readonly offset?: number | undefined;
+  readonly strides?: readonly number[] | undefined;
+}
+
+/** A new tensor of `expr` over the broadcast inputs. */
+export function map(op: string, expr: Expr, inputs: readonly Tensor[], options: MapOptions = {}): Tensor {
+  const device = commonDevice(op, inputs);
+  const shape = broadcastShapes(op, ...inputs.map((x) => x.shape));
+  const out = Tensor.empty(op, device, shape, options.dtype ?? floatType(inputs));
+  mapInto(op, [expr], inputs, [out], options);
+  return out;
+}
+
+/**
+ * Computes `exprs` over the broadcast inputs into existing tensors of one shape, in one pass; an output may be one
+ * of the inputs. Past the tape: for optimizers and buffers, under their own responsibility.
+ */
+export function mapInto(
+  op: string,
+  exprs: readonly Expr[],
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  { params = [], draw }: MapOptions = {},
+): void {
+  const device = commonDevice(op, [...outputs, ...inputs]);
+  const shape: Shape = outputs[0]?.shape ?? [];
+  device.run('map', {
+    exprs,
+    shape,
+    inputs: inputs.map((x) => broadcastTo(x.view(op), shape)),
+    outputs: outputs.map((x) => x.view(op)),
+    params,
+    draw: draw
+      ? { ...draw, offset: draw.offset ?? 0, strides: draw.strides ?? contiguousStrides(shape) }
+      : null,
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Softmax and its losses: `logSoftmax(x)[j] = x[j] - log sum exp(x)`, from the largest logit, so that nothing
+ * overflows.
+ */
+import { ArgumentError } from '../errors.js';
+import { scope } from '../scope.js';
+import { formatShape } from '../shape.js';
+import { record, Tensor } from '../tensor.js';
+import { exp, log, sub } from './elementwise.js';
+import { commonDevice, requireDType, requireRank, withDense } from './launch.js';
+import { max, mean, sum } from './reduce.js';
+
+/** x - log sum exp(x) along an axis (the last by default). */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  return scope(() => {
+    const shifted = sub(x, max(x.detach(), { axes: axis, keepDim: true }));
+    return sub(shifted, log(sum(exp(shifted), { axes: axis, keepDim: true })));
+  });
+}
+
+/** exp(x) / sum exp(x) along an axis (the last by default). */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  return scope(() => exp(logSoftmax(x, axis)));
+}
+
+/** How the losses of a batch become a result. */
+export type LossReduction = 'mean' | 'sum' | 'none';
+
+/**
+ * `-log softmax(logits)[label]`, multinomial logistic regression: logits `[N, C]`, labels `[N]` int32.
+ * @param reduction 'mean' over the batch by default; 'none' gives `[N]`
+ * @returns NaN for a label outside [0, C)
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossReduction = 'mean'): Tensor {
+  const op = 'crossEntropy';
+  const device = commonDevice(op, [logits, labels]);
+  requireRank(op, 'logits', logits, 2, '[N, C]');
+  requireRank(op, 'labels', labels, 1, '[N]');
+  requireDType(op, 'labels', labels, 'int32');
+  const [n = 0] = logits.shape;
+  if (labels.size !== n) {
+    throw new ArgumentError(`crossEntropy: logits ${formatShape(logits.shape)} and ${labels.size} labels`);
+  }
+  return scope(() => {
+    const losses = Tensor.empty(op, device, [n], logits.dtype);
+    const logZ = Tensor.empty(op, device, [n], logits.dtype);
+    withDense(op, (dense) =>
+      device.run('crossEntropy', {
+        logits: dense(logits),
+        labels: dense(labels),
+        losses: losses.view(op),
+        logZ: logZ.view(op),
+      }),
+    );
+    record({
+      op,
+      inputs: [logits],
+      outputs: [losses],
+      saved: [logits, labels, logZ],
+      gradient: ({ grads: [grad], saved: [x, target, z] }) => {
+        if (!grad || !x || !target || !z) return [null];
+        const dx = Tensor.empty(op, device, x.shape, x.dtype);
+        withDense(op, (dense) =>
+          device.run('crossEntropyGrad', {
+            logits: dense(x),
+            labels: dense(target),
+            logZ: z.view(op),
+            grad: dense(grad),
+            out: dx.view(op),
+          }),
+        );
+        return [dx];
+      },
+    });
+    if (reduction === 'none') return losses;
+    return reduction === 'mean' ? mean(losses) : sum(losses);
+  });
+}

@@ -1,0 +1,149 @@
+/**
+ * Matrix products: matmul with batches and transposes (which are views), and linear with fused bias and ReLU.
+ *
+ * With y = a b: the gradient by a is g b^T, by b it is a^T g.
+ */
+import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
+import { scope } from '../scope.js';
+import { broadcastShapes, broadcastTo, formatShape, type Shape, sizeOf } from '../shape.js';
+import { denseCopy, record, Tensor } from '../tensor.js';
+import { commonDevice, floatType, map, requireRank } from './launch.js';
+import { sum, sumTo } from './reduce.js';
+import { reshape, transpose } from './views.js';
+
+/** The one stride that walks all batch axes in row-major order, or null when there is none. */
+function batchStride(shape: Shape, strides: readonly number[]): number | null {
+  let step: number | null = null;
+  let span = 0;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] === 1) continue;
+    if (step === null) step = strides[axis]!;
+    else if (strides[axis] !== span) return null;
+    span = strides[axis]! * shape[axis]!;
+  }
+  return step ?? 0;
+}
+
+/** x as `[B, rows, columns]` for the kernel: a view where the strides allow it, else a copy. */
+function asMatrices(op: string, x: Tensor, batch: Shape): Tensor {
+  const [rows, columns] = [x.shape.at(-2)!, x.shape.at(-1)!];
+  const { shape, strides } = broadcastTo(x.view(op), [...batch, rows, columns]);
+  const [down, right] = [strides.at(-2)!, strides.at(-1)!];
+  const stride = batchStride(batch, strides.slice(0, -2));
+  const folded = [sizeOf(batch), rows, columns];
+  const usable = (right === 1 && down >= columns) || (down === 1 && right >= rows);
+  if (stride !== null && stride >= 0 && usable)
+    return x.alias(op, { shape: folded, strides: [stride, down, right] });
+  return reshape(denseCopy(op, x.alias(op, { shape, strides })), folded);
+}
+
+/** a b (+ bias) (then ReLU), past the tape. Batch axes broadcast. */
+function product(op: string, a: Tensor, b: Tensor, bias: Tensor | null = null, relu = false): Tensor {
+  const device = commonDevice(op, bias ? [a, b, bias] : [a, b]);
+  if (a.dtype !== b.dtype || floatType([a]) !== a.dtype) {
+    throw new ArgumentError(
+      `${op}: ${a.dtype} by ${b.dtype}; both must be float32, or both float64: cast() one`,
+    );
+  }
+  const [m, k, inner, n] = [a.shape.at(-2)!, a.shape.at(-1)!, b.shape.at(-2)!, b.shape.at(-1)!];
+  if (k !== inner) {
+    const shapes = `${formatShape(a.shape)} by ${formatShape(b.shape)}`;
+    throw new ArgumentError(`${op}: ${shapes}: ${k} columns meet ${inner} rows; transpose() one of them?`);
+  }
+  const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2));
+  return scope(() => {
+    const out = Tensor.empty(op, device, [sizeOf(batch), m, n], a.dtype);
+    device.run('matmul', {
+      a: asMatrices(op, a, batch).view(op),
+      b: asMatrices(op, b, batch).view(op),
+      bias: bias?.view(op) ?? null,
+      relu,
+      out: out.view(op),
+    });
+    return reshape(out, [...batch, m, n]);
+  });
+}
+
+/**
+ * Matrix product of the last two axes: `[.., M, K]` by `[.., K, N]` to `[.., M, N]`; the axes before them broadcast.
+ * A transposed operand costs nothing.
+ * @throws {ArgumentError} when the inner sizes differ.
+ */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  const op = 'matmul';
+  for (const [name, x] of [
+    ['a', a],
+    ['b', b],
+  ] as const) {
+    if (x.shape.length < 2)
+      throw new ArgumentError(`matmul: ${name} is ${formatShape(x.shape)}; reshape() it to a matrix`);
+  }
+  const out = product(op, a, b);
+  const [shapeA, shapeB] = [a.shape, b.shape];
+  record({
+    op,
+    inputs: [a, b],
+    outputs: [out],
+    saved: [a, b],
+    gradient: ({ grads: [grad], saved: [left, right], needs }) => {
+      if (!grad || !left || !right) return [null, null];
+      return [
+        needs[0] ? sumTo(product(op, grad, transpose(right, -1, -2)), shapeA) : null,
+        needs[1] ? sumTo(product(op, transpose(left, -1, -2), grad), shapeB) : null,
+      ];
+    },
+  });
+  return out;
+}
+
+/** Gradient of a fused ReLU: g where the result is above 0. Without ReLU, g itself. */
+export function throughRelu(op: string, grad: Tensor, result: Tensor | undefined): Tensor {
+  return result ? map(op, e.where(e.gt(e.input(0), 0), e.input(1), 0), [result, grad]) : grad;
+}
+
+/** What `linear` and `conv2d` can do in the kernel's last pass. */
+export interface FusedOptions {
+  /** Added to each output unit or channel. */
+  readonly bias?: Tensor | null | undefined;
+  /** Apply max(0, .) at the end. Default false. */
+  readonly relu?: boolean | undefined;
+}
+
+/** Checks a bias `[units]` of `linear` or `conv2d`; dense, so that kernels can read it as it is. */
+export function checkBias(op: string, bias: Tensor | null, units: number): void {
+  if (bias && (bias.shape.length !== 1 || bias.size !== units || !bias.contiguous)) {
+    throw new ArgumentError(`${op}: bias is ${formatShape(bias.shape)}, expected a dense [${units}]`);
+  }
+}
+
+/**
+ * `x W^T + bias`: x `[N, K]`, weight `[O, K]`, bias `[O]`, result `[N, O]`.
+ * @throws {ArgumentError} for shapes that don't fit.
+ */
+export function linear(x: Tensor, weight: Tensor, { bias = null, relu = false }: FusedOptions = {}): Tensor {
+  const op = 'linear';
+  requireRank(op, 'x', x, 2, '[N, K]; flatten() it first');
+  requireRank(op, 'weight', weight, 2, '[O, K]');
+  if (x.shape[1] !== weight.shape[1]) {
+    throw new ArgumentError(`linear: x has ${x.shape[1]} features, weight expects ${weight.shape[1]}`);
+  }
+  checkBias(op, bias, weight.shape[0]!);
+  const out = scope(() => product(op, x, transpose(weight.detach(), 0, 1), bias, relu));
+  record({
+    op,
+    inputs: bias ? [x, weight, bias] : [x, weight],
+    outputs: [out],
+    saved: relu ? [x, weight, out] : [x, weight],
+    gradient: ({ grads: [grad], saved: [input, w, result], needs }) => {
+      if (!grad || !input || !w) return [];
+      const g = throughRelu(op, grad, result);
+      return [
+        needs[0] ? product(op, g, w) : null,
+        needs[1] ? product(op, transpose(g, 0, 1), input) : null,
+        needs[2] ? sum(g, { axes: 0 }) : null,
+      ];
+    },
+  });
+  return out;
+}

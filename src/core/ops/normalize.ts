@@ -1,0 +1,79 @@
+/**
+ * Response normalization: across adjacent maps (Krizhevsky 2012, section 3.3), or within each map over a square of
+ * pixels (cuda-convnet's `rnorm`).
+ *
+ * Both divide by `(k + alpha * sum of squares over the window) ^ beta`. Libraries differ in whether their alpha means
+ * this factor on the sum or is divided by the window's size first: `scaling` says which.
+ */
+import { ArgumentError } from '../errors.js';
+import { scope } from '../scope.js';
+import { record, Tensor } from '../tensor.js';
+import { add, mul, pow } from './elementwise.js';
+import { requireRank, withDense } from './launch.js';
+import { avgPool2d } from './pool.js';
+
+/** Options of both normalizations; the defaults are the paper's. */
+export interface ResponseNormOptions {
+  /** Maps in the window (or pixels along its side). Default 5. */
+  readonly size?: number | undefined;
+  /** Default 1e-4. */
+  readonly alpha?: number | undefined;
+  /** Default 0.75. */
+  readonly beta?: number | undefined;
+  /** Default 2. */
+  readonly k?: number | undefined;
+  /** 'sum': alpha multiplies the plain sum (the paper, TensorFlow); 'mean': alpha / window size does (Caffe, ONNX, PyTorch). Default 'sum'. */
+  readonly scaling?: 'sum' | 'mean' | undefined;
+}
+
+function spell(
+  op: string,
+  options: ResponseNormOptions,
+): Required<{ size: number; alpha: number; beta: number; k: number; mean: boolean }> {
+  const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, scaling = 'sum' } = options;
+  if (!Number.isInteger(size) || size < 1)
+    throw new ArgumentError(`${op}: size is ${size}, expected a whole number from 1`);
+  if (!(k > 0) || !(alpha >= 0))
+    throw new ArgumentError(`${op}: k=${k} must be above 0 and alpha=${alpha} not below 0`);
+  return { size, alpha, beta, k, mean: scaling === 'mean' };
+}
+
+/** `x / (k + alpha * sum over size adjacent maps of x^2) ^ beta`, the window clipped at the ends. x `[N, C, H, W]`. */
+export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
+  const op = 'localResponseNorm';
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  const { size, alpha, beta, k, mean } = spell(op, options);
+  const geometry = { size, alpha: mean ? alpha / size : alpha, beta, k };
+  const out = Tensor.empty(op, x.device, x.shape, x.dtype);
+  withDense(op, (dense) => x.device.run('lrn', { ...geometry, x: dense(x), out: out.view(op) }));
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    saved: [x],
+    gradient: ({ grads: [grad], saved: [input] }) => {
+      if (!grad || !input) return [null];
+      const dx = Tensor.empty(op, grad.device, input.shape, input.dtype);
+      withDense(op, (dense) =>
+        grad.device.run('lrnGrad', { ...geometry, x: dense(input), grad: dense(grad), out: dx.view(op) }),
+      );
+      return [dx];
+    },
+  });
+  return out;
+}
+
+/**
+ * `x / (k + alpha * sum over the size x size pixels around it of x^2) ^ beta` within each map, zero outside it.
+ * x `[N, C, H, W]`; `size` odd.
+ */
+export function spatialResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
+  const op = 'spatialResponseNorm';
+  const { size, alpha, beta, k, mean } = spell(op, options);
+  if (size % 2 === 0) throw new ArgumentError(`${op}: size is ${size}, expected an odd number`);
+  const factor = mean ? alpha : alpha * size * size;
+  return scope(() => {
+    const squares = avgPool2d(mul(x, x), { kernel: size, stride: 1, padding: (size - 1) / 2 });
+    return mul(x, pow(add(k, mul(squares, factor)), -beta));
+  });
+}

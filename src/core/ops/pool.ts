@@ -1,0 +1,93 @@
+/**
+ * Max and average pooling, overlapping where the stride is less than the window (Krizhevsky 2012, section 3.4).
+ */
+import type { Pair, PoolGeometry } from '../backend.js';
+import { ArgumentError } from '../errors.js';
+import { record, Tensor } from '../tensor.js';
+import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
+import { requireRank, withDense } from './launch.js';
+
+/** Options of pooling. */
+export interface PoolOptions {
+  /** Size of the window. */
+  readonly kernel: PairLike;
+  /** Step of the window; its size by default. */
+  readonly stride?: PairLike | undefined;
+  /** Rows and columns around the image: never the maximum, 0 in an average. Default 0. */
+  readonly padding?: PaddingLike | undefined;
+  /** Let the last window overhang the edge rather than leave pixels out. Default false. */
+  readonly ceilMode?: boolean | undefined;
+}
+
+/** Options of average pooling. */
+export interface AvgPoolOptions extends PoolOptions {
+  /** Divide by all pixels of the window within the padding (true), or by those within the image. Default true. */
+  readonly countIncludePad?: boolean | undefined;
+}
+
+function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoolOptions): Tensor {
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  const kernel = toPair(op, 'kernel', options.kernel, 1);
+  const stride = toPair(op, 'stride', options.stride ?? kernel, 1);
+  const padding = toPadding(op, options.padding ?? 0);
+  const { ceilMode = false, countIncludePad = true } = options;
+  const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+  const [top, left, bottom, right] = padding;
+  if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
+    throw new ArgumentError(
+      `${op}: padding [${padding.join(', ')}] must be less than the kernel [${kernel.join(', ')}]`,
+    );
+  }
+  const size: Pair = [
+    outputSize(h, kernel[0], stride[0], top, bottom, ceilMode),
+    outputSize(w, kernel[1], stride[1], left, right, ceilMode),
+  ];
+  if (size[0] < 1 || size[1] < 1) {
+    throw new ArgumentError(
+      `${op}: a [${kernel.join(', ')}] window doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
+    );
+  }
+  const geometry: PoolGeometry = { mode, kernel, stride, padding, countIncludePad };
+  const out = Tensor.empty(op, x.device, [n, c, ...size], x.dtype);
+  const indices = mode === 'max' ? Tensor.empty(op, x.device, out.shape, 'int32') : null;
+  withDense(op, (dense) =>
+    x.device.run('pool2d', {
+      ...geometry,
+      x: dense(x),
+      out: out.view(op),
+      indices: indices?.view(op) ?? null,
+    }),
+  );
+  const shape = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    saved: indices ? [indices] : [],
+    gradient: ({ grads: [grad], saved: [chosen] }) => {
+      if (!grad) return [null];
+      const dx = Tensor.empty(op, grad.device, shape, grad.dtype);
+      withDense(op, (dense) =>
+        grad.device.run('pool2dGrad', {
+          ...geometry,
+          grad: dense(grad),
+          indices: chosen?.view(op) ?? null,
+          out: dx.view(op),
+        }),
+      );
+      return [dx];
+    },
+  });
+  indices?.dispose();
+  return out;
+}
+
+/** The largest of each window; the first of equal ones gets the gradient. x `[N, C, H, W]`. */
+export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
+  return pool('maxPool2d', 'max', x, options);
+}
+
+/** The mean of each window. x `[N, C, H, W]`. */
+export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
+  return pool('avgPool2d', 'avg', x, options);
+}

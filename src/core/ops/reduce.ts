@@ -1,0 +1,218 @@
+/**
+ * Reductions over axes (sum, mean, max, min, argmax, topk), and expand, whose gradient is a sum as sum's is an
+ * expand.
+ *
+ * The kernel wants the kept axes first and the reduced ones last, which is only a view: reducing `[N, C, H, W]` over
+ * all but channels permutes the strides to `[C, N, H, W]`.
+ */
+import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
+import { scope } from '../scope.js';
+import {
+  broadcastTo,
+  formatShape,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type View,
+} from '../shape.js';
+import { record, Tensor } from '../tensor.js';
+import { floatType, map, withDense } from './launch.js';
+import { reshape, transpose } from './views.js';
+
+/** Which axes to reduce. */
+export interface ReduceOptions {
+  /** One axis or several, negative from the end; all by default. */
+  readonly axes?: number | readonly number[] | undefined;
+  /** Keep the reduced axes with size 1. Default false. */
+  readonly keepDim?: boolean;
+}
+
+/** Shapes of a reduction: of the result, and of the result with the reduced axes kept as 1. */
+interface Reduction {
+  readonly axes: readonly number[];
+  readonly kept: readonly number[];
+  readonly shape: number[];
+  readonly keptShape: number[];
+  readonly count: number;
+}
+
+function reductionOf(op: string, shape: Shape, options: ReduceOptions): Reduction {
+  const { axes = [...shape.keys()], keepDim = false } = options;
+  const reduced = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort(
+    (a, b) => a - b,
+  );
+  const kept = [...shape.keys()].filter((axis) => !reduced.includes(axis));
+  const keptShape = shape.map((n, axis) => (reduced.includes(axis) ? 1 : n));
+  return {
+    axes: reduced,
+    kept,
+    keptShape,
+    shape: keepDim ? keptShape : kept.map((axis) => shape[axis]!),
+    count: sizeOf(reduced.map((axis) => shape[axis]!)),
+  };
+}
+
+function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduction, scale: number): Tensor {
+  const out = Tensor.empty(op, x.device, r.shape, floatType([x]));
+  const order = [...r.kept, ...r.axes];
+  const view = x.view(op);
+  const permuted: View = {
+    ...view,
+    shape: order.map((axis) => view.shape[axis]!),
+    strides: order.map((axis) => view.strides[axis]!),
+  };
+  const target = out.view(op);
+  const kept = r.kept.map((axis) => view.shape[axis]!);
+  const strides = r.kept.map(
+    (axis) => target.strides[r.shape.length === r.kept.length ? r.kept.indexOf(axis) : axis]!,
+  );
+  x.device.run('reduce', {
+    op: kind,
+    x: permuted,
+    kept: kept.length,
+    scale,
+    out: { ...target, shape: kept, strides },
+  });
+  return out;
+}
+
+function scaledSum(
+  op: string,
+  x: Tensor,
+  options: ReduceOptions,
+  scaleOf: (count: number) => number,
+): Tensor {
+  const r = reductionOf(op, x.shape, options);
+  const scale = scaleOf(r.count);
+  const out = runReduce(op, 'sum', x, r, scale);
+  const shape = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => {
+      if (!grad) return [null];
+      const spread = expand(reshape(grad, r.keptShape), shape);
+      return [scale === 1 ? spread : map(op, e.mul(e.input(0), e.param(0)), [spread], { params: [scale] })];
+    },
+  });
+  return out;
+}
+
+/** Sum over axes (all by default); 0 over none. */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return scaledSum('sum', x, options, () => 1);
+}
+
+/** Mean over axes (all by default); NaN over none. */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return scaledSum('mean', x, options, (count) => 1 / count);
+}
+
+function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor {
+  const r = reductionOf(kind, x.shape, options);
+  if (r.count === 0)
+    throw new ArgumentError(`${kind}: no elements to choose from in ${formatShape(x.shape)}`);
+  const out = runReduce(kind, kind, x, r, 1);
+  record({
+    op: kind,
+    inputs: [x],
+    outputs: [out],
+    saved: [x, out],
+    // Equal extremes share the gradient evenly.
+    gradient: ({ grads: [grad], saved: [input, result] }) => {
+      if (!grad || !input || !result) return [null];
+      const chosen = map(kind, e.eq(e.input(0), e.input(1)), [input, reshape(result, r.keptShape)]);
+      const ties = sum(chosen, { axes: r.axes, keepDim: true });
+      const share = e.div(e.mul(e.input(0), e.input(1)), e.input(2));
+      return [map(kind, share, [reshape(grad, r.keptShape), chosen, ties])];
+    },
+  });
+  return out;
+}
+
+/** Largest element over axes (all by default); NaN if one is. @throws {ArgumentError} over no elements */
+export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extreme('max', x, options);
+}
+
+/** Smallest element over axes (all by default); NaN if one is. @throws {ArgumentError} over no elements */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extreme('min', x, options);
+}
+
+/**
+ * The `k` largest along an axis in falling order (equal ones by rising index, NaN first) and their int32 indices.
+ * No gradient: gather() the indices where one is needed.
+ * @param axis the last by default
+ */
+export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
+  const op = 'topk';
+  const along = normalizeAxis(op, axis, x.shape.length);
+  const columns = x.shape[along]!;
+  if (!Number.isInteger(k) || k < 1 || k > columns) {
+    throw new ArgumentError(
+      `topk: k=${k} of ${columns} elements along axis ${axis} of ${formatShape(x.shape)}`,
+    );
+  }
+  return scope(() => {
+    const rows = transpose(x.detach(), along, -1);
+    const shape = [...rows.shape.slice(0, -1), k];
+    const values = Tensor.empty(op, x.device, shape, x.dtype);
+    const indices = Tensor.empty(op, x.device, shape, 'int32');
+    const matrix = (view: View, n: number): View => ({
+      ...view,
+      shape: [x.size / columns, n],
+      strides: [n, 1],
+    });
+    withDense(op, (dense) =>
+      x.device.run('topk', {
+        x: matrix(dense(rows), columns),
+        values: matrix(values.view(op), k),
+        indices: matrix(indices.view(op), k),
+      }),
+    );
+    return { values: transpose(values, along, -1), indices: transpose(indices, along, -1) };
+  });
+}
+
+/** Int32 index of the largest element along an axis, which is dropped; the first of equal ones. */
+export function argmax(x: Tensor, axis = -1): Tensor {
+  const along = normalizeAxis('argmax', axis, x.shape.length);
+  const shape = x.shape.filter((_, i) => i !== along);
+  return scope(() => reshape(topk(x, 1, along).indices, shape));
+}
+
+/**
+ * Repeats axes of size 1 (and new leading ones) to `shape` without copying.
+ * @throws {ArgumentError} when x doesn't broadcast to it.
+ */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  const op = 'expand';
+  const lead = shape.length - x.shape.length;
+  if (lead < 0 || !x.shape.every((n, axis) => n === 1 || n === shape[axis + lead])) {
+    throw new ArgumentError(`expand: ${formatShape(x.shape)} doesn't broadcast to ${formatShape(shape)}`);
+  }
+  const { strides } = broadcastTo(x.view(op), shape);
+  const out = x.alias(op, { shape: [...shape], strides });
+  const before = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad ? sumTo(grad, before) : null],
+  });
+  return out;
+}
+
+/** Undoes broadcasting in a gradient: sums the axes that were repeated. Always a new tensor. */
+export function sumTo(grad: Tensor, shape: Shape): Tensor {
+  if (sameShape(grad.shape, shape)) return grad.detach();
+  const lead = grad.shape.length - shape.length;
+  const axes = [...grad.shape.keys()].filter(
+    (axis) => axis < lead || (shape[axis - lead] === 1 && grad.shape[axis] !== 1),
+  );
+  return reshape(sum(grad, { axes }), shape);
+}

@@ -1,0 +1,112 @@
+/**
+ * Crossing from device to device: the only ops that accept two devices, and the only ones that wait.
+ *
+ * `to` copies a tensor; its gradient is the copy back. `exchange` gives each device the join of all parts along the
+ * channel axis (a gather); its gradient sends every device's slice back to the part's owner and adds them up (a
+ * scatter-add). Each crossing is a row of the ledger. Copies in both directions run at the same time.
+ */
+import type { Device } from '../device.js';
+import { ArgumentError } from '../errors.js';
+import { ledger } from '../ledger.js';
+import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
+import { record, Tensor } from '../tensor.js';
+import { add } from './elementwise.js';
+import { concat, slice } from './views.js';
+
+/** Copies to another device, past the tape; on the same one, another look at the same elements. */
+async function copyTo(op: string, x: Tensor, device: Device): Promise<Tensor> {
+  if (x.device === device) return x.detach();
+  const start = performance.now();
+  const source = x.detach();
+  try {
+    const data = await source.data();
+    const copy = Tensor.from(op, device, data, x.shape);
+    const bytes = x.size * bytesPerElement[x.dtype];
+    const milliseconds = performance.now() - start;
+    ledger.record({ from: x.device.name, to: device.name, bytes, milliseconds, start });
+    return copy;
+  } finally {
+    source.dispose();
+  }
+}
+
+/** x on another device. Differentiable. */
+export async function to(x: Tensor, device: Device): Promise<Tensor> {
+  const op = 'to';
+  const home = x.device;
+  const out = await copyTo(op, x, device);
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: async ({ grads: [grad] }) => [grad ? await copyTo(op, grad, home) : null],
+  });
+  return out;
+}
+
+/**
+ * The join of `parts` along an axis, on each of `devices`: a part crosses once to every other device that wants it.
+ * Differentiable.
+ * @param axis 1 by default: the channels of `[N, C, H, W]`, the units of `[N, K]`
+ * @param devices the parts' own by default, in their order; several may be the same
+ * @returns one tensor for each of `devices`
+ * @throws {ArgumentError} when sizes other than the axis's differ.
+ */
+export async function exchange(
+  parts: readonly Tensor[],
+  {
+    axis = 1,
+    devices = parts.map((part) => part.device),
+  }: { axis?: number; devices?: readonly Device[] } = {},
+): Promise<Tensor[]> {
+  const op = 'exchange';
+  const first = parts[0];
+  if (!first) throw new ArgumentError('exchange: got no parts');
+  const along = normalizeAxis(op, axis, first.shape.length);
+  const odd = parts.find((part) => part.shape.some((n, i) => i !== along && n !== first.shape[i]));
+  if (odd) {
+    const shapes = parts.map((part) => formatShape(part.shape)).join(', ');
+    throw new ArgumentError(`exchange: ${shapes} can't be joined along axis ${axis}: other sizes must agree`);
+  }
+  const unique = [...new Set(devices)];
+  const joined = await Promise.all(
+    unique.map(async (device) => {
+      const local = await Promise.all(parts.map((part) => copyTo(op, part, device)));
+      const whole = local.length === 1 ? local[0]! : concat(local, along);
+      for (const part of local) if (part !== whole) part.dispose();
+      return whole;
+    }),
+  );
+  const outputs = devices.map((device) => joined[unique.indexOf(device)]!.detach());
+  for (const whole of joined) whole.dispose();
+
+  const homes = parts.map((part) => part.device);
+  const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, part) => sum + part.shape[along]!, 0));
+  record({
+    op,
+    inputs: parts,
+    outputs,
+    gradient: ({ grads, needs }) =>
+      Promise.all(
+        homes.map(async (home, i) => {
+          if (!needs[i]) return null;
+          const pieces = grads.flatMap((grad) =>
+            grad ? [slice(grad, along, ends[i - 1] ?? 0, ends[i])] : [],
+          );
+          // Pieces of one device are added before they cross, so that each device sends one.
+          const sent = await Promise.all(sumsByDevice(pieces).map((piece) => copyTo(op, piece, home)));
+          return sent.length === 0 ? null : sent.reduce((total, piece) => add(total, piece));
+        }),
+      ),
+  });
+  return outputs;
+}
+
+function sumsByDevice(pieces: readonly Tensor[]): Tensor[] {
+  const sums = new Map<Device, Tensor>();
+  for (const piece of pieces) {
+    const before = sums.get(piece.device);
+    sums.set(piece.device, before ? add(before, piece) : piece);
+  }
+  return [...sums.values()];
+}

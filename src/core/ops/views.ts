@@ -1,0 +1,218 @@
+/**
+ * Views and what is made of them: reshape, permute, slice and flip look at the same elements through other
+ * shapes, strides and offsets; concat, pad and contiguous copy. (expand is in reduce.ts, beside its gradient, sum.)
+ */
+import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
+import { contiguousStrides, formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../shape.js';
+import { denseCopy, record, Tensor } from '../tensor.js';
+import { commonDevice, mapInto } from './launch.js';
+
+/** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
+export function contiguous(x: Tensor): Tensor {
+  const out = x.contiguous ? x.detach() : denseCopy('contiguous', x);
+  record({
+    op: 'contiguous',
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad?.detach() ?? null],
+  });
+  return out;
+}
+
+/**
+ * The elements in row-major order under another shape; one size may be -1, for what is left. Copies only when the
+ * tensor isn't dense.
+ * @throws {ArgumentError} when the sizes don't multiply to the same number.
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const op = 'reshape';
+  const known = sizeOf(shape.filter((n) => n !== -1));
+  const full = shape.map((n) => (n === -1 ? x.size / known : n));
+  if (sizeOf(full) !== x.size || !full.every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ArgumentError(
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements, [${shape.join(', ')}] doesn't fit`,
+    );
+  }
+  const source = x.contiguous ? x.detach() : denseCopy(op, x);
+  const out = source.alias(op, { shape: full, strides: contiguousStrides(full) });
+  source.dispose();
+  const before = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad ? reshape(grad, before) : null],
+  });
+  return out;
+}
+
+/** Joins the axes from `start` on (default 1) into one: `[N, C, H, W]` becomes `[N, C * H * W]`. */
+export function flatten(x: Tensor, start = 1): Tensor {
+  return reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))]);
+}
+
+/**
+ * Axis i of the result is axis `order[i]` of x.
+ * @throws {ArgumentError} when `order` isn't a permutation of the axes.
+ */
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  const op = 'permute';
+  const axes = order.map((axis) => normalizeAxis(op, axis, x.shape.length));
+  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
+    throw new ArgumentError(
+      `permute: [${order.join(', ')}] isn't an order of the axes of ${formatShape(x.shape)}`,
+    );
+  }
+  const { shape, strides } = x.view(op);
+  const out = x.alias(op, { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
+  const inverse = axes.map((_, axis) => axes.indexOf(axis));
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad ? permute(grad, inverse) : null],
+  });
+  return out;
+}
+
+/** Swaps two axes. */
+export function transpose(x: Tensor, a: number, b: number): Tensor {
+  const order = [...x.shape.keys()];
+  const [i, j] = [a, b].map((axis) => normalizeAxis('transpose', axis, order.length));
+  return permute(
+    x,
+    order.map((axis) => (axis === i ? j! : axis === j ? i! : axis)),
+  );
+}
+
+/**
+ * The elements `start` to `end` (exclusive; negative counts from the end) along an axis.
+ * @param end the axis's size by default
+ * @throws {ArgumentError} when the range leaves the axis.
+ */
+export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  const op = 'slice';
+  const along = normalizeAxis(op, axis, x.shape.length);
+  const n = x.shape[along]!;
+  const from = start < 0 ? start + n : start;
+  const to = end === undefined ? n : end < 0 ? end + n : end;
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to) {
+    throw new ArgumentError(`slice: ${start} to ${end ?? n} along axis ${axis} of ${formatShape(x.shape)}`);
+  }
+  const out = window(op, x, along, from, to - from);
+  const shape = x.shape;
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => {
+      if (!grad) return [null];
+      const whole = filled(op, grad, shape, 0);
+      copyInto(op, grad, whole, along, from);
+      return [whole];
+    },
+  });
+  return out;
+}
+
+/** `length` elements from `start` on along an axis, past the tape. */
+function window(op: string, x: Tensor, axis: number, start: number, length: number): Tensor {
+  const view = x.view(op);
+  return x.alias(op, {
+    shape: view.shape.map((n, i) => (i === axis ? length : n)),
+    offset: view.offset + start * view.strides[axis]!,
+  });
+}
+
+/** Writes `part` into `whole` from `start` on along an axis. */
+function copyInto(op: string, part: Tensor, whole: Tensor, axis: number, start: number): void {
+  const target = window(op, whole, axis, start, part.shape[axis]!);
+  mapInto(op, [e.input(0)], [part], [target]);
+  target.dispose();
+}
+
+/** A tensor of one number, on the device and of the dtype of `like`. */
+function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
+  const out = Tensor.empty(op, like.device, shape, like.dtype);
+  mapInto(op, [e.param(0)], [], [out], { params: [value] });
+  return out;
+}
+
+/** Reverses the order along the axes. */
+export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
+  const op = 'flip';
+  const reversed = [axes].flat().map((axis) => normalizeAxis(op, axis, x.shape.length));
+  const { strides, offset } = x.view(op);
+  const last = reversed.reduce((sum, axis) => sum + Math.max(0, x.shape[axis]! - 1) * strides[axis]!, offset);
+  const out = x.alias(op, {
+    strides: strides.map((s, axis) => (reversed.includes(axis) ? -s : s)),
+    offset: last,
+  });
+  record({
+    op,
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => [grad ? flip(grad, reversed) : null],
+  });
+  return out;
+}
+
+/**
+ * Joins tensors of one device along an axis; the other sizes must agree.
+ * @throws {ArgumentError} for sizes or dtypes that differ. @throws {DeviceError} for tensors on several devices
+ */
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  const op = 'concat';
+  const device = commonDevice(op, parts);
+  const first = parts[0]!;
+  const along = normalizeAxis(op, axis, first.shape.length);
+  const sizes = parts.map((part) => part.shape[along] ?? 0);
+  const shape = first.shape.map((n, i) => (i === along ? sizes.reduce((a, b) => a + b) : n));
+  parts.forEach((part, i) => {
+    const expected = shape.map((n, j) => (j === along ? sizes[i]! : n));
+    if (sameShape(part.shape, expected) && part.dtype === first.dtype) return;
+    const shapes = parts.map((p) => `${formatShape(p.shape)} ${p.dtype}`).join(', ');
+    throw new ArgumentError(
+      `concat: ${shapes} can't be joined along axis ${axis}: other sizes and dtypes must agree`,
+    );
+  });
+  const out = Tensor.empty(op, device, shape, first.dtype);
+  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  for (const [i, part] of parts.entries()) copyInto(op, part, out, along, starts[i]!);
+  record({
+    op,
+    inputs: parts,
+    outputs: [out],
+    gradient: ({ grads: [grad], needs }) =>
+      parts.map((_, i) => (grad && needs[i] ? window(op, grad, along, starts[i]!, sizes[i]!) : null)),
+  });
+  return out;
+}
+
+/**
+ * Adds elements of `value` around x.
+ * @param widths `[before, after]` of each axis
+ * @param value 0 by default
+ */
+export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
+  const op = 'pad';
+  if (widths.length !== x.shape.length || !widths.flat().every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new ArgumentError(
+      `pad: widths [${widths.join('; ')}] for ${formatShape(x.shape)}: two whole numbers an axis`,
+    );
+  }
+  const shape = x.shape.map((n, axis) => n + widths[axis]![0] + widths[axis]![1]);
+  const out = filled(op, x, shape, value);
+  const before = x.shape;
+  const inner = (whole: Tensor): Tensor => {
+    const { strides, offset } = whole.view(op);
+    const start = strides.reduce((sum, stride, axis) => sum + stride * widths[axis]![0], offset);
+    return whole.alias(op, { shape: before, offset: start });
+  };
+  const target = inner(out);
+  mapInto(op, [e.input(0)], [x], [target]);
+  target.dispose();
+  record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? inner(grad) : null] });
+  return out;
+}

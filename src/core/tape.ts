@@ -1,0 +1,179 @@
+/**
+ * The tape: what `backward` walks.
+ *
+ * Every op whose inputs need gradients leaves a `Node` that holds the edges to where its inputs came from, the
+ * tensors its gradient needs, and the gradient itself. Nodes are numbered as they are made, so the highest number
+ * first is a topological order: no recursion, no sort. A node's saved tensors are dropped as soon as its gradient
+ * has run, or as soon as nothing can reach it any more (outputs disposed of without a backward pass); both by
+ * counting references, not by garbage collection.
+ *
+ * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
+ */
+import { TandemError } from './errors.js';
+import { scope } from './scope.js';
+import { trace } from './trace.js';
+
+/** What the tape needs of a tensor. */
+export interface Disposable {
+  dispose(): void;
+}
+
+/** Where a tensor came from: output `index` of `node`. */
+export interface Edge<T extends Disposable> {
+  readonly node: Node<T>;
+  readonly index: number;
+}
+
+/** What a gradient function is given. */
+export interface GradContext<T> {
+  /** Gradient of each output, null where nothing depends on it. Borrowed: the tape disposes of them. */
+  readonly grads: readonly (T | null)[];
+  /** The tensors the op saved, in its order. Borrowed. */
+  readonly saved: readonly T[];
+  /** Which inputs need a gradient. */
+  readonly needs: readonly boolean[];
+}
+
+/** Gives the gradient of each input, new tensors, null where none is needed. Runs in a scope of its own. */
+export type GradFunction<T> = (context: GradContext<T>) => (T | null)[] | Promise<(T | null)[]>;
+
+let nextId = 0;
+
+/** One op on the tape. */
+export class Node<T extends Disposable> {
+  readonly id = nextId++;
+  private readonly layer = trace.layer;
+  private references = 0;
+  private freed = false;
+
+  /**
+   * @param op for messages
+   * @param inputs where each input came from; null for one that needs no gradient
+   * @param saved handles this node owns and disposes of
+   */
+  constructor(
+    readonly op: string,
+    readonly inputs: readonly (Edge<T> | null)[],
+    private readonly saved: readonly T[],
+    private readonly gradient: GradFunction<T>,
+  ) {
+    for (const edge of inputs) edge?.node.retain();
+  }
+
+  /** Counts one more output tensor or consumer. */
+  retain(): void {
+    this.references++;
+  }
+
+  /** Counts one less; the last one frees the node and, in turn, what only it could reach. */
+  release(): void {
+    const unreachable: Node<T>[] = [];
+    if (--this.references === 0) unreachable.push(this);
+    for (let node = unreachable.pop(); node; node = unreachable.pop()) {
+      for (const input of node.free()) if (--input.references === 0) unreachable.push(input);
+    }
+  }
+
+  /** Runs the gradient, labelled with the layer that made the node, and frees the node. */
+  async backward(grads: readonly (T | null)[]): Promise<(T | null)[]> {
+    if (this.freed) {
+      throw new TandemError(
+        `backward: the graph through ${this.op} was already walked and freed; run the forward pass again`,
+      );
+    }
+    trace.layer = this.layer;
+    const needs = this.inputs.map((edge) => edge !== null);
+    return scope(async () => this.gradient({ grads, saved: this.saved, needs }));
+  }
+
+  /** Drops the saved tensors and the edges; returns the nodes the edges led to. */
+  private free(): Node<T>[] {
+    if (this.freed) return [];
+    this.freed = true;
+    for (const tensor of this.saved) tensor.dispose();
+    return this.inputs.flatMap((edge) => (edge ? [edge.node] : []));
+  }
+
+  /** Frees a node whose gradient has run. */
+  finish(): void {
+    for (const input of this.free()) input.release();
+  }
+}
+
+/**
+ * Walks the graph from `root` and calls each node's gradient once, when all gradients of its outputs are known.
+ * @param seed gradient of the root, handed over
+ * @param add sum of two gradients, disposing of both
+ */
+export async function walk<T extends Disposable>(
+  root: Edge<T>,
+  seed: T,
+  add: (a: T, b: T) => T,
+): Promise<void> {
+  const pending = new Map<Node<T>, (T | null)[]>();
+  const contribute = (edge: Edge<T>, grad: T): void => {
+    let grads = pending.get(edge.node);
+    if (!grads) {
+      grads = [];
+      pending.set(edge.node, grads);
+      edge.node.retain();
+    }
+    const before = grads[edge.index];
+    grads[edge.index] = before ? add(before, grad) : grad;
+  };
+  contribute(root, seed);
+  const outer = { layer: trace.layer, phase: trace.phase };
+  trace.phase = 'backward';
+  try {
+    for (let node = newest(pending); node; node = newest(pending)) {
+      const grads = Array.from(pending.get(node) ?? [], (grad) => grad ?? null);
+      const results = await node.backward(grads);
+      pending.delete(node);
+      for (const grad of grads) grad?.dispose();
+      results.forEach((grad, i) => {
+        const edge = node.inputs[i];
+        if (grad && edge) contribute(edge, grad);
+        else grad?.dispose();
+      });
+      node.finish();
+      node.release();
+    }
+  } finally {
+    for (const [node, grads] of pending) {
+      for (const grad of grads) grad?.dispose();
+      node.release();
+    }
+    Object.assign(trace, outer);
+  }
+}
+
+function newest<T extends Disposable>(pending: ReadonlyMap<Node<T>, unknown>): Node<T> | undefined {
+  let best: Node<T> | undefined;
+  for (const node of pending.keys()) if (!best || node.id > best.id) best = node;
+  return best;
+}
+
+let disabled = 0;
+
+/** Whether ops leave nodes on the tape. */
+export function gradEnabled(): boolean {
+  return disabled === 0;
+}
+
+/** Runs `fn` (which may be async) without recording: nothing inside needs gradients or saves tensors for them. */
+export function noGrad<T>(fn: () => T): T {
+  disabled++;
+  const restore = (): void => {
+    disabled--;
+  };
+  let result: T;
+  try {
+    result = fn();
+  } catch (error) {
+    restore();
+    throw error;
+  }
+  if (!(result instanceof Promise)) restore();
+  else void result.then(restore, restore);
+  return result;
+}

@@ -1,0 +1,310 @@
+/**
+ * Tensors: a view of a device's buffer, and what the tape knows about it.
+ *
+ * Buffers are counted: every tensor that looks at one (a result, its views, what the tape saved) holds a reference,
+ * and the last `dispose()` gives the buffer back. Ops are functions in ops/; a tensor itself can only be looked at,
+ * read, detached, differentiated and disposed of.
+ */
+import type { Device } from './device.js';
+import { ArgumentError, DisposedError } from './errors.js';
+import { e } from './expr.js';
+import { adopt, keep } from './scope.js';
+import {
+  bytesPerElement,
+  contiguousStrides,
+  type DType,
+  dtypeOf,
+  formatShape,
+  isContiguous,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type TypedArray,
+  type View,
+} from './shape.js';
+import { type Edge, type GradFunction, gradEnabled, Node, noGrad, walk } from './tape.js';
+
+/** A device buffer and the number of tensors that look at it. */
+class Storage {
+  private references = 0;
+
+  constructor(
+    readonly device: Device,
+    readonly buffer: number,
+  ) {}
+
+  retain(): void {
+    this.references++;
+  }
+
+  release(): void {
+    if (--this.references === 0) this.device.free(this.buffer);
+  }
+
+  get exclusive(): boolean {
+    return this.references === 1;
+  }
+}
+
+/** Shape and place of the elements within a storage. */
+type Layout = Pick<View, 'dtype' | 'shape' | 'strides' | 'offset'>;
+
+/** A multi-dimensional array on a device. */
+export class Tensor {
+  readonly device: Device;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Accumulated gradient of a leaf that `requiresGrad`, null before the first `backward()`. */
+  grad: Tensor | null = null;
+  private edge: Edge<Tensor> | null = null;
+  private leaf: boolean;
+  private storage: Storage | null;
+
+  private constructor(
+    storage: Storage,
+    private readonly layout: Layout,
+    requiresGrad = false,
+  ) {
+    this.storage = storage;
+    this.device = storage.device;
+    this.dtype = layout.dtype;
+    this.shape = layout.shape;
+    this.leaf = requiresGrad;
+    storage.retain();
+    adopt(this);
+  }
+
+  /**
+   * A new dense tensor with unspecified contents. `op` is who asks, for messages.
+   * @throws {OutOfMemoryError}
+   */
+  static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
+    const size = sizeOf(shape);
+    if (!shape.every((n) => Number.isInteger(n) && n >= 0) || !Number.isSafeInteger(size)) {
+      throw new ArgumentError(
+        `${op}: ${formatShape(shape)} isn't a shape: sizes must be whole numbers from 0`,
+      );
+    }
+    const buffer = device.alloc(size * bytesPerElement[dtype], dtype, op);
+    return new Tensor(new Storage(device, buffer), dense(shape, dtype));
+  }
+
+  /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ */
+  static from(op: string, device: Device, data: TypedArray, shape: Shape): Tensor {
+    if (data.length !== sizeOf(shape)) {
+      throw new ArgumentError(`${op}: ${data.length} numbers don't fill a tensor of ${formatShape(shape)}`);
+    }
+    const dtype = dtypeOf(data);
+    return new Tensor(new Storage(device, device.upload(data, dtype, op)), dense(shape, dtype));
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Whether `backward()` computes a gradient through this tensor. */
+  get requiresGrad(): boolean {
+    return this.leaf || this.edge !== null;
+  }
+
+  /** Marks a leaf as one that gathers `grad`. @throws {ArgumentError} on a tensor that an op computed */
+  set requiresGrad(value: boolean) {
+    if (this.edge) {
+      throw new ArgumentError('requiresGrad: only a leaf can be marked; use detach() to make one');
+    }
+    if (value && this.dtype !== 'float32' && this.dtype !== 'float64') {
+      throw new ArgumentError(
+        `requiresGrad: ${this.dtype} tensors have no gradient; cast() to float32 first`,
+      );
+    }
+    this.leaf = value;
+  }
+
+  /** Whether `dispose()` was called. */
+  get disposed(): boolean {
+    return this.storage === null;
+  }
+
+  /** Where the elements lie, for kernels. @throws {DisposedError} naming `op` */
+  view(op: string): View {
+    return { ...this.layout, buffer: this.alive(op).buffer };
+  }
+
+  /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. */
+  alias(op: string, layout: Partial<Omit<Layout, 'dtype'>> = {}): Tensor {
+    return new Tensor(this.alive(op), { ...this.layout, ...layout });
+  }
+
+  /** The same elements without their history: a new leaf. */
+  detach(): Tensor {
+    return this.alias('detach');
+  }
+
+  /** Whether the elements lie densely in row-major order. */
+  get contiguous(): boolean {
+    return isContiguous(this.layout);
+  }
+
+  /** Gives the elements back. Calling it again does nothing; using the tensor afterwards throws. */
+  dispose(): void {
+    if (!this.storage) return;
+    keep(this);
+    this.storage.release();
+    this.storage = null;
+    this.dropEdge();
+    this.grad?.dispose();
+    this.grad = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** A copy of the elements in row-major order, once computed. */
+  async data(): Promise<TypedArray> {
+    if (this.contiguous) return this.device.read(this.view('data'), 'data');
+    const copy = denseCopy('data', this);
+    try {
+      return await this.device.read(copy.view('data'), 'data');
+    } finally {
+      copy.dispose();
+    }
+  }
+
+  /** The only element. @throws {ArgumentError} when there are more */
+  async item(): Promise<number> {
+    if (this.size !== 1)
+      throw new ArgumentError(`item: the tensor has ${formatShape(this.shape)} elements, not one`);
+    const [value = Number.NaN] = await this.data();
+    return value;
+  }
+
+  /**
+   * Computes the gradient of this tensor by every leaf it depends on and adds it to their `grad`. The graph is freed
+   * on the way: saved activations go as soon as they were used.
+   * @param gradient of some scalar by this tensor; 1 for a scalar by default. Borrowed.
+   * @throws {ArgumentError} when there is nothing to differentiate, or the shapes differ.
+   */
+  async backward(gradient?: Tensor): Promise<void> {
+    this.alive('backward');
+    const edge = this.gradEdge();
+    if (!edge)
+      throw new ArgumentError(
+        'backward: nothing here requires a gradient; set requiresGrad on a leaf before',
+      );
+    if (!gradient && this.size !== 1) {
+      throw new ArgumentError(
+        `backward: the tensor is ${formatShape(this.shape)}, not a scalar; pass its gradient`,
+      );
+    }
+    if (gradient && (!sameShape(gradient.shape, this.shape) || gradient.device !== this.device)) {
+      const given = `${formatShape(gradient.shape)} on ${gradient.device.name}`;
+      throw new ArgumentError(
+        `backward: gradient ${given} for ${formatShape(this.shape)} on ${this.device.name}`,
+      );
+    }
+    await noGrad(() => walk<Tensor>(edge, gradient ? gradient.detach() : onesLike(this), addConsuming));
+  }
+
+  toString(): string {
+    const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requires grad' : '';
+    return `Tensor(${formatShape(this.shape)}, ${this.dtype}, ${this.device.name}${state})`;
+  }
+
+  /** Where gradients of this tensor go: its op's node, or for a leaf a node that adds to `grad`; null for neither. */
+  gradEdge(): Edge<Tensor> | null {
+    if (!this.edge && this.leaf) {
+      const node = new Node<Tensor>('leaf', [], [], ({ grads }) => {
+        for (const grad of grads) if (grad) this.accumulate(grad);
+        return [];
+      });
+      // Not counted: a leaf's node has nothing to free, and each backward pass gets a new one.
+      return { node, index: 0 };
+    }
+    return this.edge;
+  }
+
+  /** Makes this tensor output `index` of `node`. For ops. */
+  attach(node: Node<Tensor>, index: number): void {
+    node.retain();
+    this.edge = { node, index };
+  }
+
+  private accumulate(grad: Tensor): void {
+    if (this.disposed) return;
+    const sum = this.grad ? addConsuming(this.grad, grad.detach()) : grad.detach();
+    this.grad = keep(sum);
+  }
+
+  private dropEdge(): void {
+    this.edge?.node.release();
+    this.edge = null;
+  }
+
+  private alive(op: string): Storage {
+    if (this.storage) return this.storage;
+    const what = `${formatShape(this.shape)} ${this.dtype} tensor`;
+    throw new DisposedError(
+      `${op}: this ${what} was disposed of; keep() it, return it from its scope, or use it before`,
+    );
+  }
+
+  /** Whether no other tensor looks at the same buffer. */
+  get exclusive(): boolean {
+    return this.storage?.exclusive ?? false;
+  }
+}
+
+function dense(shape: Shape, dtype: DType): Layout {
+  return { dtype, shape: [...shape], strides: contiguousStrides(shape), offset: 0 };
+}
+
+/** A dense copy of any view. */
+export function denseCopy(op: string, x: Tensor): Tensor {
+  const out = Tensor.empty(op, x.device, x.shape, x.dtype);
+  const args = { shape: x.shape, params: [], draw: null };
+  x.device.run('map', { ...args, exprs: [e.input(0)], inputs: [x.view(op)], outputs: [out.view(op)] });
+  return out;
+}
+
+function onesLike(x: Tensor): Tensor {
+  const out = Tensor.empty('backward', x.device, x.shape, x.dtype);
+  const args = { shape: x.shape, inputs: [], params: [], draw: null };
+  x.device.run('map', { ...args, exprs: [e.constant(1)], outputs: [out.view('backward')] });
+  return out;
+}
+
+/** a + b, in place of a when nobody else looks at it; disposes of both but for the one returned. */
+function addConsuming(a: Tensor, b: Tensor): Tensor {
+  const op = 'backward';
+  const out = a.exclusive && a.contiguous ? a : Tensor.empty(op, a.device, a.shape, a.dtype);
+  const args = { shape: a.shape, params: [], draw: null, exprs: [e.add(e.input(0), e.input(1))] };
+  a.device.run('map', { ...args, inputs: [a.view(op), b.view(op)], outputs: [out.view(op)] });
+  if (out !== a) a.dispose();
+  b.dispose();
+  return out;
+}
+
+/** What an op tells the tape. */
+export interface Recorded {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** Tensors the gradient needs; the tape holds its own references to them. */
+  readonly saved?: readonly Tensor[];
+  readonly gradient: GradFunction<Tensor>;
+}
+
+/** Puts an op on the tape if any of its inputs needs a gradient and recording is on. */
+export function record({ op, inputs, outputs, saved = [], gradient }: Recorded): void {
+  if (!gradEnabled() || !inputs.some((x) => x.requiresGrad)) return;
+  const edges = inputs.map((x) => x.gradEdge());
+  const node = new Node<Tensor>(
+    op,
+    edges,
+    saved.map((x) => keep(x.detach())),
+    gradient,
+  );
+  for (const [index, out] of outputs.entries()) out.attach(node, index);
+}

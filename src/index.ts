@@ -1,0 +1,33 @@
+/**
+ * Tandem's core: devices, tensors, gradients and ops. Layers are in `tandem-ts/nn`, the paper in `tandem-ts/alexnet`.
+ */
+export {
+  type CpuOptions,
+  type DeviceName,
+  isDeviceName,
+  openDevice,
+  type WebGpuOptions,
+} from './backends/open.js';
+export type { KernelTime, MemoryStats } from './core/backend.js';
+export type { Device } from './core/device.js';
+export * from './core/errors.js';
+export { type Crossing, ledger } from './core/ledger.js';
+export * from './core/ops/conv.js';
+export * from './core/ops/create.js';
+export * from './core/ops/dropout.js';
+export * from './core/ops/elementwise.js';
+export * from './core/ops/gather.js';
+export type { DrawPlacement } from './core/ops/launch.js';
+export * from './core/ops/loss.js';
+export * from './core/ops/matmul.js';
+export * from './core/ops/normalize.js';
+export * from './core/ops/pool.js';
+export * from './core/ops/reduce.js';
+export * from './core/ops/transfer.js';
+export * from './core/ops/views.js';
+export { defaultGenerator, Generator, manualSeed } from './core/random.js';
+export { keep, scope } from './core/scope.js';
+export type { DType, Shape, TypedArray } from './core/shape.js';
+export { noGrad } from './core/tape.js';
+export { Tensor } from './core/tensor.js';
+export { inLayer, trace } from './core/trace.js';
