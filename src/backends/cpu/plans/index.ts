@@ -7,13 +7,18 @@ import { planLrn, planLrnGrad } from './lrn.js';
 import { planMap } from './map.js';
 import { planMatmul } from './matmul.js';
 import { planPool, planPoolGrad } from './pool.js';
+import { planReduce } from './reduce.js';
+import { planCrossEntropy, planCrossEntropyGrad } from './softmax.js';
 
 /** A plan for each kernel that has one. */
 export const plans: PlanTable = {
   map: planMap,
+  reduce: planReduce,
   matmul: planMatmul,
   pool2d: planPool,
   pool2dGrad: planPoolGrad,
   lrn: planLrn,
   lrnGrad: planLrnGrad,
+  crossEntropy: planCrossEntropy,
+  crossEntropyGrad: planCrossEntropyGrad,
 };

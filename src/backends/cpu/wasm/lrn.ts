@@ -12,20 +12,10 @@
  */
 import type { Features } from '../plan.js';
 import { ModuleBuilder } from './assembler.js';
-import {
-  type Code,
-  f32x4,
-  forRange,
-  type I32,
-  i32,
-  type Local,
-  select,
-  type V128,
-  v128,
-  while_,
-} from './instructions.js';
+import { f32x4, forRange, type I32, i32, type Local, select, type V128, while_ } from './instructions.js';
 import { Lanes, share } from './lanes.js';
 import { powConstant } from './math.js';
+import { forRuns, type Run } from './runs.js';
 import { WordLayout } from './words.js';
 
 /** Pixels of a block. */
@@ -63,7 +53,7 @@ export function emitLrn(beta: number, features: Features): Uint8Array<ArrayBuffe
       const from = rowOf(l, w.x, w, base, window.first);
       const center = rowOf(l, w.x, w, base, channel);
       const to = rowOf(l, w.out, w, base, channel);
-      forPixels(l, count, [from, center, to], (run) => {
+      forRuns(l, count, [from, center, to], (run) => {
         const inverse = inverseDenominator(l, w, words, run, from, window.count);
         inverse.forEach((r, i) => {
           l.do(run.store(to, i, f32x4.mul(run.load(center, i), powConstant(l, r, beta))));
@@ -80,7 +70,7 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
     const planes = l.let(i32.mul(w.channels, lrnBlock * 4));
     const powers = l.let(i32.add(w.scratch, i32.mul(thread, i32.shl(planes, 1))));
     const terms = l.let(i32.add(powers, planes));
-    const coefficient = l.once('coefficient', () => splatWord(words, 'coefficient'));
+    const coefficient = l.once('coefficient', () => lrnWords.splat(words, 'coefficient'));
     /** Where a channel's run of the block lies in scratch memory. */
     const kept = (plane: Local<'i32'>, channel: Local<'i32'>) =>
       l.let(i32.add(plane, i32.mul(channel, lrnBlock * 4)));
@@ -92,7 +82,7 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
         const from = rowOf(l, w.x, w, base, window.first);
         const [x, grad] = [rowOf(l, w.x, w, base, channel), rowOf(l, w.grad, w, base, channel)];
         const [power, term] = [kept(powers, channel), kept(terms, channel)];
-        forPixels(l, count, [from, x, grad, power, term], (run) => {
+        forRuns(l, count, [from, x, grad, power, term], (run) => {
           const inverse = inverseDenominator(l, w, words, run, from, window.count);
           inverse.forEach((r, i) => {
             const t = powConstant(l, r, beta);
@@ -106,7 +96,7 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
         const from = kept(terms, window.first);
         const [x, grad] = [rowOf(l, w.x, w, base, channel), rowOf(l, w.grad, w, base, channel)];
         const [power, to] = [kept(powers, channel), rowOf(l, w.out, w, base, channel)];
-        forPixels(l, count, [from, x, grad, power, to], (run) => {
+        forRuns(l, count, [from, x, grad, power, to], (run) => {
           const sums = sumRows(l, run, from, window.count, lrnBlock * 4, (sum, u) => f32x4.add(sum, u));
           sums.forEach((sum, i) => {
             const direct = f32x4.mul(run.load(grad, i), run.load(power, i));
@@ -119,9 +109,6 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
     };
   });
 }
-
-const splatWord = (words: Local<'i32'>, name: 'alpha' | 'k' | 'coefficient'): V128 =>
-  v128.load32Splat(words, 4 * lrnWords.names.indexOf(name));
 
 /** What works on one block: `base` is the byte distance of its first pixel's channel 0, `count` its pixels. */
 type Block = (base: Local<'i32'>, count: Local<'i32'>) => void;
@@ -177,44 +164,6 @@ function rowOf(
   return l.let(i32.add(i32.add(tensor, base), i32.shl(i32.mul(channel, w.pixels), 2)));
 }
 
-/** A few vectors of neighbouring pixels (or a single pixel) at an address. */
-interface Run {
-  readonly vectors: number;
-  load(address: Local<'i32'>, vector: number): V128;
-  store(address: Local<'i32'>, vector: number, value: V128): Code;
-}
-
-const vectorRun = (vectors: number): Run => ({
-  vectors,
-  load: (address, vector) => v128.load(address, 16 * vector),
-  store: (address, vector, value) => v128.store(address, value, 16 * vector),
-});
-
-const singlePixel: Run = {
-  vectors: 1,
-  load: (address) => v128.load32Splat(address),
-  store: (address, _, value) => v128.store32Lane(address, value, 0),
-};
-
-/** Code for `count` pixels, sixteen, four or one at a time; the pointers walk along. */
-function forPixels(
-  l: Lanes,
-  count: Local<'i32'>,
-  pointers: readonly Local<'i32'>[],
-  body: (run: Run) => void,
-): void {
-  const left = l.let<'i32'>(count);
-  for (const [pixels, run] of [
-    [16, vectorRun(4)],
-    [4, vectorRun(1)],
-    [1, singlePixel],
-  ] as const) {
-    const group = l.block(() => body(run));
-    const advance = pointers.map((pointer) => pointer.set(i32.add(pointer, 4 * pixels)));
-    l.do(while_(i32.geU(left, pixels), [group, advance, left.set(i32.sub(left, pixels))]));
-  }
-}
-
 /** Adds up `count` rows, `stride` bytes apart, by `add`. */
 function sumRows(
   l: Lanes,
@@ -241,7 +190,7 @@ function inverseDenominator(
   from: Local<'i32'>,
   count: Local<'i32'>,
 ): V128[] {
-  const [alpha, k] = (['alpha', 'k'] as const).map((name) => l.once(name, () => splatWord(words, name)));
+  const [alpha, k] = (['alpha', 'k'] as const).map((name) => l.once(name, () => lrnWords.splat(words, name)));
   const value = l.variable('v128');
   const square = (sum: V128, x: V128): V128 => l.madd(value.tee(x), value, sum);
   const sums = sumRows(l, run, from, count, i32.shl(w.pixels, 2), square);

@@ -1,7 +1,7 @@
 /**
  * Names for the int32 words of a command, so that the plan that writes them and the code that reads them agree.
  */
-import { type I32, i32, type Value } from './instructions.js';
+import { type I32, i32, type V128, type Value, v128 } from './instructions.js';
 
 /** The words of one kind of command, in order. */
 export class WordLayout<N extends string> {
@@ -19,5 +19,10 @@ export class WordLayout<N extends string> {
   /** Code that reads a word; `words` is the address of the first. */
   read(words: I32, name: N): Value<'i32'> {
     return i32.load(words, 4 * this.names.indexOf(name));
+  }
+
+  /** Code that reads a word into all four lanes. */
+  splat(words: I32, name: N): V128 {
+    return v128.load32Splat(words, 4 * this.names.indexOf(name));
   }
 }

@@ -1,0 +1,50 @@
+/**
+ * Walking along neighbouring float32 elements: sixteen at a time, then four, then one, by the same vector code, so
+ * that an element's result doesn't depend on how it was reached.
+ */
+import { type Code, i32, type Local, type V128, v128, while_ } from './instructions.js';
+import type { Lanes } from './lanes.js';
+
+/** A few vectors of neighbouring elements (or a single element, in all lanes) at an address. */
+export interface Run {
+  readonly vectors: number;
+  /** Whether it is a single element. */
+  readonly single: boolean;
+  load(address: Local<'i32'>, vector: number): V128;
+  store(address: Local<'i32'>, vector: number, value: V128): Code;
+}
+
+const vectorRun = (vectors: number): Run => ({
+  vectors,
+  single: false,
+  load: (address, vector) => v128.load(address, 16 * vector),
+  store: (address, vector, value) => v128.store(address, value, 16 * vector),
+});
+
+const single: Run = {
+  vectors: 1,
+  single: true,
+  load: (address) => v128.load32Splat(address),
+  store: (address, _, value) => v128.store32Lane(address, value, 0),
+};
+
+const runs = [
+  { elements: 16, run: vectorRun(4) },
+  { elements: 4, run: vectorRun(1) },
+  { elements: 1, run: single },
+];
+
+/** Code for `count` elements; the pointers, which `body` uses for its loads and stores, walk along. */
+export function forRuns(
+  l: Lanes,
+  count: Local<'i32'>,
+  pointers: readonly Local<'i32'>[],
+  body: (run: Run) => void,
+): void {
+  const left = l.let<'i32'>(count);
+  for (const { elements, run } of runs) {
+    const group = l.block(() => body(run));
+    const advance = pointers.map((pointer) => pointer.set(i32.add(pointer, 4 * elements)));
+    l.do(while_(i32.geU(left, elements), [group, advance, left.set(i32.sub(left, elements))]));
+  }
+}
