@@ -4,6 +4,7 @@
  */
 import type { PlanTable } from '../plan.js';
 import { planLrn, planLrnGrad } from './lrn.js';
+import { planConv2d, planConv2dInputGrad, planConv2dWeightGrad } from './conv.js';
 import { planMap } from './map.js';
 import { planMatmul } from './matmul.js';
 import { planPool, planPoolGrad } from './pool.js';
@@ -15,6 +16,9 @@ export const plans: PlanTable = {
   map: planMap,
   reduce: planReduce,
   matmul: planMatmul,
+  conv2d: planConv2d,
+  conv2dInputGrad: planConv2dInputGrad,
+  conv2dWeightGrad: planConv2dWeightGrad,
   pool2d: planPool,
   pool2dGrad: planPoolGrad,
   lrn: planLrn,

@@ -1,12 +1,108 @@
 /**
- * What matrix products and convolutions share: a product of many columns is a `pack` command for a, and a `gemm`
- * command for each stretch of columns that uses it.
+ * What matrix products and convolutions share: each is a `pack` command for a, and a `gemm` command for every stretch
+ * of work that uses it (wasm/gemm.ts).
  */
-import type { Planner } from '../plan.js';
+import type { KernelModule, Planner } from '../plan.js';
+import { gemmModule, gemmWords, packWords, panelsOf, workspaceBytes } from '../wasm/gemm.js';
 import { tileColumns } from '../wasm/tile.js';
 
-/** Bytes that the packed operand, or a chunk of copied images, should stay within: half a third level cache. */
+/** Bytes that packed operands and copied images of one stretch should stay within: half a third level cache. */
 export const chunkBytes = 16 << 20;
+
+/** A product with operands found by strides. */
+export const strided = gemmModule('strided');
+
+/** A product with operands found by tables of offsets. */
+export const tables = gemmModule('tables');
+
+/** Memory for `gemm` to work in. */
+export function workspaceOf(planner: Planner): number {
+  return planner.temporary(workspaceBytes * planner.threads);
+}
+
+/** An operand: element (i, k) of group g at `address + g * group + lanes(i) + depth(k)` (wasm/pack.ts), in bytes. */
+export interface Operand {
+  readonly address: number;
+  readonly group: number;
+  readonly lanes: number;
+  readonly depth: number;
+}
+
+/** Enqueues the packing of `groups` matrices of `rows` rows to the address `to`. */
+export function runPack(
+  planner: Planner,
+  module: KernelModule,
+  a: Operand,
+  size: { readonly groups: number; readonly rows: number; readonly depth: number },
+  to: number,
+): void {
+  const words = packWords.encode({
+    source: a.address,
+    sourceGroup: a.group,
+    lanes: a.lanes,
+    depthSteps: a.depth,
+    to,
+    ...size,
+    ...panelsOf(size.rows, planner.features),
+  });
+  planner.run(module, 'pack', words);
+}
+
+/** A product of a packed a: see `gemmWords`. */
+export interface Product {
+  /** Address of the packed a, and the distance of its groups in bytes. */
+  readonly a: number;
+  readonly aGroup: number;
+  readonly b: Operand;
+  /** The result: address, distances of groups and rows in bytes, table of the columns' offsets (0: side by side). */
+  readonly c: {
+    readonly address: number;
+    readonly group: number;
+    readonly row: number;
+    readonly columns: number;
+  };
+  readonly groups: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Adds to c instead of overwriting it. */
+  readonly accumulate?: boolean;
+  /** Addresses of `[groups, rows]` and `[columns]` numbers added at the end; 0, the default, means none. */
+  readonly rowBias?: number;
+  readonly columnBias?: number;
+  readonly relu?: boolean;
+  readonly workspace: number;
+}
+
+/** Enqueues a product. */
+export function runProduct(planner: Planner, module: KernelModule, product: Product): void {
+  const { a, aGroup, b, c, groups, rows, columns, depth, workspace } = product;
+  const shape = panelsOf(rows, planner.features);
+  const words = gemmWords.encode({
+    a,
+    aGroup,
+    b: b.address,
+    bGroup: b.group,
+    bLanes: b.lanes,
+    bDepth: b.depth,
+    c: c.address,
+    cGroup: c.group,
+    cRow: c.row,
+    cColumns: c.columns,
+    rowBias: product.rowBias ?? 0,
+    columnBias: product.columnBias ?? 0,
+    relu: product.relu ? 1 : 0,
+    accumulate: product.accumulate ? 1 : 0,
+    groups,
+    rows,
+    columns,
+    depth,
+    ...shape,
+    rowTeams: rowTeams(planner.threads, shape.panels, columns, groups),
+    workspace,
+  });
+  planner.run(module, 'gemm', words);
+}
 
 /**
  * How many threads share a range of columns, each with its own rows of c: the number (a divisor of `threads`) with
@@ -20,14 +116,4 @@ export function rowTeams(threads: number, panels: number, columns: number, group
     if (threads % teams === 0 && cost(teams) < cost(best)) best = teams;
   }
   return best;
-}
-
-/** A table of `make()`, by a key that says what it holds. */
-export function tableOf(
-  planner: Planner,
-  what: string,
-  numbers: readonly number[],
-  make: () => Int32Array,
-): number {
-  return planner.table(`${what} ${numbers.join(' ')}`, make);
 }

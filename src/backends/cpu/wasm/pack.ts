@@ -13,7 +13,7 @@
  *   - lanes in two runs (8 pixels that go on in the next row): two vectors are loaded and blended;
  *   - four steps of depth side by side: 4 x 4 blocks are loaded and transposed;
  *   - else one number at a time.
- * The offsets in a table must rise.
+ * The lanes' offsets must rise; those of the depth may come in any order.
  */
 import type { FuncBuilder, ModuleBuilder } from './assembler.js';
 import {
@@ -65,10 +65,11 @@ class Walk {
 
   /** Whether four steps are left and lie side by side. */
   get fourInARow(): Value<'i32'> {
+    const fromFirst = i32x4.sub(v128.load(this.cursor), v128.load32Splat(this.cursor));
     const sideBySide =
       this.addressing === 'strided'
         ? i32.eq(this.depth, 4)
-        : i32.eq(i32.sub(i32.load(this.cursor, 12), i32.load(this.cursor)), 12);
+        : i32.eqz(v128.anyTrue(v128.xor(fromFirst, i32x4.const(0, 4, 8, 12))));
     return choose(i32.geU(this.remaining, 4), sideBySide, 0);
   }
 
