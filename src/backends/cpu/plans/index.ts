@@ -3,8 +3,8 @@
  * arguments that its plan declines, run as plain loops.
  */
 import type { PlanTable } from '../plan.js';
-import { planLrn, planLrnGrad } from './lrn.js';
 import { planConv2d, planConv2dInputGrad, planConv2dWeightGrad } from './conv.js';
+import { planLrn, planLrnGrad } from './lrn.js';
 import { planMap } from './map.js';
 import { planMatmul } from './matmul.js';
 import { planPool, planPoolGrad } from './pool.js';
