@@ -155,6 +155,18 @@ test('a profile lists the kernels in order, with layer, cost and times within th
   });
 });
 
+test('an idle device takes no processor time', async () => {
+  await withDevice({ threads: 3 }, async (backend) => {
+    const x = view(backend.upload(new Float32Array(1000), 'test'), 'float32', 1000);
+    await backend.read(map(backend, e.exp(e.input(0)), x));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(user + system < 100_000, `${user + system} us in 300 ms`);
+  });
+});
+
 test('a closed device refuses work by a named error, and lets go of what is freed late', async () => {
   const backend = await openCpu({ threads: 2 }, 'cpu:1');
   const x = view(backend.upload(new Float32Array(1000), 'test'), 'float32', 1000);
