@@ -7,49 +7,10 @@ import { usesRandom } from '../../../core/expr.js';
 import { bytesPerElement, sizeOf, type View } from '../../../core/shape.js';
 import { addressOf, floatBits, type KernelModule, type Planner } from '../plan.js';
 import { emitMap, type MapKind, type MapOperand, mapKey } from '../wasm/map.js';
+import { simplifyAxes } from './axes.js';
 
 /** Maps of fewer results run on one thread: they are done before another one has woken. */
 const smallMap = 8192;
-
-/** Sizes of the axes and each walker's strides along them. */
-interface Walk {
-  readonly shape: number[];
-  readonly strides: number[][];
-}
-
-/**
- * The same walk over fewer axes: those of size 1 dropped, the others sorted by falling stride of walker `lead`,
- * neighbours merged where every walker steps over the inner one exactly at its end. At least one axis is left.
- */
-export function simplifyAxes(
-  shape: readonly number[],
-  strides: readonly (readonly number[])[],
-  lead: number,
-): Walk {
-  const leading = strides[lead]!;
-  const order = shape
-    .map((_, axis) => axis)
-    .filter((axis) => shape[axis] !== 1)
-    .sort((a, b) => Math.abs(leading[b]!) - Math.abs(leading[a]!) || a - b);
-  const walk: Walk = { shape: [], strides: strides.map(() => []) };
-  for (const axis of order) {
-    const n = shape[axis]!;
-    const last = walk.shape.length - 1;
-    if (last >= 0 && strides.every((s, w) => walk.strides[w]![last] === s[axis]! * n)) {
-      walk.shape[last]! *= n;
-      strides.forEach((s, w) => {
-        walk.strides[w]![last] = s[axis]!;
-      });
-      continue;
-    }
-    walk.shape.push(n);
-    strides.forEach((s, w) => {
-      walk.strides[w]!.push(s[axis]!);
-    });
-  }
-  if (walk.shape.length === 0) return { shape: [1], strides: strides.map(() => [0]) };
-  return walk;
-}
 
 function operandOf(view: View, stride: number, output: boolean): MapOperand {
   // An output that stands still has one element along the axis: any way of walking it will do.

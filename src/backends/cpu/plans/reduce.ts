@@ -6,7 +6,7 @@ import type { Kernels } from '../../../core/backend.js';
 import { contiguousStrides, sizeOf } from '../../../core/shape.js';
 import { addressOf, floatBits, type Planner } from '../plan.js';
 import { columnBlock, emitReduce, type ReduceOp, reduceWords } from '../wasm/reduce.js';
-import { simplifyAxes } from './map.js';
+import { simplifyAxes } from './axes.js';
 
 /** Pieces that a long run is cut into where there are fewer results than this. */
 const pieces = 64;

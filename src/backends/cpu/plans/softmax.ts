@@ -21,7 +21,7 @@ export function planCrossEntropy(args: Kernels['crossEntropy'], planner: Planner
     logZ: addressOf(args.logZ),
     grad: 0,
     out: 0,
-    rows,
+    units: rows,
     classes,
   });
   planner.run(forward, 'crossEntropy', words, rows * classes < smallBatch);
@@ -38,7 +38,7 @@ export function planCrossEntropyGrad(args: Kernels['crossEntropyGrad'], planner:
     logZ: addressOf(args.logZ),
     grad: addressOf(args.grad),
     out: addressOf(args.out),
-    rows,
+    units: rows,
     classes,
   });
   planner.run(backward, 'crossEntropyGrad', words, rows * classes < smallBatch);

@@ -11,12 +11,12 @@
  * this one)`.
  */
 import type { Features } from '../plan.js';
-import { ModuleBuilder } from './assembler.js';
 import { f32x4, forRange, type I32, i32, type Local, select, type V128, while_ } from './instructions.js';
-import { Lanes, share } from './lanes.js';
+import type { Lanes } from './lanes.js';
 import { powConstant } from './math.js';
 import { forRuns, type Run } from './runs.js';
-import { WordLayout } from './words.js';
+import { emitUnits } from './units.js';
+import { WordLayout, type WordsOf } from './words.js';
 
 /** Pixels of a block. */
 export const lrnBlock = 64;
@@ -42,11 +42,12 @@ export function lrnScratch(channels: number): number {
   return 2 * channels * lrnBlock * 4;
 }
 
-type Words = { readonly [name in (typeof lrnWords)['names'][number]]: Local<'i32'> };
+type Words = WordsOf<typeof lrnWords>;
 
 /** Emits `lrn(address of words, thread, threads)`. */
 export function emitLrn(beta: number, features: Features): Uint8Array<ArrayBuffer> {
-  return emit('lrn', features, (l, w, words) => (base, count) => {
+  return emitUnits('lrn', lrnWords, features, ({ l, w, words }) => (unit) => {
+    const { base, count } = blockOf(l, w, unit);
     const channel = l.variable('i32');
     const body = l.block(() => {
       const window = windowOf(l, w, channel, 'below');
@@ -66,7 +67,7 @@ export function emitLrn(beta: number, features: Features): Uint8Array<ArrayBuffe
 
 /** Emits `lrnGrad(address of words, thread, threads)`. */
 export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayBuffer> {
-  return emit('lrnGrad', features, (l, w, words, thread) => {
+  return emitUnits('lrnGrad', lrnWords, features, ({ l, w, words, thread }) => {
     const planes = l.let(i32.mul(w.channels, lrnBlock * 4));
     const powers = l.let(i32.add(w.scratch, i32.mul(thread, i32.shl(planes, 1))));
     const terms = l.let(i32.add(powers, planes));
@@ -75,7 +76,8 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
     const kept = (plane: Local<'i32'>, channel: Local<'i32'>) =>
       l.let(i32.add(plane, i32.mul(channel, lrnBlock * 4)));
 
-    return (base, count) => {
+    return (unit) => {
+      const { base, count } = blockOf(l, w, unit);
       const channel = l.variable('i32');
       const first = l.block(() => {
         const window = windowOf(l, w, channel, 'below');
@@ -110,33 +112,14 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
   });
 }
 
-/** What works on one block: `base` is the byte distance of its first pixel's channel 0, `count` its pixels. */
-type Block = (base: Local<'i32'>, count: Local<'i32'>) => void;
-
-/** A function that runs `prepare`'s block code for each block of its thread's share. */
-function emit(
-  name: string,
-  features: Features,
-  prepare: (l: Lanes, w: Words, words: Local<'i32'>, thread: Local<'i32'>) => Block,
-): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const f = module.func(name);
-  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const l = new Lanes(f, features);
-  const w = l.words(lrnWords, words);
-  const { begin: unit, end } = share(l, w.units, 1, thread, threads);
-  const block = prepare(l, w, words, thread);
-  const perUnit = l.block(() => {
-    const image = l.let(i32.divU(unit, w.blocks));
-    const first = l.let(i32.mul(i32.sub(unit, i32.mul(image, w.blocks)), lrnBlock));
-    const left = l.let(i32.sub(w.pixels, first));
-    const count = l.let(select(i32.ltU(left, lrnBlock), left, i32.const(lrnBlock)));
-    const base = l.let(i32.shl(i32.add(i32.mul(image, i32.mul(w.channels, w.pixels)), first), 2));
-    block(base, count);
-  });
-  l.do(while_(i32.ltU(unit, end), [perUnit, unit.set(i32.add(unit, 1))]));
-  f.body(l.finish());
-  return module.finish();
+/** The block number `unit`: the byte distance of its first pixel's channel 0, and its number of pixels. */
+function blockOf(l: Lanes, w: Words, unit: Local<'i32'>): { base: Local<'i32'>; count: Local<'i32'> } {
+  const image = l.let(i32.divU(unit, w.blocks));
+  const first = l.let(i32.mul(i32.sub(unit, i32.mul(image, w.blocks)), lrnBlock));
+  const left = l.let(i32.sub(w.pixels, first));
+  const count = l.let(select(i32.ltU(left, lrnBlock), left, i32.const(lrnBlock)));
+  const base = l.let(i32.shl(i32.add(i32.mul(image, i32.mul(w.channels, w.pixels)), first), 2));
+  return { base, count };
 }
 
 /**

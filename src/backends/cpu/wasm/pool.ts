@@ -9,7 +9,6 @@
  * Backward, a thread takes whole planes and scatters into them: max adds each gradient at its index, avg spreads it.
  */
 import type { Features } from '../plan.js';
-import { ModuleBuilder } from './assembler.js';
 import {
   type Code,
   f32,
@@ -27,8 +26,9 @@ import {
   v128,
   while_,
 } from './instructions.js';
-import { Lanes, share } from './lanes.js';
-import { WordLayout } from './words.js';
+import type { Lanes } from './lanes.js';
+import { emitUnits } from './units.js';
+import { WordLayout, type WordsOf } from './words.js';
 
 /** What the code of a pooling depends on. */
 export interface PoolKind {
@@ -67,7 +67,7 @@ export const poolWords = new WordLayout(
   'countPadding',
 );
 
-type Words = { readonly [name in (typeof poolWords)['names'][number]]: Local<'i32'> };
+type Words = WordsOf<typeof poolWords>;
 
 const minS = (a: Value<'i32'>, b: Value<'i32'>): Value<'i32'> => select(i32.ltS(a, b), a, b);
 const maxS = (a: Value<'i32'>, b: I32): Value<'i32'> => select(i32.gtS(a, b), a, b);
@@ -106,49 +106,36 @@ function everyStep(address: Local<'i32'>, step: number, offset: number): V128 {
 /** Windows of at most so many columns are unrolled. */
 const maxUnrolled = 8;
 
-/** Emits `pool(address of words, thread, threads)`. */
+/** Emits `pool(address of words, thread, threads)`; a unit is a row of outputs. */
 export function emitPool(kind: PoolKind, features: Features): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const f = module.func('pool');
-  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const l = new Lanes(f, features);
-  const w = l.words(poolWords, words);
-  const { begin: row, end } = share(l, w.units, 1, thread, threads);
-  const column = l.variable('i32');
-  const stop = l.variable('i32');
-  const wide = l.let(i32.geS(i32.sub(w.last, w.first), 4));
-
-  const perRow = l.block(() => {
-    const plane = l.let(i32.divU(row, w.OH));
-    const y = l.let(i32.sub(row, i32.mul(plane, w.OH)));
-    const rows = clip(l, w, y, 'rows');
-    const image = l.let(i32.add(w.x, bytes(i32.mul(plane, i32.mul(w.H, w.W)))));
-    const firstRow = l.let(i32.mul(rows.begin, w.W));
-    const outRow = l.let(bytes(i32.mul(row, w.OW)));
-    const line: Line = { rows, image, firstRow, outRow };
-    const single = l.block(() => oneWindow(l, kind, w, line, column));
-    const singles = (from: I32, to: I32): Code => forRange(column, from, to, 1, single);
-    const four = l.block(() => fourWindows(l, kind, w, line, column));
-    l.do(
-      if_(
-        wide,
-        [
-          singles(0, w.first),
-          column.set(w.first),
-          stop.set(i32.sub(w.last, 4)),
-          while_(i32.ltU(column, stop), [four, column.set(i32.add(column, 4))]),
-          // The last four, whether or not some of them are done.
-          column.set(stop),
-          four,
-          singles(w.last, w.OW),
-        ],
-        singles(0, w.OW),
-      ),
-    );
+  return emitUnits('pool', poolWords, features, ({ l, w }) => {
+    const column = l.variable('i32');
+    const stop = l.variable('i32');
+    const wide = l.let(i32.geS(i32.sub(w.last, w.first), 4));
+    return (row) => {
+      const plane = l.let(i32.divU(row, w.OH));
+      const y = l.let(i32.sub(row, i32.mul(plane, w.OH)));
+      const rows = clip(l, w, y, 'rows');
+      const image = l.let(i32.add(w.x, bytes(i32.mul(plane, i32.mul(w.H, w.W)))));
+      const firstRow = l.let(i32.mul(rows.begin, w.W));
+      const outRow = l.let(bytes(i32.mul(row, w.OW)));
+      const line: Line = { rows, image, firstRow, outRow };
+      const one = l.block(() => oneWindow(l, kind, w, line, column));
+      const ones = (from: I32, to: I32): Code => forRange(column, from, to, 1, one);
+      const four = l.block(() => fourWindows(l, kind, w, line, column));
+      const mostlyFours = [
+        ones(0, w.first),
+        column.set(w.first),
+        stop.set(i32.sub(w.last, 4)),
+        while_(i32.ltU(column, stop), [four, column.set(i32.add(column, 4))]),
+        // The last four, whether or not some of them are done.
+        column.set(stop),
+        four,
+        ones(w.last, w.OW),
+      ];
+      l.do(if_(wide, mostlyFours, ones(0, w.OW)));
+    };
   });
-  l.do(while_(i32.ltU(row, end), [perRow, row.set(i32.add(row, 1))]));
-  f.body(l.finish());
-  return module.finish();
 }
 
 /** What the windows of a row of outputs share. */
@@ -236,35 +223,27 @@ function oneWindow(l: Lanes, kind: PoolKind, w: Words, line: Line, column: Local
   if (kind.indices) l.do(i32.store(i32.add(w.indices, to), index));
 }
 
-/** Emits `poolGrad(address of words, thread, threads)`. */
+/** Emits `poolGrad(address of words, thread, threads)`; a unit is a plane. */
 export function emitPoolGrad(mode: 'max' | 'avg', features: Features): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const f = module.func('poolGrad');
-  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const l = new Lanes(f, features);
-  const w = l.words(poolWords, words);
-  const { begin: plane, end } = share(l, w.units, 1, thread, threads);
-  const imageBytes = l.let(bytes(i32.mul(w.H, w.W)));
-  const outBytes = l.let(bytes(i32.mul(w.OH, w.OW)));
-
-  const perPlane = l.block(() => {
-    const image = l.let(i32.add(w.x, i32.mul(plane, imageBytes)));
-    const from = l.let(i32.mul(plane, outBytes));
-    l.do(memory.fill(image, 0, imageBytes));
-    if (mode === 'max') {
+  return emitUnits('poolGrad', poolWords, features, ({ l, w }) => {
+    const imageBytes = l.let(bytes(i32.mul(w.H, w.W)));
+    const outBytes = l.let(bytes(i32.mul(w.OH, w.OW)));
+    return (plane) => {
+      const image = l.let(i32.add(w.x, i32.mul(plane, imageBytes)));
+      const from = l.let(i32.mul(plane, outBytes));
+      l.do(memory.fill(image, 0, imageBytes));
+      if (mode === 'avg') {
+        spreadPlane(l, w, image, from);
+        return;
+      }
       const stop = l.let(i32.add(from, outBytes));
       const add = l.block(() => {
         const address = l.let(i32.add(image, bytes(i32.load(i32.add(w.indices, from)))));
         l.do(f32.store(address, f32.add(f32.load(address), f32.load(i32.add(w.out, from)))));
       });
       l.do(while_(i32.ltU(from, stop), [add, from.set(i32.add(from, 4))]));
-    } else {
-      spreadPlane(l, w, image, from);
-    }
+    };
   });
-  l.do(while_(i32.ltU(plane, end), [perPlane, plane.set(i32.add(plane, 1))]));
-  f.body(l.finish());
-  return module.finish();
 }
 
 /** Adds each gradient of a plane, divided by its count, to the pixels of its window. */

@@ -8,7 +8,6 @@
  * size 1; in `rows` the last reduced axis is the run, in `columns` the last kept one is.
  */
 import type { Features } from '../plan.js';
-import { ModuleBuilder } from './assembler.js';
 import {
   f32x4,
   type I32,
@@ -21,9 +20,10 @@ import {
   v128,
   while_,
 } from './instructions.js';
-import { Lanes, share } from './lanes.js';
+import type { Lanes } from './lanes.js';
 import { forRuns } from './runs.js';
-import { WordLayout } from './words.js';
+import { emitUnits } from './units.js';
+import { WordLayout, type WordsOf } from './words.js';
 
 export type ReduceOp = 'sum' | 'max' | 'min';
 
@@ -50,7 +50,7 @@ export const reduceWords = new WordLayout(
   'reducedStride2',
 );
 
-type Words = { readonly [name in (typeof reduceWords)['names'][number]]: Local<'i32'> };
+type Words = WordsOf<typeof reduceWords>;
 
 const combine: Readonly<Record<ReduceOp, (a: V128, b: V128) => V128>> = {
   sum: f32x4.add,
@@ -70,19 +70,10 @@ export function emitReduce(
   layout: 'rows' | 'columns',
   features: Features,
 ): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const f = module.func('reduce');
-  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const l = new Lanes(f, features);
-  const w = l.words(reduceWords, words);
-  const scale = l.once('scale', () => reduceWords.splat(words, 'scale'));
-  const { begin: unit, end } = share(l, w.units, 1, thread, threads);
-  const perUnit = l.block(() =>
-    layout === 'rows' ? oneResult(l, op, w, scale, unit) : oneBlock(l, op, w, scale, unit),
-  );
-  l.do(while_(i32.ltU(unit, end), [perUnit, unit.set(i32.add(unit, 1))]));
-  f.body(l.finish());
-  return module.finish();
+  return emitUnits('reduce', reduceWords, features, ({ l, w, words }) => {
+    const scale = l.once('scale', () => reduceWords.splat(words, 'scale'));
+    return (unit) => (layout === 'rows' ? oneResult : oneBlock)(l, op, w, scale, unit);
+  });
 }
 
 /** A copy of `from` with strides[k] * indices[k] added. */

@@ -5,14 +5,14 @@
  *     out_j = (exp(l_j - logZ) - (j = label)) * grad
  */
 import type { Features } from '../plan.js';
-import { ModuleBuilder } from './assembler.js';
-import { choose, f32, f32x4, i32, i32x4, if_, type Local, type V128, v128, while_ } from './instructions.js';
-import { Lanes, share } from './lanes.js';
+import { choose, f32, f32x4, i32, i32x4, if_, type Local, type V128, v128 } from './instructions.js';
+import type { Lanes } from './lanes.js';
 import { exp, log } from './math.js';
 import { forRuns } from './runs.js';
-import { WordLayout } from './words.js';
+import { emitUnits } from './units.js';
+import { WordLayout, type WordsOf } from './words.js';
 
-/** Words of both kernels: addresses, number of rows and of classes. */
+/** Words of both kernels: addresses, number of rows (`units`) and of classes. */
 export const softmaxWords = new WordLayout(
   'logits',
   'labels',
@@ -20,11 +20,11 @@ export const softmaxWords = new WordLayout(
   'logZ',
   'grad',
   'out',
-  'rows',
+  'units',
   'classes',
 );
 
-type Words = { readonly [name in (typeof softmaxWords)['names'][number]]: Local<'i32'> };
+type Words = WordsOf<typeof softmaxWords>;
 
 /** One row: byte distances of its logits and of its number in the vectors, its label. */
 interface Row {
@@ -34,32 +34,25 @@ interface Row {
   readonly bytes: Local<'i32'>;
 }
 
-/** A function that runs `body` for each row of its thread's share. */
-function emit(
+/** A function that runs `body` for each row. */
+function emitRows(
   name: string,
   features: Features,
   body: (l: Lanes, w: Words, row: Row) => void,
 ): Uint8Array<ArrayBuffer> {
-  const module = new ModuleBuilder();
-  const f = module.func(name);
-  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const l = new Lanes(f, features);
-  const w = l.words(softmaxWords, words);
-  const { begin, end } = share(l, w.rows, 1, thread, threads);
-  const bytes = l.let(i32.shl(w.classes, 2));
-  const perRow = l.block(() => {
-    const number = l.let(i32.shl(begin, 2));
-    const label = l.let(i32.load(i32.add(w.labels, number)));
-    body(l, w, { logits: l.let(i32.mul(begin, bytes)), number, label, bytes });
+  return emitUnits(name, softmaxWords, features, ({ l, w }) => {
+    const bytes = l.let(i32.shl(w.classes, 2));
+    return (unit) => {
+      const number = l.let(i32.shl(unit, 2));
+      const label = l.let(i32.load(i32.add(w.labels, number)));
+      body(l, w, { logits: l.let(i32.mul(unit, bytes)), number, label, bytes });
+    };
   });
-  l.do(while_(i32.ltU(begin, end), [perRow, begin.set(i32.add(begin, 1))]));
-  f.body(l.finish());
-  return module.finish();
 }
 
 /** Emits `crossEntropy(address of words, thread, threads)`. */
 export function emitCrossEntropy(features: Features): Uint8Array<ArrayBuffer> {
-  return emit('crossEntropy', features, (l, w, row) => {
+  return emitRows('crossEntropy', features, (l, w, row) => {
     const logits = l.let(i32.add(w.logits, row.logits));
     const largest = l.let(l.f32(-Infinity));
     const first = l.let<'i32'>(logits);
@@ -99,7 +92,7 @@ function acrossLanes(l: Lanes, value: V128, combine: (a: V128, b: V128) => V128)
 
 /** Emits `crossEntropyGrad(address of words, thread, threads)`. */
 export function emitCrossEntropyGrad(features: Features): Uint8Array<ArrayBuffer> {
-  return emit('crossEntropyGrad', features, (l, w, row) => {
+  return emitRows('crossEntropyGrad', features, (l, w, row) => {
     const from = l.let(i32.add(w.logits, row.logits));
     const to = l.let(i32.add(w.out, row.logits));
     const z = l.let(v128.load32Splat(i32.add(w.logZ, row.number)));

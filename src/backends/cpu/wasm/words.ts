@@ -1,7 +1,10 @@
 /**
  * Names for the int32 words of a command, so that the plan that writes them and the code that reads them agree.
  */
-import { type I32, i32, type V128, type Value, v128 } from './instructions.js';
+import { type I32, i32, type Local, type V128, type Value, v128 } from './instructions.js';
+
+/** A layout's words as variables. */
+export type WordsOf<L> = L extends WordLayout<infer N> ? { readonly [name in N]: Local<'i32'> } : never;
 
 /** The words of one kind of command, in order. */
 export class WordLayout<N extends string> {
