@@ -38,18 +38,14 @@ export class DecodePool {
     const size = 3 * height * width;
     const target = new SharedArrayBuffer(sources.length * size);
     const step = Math.max(1, Math.min(filesPerJob, Math.ceil(sources.length / this.workers / 2)));
-    const failures = new Map<number, string>();
-    const jobs: Promise<void>[] = [];
+    const jobs: Promise<[number, string][]>[] = [];
     for (let start = 0; start < sources.length; start += step) {
       const part = sources.slice(start, start + step);
       const job: DecodeJob = { sources: part, height, width, target, offset: start * size };
-      jobs.push(
-        this.pool.run(job).then((failed: DecodeFailure[]) => {
-          for (const { at, reason } of failed) failures.set(start + at, reason);
-        }),
-      );
+      const done: Promise<DecodeFailure[]> = this.pool.run(job);
+      jobs.push(done.then((failed) => failed.map(({ at, reason }) => [start + at, reason])));
     }
-    await Promise.all(jobs);
+    const failures = new Map((await Promise.all(jobs)).flat());
     return { planes: new Uint8Array(target), failures };
   }
 
@@ -91,7 +87,7 @@ export class FileDataset implements Dataset {
   }
 
   get unreadable(): readonly Unreadable[] {
-    return [...this.failed.values()];
+    return [...this.failed].sort(([a], [b]) => a - b).map(([, file]) => file);
   }
 
   async load(indices: ArrayLike<number>): Promise<LoadedImages> {
