@@ -1,14 +1,21 @@
 /**
- * Matrix products: `out[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]) (then max(0, .))`, as products
- * of panels (wasm/gemm.ts), k in stretches so that the packed a stays within `chunkBytes`.
+ * Matrix products: `out[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]) (then max(0, .))`.
+ *
+ * With few rows or columns each number of the larger matrix is used so rarely that packing it would cost more than
+ * the product: where both lie along k, that is done without (wasm/dot.ts). All others are products of panels
+ * (wasm/gemm.ts), k in stretches so that the packed a stays within `chunkBytes`.
  */
 import type { Kernels } from '../../../core/backend.js';
 import type { View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
+import { dotModule, dotWords, scratchBytes } from '../wasm/dot.js';
 import { depthBlock } from '../wasm/gemm.js';
 import { chunkBytes, runPack, runProduct, strided, workspaceOf } from './product.js';
 
 type MatMul = Kernels['matmul'];
+
+/** Up to so many rows or columns are few. */
+const fewRows = 12;
 
 /** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
 function bytesOf(view: View): { batch: number; row: number; column: number } {
@@ -21,6 +28,7 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
   const [batches = 0, rows = 0, columns = 0] = args.out.shape;
   const depth = args.a.shape[2] ?? 0;
   if (batches === 0 || rows === 0 || columns === 0) return true;
+  if (planDot(args, planner)) return true;
   const a = bytesOf(args.a);
   const b = bytesOf(args.b);
   const groups = a.batch === 0 ? 1 : batches; // one a for all batches is packed once
@@ -53,5 +61,40 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
       workspace,
     });
   }
+  return true;
+}
+
+/** Plans a product with few rows or columns of matrices that lie along k; false for others. */
+function planDot(args: MatMul, planner: Planner): boolean {
+  const [groups = 0, M = 0, N = 0] = args.out.shape;
+  const depth = args.a.shape[2] ?? 0;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  if (Math.min(M, N) > fewRows || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
+  const left = { address: addressOf(args.a), group: a.batch, row: a.row, rows: M, out: 4 * N, bias: 0 };
+  const bias = args.bias === null ? 0 : addressOf(args.bias);
+  const right = { address: addressOf(args.b), group: b.batch, row: b.column, rows: N, out: 4, bias };
+  const [tall, few] = M < N ? [right, left] : [left, right];
+  const words = dotWords.encode({
+    tall: tall.address,
+    tallGroup: tall.group,
+    tallRow: tall.row,
+    few: few.address,
+    fewGroup: few.group,
+    fewRow: few.row,
+    out: addressOf(args.out),
+    outGroup: 4 * M * N,
+    outTall: tall.out,
+    outFew: few.out,
+    tallBias: tall.bias,
+    fewBias: few.bias,
+    relu: args.relu ? 1 : 0,
+    groups,
+    tallRows: tall.rows,
+    fewRows: few.rows,
+    depth,
+    scratch: planner.temporary(scratchBytes * planner.threads),
+  });
+  planner.run(dotModule, 'dot', words);
   return true;
 }
