@@ -198,6 +198,9 @@ test('transposed copies of every proportion', () => {
     const transposed = { ...source, shape: [rows, columns], strides: [1, rows] };
     const out = dense(new Float32Array(rows * columns), [rows, columns]);
     check({ ...plain, exprs: [x], shape: out.shape, inputs: [transposed], outputs: [out] }, 0);
+    const whole = { ...transposed, data: Int32Array.from(source.data, (value) => 1000 * value) };
+    const turned = dense(new Int32Array(rows * columns), [rows, columns]);
+    check({ ...plain, exprs: [x], shape: turned.shape, inputs: [whole], outputs: [turned] }, 0);
     const images = randomView([2, columns, rows, 3]);
     const channelsFirst = {
       ...images,

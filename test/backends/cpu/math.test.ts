@@ -79,14 +79,14 @@ const functions: readonly (readonly [
   high: number,
   limit: number,
 ])[] = [
-  ['exp', -30, 7, 1.5],
-  ['log', -149, 128, 1.5],
-  ['log', -0.5, 0.5, 1.5],
-  ['tanh', -149, 5, 2.5],
-  ['sin', -149, 20, 1.5],
-  ['cos', -30, 20, 1.5],
-  ['sin', 20, 128, 1.5],
-  ['cos', 20, 128, 1.5],
+  ['exp', -30, 7, 2],
+  ['log', -149, 128, 2],
+  ['log', -0.5, 0.5, 2],
+  ['tanh', -149, 5, 3],
+  ['sin', -149, 20, 2],
+  ['cos', -30, 20, 2],
+  ['sin', 20, 128, 2],
+  ['cos', 20, 128, 2],
 ];
 
 for (const [name, low, high, limit] of functions) {
@@ -115,7 +115,7 @@ test('sine and cosine of a lane do not depend on its neighbours', () => {
   assert.is(beside[1], alone[1]);
 });
 
-test('pow is within 1.5 ulp, with the limits of the definition', () => {
+test('pow is within 2 ulp, with the limits of the definition', () => {
   for (const relaxed of relaxedModes) {
     const a = numbers(-149, 128);
     const b = Float32Array.from(a, (x) => {
@@ -138,7 +138,7 @@ test('pow is within 1.5 ulp, with the limits of the definition', () => {
       (i) => a[i]! ** b[i]!,
       (i) => `${a[i]}^${b[i]}`,
     );
-    assert.ok(worst <= 1.5, `${worst} ulp`);
+    assert.ok(worst <= 2, `${worst} ulp`);
   }
 });
 

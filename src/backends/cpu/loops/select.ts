@@ -30,19 +30,26 @@ export function scatterAdd({ grad, index, out }: LoopArgs<'scatterAdd'>): void {
 /** See `Kernels.topk`. */
 export function topk({ x, values, indices }: LoopArgs<'topk'>): void {
   const [R = 0, C = 0] = x.shape;
-  const k = values.shape[1]!;
+  const [, k = 0] = values.shape;
   for (let r = 0; r < R; r++) {
     const row = x.data.subarray(x.offset + r * C, x.offset + (r + 1) * C);
-    const order = Array.from(row, (_, j) => j).sort((i, j) => compare(row[i]!, row[j]!) || i - j);
-    for (let rank = 0; rank < k; rank++) {
-      values.data[values.offset + r * k + rank] = row[order[rank]!]!;
-      indices.data[indices.offset + r * k + rank] = order[rank]!;
+    // The best so far in order; an equal one stays behind those before it.
+    const best: number[] = [];
+    for (let j = 0; j < C; j++) {
+      let rank = best.length;
+      while (rank > 0 && isBefore(row[j]!, row[best[rank - 1]!]!)) rank--;
+      if (rank === k) continue;
+      best.splice(rank, 0, j);
+      if (best.length > k) best.pop();
     }
+    best.forEach((j, rank) => {
+      values.data[values.offset + r * k + rank] = row[j]!;
+      indices.data[indices.offset + r * k + rank] = j;
+    });
   }
 }
 
-/** Negative when a comes before b: NaN first, then falling. */
-function compare(a: number, b: number): number {
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
-  return a === b ? 0 : a > b ? -1 : 1;
+/** Whether a comes before b whatever their indices: NaN first, then falling. */
+function isBefore(a: number, b: number): boolean {
+  return Number.isNaN(a) ? !Number.isNaN(b) : a > b;
 }

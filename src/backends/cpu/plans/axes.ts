@@ -4,7 +4,7 @@
  */
 
 /** Sizes of the axes and each walker's strides along them. */
-interface Walk {
+export interface Walk {
   readonly shape: number[];
   readonly strides: number[][];
 }

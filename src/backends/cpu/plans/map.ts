@@ -8,6 +8,7 @@ import { bytesPerElement, sizeOf, type View } from '../../../core/shape.js';
 import { addressOf, floatBits, type KernelModule, type Planner } from '../plan.js';
 import { emitMap, type MapKind, type MapOperand, mapKey } from '../wasm/map.js';
 import { simplifyAxes } from './axes.js';
+import { planTranspose } from './transpose.js';
 
 /** Maps of fewer results run on one thread: they are done before another one has woken. */
 const smallMap = 8192;
@@ -29,6 +30,7 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
   const strides = views.map((view) => view.strides);
   if (counter !== null) strides.push(counter.strides);
   const walk = simplifyAxes(args.shape, strides, inputs.length);
+  if (planTranspose(args, walk, planner)) return true;
   const last = walk.shape.length - 1;
 
   const operand = (view: View, w: number): MapOperand =>
