@@ -1,0 +1,131 @@
+/**
+ * Learning-rate schedules. A schedule keeps one factor; a group's rate is its initial rate times the factor, unless
+ * the group is not `scheduled` (cuda-convnet's recipe lowers only the rate of the weights).
+ */
+import { ArgumentError } from '../core/errors.js';
+import type { SGD } from './sgd.js';
+
+/** A schedule's memory, to be saved in a checkpoint. */
+export interface ScheduleState {
+  readonly factor: number;
+  readonly drops: number;
+  readonly best: number;
+  readonly stalled: number;
+}
+
+/** Follows epochs and their validation error. */
+export interface Schedule {
+  /** Called before each epoch, counted from 0. */
+  start(epoch: number): void;
+  /** Called after each epoch with its validation error. True when nothing more is to be gained: training may stop. */
+  finish(error: number): boolean;
+  state(): ScheduleState;
+  load(state: ScheduleState): void;
+}
+
+abstract class FactorSchedule implements Schedule {
+  protected factor = 1;
+  protected drops = 0;
+  protected best = Number.POSITIVE_INFINITY;
+  protected stalled = 0;
+
+  constructor(private readonly optimizer: SGD) {}
+
+  abstract start(epoch: number): void;
+  abstract finish(error: number): boolean;
+
+  state(): ScheduleState {
+    const { factor, drops, best, stalled } = this;
+    return { factor, drops, best, stalled };
+  }
+
+  load(state: ScheduleState): void {
+    Object.assign(this, {
+      factor: state.factor,
+      drops: state.drops,
+      best: state.best,
+      stalled: state.stalled,
+    });
+    this.apply(state.factor);
+  }
+
+  protected apply(factor: number): void {
+    this.factor = factor;
+    for (const group of this.optimizer.groups) {
+      if (group.scheduled) group.learningRate = group.initialRate * factor;
+    }
+  }
+}
+
+/** Multiplies the rate by `factor` at each of the given epochs. */
+export class StepSchedule extends FactorSchedule {
+  private readonly milestones: readonly number[];
+  private readonly step: number;
+
+  /** @param options `milestones`: epochs, counted from 0, from which on the rate is lower; `factor`: 0.1 by default */
+  constructor(optimizer: SGD, options: { readonly milestones: readonly number[]; readonly factor?: number }) {
+    super(optimizer);
+    this.milestones = options.milestones;
+    this.step = checkFactor('StepSchedule', options.factor ?? 0.1);
+  }
+
+  start(epoch: number): void {
+    this.drops = this.milestones.filter((milestone) => milestone <= epoch).length;
+    this.apply(this.step ** this.drops);
+  }
+
+  finish(): boolean {
+    return false;
+  }
+}
+
+/** Options of `PlateauSchedule`. */
+export interface PlateauOptions {
+  /** What a drop multiplies the rate by. Default 0.1. */
+  readonly factor?: number;
+  /** Epochs without a lower error before a drop. Default 5. */
+  readonly patience?: number;
+  /** Number of drops; when the error stalls after the last, `finish` says stop. Default 3. */
+  readonly maxDrops?: number;
+}
+
+/**
+ * Divides the rate by ten when the validation error stops improving, three times, then stops: the paper's section 5,
+ * where a person did this by hand.
+ */
+export class PlateauSchedule extends FactorSchedule {
+  private readonly step: number;
+  private readonly patience: number;
+  private readonly maxDrops: number;
+
+  constructor(optimizer: SGD, { factor = 0.1, patience = 5, maxDrops = 3 }: PlateauOptions = {}) {
+    super(optimizer);
+    this.step = checkFactor('PlateauSchedule', factor);
+    this.patience = patience;
+    this.maxDrops = maxDrops;
+  }
+
+  start(): void {
+    this.apply(this.factor);
+  }
+
+  finish(error: number): boolean {
+    if (error < this.best) {
+      this.best = error;
+      this.stalled = 0;
+      return false;
+    }
+    if (++this.stalled < this.patience) return false;
+    if (this.drops >= this.maxDrops) return true;
+    this.drops++;
+    this.stalled = 0;
+    this.apply(this.factor * this.step);
+    return false;
+  }
+}
+
+function checkFactor(who: string, factor: number): number {
+  if (!(factor > 0 && factor < 1))
+    throw new ArgumentError(`${who}: factor is ${factor}, expected a number in (0, 1)`);
+  return factor;
+}
