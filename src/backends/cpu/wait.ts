@@ -3,12 +3,17 @@
  * takes a core from whoever could change it, then asleep, which takes tens of microseconds to end.
  */
 
+/** Every so many sleeps the longest look is tried again. */
+const trial = 64;
+
 /**
  * How long to look before going to sleep: longer where that was worth it, shorter where it wasn't (work that takes
- * long, or more threads than cores).
+ * long, or more threads than cores). Two threads that wait for each other in turn could go on sleeping for ever,
+ * since waking takes longer than a short look; a long look now and then lets them meet awake again.
  */
 export class Patience {
   private milliseconds: number;
+  private sleeps = 0;
 
   constructor(
     private readonly least: number,
@@ -19,18 +24,24 @@ export class Patience {
 
   /** Waits while word `index` holds `value`; counted in word `sleepers` while asleep, so that `publish` wakes it. */
   waitWhile(words: Int32Array, index: number, value: number, sleepers: number): void {
-    if (changes(words, index, value)) return;
-    const end = performance.now() + this.milliseconds;
-    do {
-      if (changes(words, index, value)) {
-        this.milliseconds = Math.min(this.most, this.milliseconds * 2);
-        return;
-      }
-    } while (performance.now() < end);
+    if (this.seesChange(words, index, value)) {
+      this.milliseconds = Math.min(this.most, this.milliseconds * 2);
+      return;
+    }
     this.milliseconds = Math.max(this.least, this.milliseconds / 2);
+    this.sleeps++;
     Atomics.add(words, sleepers, 1);
     while (Atomics.load(words, index) === value) Atomics.wait(words, index, value);
     Atomics.sub(words, sleepers, 1);
+  }
+
+  private seesChange(words: Int32Array, index: number, value: number): boolean {
+    if (changes(words, index, value)) return true;
+    const end = performance.now() + (this.sleeps % trial === 0 ? this.most : this.milliseconds);
+    do {
+      if (changes(words, index, value)) return true;
+    } while (performance.now() < end);
+    return false;
   }
 }
 
