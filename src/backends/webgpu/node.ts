@@ -43,7 +43,7 @@ export function systemMemory(): number {
 
 /** The driver files that the environment names, as a list joined by the path delimiter; null if it names none. */
 export function driverFromEnvironment(): string | null {
-  return process.env['VK_DRIVER_FILES'] || process.env['VK_ICD_FILENAMES'] || null;
+  return process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES || null;
 }
 
 const found = new Map<string, Promise<FoundAdapter[]>>();

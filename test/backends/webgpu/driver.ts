@@ -16,10 +16,16 @@ const file = 'vk_swiftshader_icd.json';
 /** The repository's folder: compiled tests run in dist/test/backends/webgpu. */
 export const root = resolve(fileURLToPath(import.meta.url), '../../../../..');
 
-/** Path of a software driver's ICD file, or null where none can be had. */
-export async function softwareDriver(): Promise<string | null> {
-  const unpacked = await unpack();
-  const driver = unpacked ?? findSoftwareDriver();
+let driver: Promise<string | null> | null = null;
+
+/** Path of a software driver's ICD file, or null, after saying so once, where none can be had. */
+export function softwareDriver(): Promise<string | null> {
+  driver ??= find();
+  return driver;
+}
+
+async function find(): Promise<string | null> {
+  const driver = (await unpack()) ?? findSoftwareDriver();
   if (driver === null) {
     console.warn(
       '\nWEBGPU TESTS SKIPPED: no software Vulkan driver. Run `npm ci` with dev dependencies on x64 Linux, or install Chromium (apt-get install chromium).\n',

@@ -1,0 +1,238 @@
+/**
+ * Maps on WebGPU against the plain loops: every function, layout, dtype, and random numbers; NaN and infinities.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { loops } from '../../../src/backends/cpu/loops/index.js';
+import { type BinaryOp, type Expr, e, type UnaryOp } from '../../../src/core/expr.js';
+import { drawOf } from '../../../src/core/random.js';
+import { contiguousStrides, type Shape, sizeOf } from '../../../src/core/shape.js';
+import { seededRandom } from '../cpu/numbers.js';
+import { softwareDriver } from './driver.js';
+import { Bench, openSoftware } from './harness.js';
+
+const driver = await softwareDriver();
+const test = suite('webgpu map');
+
+if (driver !== null) {
+  const device = await openSoftware(driver);
+  const bench = new Bench(device);
+  const random = seededRandom('webgpu map');
+  test.after(() => device.close());
+  test.after.each(() => bench.clear());
+
+  const x = e.input(0);
+  const y = e.input(1);
+  const unary: readonly UnaryOp[] = [
+    'neg',
+    'abs',
+    'exp',
+    'log',
+    'sqrt',
+    'sin',
+    'cos',
+    'tanh',
+    'floor',
+    'isnan',
+  ];
+  const arithmetic: readonly BinaryOp[] = ['add', 'sub', 'mul', 'div', 'pow', 'min', 'max'];
+  const comparisons: readonly BinaryOp[] = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'];
+  const plain = { params: [], draw: null };
+
+  test('every function agrees over its range', async () => {
+    // 100 elements: four at a time; 99: one by one.
+    for (const n of [100, 99]) {
+      const input = bench.put(
+        Float32Array.from({ length: n }, (_, i) => (i - n / 2) / 3 + 0.05),
+        [n],
+      );
+      const positive = bench.put(
+        Float32Array.from({ length: n }, (_, i) => 1e-3 + i ** 2 / 50),
+        [n],
+      );
+      const small = bench.put(
+        Float32Array.from({ length: n }, (_, i) => (i - n / 2) / n / 2),
+        [n],
+      );
+      const exprs = unary.map(
+        (op) => ({ kind: 'unary', op, a: op === 'log' || op === 'sqrt' ? y : x }) as const,
+      );
+      for (const [k, expr] of [...exprs, e.tanh(e.input(2)), e.sin(e.mul(x, 40))].entries()) {
+        const out = bench.result([n]);
+        const args = {
+          exprs: [expr],
+          shape: [n],
+          inputs: [input, positive, small],
+          outputs: [out],
+          ...plain,
+        };
+        device.kernels.map(args);
+        loops.map(args);
+        const actual = await device.read(out);
+        const relative = Array.from(
+          actual,
+          (v, i) => Math.abs(v - out.data[i]!) / Math.max(1e-2, Math.abs(out.data[i]!)),
+        );
+        assert.ok(
+          Math.max(...relative) < 1e-4,
+          `function ${k} (${unary[k]}) over ${n}: off by ${Math.max(...relative)}`,
+        );
+      }
+      bench.clear();
+    }
+  });
+
+  test('NaN and infinities come out as the contract says', async () => {
+    const specials = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 2, -2.5, 1e30, -1e30, 100, -100];
+    const pairs = specials.flatMap((a) => specials.map((b) => [a, b] as const));
+    const n = pairs.length;
+    const [a, b] = [0, 1].map((side) =>
+      bench.put(
+        Float32Array.from(pairs, (pair) => pair[side]!),
+        [n],
+      ),
+    );
+    const ops: Expr[] = [
+      ...unary
+        .filter((op) => op !== 'sin' && op !== 'cos')
+        .map((op) => ({ kind: 'unary', op, a: x }) as const),
+      ...[...comparisons, ...arithmetic].map((op) => ({ kind: 'binary', op, a: x, b: y }) as const),
+      e.ne(x, x),
+      e.where(x, y, 5),
+      e.add(e.constant(Infinity), x),
+      e.div(e.constant(1), e.constant(0)),
+      e.exp(e.constant(1000)),
+      e.pow(x, 2),
+    ];
+    for (const expr of ops) {
+      const out = bench.result([n]);
+      const args = { exprs: [expr], shape: [n], inputs: [a!, b!], outputs: [out], ...plain };
+      device.kernels.map(args);
+      loops.map(args);
+      const actual = await device.read(out);
+      for (const [i, expected] of Array.from(out.data).slice(0, n).entries()) {
+        const v = actual[i]!;
+        const close =
+          Object.is(v, expected) ||
+          v === expected ||
+          Math.abs(v - expected) <= 1e-4 * Math.abs(expected) + 1e-37;
+        assert.ok(close, `${JSON.stringify(expr)} of ${pairs[i]} is ${v}, expected ${expected}`);
+      }
+    }
+  });
+
+  test('broadcast, transposed, flipped and sliced views', async () => {
+    for (let round = 0; round < 6; round++) {
+      const shape: Shape = [
+        1 + random.integer(3),
+        1 + random.integer(4),
+        4 * (1 + random.integer(3)) + (round % 2),
+      ];
+      const [A, B, C] = [shape[0]!, shape[1]!, shape[2]!];
+      const offset = 4 * random.integer(2) + (round % 3 === 0 ? 0 : 1);
+      const whole = bench.normals(random, shape, offset);
+      const channel = bench.put(
+        Float32Array.from({ length: B + 2 }, () => random.normal()),
+        shape,
+        1,
+        [0, 1, 0],
+      );
+      const turned = bench.put(
+        Float32Array.from({ length: A * B * C }, () => random.normal()),
+        shape,
+        0,
+        [1, A, A * B],
+      );
+      const flipped = bench.put(
+        Float32Array.from({ length: A * B * C }, () => random.normal()),
+        shape,
+        C - 1,
+        [B * C, C, -1],
+      );
+      const out = bench.result(shape, 'float32', round % 2 === 0 ? offset : 0);
+      const sum = e.add(e.mul(x, y), e.sub(e.input(2), e.mul(e.input(3), e.param(0))));
+      const inputs = [whole, channel, turned, flipped];
+      await bench.check(
+        'map',
+        { exprs: [sum], shape, inputs, outputs: [out], params: [random.normal()], draw: null },
+        [out],
+      );
+    }
+  });
+
+  test('an optimizer step: several outputs, in place, new numbers without a new pipeline', async () => {
+    const step = (params: readonly number[]) => {
+      const [w, v, g] = [0, 1, 2].map(() => bench.normals(random, [37, 4]));
+      const velocity = e.sub(e.mul(e.param(0), e.input(1)), e.mul(e.param(1), e.input(2)));
+      const exprs = [e.add(x, velocity), velocity];
+      return bench.check(
+        'map',
+        { exprs, shape: [37, 4], inputs: [w!, v!, g!], outputs: [w!, v!], params, draw: null },
+        [w!, v!],
+      );
+    };
+    await step([0.9, 0.01]);
+    const before = device.counters().pipelinesCreated;
+    await step([0.5, 0.002]);
+    assert.is(device.counters().pipelinesCreated, before);
+  });
+
+  test('bytes and int32 in and out, at any offset', async () => {
+    for (let round = 0; round < 8; round++) {
+      const n = 1 + random.integer(40);
+      const [from, to] = [random.integer(5), random.integer(5)];
+      const bytes = bench.put(
+        Uint8Array.from({ length: n + from }, () => random.integer(256)),
+        [n],
+        from,
+      );
+      const whole = bench.put(
+        Int32Array.from({ length: n }, () => random.integer(2000) - 1000),
+        [n],
+      );
+      const dtype = (['uint8', 'int32', 'float32'] as const)[round % 3]!;
+      const out = bench.result([n], dtype, to);
+      const expr = e.abs(e.mul(0.1, e.add(x, y)));
+      await bench.check(
+        'map',
+        { exprs: [expr], shape: [n], inputs: [bytes, whole], outputs: [out], ...plain },
+        [out],
+        0,
+      );
+    }
+  });
+
+  test('random numbers have the bits of core/random.ts, wherever the part lies', async () => {
+    for (const [shape, offset, strides] of [
+      [[64], 0, [1]],
+      [[5, 12], 1000, [100, 1]],
+      [[3, 7], 2 ** 32 - 5, [7, 1]],
+      [[4, 8], 3, [1, 4]],
+    ] as const) {
+      const outputs = [bench.result(shape), bench.result(shape)];
+      const draw = { ...drawOf(random.integer(2 ** 30) * 2 ** 20 + 77, 123), offset, strides };
+      const exprs = [e.random(0), e.random(1)];
+      await bench.check('map', { exprs, shape, inputs: [], outputs, params: [], draw }, outputs, 0);
+    }
+  });
+
+  test('more buffers than a shader binds, outputs among the inputs', async () => {
+    const shape = [3, 8];
+    const inputs = Array.from({ length: 12 }, () => bench.normals(random, shape));
+    const sum = inputs.reduce<Expr>((tree, _, i) => e.add(e.mul(tree, 0.5), e.input(i)), e.constant(1));
+    const outputs = [inputs[0]!, inputs[5]!];
+    const exprs = [sum, e.sub(sum, e.input(0))];
+    await bench.check('map', { exprs, shape, inputs, outputs, ...plain }, outputs);
+  });
+
+  test('a million elements and more go by a grid of several rows', async () => {
+    const shape = [65_536 * 64 + 1];
+    const value = bench.put(Float32Array.of(3), shape, 0, [0]);
+    const data = new Uint8Array(sizeOf(shape));
+    const out = bench.put(data, shape, 0, contiguousStrides(shape));
+    device.kernels.map({ exprs: [x], shape, inputs: [value], outputs: [out], ...plain });
+    assert.equal(await device.read({ ...out, shape: [2], offset: sizeOf(shape) - 2 }), Uint8Array.of(3, 3));
+  });
+}
+
+test.run();
