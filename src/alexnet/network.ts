@@ -1,0 +1,322 @@
+/**
+ * A network built from its tables, on one device or on one for each tower.
+ *
+ * On one device the towers are groups: a layer that reads `own` is a grouped convolution, one that reads `all` an
+ * ordinary one. On several, each tower is a convolution of its own, and a layer that reads `all` exchanges first.
+ * Both hold the same numbers: a tower's weights are rows of the whole, drawn by their place in it, and so are its
+ * dropout masks.
+ */
+import type { Device } from '../core/device.js';
+import { ArgumentError } from '../core/errors.js';
+import { conv2d } from '../core/ops/conv.js';
+import { dropout } from '../core/ops/dropout.js';
+import { abs, relu, tanh } from '../core/ops/elementwise.js';
+import { linear } from '../core/ops/matmul.js';
+import { localResponseNorm, spatialResponseNorm } from '../core/ops/normalize.js';
+import { avgPool2d, maxPool2d } from '../core/ops/pool.js';
+import { exchange } from '../core/ops/transfer.js';
+import { flatten, reshape } from '../core/ops/views.js';
+import { type Draw, Generator } from '../core/random.js';
+import { scope } from '../core/scope.js';
+import { sizeOf, type TypedArray } from '../core/shape.js';
+import type { Tensor } from '../core/tensor.js';
+import { trace } from '../core/trace.js';
+import { constant, normal } from '../nn/init.js';
+import { assign, checkState, type HostTensor, Module, parameter, type StateDict } from '../nn/module.js';
+import {
+  type Architecture,
+  type PlacedLayer,
+  type Placement,
+  placeLayers,
+  type Stage,
+} from './architecture.js';
+
+/** A layer's share on one device: a tower's, or on a single device all towers' as groups. */
+interface Part {
+  readonly device: Device;
+  /** `[kernels, inputs, KH, KW]` or `[kernels, inputs]`. */
+  readonly weight: Tensor;
+  /** `[kernels]`. */
+  readonly bias: Tensor;
+  /** Towers held here, as groups of a convolution that reads `own`. */
+  readonly towers: number;
+  /** Number of the first kernel here among all of the layer. */
+  readonly start: number;
+}
+
+interface BuiltLayer {
+  readonly placed: PlacedLayer;
+  /** A part for each device; null where the layer has no kernels. */
+  readonly parts: readonly (Part | null)[];
+}
+
+/** How to build a network. */
+export interface NetworkOptions {
+  readonly architecture: Architecture;
+  readonly placement: Placement;
+  /** One device for all towers, or one for each. */
+  readonly devices: readonly Device[];
+  /** Seed of the initial weights and of dropout. */
+  readonly seed: number;
+  /** See `dropout`. Default 'paper'. */
+  readonly dropoutForm?: 'paper' | 'inverted';
+}
+
+/** Gives a tensor that belongs to a parameter: the parameter itself, its gradient, its velocity. */
+export type Belonging = (parameter: Tensor) => Tensor | null;
+
+/** The network. */
+export class Network extends Module {
+  /** Hands out the dropout masks; its `stream` belongs in a checkpoint. */
+  readonly generator: Generator;
+  readonly layers: readonly BuiltLayer[];
+  readonly devices: readonly Device[];
+  private readonly dropoutForm: 'paper' | 'inverted';
+
+  /** @throws {ArgumentError} when the devices are neither one nor as many as the towers. */
+  constructor({ architecture, placement, devices, seed, dropoutForm = 'paper' }: NetworkOptions) {
+    super();
+    const placed = placeLayers(architecture, placement);
+    const towers = placed[0]?.towers.length ?? 0;
+    this.devices = devices.every((device) => device === devices[0]) ? devices.slice(0, 1) : devices;
+    if (this.devices.length !== 1 && this.devices.length !== towers) {
+      const names = devices.map((device) => device.name).join(', ');
+      throw new ArgumentError(
+        `${architecture.name}: ${devices.length} devices (${names}) for ${towers} towers: give one, or one a tower`,
+      );
+    }
+    this.dropoutForm = dropoutForm;
+    this.generator = new Generator(seed);
+    this.layers = placed.map((layer) => {
+      const draw = this.generator.next();
+      return {
+        placed: layer,
+        parts: this.devices.map((device, i) => buildPart(layer, device, this.merged ? null : i, draw)),
+      };
+    });
+  }
+
+  /** Whether all towers sit on one device. */
+  get merged(): boolean {
+    return this.devices.length === 1;
+  }
+
+  /** Parameters by name: `conv1.weight` on one device, `conv1.0.weight` for tower 0 on several. */
+  override namedParameters(): Map<string, Tensor> {
+    const found = new Map<string, Tensor>();
+    for (const { placed, parts } of this.layers) {
+      for (const [i, part] of parts.entries()) {
+        const name = this.merged ? placed.spec.name : `${placed.spec.name}.${i}`;
+        if (part) found.set(`${name}.weight`, part.weight).set(`${name}.bias`, part.bias);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * The output of the last layer, on the device that holds it (the first).
+   * @param images `[N, C, H, W]`, one for each device
+   */
+  async forward(images: readonly Tensor[]): Promise<Tensor> {
+    if (images.length !== this.devices.length || images.some((x, i) => x.device !== this.devices[i])) {
+      const names = this.devices.map((device) => device.name).join(', ');
+      throw new ArgumentError(`forward: expected the images on each of ${names}, in this order`);
+    }
+    let parts: (Tensor | null)[] = [...images];
+    const outer = trace.layer;
+    try {
+      for (const layer of this.layers) {
+        trace.layer = layer.placed.spec.name;
+        parts = await this.advance(
+          layer,
+          parts,
+          parts.every((x, i) => x === images[i]),
+        );
+      }
+    } finally {
+      trace.layer = outer;
+    }
+    const [logits, ...others] = parts;
+    if (!logits || others.some((x) => x)) {
+      throw new ArgumentError('forward: the last layer must sit on the first tower alone');
+    }
+    return logits;
+  }
+
+  /** One layer on all devices. `borrowed` inputs are the caller's; others are let go as soon as they were read. */
+  private async advance(
+    layer: BuiltLayer,
+    inputs: readonly (Tensor | null)[],
+    borrowed: boolean,
+  ): Promise<(Tensor | null)[]> {
+    const { placed, parts } = layer;
+    const present = inputs.filter((x) => x !== null);
+    let read = inputs;
+    if (placed.reads === 'all' && !this.merged) {
+      const readers = parts.flatMap((part) => (part ? [part.device] : []));
+      const joined = await exchange(present, { devices: readers });
+      read = parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
+    }
+    const draws = placed.spec.stages.map((stage) =>
+      stage.kind === 'dropout' && this.training ? this.generator.next() : null,
+    );
+    const outputs = parts.map((part, i) => {
+      const x = read[i];
+      return part && x ? this.compute(placed, part, x, draws) : null;
+    });
+    if (!borrowed) for (const x of present) x.dispose();
+    if (read !== inputs) for (const x of read) x?.dispose();
+    return outputs;
+  }
+
+  /** A layer's share on one device: the product with its weights, then the stages. */
+  private compute(placed: PlacedLayer, part: Part, x: Tensor, draws: readonly (Draw | null)[]): Tensor {
+    const { spec, reads, stride, padding } = placed;
+    const groups = reads === 'own' ? part.towers : 1;
+    const fused = spec.stages[0]?.kind === 'relu';
+    const options = { bias: part.bias, relu: fused };
+    const product = (): Tensor => {
+      if (spec.conv) return conv2d(x, part.weight, { ...options, stride, padding, groups });
+      const flat = flatten(x);
+      if (groups === 1) return linear(flat, part.weight, options);
+      // Towers that don't communicate, on one device: a grouped product is a grouped 1x1 convolution.
+      const [n = 0, features = 0] = flat.shape;
+      const weight = reshape(part.weight, [...part.weight.shape, 1, 1]);
+      return flatten(conv2d(reshape(flat, [n, features, 1, 1]), weight, { ...options, groups }));
+    };
+    let result = scope(product);
+    for (const [i, stage] of spec.stages.entries()) {
+      if (i === 0 && fused) continue;
+      const input = result;
+      result = scope(() => this.apply(stage, input, part, placed, draws[i] ?? null));
+      if (result !== input) input.dispose();
+    }
+    return result;
+  }
+
+  private apply(stage: Stage, x: Tensor, part: Part, placed: PlacedLayer, draw: Draw | null): Tensor {
+    switch (stage.kind) {
+      case 'relu':
+        return relu(x);
+      case 'tanh':
+        return tanh(x);
+      case 'absTanh':
+        return abs(tanh(x));
+      case 'pool': {
+        const { kernel, stride, ceilMode } = stage;
+        if (stage.mode === 'max') return maxPool2d(x, { kernel, stride, ceilMode });
+        return avgPool2d(x, { kernel, stride, ceilMode, countIncludePad: false });
+      }
+      case 'norm': {
+        if (stage.across === 'pixels') return spatialResponseNorm(x, stage.options);
+        if (stage.across === 'all' || part.towers === 1) return localResponseNorm(x, stage.options);
+        // [N, towers * C, H, W] seen as [N * towers, C, H, W]: the window stays within a tower.
+        const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+        const towers = reshape(x, [n * part.towers, c / part.towers, h, w]);
+        return reshape(localResponseNorm(towers, stage.options), x.shape);
+      }
+      case 'dropout': {
+        const all = placed.towers.reduce((sum, tower) => sum + tower.kernels, 0);
+        const strides = x.shape.map((_, axis) => (axis === 0 ? all : 1));
+        return dropout(x, stage.p, {
+          training: draw !== null,
+          form: this.dropoutForm,
+          draw: draw ? { ...draw, offset: part.start, strides } : undefined,
+        });
+      }
+    }
+  }
+
+  /** Copies of all parameters, towers joined: `conv1.weight` is the same whatever the devices. */
+  override stateDict(): Promise<StateDict> {
+    return this.read((x) => x);
+  }
+
+  override loadStateDict(state: StateDict): void {
+    this.write(state, (x) => x);
+  }
+
+  /** Copies of what belongs to each parameter, towers joined by kernel; what is null on any tower is left out. */
+  async read(belonging: Belonging): Promise<StateDict> {
+    const state = new Map<string, HostTensor>();
+    for (const [name, parts] of this.joined()) {
+      const tensors = parts.map(belonging).filter((x) => x !== null);
+      if (tensors.length !== parts.length) continue;
+      const pieces = await Promise.all(tensors.map((x) => x.data()));
+      state.set(name, { shape: joinedShape(parts), data: join(pieces) });
+    }
+    return state;
+  }
+
+  /**
+   * Overwrites what belongs to each parameter.
+   * @throws {ArgumentError} for names and shapes that don't fit; then nothing changed.
+   */
+  write(state: StateDict, belonging: Belonging): void {
+    const joined = this.joined();
+    checkState(
+      'loadStateDict',
+      new Map([...joined].map(([name, parts]) => [name, joinedShape(parts)])),
+      state,
+    );
+    for (const [name, parts] of joined) {
+      let start = 0;
+      for (const x of parts) {
+        const target = belonging(x);
+        if (target) assign(target, state.get(name)!.data.subarray(start, start + x.size));
+        start += x.size;
+      }
+    }
+  }
+
+  private joined(): Map<string, Tensor[]> {
+    return new Map(
+      this.layers.flatMap(({ placed, parts }) => {
+        const present = parts.filter((part) => part !== null);
+        return [
+          [`${placed.spec.name}.weight`, present.map((part) => part.weight)],
+          [`${placed.spec.name}.bias`, present.map((part) => part.bias)],
+        ];
+      }),
+    );
+  }
+}
+
+function buildPart(layer: PlacedLayer, device: Device, tower: number | null, draw: Draw): Part | null {
+  const own = layer.towers.filter((_, i) => tower === null || i === tower);
+  const kernels = own.reduce((sum, t) => sum + t.kernels, 0);
+  const first = own[0];
+  if (!first || kernels === 0) return null;
+  if (tower === null && layer.reads === 'own' && own.some((t) => t.kernels !== first.kernels)) {
+    throw new ArgumentError(
+      `${layer.spec.name}: towers of different sizes that read their own can't share a device`,
+    );
+  }
+  const shape = [kernels, ...first.weight.slice(1)];
+  // A tower's weights are rows of the layer's, so they count on from the row they start at.
+  const offset = first.start * sizeOf(shape.slice(1));
+  return {
+    device,
+    weight: parameter(normal(layer.spec.std)(shape, device, { ...draw, offset })),
+    bias: parameter(constant(layer.spec.bias)([kernels], device)),
+    towers: own.filter((t) => t.kernels > 0).length,
+    start: first.start,
+  };
+}
+
+function joinedShape(parts: readonly Tensor[]): number[] {
+  const [first] = parts;
+  return [parts.reduce((sum, x) => sum + x.shape[0]!, 0), ...(first?.shape.slice(1) ?? [])];
+}
+
+function join(pieces: readonly TypedArray[]): TypedArray {
+  const [only] = pieces;
+  if (only && pieces.length === 1) return only;
+  const joined = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let start = 0;
+  for (const piece of pieces) {
+    joined.set(piece, start);
+    start += piece.length;
+  }
+  return joined;
+}
