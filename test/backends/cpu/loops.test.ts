@@ -295,6 +295,15 @@ test('topk: falling, equal ones by rising index, NaN first', () => {
   loops.topk({ x, values, indices });
   assert.equal([...values.data], [NaN, 3, 3, 0, -1, -1]);
   assert.equal([...indices.data], [2, 1, 3, 0, 1, 2]);
+
+  const row = dense(
+    Float32Array.from({ length: 50 }, () => random.integer(20)),
+    [1, 50],
+  );
+  const [best, order] = [dense(new Float32Array(50), [1, 50]), dense(new Int32Array(50), [1, 50])];
+  loops.topk({ x: row, values: best, indices: order });
+  const sorted = [...row.data.keys()].sort((i, j) => row.data[j]! - row.data[i]! || i - j);
+  assert.equal([...order.data], sorted);
 });
 
 test.run();

@@ -225,6 +225,17 @@ test('integers: widened, and truncated toward zero', () => {
   }
 });
 
+test('what a byte cannot hold is the same on any number of threads', () => {
+  const n = 1003;
+  const numbers = Float32Array.from({ length: n }, () => 1000 * random.normal());
+  acrossTeams((planner) => {
+    const out = planner.view(new Uint8Array(n), [n]);
+    const inputs = [planner.view(numbers, [n])];
+    assert.ok(planMap({ ...plain, exprs: [x], shape: [n], inputs, outputs: [out] }, planner));
+    return [planner.read(out, n)];
+  });
+});
+
 test('an update of weight and velocity in one pass, in place', () => {
   const n = 1000 + random.integer(50);
   const [weight, velocity, gradient] = [randomView([n]), randomView([n]), randomView([n])];

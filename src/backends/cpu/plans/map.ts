@@ -19,7 +19,7 @@ function operandOf(view: View, stride: number, output: boolean): MapOperand {
   return { dtype: view.dtype, inner };
 }
 
-/** See `Kernels.map`. Float64 is left to the plain loop. */
+/** See `Kernels.map`. Float64 is left to the plain loop, and so are bytes written across another output's axes. */
 export function planMap(args: Kernels['map'], planner: Planner): boolean {
   const { exprs, inputs, outputs, params, draw } = args;
   const views = [...inputs, ...outputs];
@@ -42,6 +42,8 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
     outer: last,
     params: params.length,
   };
+  // Bytes are written four neighbours at a time; the axes may have been sorted for another output.
+  if (kind.outputs.some((output) => output.dtype === 'uint8' && output.inner === 'strided')) return false;
   const words = [total, walk.shape[last]!, ...walk.shape.slice(0, last)];
   views.forEach((view, w) => {
     const width = bytesPerElement[view.dtype];

@@ -24,6 +24,7 @@ import {
   i32x4,
   type Local,
   type V128,
+  type Value,
   v128,
   while_,
 } from './instructions.js';
@@ -51,8 +52,25 @@ export function mapKey(kind: MapKind): string {
   const operand = (o: MapOperand): string => `${o.dtype} ${o.inner}`;
   const inputs = kind.inputs.map(operand).join(',');
   const outputs = kind.outputs.map((o, j) => `${operand(o)}=${exprKey(kind.exprs[j]!)}`).join(';');
-  return `map(${inputs})${outputs} in ${kind.outer}`;
+  return `map(${inputs};${kind.params})${outputs} in ${kind.outer}`;
 }
+
+/** Where the words stand. */
+function wordPlaces(kind: MapKind) {
+  const walkers = kind.inputs.length + kind.outputs.length + (kind.exprs.some(usesRandom) ? 1 : 0);
+  const base = (w: number): number => 2 + kind.outer + w * (kind.outer + 2);
+  return {
+    walkers,
+    size: (axis: number): number => 2 + axis,
+    base,
+    /** Stride of walker w along an outer axis, or along the inner one (number `outer`). */
+    stride: (w: number, axis: number): number => base(w) + 1 + axis,
+    param: (k: number): number => base(walkers) + k,
+    draw: base(walkers) + kind.params,
+  };
+}
+
+type I32Local = Local<'i32'>;
 
 /** Bytes of an operand's element. */
 const widthOf = (operand: MapOperand): number => (operand.dtype === 'uint8' ? 1 : 4);
@@ -66,24 +84,28 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   const l = new Lanes(f, features);
   const word = (k: number) => i32.load(words, 4 * k);
 
+  const places = wordPlaces(kind);
   const used = new Set(exprs.flatMap(inputsOf));
-  const random = exprs.some(usesRandom);
   const operands = [...inputs, ...outputs];
-  const walkers = operands.length + (random ? 1 : 0);
-  const baseWord = (w: number): number => 2 + outer + w * (outer + 2);
-  const paramWord = baseWord(walkers);
-  const drawWord = paramWord + kind.params;
 
   const total = l.let(word(0));
   const inner = l.let(word(1));
-  const at = Array.from({ length: walkers }, () => l.variable('i32'));
-  const steps = at.map((_, w) => l.let(word(baseWord(w) + outer + 1)));
-  const counterSteps = random
-    ? l.let(i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(steps[walkers - 1]!)))
-    : null;
+  const at = Array.from({ length: places.walkers }, () => l.variable('i32'));
+  const steps = at.map((_, w) => l.let(word(places.stride(w, outer))));
   const params = Array.from({ length: kind.params }, (_, k) =>
-    l.let(v128.load32Splat(words, 4 * (paramWord + k))),
+    l.let(v128.load32Splat(words, 4 * places.param(k))),
   );
+
+  /** Both random words of four neighbouring elements (or one), as uniform numbers. */
+  const uniform = (single: boolean): [V128, V128] => {
+    const apart = l.once('counter steps', () =>
+      i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(word(places.stride(at.length - 1, outer)))),
+    );
+    const first = i32x4.splat(at.at(-1)!);
+    const draw = { key0: word(places.draw), key1: word(places.draw + 1), stream: word(places.draw + 2) };
+    const [a, b] = threefry(l, l.let(single ? first : i32x4.add(first, apart)), draw);
+    return [toUniform(l, a), toUniform(l, b)];
+  };
 
   const still = new Map<number, Local<'v128'>>();
   /** Lanes of input k: elements `4 * group` on from where its walker stands, or the one there. */
@@ -92,17 +114,10 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
 
   /** Code for one group of four elements (or a single one). */
   const group = (number: number, single: boolean): void => {
-    const uniform = (): [V128, V128] => {
-      const first = i32x4.splat(at[walkers - 1]!);
-      const counter = single ? first : i32x4.add(first, counterSteps!);
-      const draw = { key0: word(drawWord), key1: word(drawWord + 1), stream: word(drawWord + 2) };
-      const [a, b] = threefry(l, l.let(counter), draw);
-      return [toUniform(l, a), toUniform(l, b)];
-    };
     const results = printExpr(l, exprs, {
       input: (k) => loadInput(k, number, single),
       param: (k) => params[k]!,
-      uniform,
+      uniform: () => uniform(single),
     });
     outputs.forEach((output, j) => {
       const w = inputs.length + j;
@@ -129,8 +144,7 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
 
   const { begin, end } = share(l, total, 16, thread, threads);
   const row = l.block(() => {
-    placeWalkers(l, { begin, inner, outer, at, word, baseWord });
-    const column = l.let(i32.remU(begin, inner));
+    const column = placeWalkers(l, kind, { begin, inner, at, word });
     l.do(left.set(i32.sub(end, begin)), left.set(smaller(left, i32.sub(inner, column))));
     l.do(begin.set(i32.add(begin, left)));
     inputs.forEach((input, k) => {
@@ -145,37 +159,35 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   return module.finish();
 }
 
-/** Sets each walker to where element `begin` lies. */
+/** Sets each walker to where element `begin` lies; returns that element's index along the inner axis. */
 function placeWalkers(
   l: Lanes,
+  kind: MapKind,
   {
     begin,
     inner,
-    outer,
     at,
     word,
-    baseWord,
-  }: {
-    begin: Local<'i32'>;
-    inner: Local<'i32'>;
-    outer: number;
-    at: readonly Local<'i32'>[];
-    word: (k: number) => ReturnType<typeof i32.load>;
-    baseWord: (w: number) => number;
+  }: Record<'begin' | 'inner', I32Local> & {
+    readonly at: readonly I32Local[];
+    word(k: number): Value<'i32'>;
   },
-): void {
+): I32Local {
+  const { outer } = kind;
+  const places = wordPlaces(kind);
   const rest = l.let(i32.divU(begin, inner));
   const column = l.let(i32.sub(begin, i32.mul(rest, inner)));
   at.forEach((pointer, w) => {
-    l.do(pointer.set(i32.add(word(baseWord(w)), i32.mul(column, word(baseWord(w) + outer + 1)))));
+    l.do(pointer.set(i32.add(word(places.base(w)), i32.mul(column, word(places.stride(w, outer))))));
   });
   for (let axis = outer - 1; axis >= 0; axis--) {
-    const index = axis === 0 ? rest : l.let(i32.remU(rest, word(2 + axis)));
+    const index = axis === 0 ? rest : l.let(i32.remU(rest, word(places.size(axis))));
     at.forEach((pointer, w) => {
-      l.do(pointer.set(i32.add(pointer, i32.mul(index, word(baseWord(w) + 1 + axis)))));
+      l.do(pointer.set(i32.add(pointer, i32.mul(index, word(places.stride(w, axis))))));
     });
-    if (axis > 0) l.do(rest.set(i32.divU(rest, word(2 + axis))));
+    if (axis > 0) l.do(rest.set(i32.divU(rest, word(places.size(axis)))));
   }
+  return column;
 }
 
 /** Whether sixteen elements at a time pay: dense float32 operands and few cheap operations. */
@@ -229,8 +241,6 @@ function load(
   return operand.dtype === 'float32' ? lanes : f32x4.convertI32x4S(lanes);
 }
 
-type I32Local = Local<'i32'>;
-
 /** Writes four float32 lanes (or the first) as elements of an operand. */
 function store(
   l: Lanes,
@@ -243,9 +253,10 @@ function store(
 ): Code {
   const lanes = l.let(operand.dtype === 'float32' ? value : i32x4.truncSatF32x4S(value));
   if (operand.dtype === 'uint8') {
-    if (single) return i32.store8(pointer, i32x4.extractLane(lanes, 0));
-    const words = i16x8.narrowI32x4S(lanes, lanes);
-    return v128.store32Lane(pointer, i8x16.narrowI16x8U(words, words), 0, 4 * group);
+    const halves = l.let(i16x8.narrowI32x4S(lanes, lanes));
+    const packed = i8x16.narrowI16x8U(halves, halves);
+    if (single) return i32.store8(pointer, i32x4.extractLane(packed, 0));
+    return v128.store32Lane(pointer, packed, 0, 4 * group);
   }
   if (single) return v128.store32Lane(pointer, lanes, 0);
   if (operand.inner === 'dense') return v128.store(pointer, lanes, 16 * group);
