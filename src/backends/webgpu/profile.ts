@@ -28,6 +28,8 @@ export class Profiler {
   active = false;
   private samples: Sample[] = [];
   private tags: Tag[] = [];
+  /** The first timestamp: differences of nanoseconds fit a number, timestamps don't. */
+  private origin: bigint | null = null;
   private queries: GPUQuerySet | null = null;
   private resolved: GPUBuffer | null = null;
   private readbacks: Promise<void>[] = [];
@@ -49,6 +51,7 @@ export class Profiler {
 
   start(): void {
     this.samples = [];
+    this.origin = null;
     this.active = true;
     if (!this.timestamps || this.queries) return;
     this.queries = this.device.createQuerySet({ type: 'timestamp', count: 2 * capacity });
@@ -86,7 +89,8 @@ export class Profiler {
         const times = new BigUint64Array(readback.getMappedRange());
         tags.forEach((tag, i) => {
           const [begin, end] = [times[2 * i]!, times[2 * i + 1]!];
-          this.note(tag, Number(begin) / 1e6, Math.max(0, Number(end - begin) / 1e6));
+          this.origin ??= begin;
+          this.note(tag, Number(begin - this.origin) / 1e6, Math.max(0, Number(end - begin) / 1e6));
         });
         readback.destroy();
       };
