@@ -12,7 +12,7 @@
  *
  * A pixel y of dx gets something from output row q - t through kernel row i = phase + t * stride, where
  * y + top = q * stride + phase. So the pixels of one phase are a convolution (stride 1) of grad with every
- * stride-th kernel row and column, in falling order; stride 1 has one phase, that of the whole kernel.
+ * stride-th kernel row and column, turned around; stride 1 has one phase, that of the whole kernel.
  */
 import type { ConvGeometry, Kernels } from '../../../core/backend.js';
 import type { Shape, View } from '../../../core/shape.js';
@@ -276,15 +276,15 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
       packed += 4 * groups * C * depth;
       const kernelTap = (o: number, i: number, j: number) =>
         o * C * KH * KW +
-        (row.phase + (row.taps - 1 - i) * row.stride) * KW +
-        (column.phase + (column.taps - 1 - j) * column.stride);
+        (row.phase + i * row.stride) * KW +
+        (column.phase + j * column.stride);
       const taps: [number, number, number] = [O, row.taps, column.taps];
       const name = [C, KH, KW, row.phase, column.phase, row.stride, column.stride];
       const source = {
         address: addressOf(weight),
         group: 4 * O * C * KH * KW,
         lanes: multiples(planner, C, KH * KW),
-        depth: table(planner, ['flipped', ...name], taps, kernelTap),
+        depth: table(planner, ['phase taps', ...name], taps, kernelTap),
       };
       runPack(planner, tables, source, { groups, rows: C, depth }, a);
       const pixels: [number, number, number] = [chunk, row.pixels, column.pixels];
@@ -302,13 +302,13 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
         ),
         taps: table(
           planner,
-          ['taps', plane, frame.width],
+          ['turned', plane, frame.width],
           taps,
-          (o, i, j) => o * plane + i * frame.width + j,
+          (o, i, j) => o * plane + (row.taps - 1 - i) * frame.width + column.taps - 1 - j,
         ),
         columns: table(
           planner,
-          ['phase', allC * H * W, W, row.first, column.first, row.stride, column.stride],
+          ['phase pixels', allC * H * W, W, row.first, column.first, row.stride, column.stride],
           pixels,
           (n, y, x) => n * allC * H * W + (row.first + y * row.stride) * W + column.first + x * column.stride,
         ),
