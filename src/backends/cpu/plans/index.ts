@@ -9,6 +9,7 @@ import { planMap } from './map.js';
 import { planMatmul } from './matmul.js';
 import { planPool, planPoolGrad } from './pool.js';
 import { planReduce } from './reduce.js';
+import { planGather, planScatterAdd } from './select.js';
 import { planCrossEntropy, planCrossEntropyGrad } from './softmax.js';
 
 /** A plan for each kernel that has one. */
@@ -25,4 +26,6 @@ export const plans: PlanTable = {
   lrnGrad: planLrnGrad,
   crossEntropy: planCrossEntropy,
   crossEntropyGrad: planCrossEntropyGrad,
+  gather: planGather,
+  scatterAdd: planScatterAdd,
 };
