@@ -112,6 +112,10 @@ if (driver !== null) {
       const actual = await device.read(out);
       for (const [i, expected] of Array.from(out.data).slice(0, n).entries()) {
         const v = actual[i]!;
+        // Powers are specified for a >= 0 and whole b only.
+        const [base, exponent] = pairs[i]!;
+        const power = expr.kind === 'binary' && expr.op === 'pow' && expr.b === y;
+        if (power && !(base >= 0 && Number.isFinite(exponent)) && !Number.isInteger(exponent)) continue;
         const close =
           Object.is(v, expected) ||
           v === expected ||

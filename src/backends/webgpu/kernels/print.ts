@@ -91,7 +91,9 @@ export function printTrees(T: FloatType, exprs: readonly Expr[], counter: string
       }
       case 'where': {
         const [condition, a, b] = [visit(expr.condition), visit(expr.a), visit(expr.b)];
-        return `select(${b}, ${a}, ${condition} != ${T}(0.0))`;
+        // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
+        const { unsigned: U } = typesOf(T);
+        return `select(${b}, ${a}, (bitcast<${U}>(${condition}) & ${U}(0x7fffffffu)) != ${U}(0u))`;
       }
     }
   };
