@@ -1,0 +1,124 @@
+/**
+ * Checkpoints: one safetensors file that holds all a run needs to go on bit for bit.
+ *
+ * Tensors: each parameter under its name (`conv1.weight`, towers joined, so that any placement can load it), its
+ * velocity under `velocity.` + name, and `mean`, the mean training image. Metadata: everything else, as JSON.
+ */
+import { readFile } from 'node:fs/promises';
+import { DataError } from '../core/errors.js';
+import type { HostTensor, StateDict } from '../nn/module.js';
+import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
+import { reasonOf, writeWhole } from './files.js';
+import type { Recipe } from './recipes.js';
+import type { Trainer, TrainerState } from './trainer.js';
+
+const format = 'tandem-checkpoint-1';
+const velocityPrefix = 'velocity.';
+
+/** What defines a run, besides the numbers. */
+export interface RunDescription {
+  /** Name of the network in the catalogue. */
+  readonly net: string;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  readonly classes: readonly string[];
+  /** Path of the data, null for the synthetic images; path of separate validation data; and `--limit`. */
+  readonly data: string | null;
+  readonly validation: string | null;
+  readonly limit: number | null;
+  /** Number of training images, to notice when the data changed. */
+  readonly trainingImages: number;
+}
+
+/** A checkpoint, read. */
+export interface Checkpoint {
+  readonly run: RunDescription;
+  readonly state: TrainerState;
+  readonly parameters: StateDict;
+  readonly velocities: StateDict;
+  /** `[3, imageSize, imageSize]`. */
+  readonly mean: Float32Array;
+}
+
+/** Writes a checkpoint whole. @throws {DataError} when the file can't be written; the old one is untouched then. */
+export async function saveCheckpoint(
+  path: string,
+  trainer: Trainer,
+  run: RunDescription,
+  mean: Float32Array,
+): Promise<void> {
+  const { network, optimizer } = trainer;
+  const state = trainer.state();
+  const tensors = new Map<string, HostTensor>(await network.stateDict());
+  const velocities = await network.read((x) => optimizer.velocityOf(x));
+  for (const [name, velocity] of velocities) tensors.set(velocityPrefix + name, velocity);
+  const side = run.recipe.imageSize;
+  tensors.set('mean', { shape: [mean.length / side / side, side, side], data: mean });
+  const metadata = { format, run: JSON.stringify(run), state: JSON.stringify(state) };
+  await writeWhole(path, encodeSafetensors({ tensors, metadata }));
+}
+
+/** Sets a trainer to a checkpoint. @throws {ArgumentError} when the parameters don't fit; then nothing changed. */
+export function restoreCheckpoint(trainer: Trainer, { parameters, velocities, state }: Checkpoint): void {
+  trainer.network.loadStateDict(parameters);
+  trainer.network.write(velocities, (x) => trainer.optimizer.velocityOf(x));
+  trainer.restore(state);
+}
+
+/**
+ * Reads a checkpoint.
+ * @throws {DataError} when the file is missing, cut short, or not a checkpoint of ours.
+ */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new DataError(`${path}: can't be read: ${reasonOf(error)}`, { cause: error });
+  });
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  if (metadata.format !== format) {
+    const found = metadata.format ? `its format is ${metadata.format}` : 'it names no format';
+    throw new DataError(`${path}: not a checkpoint of a training run: ${found}, expected ${format}`);
+  }
+  const run = parse<RunDescription>(path, 'run', metadata.run, [
+    'net',
+    'recipe',
+    'seed',
+    'classes',
+    'trainingImages',
+  ]);
+  const state = parse<TrainerState>(path, 'state', metadata.state, [
+    'epoch',
+    'batch',
+    'totals',
+    'stream',
+    'schedule',
+  ]);
+  const parameters = new Map<string, HostTensor>();
+  const velocities = new Map<string, HostTensor>();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(velocityPrefix)) velocities.set(name.slice(velocityPrefix.length), tensor);
+    else if (name !== 'mean') parameters.set(name, tensor);
+  }
+  const mean = tensors.get('mean')?.data;
+  if (!(mean instanceof Float32Array)) throw new DataError(`${path}: the checkpoint lacks the mean image`);
+  return { run, state, parameters, velocities, mean };
+}
+
+/** JSON of our own making: checked for the fields we can't do without. */
+function parse<T>(
+  path: string,
+  what: string,
+  text: string | undefined,
+  fields: readonly (keyof T & string)[],
+): T {
+  let value: T | null = null;
+  try {
+    value = JSON.parse(text ?? 'null');
+  } catch {
+    // Reported below, like an absent one.
+  }
+  const missing = fields.filter((field) => value === null || typeof value !== 'object' || !(field in value));
+  if (value === null || missing.length > 0) {
+    throw new DataError(`${path}: the checkpoint's ${what} lacks ${missing.join(', ')}`);
+  }
+  return value;
+}

@@ -1,0 +1,128 @@
+/**
+ * How each network is trained by default, and the catalogue of networks by name.
+ */
+import type { Architecture, Placement } from './architecture.js';
+import * as tables from './networks.js';
+
+/** When the learning rate drops. */
+export type ScheduleRecipe =
+  | { readonly kind: 'step'; readonly milestones: readonly number[]; readonly factor: number }
+  | {
+      readonly kind: 'plateau';
+      readonly patience: number;
+      readonly maxDrops: number;
+      readonly factor: number;
+    };
+
+/** Everything training depends on besides network, data and seed. */
+export interface Recipe {
+  readonly batchSize: number;
+  readonly epochs: number;
+  /** Rates of the weights and of the biases. */
+  readonly learningRate: number;
+  readonly biasRate: number;
+  readonly momentum: number;
+  /** Decay of weights whose layer doesn't say otherwise, and of biases. */
+  readonly weightDecay: number;
+  readonly biasDecay: number;
+  readonly schedule: ScheduleRecipe;
+  /** Height and width of the stored images, of which the network sees a crop of its own size. */
+  readonly imageSize: number;
+  /** Random crops and mirroring while training. */
+  readonly augment: boolean;
+  /** What pixels 0-255 less the mean image are multiplied by. */
+  readonly inputScale: number;
+  readonly dropoutForm: 'paper' | 'inverted';
+}
+
+/** A network of the catalogue. */
+export interface Net {
+  readonly about: string;
+  readonly architecture: Architecture;
+  readonly placement: (classes: number) => Placement;
+  readonly towers: number;
+  readonly recipe: Recipe;
+}
+
+/** Section 5 of the paper; PAPER's 90 epochs with three drops when the validation error stalls. */
+const paper: Recipe = {
+  batchSize: 128,
+  epochs: 90,
+  learningRate: 0.01,
+  biasRate: 0.01,
+  momentum: 0.9,
+  weightDecay: 0.0005,
+  biasDecay: 0.0005,
+  schedule: { kind: 'plateau', patience: 5, maxDrops: 3, factor: 0.1 },
+  imageSize: 256,
+  augment: true,
+  inputScale: 1,
+  dropoutForm: 'paper',
+};
+
+/** cuda-convnet's CIFAR-10 examples: rates per value of an image in 0-255, no augmentation. */
+const cuda: Recipe = {
+  ...paper,
+  learningRate: 0.001,
+  biasRate: 0.002,
+  weightDecay: 0.004,
+  biasDecay: 0,
+  imageSize: 32,
+  augment: false,
+};
+
+/** The networks by name. */
+export const nets = {
+  small: {
+    about: "AlexNet's two towers for 32x32 images",
+    architecture: tables.small,
+    placement: tables.smallTowers,
+    towers: 2,
+    recipe: {
+      ...paper,
+      epochs: 12,
+      batchSize: 64,
+      learningRate: 0.02,
+      biasRate: 0.02,
+      schedule: { kind: 'step', milestones: [8, 11], factor: 0.1 },
+      imageSize: 32,
+      inputScale: 1 / 64,
+    },
+  },
+  alexnet: {
+    about: 'AlexNet as published: 224x224 images, two towers, 61 million parameters',
+    architecture: tables.alexnet,
+    placement: tables.twoTowers,
+    towers: 2,
+    recipe: paper,
+  },
+  'alexnet-half': {
+    about: "the paper's one-GPU comparison net with half the kernels",
+    architecture: tables.alexnet,
+    placement: tables.halfSize,
+    towers: 1,
+    recipe: paper,
+  },
+  '80sec': {
+    about: "cuda-convnet's CIFAR-10 net that reached 26 % test error in 80 seconds",
+    architecture: tables.cifar80sec,
+    placement: tables.place80sec,
+    towers: 1,
+    recipe: { ...cuda, epochs: 10, schedule: { kind: 'step', milestones: [8], factor: 0.1 } },
+  },
+  '18pct': {
+    about: "cuda-convnet's CIFAR-10 net with same-map normalization, 18 % test error",
+    architecture: tables.cifar18pct,
+    placement: tables.place18pct,
+    towers: 1,
+    recipe: { ...cuda, epochs: 140, schedule: { kind: 'step', milestones: [120, 130], factor: 0.1 } },
+  },
+} as const satisfies Record<string, Net>;
+
+/** A name of the catalogue. */
+export type NetName = keyof typeof nets;
+
+/** Whether a text names a network. */
+export function isNetName(text: string): text is NetName {
+  return Object.hasOwn(nets, text);
+}

@@ -1,0 +1,199 @@
+/**
+ * A training run as files in a folder: `log.jsonl` (a line for each epoch), `run.json` (what was trained how),
+ * `last.safetensors` and `best.safetensors` (checkpoints). Every file is written whole, so a run killed at any moment
+ * goes on from its last checkpoint.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Device } from '../core/device.js';
+import { ArgumentError, DataError } from '../core/errors.js';
+import {
+  type Checkpoint,
+  type RunDescription,
+  readCheckpoint,
+  restoreCheckpoint,
+  saveCheckpoint,
+} from './checkpoint.js';
+import { describeUnreadable } from './data/dataset.js';
+import { meanOf } from './data/mean.js';
+import type { OpenedData } from './data/open.js';
+import { reasonOf, writeWhole } from './files.js';
+import type { Net } from './recipes.js';
+import { type EpochReport, type Evaluation, type StepListener, Trainer } from './trainer.js';
+
+/** Names of a run's files. */
+export const runFiles = {
+  log: 'log.jsonl',
+  run: 'run.json',
+  last: 'last.safetensors',
+  best: 'best.safetensors',
+} as const;
+
+/** A line of `log.jsonl`. Errors are fractions. */
+export interface LogLine {
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly trainError: number;
+  readonly valLoss: number;
+  readonly valError: number;
+  /** Null with fewer than six classes. */
+  readonly valTop5Error: number | null;
+  readonly learningRate: number;
+  readonly imagesPerSecond: number;
+  /** Of the epoch, validation included. */
+  readonly seconds: number;
+}
+
+/** Who is told how it goes. */
+export interface RunListener {
+  readonly note: (text: string) => void;
+  readonly step: StepListener;
+  readonly validating: (done: number, of: number) => void;
+  readonly epoch: (line: LogLine) => void;
+}
+
+/** What a run needs. */
+export interface RunOptions {
+  readonly description: RunDescription;
+  readonly net: Net;
+  readonly devices: readonly Device[];
+  readonly data: OpenedData;
+  /** Folder of the run's files; made if absent. */
+  readonly out: string;
+  readonly resume: Checkpoint | null;
+  readonly listener: RunListener;
+  /** Stops after the step under way, with a checkpoint. */
+  readonly signal: AbortSignal;
+}
+
+/** How a run ended. */
+export interface Outcome {
+  readonly interrupted: boolean;
+  readonly lines: readonly LogLine[];
+}
+
+/**
+ * Trains until the recipe's epochs are done, the schedule sees no more to gain, or the signal comes.
+ * @throws {DataError} when a file can't be written, or the data isn't what the checkpoint was trained on.
+ * @throws {TandemError} when training diverges. Checkpoints written before stay.
+ */
+export async function runTraining(options: RunOptions): Promise<Outcome> {
+  const { description, net, devices, data, out, resume, listener, signal } = options;
+  const { recipe, seed, classes } = description;
+  checkSameData(resume, description);
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
+  });
+  const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
+  const mean = resume?.mean ?? (await meanOf(data.train)).image;
+  const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, mean });
+  const save = (name: 'last' | 'best'): Promise<void> => saveCheckpoint(at(name), trainer, description, mean);
+  try {
+    if (resume) restoreCheckpoint(trainer, resume);
+    const lines = resume ? await readLog(out, trainer.epochsDone) : [];
+    await writeWhole(at('run'), [`${JSON.stringify(description, null, 2)}\n`]);
+    let reported = 0;
+    let stop = false;
+    while (!stop && trainer.epochsDone < recipe.epochs) {
+      const started = performance.now();
+      const report = await trainer.trainEpoch(data.train, listener.step, signal);
+      if (!report) {
+        await save('last');
+        return { interrupted: true, lines };
+      }
+      const evaluation = await trainer.evaluate(data.validation, listener.validating);
+      const line = logLine(report, evaluation, (performance.now() - started) / 1000);
+      const best = lines.every(({ valError }) => line.valError < valError);
+      lines.push(line);
+      stop = trainer.finishEpoch(evaluation.error);
+      await writeWhole(
+        at('log'),
+        lines.map((entry) => `${JSON.stringify(entry)}\n`),
+      );
+      await save('last');
+      if (best) await save('best');
+      listener.epoch(line);
+      const unreadable = [...data.train.unreadable, ...data.validation.unreadable];
+      if (unreadable.length > reported) {
+        listener.note(`went on without ${describeUnreadable(unreadable.slice(reported))}`);
+        reported = unreadable.length;
+      }
+    }
+    return { interrupted: false, lines };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+function logLine(report: EpochReport, evaluation: Evaluation, seconds: number): LogLine {
+  const { epoch, trainLoss, trainError, learningRate, imagesPerSecond } = report;
+  const { loss, error, top5Error } = evaluation;
+  const valTop5Error = Number.isNaN(top5Error) ? null : top5Error;
+  return {
+    epoch,
+    trainLoss,
+    trainError,
+    valLoss: loss,
+    valError: error,
+    valTop5Error,
+    learningRate,
+    imagesPerSecond,
+    seconds,
+  };
+}
+
+/** The log's lines up to an epoch; a line beyond it comes from after the checkpoint and will be written again. */
+async function readLog(out: string, epochs: number): Promise<LogLine[]> {
+  const path = join(out, runFiles.log);
+  if (!existsSync(path)) return [];
+  const text = await readFile(path, 'utf8');
+  try {
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    return lines.map((line): LogLine => JSON.parse(line)).filter(({ epoch }) => epoch <= epochs);
+  } catch {
+    throw new DataError(`${path}: a line is not JSON; mend or move the file, then resume`);
+  }
+}
+
+function checkSameData(resume: Checkpoint | null, description: RunDescription): void {
+  if (!resume) return;
+  const { classes, trainingImages } = resume.run;
+  if (classes.join('\n') !== description.classes.join('\n')) {
+    throw new DataError(
+      `resume: the data has the classes ${shorten(description.classes)}, the checkpoint was trained on ${shorten(classes)}`,
+    );
+  }
+  if (trainingImages !== description.trainingImages) {
+    throw new DataError(
+      `resume: the data has ${description.trainingImages} training images, the checkpoint was trained on ${trainingImages}: use the same data`,
+    );
+  }
+}
+
+function shorten(names: readonly string[]): string {
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')}, .. (${names.length})` : names.join(', ');
+}
+
+/**
+ * The checkpoint to resume from: a file, or a run's folder, whose last one is taken.
+ * @throws {DataError} when there is none, or it is damaged.
+ */
+export async function openCheckpoint(path: string): Promise<{ checkpoint: Checkpoint; folder: string }> {
+  const isFolder = existsSync(path) && statSync(path).isDirectory();
+  const file = isFolder ? join(path, runFiles.last) : path;
+  if (isFolder && !existsSync(file)) {
+    throw new DataError(`${path}: no ${runFiles.last} in this folder: nothing to resume (yet)`);
+  }
+  const checkpoint = await readCheckpoint(file);
+  return { checkpoint, folder: isFolder ? path : join(file, '..') };
+}
+
+/** @throws {ArgumentError} when a new run would overwrite another run's files. */
+export function refuseToOverwrite(out: string): void {
+  if (existsSync(join(out, runFiles.last))) {
+    throw new ArgumentError(
+      `${out}: holds a run already; go on with --resume ${out}, or choose another --out`,
+    );
+  }
+}
