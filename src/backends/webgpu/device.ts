@@ -156,21 +156,13 @@ export class WebGpuDevice implements Backend {
     const data = makeArray(view.dtype, sizeOf(view.shape));
     const bytes = new Uint8Array(data.buffer);
     const slot = this.buffers.get(view.buffer);
-    try {
-      if (bytes.length > 0) await this.readbacks.read(slot, view.offset * size, bytes);
-    } catch (error) {
-      this.health.throwKept('read'); // what went wrong first explains more
-      throw error;
-    }
-    this.health.throwKept('read');
+    if (bytes.length > 0)
+      await this.waiting('read', () => this.readbacks.read(slot, view.offset * size, bytes));
     return data;
   }
 
   async sync(): Promise<void> {
-    this.health.requireOpen('sync');
-    await this.queue.drain();
-    if (this.health.isOpen) await this.gpu.queue.onSubmittedWorkDone();
-    this.health.throwKept('sync');
+    await this.waiting('sync', () => this.readbacks.finish());
   }
 
   async compile(): Promise<void> {
@@ -195,15 +187,30 @@ export class WebGpuDevice implements Backend {
     return this.queue.profiler.stop();
   }
 
+  /** @throws what went wrong since the last wait; everything is freed all the same. */
   async close(): Promise<void> {
-    if (this.health.isOpen) {
-      // Dawn must not be left with work: what is recorded runs, and its errors are thrown below.
-      await this.queue.drain();
-      await this.gpu.queue.onSubmittedWorkDone();
+    try {
+      // Dawn must not be left with work.
+      if (this.health.isOpen) await this.waiting('close', () => this.readbacks.finish());
+    } finally {
+      this.health.close();
+      this.gpu.destroy();
+      await this.gpu.lost;
     }
-    this.health.close();
-    this.gpu.destroy();
-    await this.gpu.lost;
+  }
+
+  /** Waits, and throws what went wrong meanwhile: the first error explains more than those that follow from it. */
+  private async waiting(op: string, wait: () => Promise<void>): Promise<void> {
+    this.health.requireOpen(op);
+    try {
+      await wait();
+    } catch (error) {
+      // When the device was lost, that is told a little later.
+      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      this.health.throwKept(op);
+      throw error;
+    }
+    this.health.throwKept(op);
   }
 
   private enqueue<K extends KernelName>(kernel: K, args: Kernels[K]): void {

@@ -1,5 +1,9 @@
 /**
- * Reading buffers back, through MAP_READ buffers kept by size (powers of two) and used again.
+ * Waiting for the device, and reading buffers back through MAP_READ buffers kept by size (powers of two).
+ *
+ * While a promise of Dawn's is pending, Dawn in Node looks after it at every turn of the event loop, which takes a
+ * whole core from the decoders, CPU devices and software drivers that could use it. A wait that isn't over at once is
+ * therefore called off, slept on for a little, and begun anew.
  */
 import { type Slot, usage } from './buffers.js';
 import type { CommandQueue } from './queue.js';
@@ -7,16 +11,33 @@ import type { CommandQueue } from './queue.js';
 /** GPUMapMode.READ (Node has no global of that name). */
 const mapModeRead = 1;
 
+/** Milliseconds that a wait may take a core; then it sleeps for a tenth of the time gone by, within bounds. */
+const eager = 1;
+const shortestSleep = 1;
+const longestSleep = 10;
+/** Turns of the event loop within which Dawn tells of work that is done. */
+const turns = 3;
+
 /** The readback buffers of one device. */
 export class Readbacks {
   /** Number of buffers made. */
   created = 0;
   private readonly pool = new Map<number, GPUBuffer[]>();
+  /** A word to read when there is nothing to read but the end of the work. */
+  private readonly fence: Slot;
 
   constructor(
     private readonly device: GPUDevice,
     private readonly queue: CommandQueue,
-  ) {}
+  ) {
+    const gpu = device.createBuffer({ label: 'fence', size: 4, usage: usage.copySrc });
+    this.fence = { gpu, bytes: 4, lastUse: 0 };
+  }
+
+  /** Resolves when everything enqueued so far has run. */
+  async finish(): Promise<void> {
+    await this.read(this.fence, 0, new Uint8Array(4));
+  }
 
   /** Fills `bytes` from byte `at` of a buffer on, after everything enqueued so far. */
   async read(from: Slot, at: number, bytes: Uint8Array): Promise<void> {
@@ -25,7 +46,7 @@ export class Readbacks {
     const staging = this.take(length);
     this.queue.copy(from, start, staging, 0, length);
     await this.queue.drain();
-    await staging.mapAsync(mapModeRead, 0, length);
+    await mapped(staging, length);
     bytes.set(new Uint8Array(staging.getMappedRange(0, length), at - start, bytes.length));
     staging.unmap();
     this.pool.get(staging.size)?.push(staging);
@@ -39,5 +60,27 @@ export class Readbacks {
     if (pooled) return pooled;
     this.created++;
     return this.device.createBuffer({ size, usage: usage.mapRead | usage.copyDst });
+  }
+}
+
+/** Resolves when the buffer is mapped for reading. @throws what `mapAsync` rejects with */
+async function mapped(buffer: GPUBuffer, bytes: number): Promise<void> {
+  if (typeof setImmediate !== 'function') return buffer.mapAsync(mapModeRead, 0, bytes);
+  const start = performance.now();
+  for (;;) {
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+    };
+    const mapping = buffer.mapAsync(mapModeRead, 0, bytes);
+    mapping.then(settle, settle);
+    for (let turn = 0; !settled && (turn < turns || performance.now() - start < eager); turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (settled) return mapping;
+    buffer.unmap(); // calls the mapping off
+    const elapsed = performance.now() - start;
+    const pause = Math.min(longestSleep, Math.max(shortestSleep, elapsed / 10));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
