@@ -100,7 +100,7 @@ async function findCandidates(options: AdapterOptions): Promise<Candidate[]> {
       name: found.name || info.description || info.device || info.vendor,
       vendor: info.vendor,
       architecture: info.architecture,
-      software: info.isFallbackAdapter,
+      software: info.isFallbackAdapter === true, // older browsers don't say
       driver: found.driver,
       maxBufferSize: limits.maxBufferSize,
       request: found.request,

@@ -9,6 +9,8 @@ import type { Health } from './errors.js';
 export interface Program {
   /** The compiled pipeline; null while it compiles, and for good when `failed`. */
   pipeline: GPUComputePipeline | null;
+  /** The layout of its bind groups, when it has compiled. */
+  layout: GPUBindGroupLayout | null;
   failed: boolean;
   /** Resolves (never rejects) when `pipeline` or `failed` is set. */
   readonly ready: Promise<void>;
@@ -60,6 +62,7 @@ export class Pipelines {
           : moduleError.status === 'fulfilled' && moduleError.value;
       if (compiled.status === 'fulfilled' && !failure) {
         program.pipeline = compiled.value;
+        program.layout = compiled.value.getBindGroupLayout(0);
         return;
       }
       program.failed = true;
@@ -67,7 +70,12 @@ export class Pipelines {
       const reason = failure instanceof Error ? failure.message : String(Object(failure).message ?? failure);
       this.health.note(new TandemError(`WebGPU kernel ${label} doesn't compile: ${details || reason}`));
     };
-    const program: Program = { pipeline: null, failed: false, ready: Promise.resolve().then(finish) };
+    const program: Program = {
+      pipeline: null,
+      layout: null,
+      failed: false,
+      ready: Promise.resolve().then(finish),
+    };
     return program;
   }
 }

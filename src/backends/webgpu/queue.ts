@@ -193,8 +193,8 @@ class Batch {
   ) {}
 
   dispatch({ program, buffers, uniforms, groups, tag }: Dispatch): void {
-    const pipeline = program.pipeline;
-    if (!pipeline) return; // it failed to compile; the error is on its way to the next await
+    const { pipeline, layout } = program;
+    if (!pipeline || !layout) return; // it failed to compile; the error is on its way to the next await
     const words = (Math.ceil((uniforms.length * 4) / uniformAlignment) * uniformAlignment) / 4;
     const timed = tag !== null && this.profiler.active && !this.profiler.serial;
     if (this.used + words > this.staging.length || (timed && this.profiler.full)) this.submit();
@@ -206,7 +206,7 @@ class Batch {
     const slice = { buffer: this.uniforms, offset: this.used * 4, size: uniforms.length * 4 };
     entries.push({ binding: 0, resource: slice });
     this.used += words;
-    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    const group = this.device.createBindGroup({ layout, entries });
     if (timed) this.endPass();
     this.encoder ??= this.device.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass(timed ? { timestampWrites: this.profiler.next(tag) } : {});
