@@ -12,7 +12,7 @@ import {
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Shape, sizeOf, type TypedArray } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';
-import { acrossTeams, type TestPlanner } from './planner.js';
+import { acrossTeams, neverAlone, type TestPlanner } from './planner.js';
 
 const random = seededRandom('conv');
 
@@ -65,7 +65,7 @@ function check(c: Case, megabytes = 16): void {
   const forward = acrossTeams((planner) => {
     const result = emptyOf(planner, out.shape);
     const args = { x: planner.viewOf(x), weight: planner.viewOf(weight), bias: bias && planner.viewOf(bias) };
-    assert.ok(planConv2d({ ...geometry, ...args, relu, out: result }, planner));
+    assert.ok(planConv2d({ ...geometry, ...args, relu, out: result }, neverAlone(planner)));
     return [planner.read(result, sizeOf(out.shape))];
   }, megabytes);
   compare(`conv2d ${name}`, forward, out);
@@ -75,7 +75,7 @@ function check(c: Case, megabytes = 16): void {
   const byInput = acrossTeams((planner) => {
     const result = emptyOf(planner, x.shape);
     const args = { grad: planner.viewOf(grad), weight: planner.viewOf(weight), out: result };
-    assert.ok(planConv2dInputGrad({ ...geometry, ...args }, planner));
+    assert.ok(planConv2dInputGrad({ ...geometry, ...args }, neverAlone(planner)));
     return [planner.read(result, sizeOf(x.shape))];
   }, megabytes);
   compare(`conv2dInputGrad ${name}`, byInput, dx);
@@ -85,7 +85,7 @@ function check(c: Case, megabytes = 16): void {
   const byWeight = acrossTeams((planner) => {
     const result = emptyOf(planner, weight.shape);
     const args = { x: planner.viewOf(x), grad: planner.viewOf(grad), out: result };
-    assert.ok(planConv2dWeightGrad({ ...geometry, ...args }, planner));
+    assert.ok(planConv2dWeightGrad({ ...geometry, ...args }, neverAlone(planner)));
     return [planner.read(result, sizeOf(weight.shape))];
   }, megabytes);
   compare(`conv2dWeightGrad ${name}`, byWeight, dw);

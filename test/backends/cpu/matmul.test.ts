@@ -6,10 +6,10 @@ import * as assert from 'uvu/assert';
 import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
 import { planMatmul } from '../../../src/backends/cpu/plans/matmul.js';
 import { rowTeams } from '../../../src/backends/cpu/plans/product.js';
-import { panelsOf } from '../../../src/backends/cpu/wasm/gemm.js';
+import { panelsOf } from '../../../src/backends/cpu/wasm/panels.js';
 import { sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';
-import { acrossTeams } from './planner.js';
+import { acrossTeams, neverAlone } from './planner.js';
 
 const random = seededRandom('matmul');
 
@@ -56,7 +56,7 @@ function check(M: number, N: number, K: number, options: Options = {}, megabytes
     const out = planner.view(new Float32Array(batch * M * N).fill(Number.NaN), [batch, M, N]);
     const done = planMatmul(
       { a: planner.viewOf(a), b: planner.viewOf(b), bias: bias && planner.viewOf(bias), relu, out },
-      planner,
+      neverAlone(planner),
     );
     assert.ok(done);
     return [planner.read(out, sizeOf(out.shape))];
@@ -127,7 +127,10 @@ test('an operand repeated along the depth', () => {
   loops.matmul({ a, b, bias: null, relu: false, out: expected });
   for (const [actual] of acrossTeams((planner) => {
     const out = planner.view(new Float32Array(63), [1, 7, 9]);
-    planMatmul({ a: planner.viewOf(a), b: planner.viewOf(b), bias: null, relu: false, out }, planner);
+    planMatmul(
+      { a: planner.viewOf(a), b: planner.viewOf(b), bias: null, relu: false, out },
+      neverAlone(planner),
+    );
     return [planner.read(out, 63)];
   })) {
     assert.ok(nmse(actual!, expected.data) < 1e-11);
@@ -140,7 +143,7 @@ test('NaN passes through ReLU', () => {
       const ones = planner.view(new Float32Array(M * 8).fill(Number.NaN), [1, M, 8]);
       const b = planner.view(new Float32Array(64).fill(1), [1, 8, 8]);
       const out = planner.view(new Float32Array(M * 8), [1, M, 8]);
-      planMatmul({ a: ones, b, bias: null, relu: true, out }, planner);
+      planMatmul({ a: ones, b, bias: null, relu: true, out }, neverAlone(planner));
       return [planner.read(out, M * 8)];
     });
     for (const [actual] of results) assert.ok(actual!.every((value) => Number.isNaN(value)));

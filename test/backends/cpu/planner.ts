@@ -152,3 +152,14 @@ export function acrossTeams(
     return one!;
   });
 }
+
+/** The same planner, but with all threads at work in commands that one would do alone: a way to test small shapes. */
+export function neverAlone(planner: TestPlanner): Planner {
+  return {
+    threads: planner.threads,
+    features: planner.features,
+    run: (module, fn, words) => planner.run(module, fn, words),
+    temporary: (bytes) => planner.temporary(bytes),
+    table: (key, make) => planner.table(key, make),
+  };
+}

@@ -9,7 +9,7 @@ import type { Kernels } from '../../../core/backend.js';
 import type { View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
 import { dotModule, dotWords, scratchBytes } from '../wasm/dot.js';
-import { depthBlock } from '../wasm/gemm.js';
+import { depthBlock } from '../wasm/panels.js';
 import { chunkBytes, runPack, runProduct, strided, workspaceOf } from './product.js';
 
 type MatMul = Kernels['matmul'];

@@ -3,11 +3,18 @@
  * of work that uses it (wasm/gemm.ts).
  */
 import type { KernelModule, Planner } from '../plan.js';
-import { gemmModule, gemmWords, packWords, panelsOf, workspaceBytes } from '../wasm/gemm.js';
+import { gemmModule, gemmWords, workspaceBytes } from '../wasm/gemm.js';
+import { packWords, panelsOf } from '../wasm/panels.js';
 import { tileColumns } from '../wasm/tile.js';
 
 /** Bytes that packed operands and copied images of one stretch should stay within: half a third level cache. */
 export const chunkBytes = 16 << 20;
+
+/**
+ * Numbers that one thread packs in the time that it takes to wake the others; of multiply-adds it does 16 times as
+ * many.
+ */
+const aloneBelow = 1 << 14;
 
 /** A product with operands found by strides. */
 export const strided = gemmModule('strided');
@@ -45,7 +52,7 @@ export function runPack(
     ...size,
     ...panelsOf(size.rows, planner.features),
   });
-  planner.run(module, 'pack', words);
+  planner.run(module, 'pack', words, size.groups * size.rows * size.depth < aloneBelow);
 }
 
 /** A product of a packed a: see `gemmWords`. */
@@ -78,6 +85,7 @@ export interface Product {
 export function runProduct(planner: Planner, module: KernelModule, product: Product): void {
   const { a, aGroup, b, c, groups, rows, columns, depth, workspace } = product;
   const shape = panelsOf(rows, planner.features);
+  const alone = groups * rows * columns * depth < 16 * aloneBelow;
   const words = gemmWords.encode({
     a,
     aGroup,
@@ -98,10 +106,10 @@ export function runProduct(planner: Planner, module: KernelModule, product: Prod
     columns,
     depth,
     ...shape,
-    rowTeams: rowTeams(planner.threads, shape.panels, columns, groups),
+    rowTeams: alone ? 1 : rowTeams(planner.threads, shape.panels, columns, groups),
     workspace,
   });
-  planner.run(module, 'gemm', words);
+  planner.run(module, 'gemm', words, alone);
 }
 
 /**
