@@ -61,8 +61,8 @@ function framed(
   const from = addressOf(image) + 4 * first * channels * height * width;
   if (frame.copyBytes === 0) return from;
   const { top, left, height: paddedHeight, width: paddedWidth } = frame;
-  const planes = count * channels;
-  const words = { from, to, planes, height, width, top, left, paddedHeight, paddedWidth };
+  const units = count * channels;
+  const words = { from, to, units, height, width, top, left, paddedHeight, paddedWidth };
   planner.run(padModule, 'pad', padWords.encode(words));
   return to;
 }
@@ -275,9 +275,7 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
       const a = packed;
       packed += 4 * groups * C * depth;
       const kernelTap = (o: number, i: number, j: number) =>
-        o * C * KH * KW +
-        (row.phase + i * row.stride) * KW +
-        (column.phase + j * column.stride);
+        o * C * KH * KW + (row.phase + i * row.stride) * KW + (column.phase + j * column.stride);
       const taps: [number, number, number] = [O, row.taps, column.taps];
       const name = [C, KH, KW, row.phase, column.phase, row.stride, column.stride];
       const source = {

@@ -4,23 +4,28 @@
  *     out[r, s] = sum over k of tall[r, k] * few[s, k] (+ bias) (then max(0, .))
  *
  * Nothing is packed: four rows of the tall matrix are read side by side, once from memory; for the further rows of
- * the few they are in a cache. Each sum has four lanes (k mod 4), added up at the end. Threads share the tall rows.
+ * the few they are in a cache. Each sum has four or eight lanes (k mod 4 or 8), added up at the end. Threads share
+ * the tall rows.
  */
 import type { Features, KernelModule } from '../plan.js';
 import { type FuncBuilder, ModuleBuilder } from './assembler.js';
 import {
+  type Code,
   doWhile,
   f32,
   f32x4,
   forRange,
+  type I32,
   i32,
   if_,
-  select,
+  type Local,
   type V128,
   type Value,
   v128,
   while_,
 } from './instructions.js';
+import { Lanes, share, smaller } from './lanes.js';
+import { ceilDiv } from './panels.js';
 import { multiplyAdd } from './tile.js';
 import { WordLayout } from './words.js';
 
@@ -46,117 +51,117 @@ export const dotWords = new WordLayout(
   'scratch',
 );
 
-export const dotModule: KernelModule = { key: 'dot', emit };
-
-/** Bytes of scratch memory for each thread. */
+/** Bytes of scratch memory for each thread: the sums of two rows of the few. */
 export const scratchBytes = 64;
 
 /** Rows of the tall matrix read side by side: the lanes of a vector of results. */
 const rowsAtOnce = 4;
+
+/** Bytes of each row in a turn of the inner loop. */
+const turnBytes = 32;
+
+/** The module of `dot`. */
+export const dotModule: KernelModule = { key: 'dot', emit };
 
 function emit(features: Features): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const [one, two] = [emitRows(module, features, 1), emitRows(module, features, 2)];
   const f = module.func('dot');
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const { blocks, unit, end, group, row } = f.locals('i32', 'blocks', 'unit', 'end', 'group', 'row');
-  const { s, k, vectorBytes, depthBytes } = f.locals('i32', 's', 'k', 'vectorBytes', 'depthBytes');
-  const { out, tallRows, fewRows, i, x } = f.locals('i32', 'out', 'tallRows', 'fewRows', 'i', 'x');
-  const { few, from, scratch, count } = f.locals('i32', 'few', 'from', 'scratch', 'count');
+  const { s, i, k } = f.locals('i32', 's', 'i', 'k');
   const { result } = f.locals('f32', 'result');
-  const rows = f.array('i32', rowsAtOnce);
-  const word = (name: Parameters<typeof dotWords.read>[1]) => dotWords.read(words, name);
-  const groupOf = (base: Value<'i32'>, distance: Value<'i32'>) => i32.add(base, i32.mul(group, distance));
-  const min = (a: Value<'i32'>, b: Value<'i32'>) => select(i32.ltU(a, b), a, b);
-  const tallAt = (index: Value<'i32'>) =>
-    i32.add(groupOf(word('tall'), word('tallGroup')), i32.mul(index, word('tallRow')));
+  const l = new Lanes(f, features);
+  const w = l.words(dotWords, words);
+  const depthBytes = l.let(i32.shl(w.depth, 2));
+  const vectorBytes = l.let(i32.and(depthBytes, -turnBytes));
+  const scratch = l.let(i32.add(w.scratch, i32.mul(thread, scratchBytes)));
+  const blocks = l.let(ceilDiv(w.tallRows, rowsAtOnce));
+  const { begin: unit, end } = share(l, l.let(i32.mul(w.groups, blocks)), 1, thread, threads);
+  const lastRow = l.let(i32.sub(w.tallRows, 1));
 
-  /** One result: the rest of the depth, bias, ReLU, store. */
-  const finish = [
-    result.set(f32.load(i32.add(scratch, i32.shl(i, 2)))),
-    x.set(tallAt(i32.add(row, i))),
-    forRange(k, vectorBytes, depthBytes, 4, [
-      result.set(f32.add(result, f32.mul(f32.load(i32.add(x, k)), f32.load(i32.add(from, k))))),
-    ]),
-    x.set(word('tallBias')),
-    if_(x, result.set(f32.add(result, f32.load(i32.add(x, i32.shl(i32.add(row, i), 2)))))),
-    x.set(word('fewBias')),
-    if_(x, result.set(f32.add(result, f32.load(i32.add(x, i32.shl(s, 2)))))),
-    if_(word('relu'), result.set(f32.max(0, result))),
-    x.set(i32.add(i32.mul(i32.add(row, i), word('outTall')), i32.mul(s, word('outFew')))),
-    f32.store(i32.add(out, x), result),
-  ];
-  const finishRow = [
-    from.set(i32.add(few, i32.mul(s, word('fewRow')))),
-    forRange(i, 0, count, 1, finish),
-    s.set(i32.add(s, 1)),
-  ];
-  const rowOfFew = i32.add(few, i32.mul(s, word('fewRow')));
-  f.body(
-    tallRows.set(word('tallRows')),
-    fewRows.set(word('fewRows')),
-    depthBytes.set(i32.shl(word('depth'), 2)),
-    vectorBytes.set(i32.and(depthBytes, -16)),
-    blocks.set(i32.divU(i32.add(tallRows, rowsAtOnce - 1), rowsAtOnce)),
-    unit.set(i32.divU(i32.mul(i32.mul(word('groups'), blocks), thread), threads)),
-    end.set(i32.divU(i32.mul(i32.mul(word('groups'), blocks), i32.add(thread, 1)), threads)),
-    forRange(unit, unit, end, 1, [
-      group.set(i32.divU(unit, blocks)),
-      row.set(i32.mul(i32.remU(unit, blocks), rowsAtOnce)),
-      count.set(min(i32.sub(tallRows, row), i32.const(rowsAtOnce))),
-      few.set(groupOf(word('few'), word('fewGroup'))),
-      out.set(groupOf(word('out'), word('outGroup'))),
-      // rows beyond the last repeat it; they aren't stored
-      rows.map((at, r) => at.set(tallAt(min(i32.add(row, r), i32.sub(tallRows, 1))))),
-      s.set(0),
-      while_(i32.ltU(s, fewRows), [
-        scratch.set(i32.add(word('scratch'), i32.mul(thread, scratchBytes))),
+  const eachBlock = l.block(() => {
+    const group = l.let(i32.divU(unit, blocks));
+    const first = l.let(i32.mul(i32.remU(unit, blocks), rowsAtOnce));
+    const count = l.let(smaller(l.let(i32.sub(w.tallRows, first)), rowsAtOnce));
+    const tall = l.let(i32.add(w.tall, i32.mul(group, w.tallGroup)));
+    const few = l.let(i32.add(w.few, i32.mul(group, w.fewGroup)));
+    const out = l.let(i32.add(w.out, i32.mul(group, w.outGroup)));
+    const rowAt = (row: Local<'i32'>) => i32.add(tall, i32.mul(row, w.tallRow));
+    // Rows beyond the last repeat it; their results aren't used.
+    const rows = Array.from({ length: rowsAtOnce }, (_, r) =>
+      l.let(rowAt(l.let(smaller(l.let(i32.add(first, r)), lastRow)))),
+    );
+    /** The results of row s of the few, from sums at `sums`: the rest of the depth, bias, ReLU, store. */
+    const finishRow = (sums: I32): Code =>
+      l.block(() => {
+        const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
+        const eachResult = l.block(() => {
+          const row = l.let(i32.add(first, i));
+          const tallRow = l.let(rowAt(row));
+          const add = (value: Value<'f32'>) => result.set(f32.add(result, value));
+          l.do(
+            result.set(f32.load(i32.add(sums, i32.shl(i, 2)))),
+            forRange(k, vectorBytes, depthBytes, 4, [
+              add(f32.mul(f32.load(i32.add(tallRow, k)), f32.load(i32.add(fewRow, k)))),
+            ]),
+            if_(w.tallBias, add(f32.load(i32.add(w.tallBias, i32.shl(row, 2))))),
+            if_(w.fewBias, add(f32.load(i32.add(w.fewBias, i32.shl(s, 2))))),
+            if_(w.relu, result.set(f32.max(0, result))),
+            f32.store(i32.add(out, i32.add(i32.mul(row, w.outTall), i32.mul(s, w.outFew))), result),
+          );
+        });
+        l.do(forRange(i, 0, count, 1, eachResult), s.set(i32.add(s, 1)));
+      });
+    const eachRow = l.block(() => {
+      const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
+      l.do(
         if_(
-          i32.ltU(i32.add(s, 1), fewRows),
+          i32.ltU(i32.add(s, 1), w.fewRows),
           [
-            two.call(...rows, rowOfFew, i32.add(rowOfFew, word('fewRow')), vectorBytes, scratch),
-            finishRow,
-            scratch.set(i32.add(scratch, 16)),
-            finishRow,
+            two.call(...rows, fewRow, i32.add(fewRow, w.fewRow), vectorBytes, scratch),
+            finishRow(scratch),
+            finishRow(i32.add(scratch, 16)),
           ],
-          [one.call(...rows, rowOfFew, vectorBytes, scratch), finishRow],
+          [one.call(...rows, fewRow, i32.add(fewRow, 16), vectorBytes, scratch), finishRow(scratch)],
         ),
-      ]),
-    ]),
-  );
+      );
+    });
+    l.do(s.set(0), while_(i32.ltU(s, w.fewRows), eachRow), unit.set(i32.add(unit, 1)));
+  });
+  l.do(while_(i32.ltU(unit, end), eachBlock));
+  f.body(l.finish());
   return module.finish();
 }
 
 /**
- * Emits the inner loop: four tall rows by `count` of the few, `bytes` (a multiple of 16) of each, to four sums for
- * each of the few: `(tall rows, few rows, bytes, to)`. A function of its own: see tile.ts on registers.
+ * Emits the inner loop: four tall rows by one or two of the few, `bytes` of each (a multiple of `turnBytes`), to four
+ * sums for each of the few: `(tall rows, few0, few1, bytes, to)`. With one of them, `few1` is its second vector, so
+ * that both have eight sums at work: fewer would wait for each other. A function of its own: see tile.ts on registers.
  */
-function emitRows(module: ModuleBuilder, features: Features, count: number): FuncBuilder<null> {
+function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): FuncBuilder<null> {
   const f = module.func(`rows${count}`);
-  const { tall0, tall1, tall2, tall3 } = f.params('i32', 'tall0', 'tall1', 'tall2', 'tall3');
-  const tall = [tall0, tall1, tall2, tall3];
-  const few = Array.from({ length: count }, (_, j) => f.params('i32', `few${j}`)[`few${j}`]!);
-  const { bytes, to } = f.params('i32', 'bytes', 'to');
+  const tall = Object.values(f.params('i32', 'tall0', 'tall1', 'tall2', 'tall3'));
+  const { few0, few1, bytes, to } = f.params('i32', 'few0', 'few1', 'bytes', 'to');
   const { k } = f.locals('i32', 'k');
   const { left } = f.locals('v128', 'left');
-  const right = f.array('v128', count);
+  const right = f.array('v128', 2);
   const sums = right.map(() => f.array('v128', rowsAtOnce));
+  const add = (j: number, i: number) =>
+    sums[j]![i]!.set(multiplyAdd(features, left, right[j]!, sums[j]![i]!));
+  const turn = [
+    [few0, few1].map((few, j) => right[j]!.set(v128.load(i32.add(few, k)))),
+    tall.map((at, i) => [
+      left.set(v128.load(i32.add(at, k))),
+      add(0, i),
+      count === 1 ? left.set(v128.load(i32.add(at, k), 16)) : [],
+      add(1, i),
+    ]),
+    k.set(i32.add(k, count === 1 ? 32 : 16)),
+  ];
+  const total = count === 1 ? [sums[0]!.map((sum, i) => f32x4.add(sum, sums[1]![i]!))] : sums;
   return f.body(
-    if_(
-      bytes,
-      doWhile(
-        [
-          right.map((vector, j) => vector.set(v128.load(i32.add(few[j]!, k)))),
-          tall.map((at, i) => [
-            left.set(v128.load(i32.add(at, k))),
-            sums.map((row, j) => row[i]!.set(multiplyAdd(features, left, right[j]!, row[i]!))),
-          ]),
-          k.set(i32.add(k, 16)),
-        ],
-        i32.ne(k, bytes),
-      ),
-    ),
-    sums.map((row, j) => v128.store(to, sumLanes(row), 16 * j)),
+    if_(bytes, doWhile(turn, i32.ne(k, bytes))),
+    total.map((row, j) => v128.store(to, sumLanes(row), 16 * j)),
   );
 }
 
