@@ -2,8 +2,8 @@
  * What the machine can do at most: loops that only multiply and add in registers, or only read memory. Kernels are
  * measured against these rates.
  *
- *   - `flops(words)`: `words[0]` turns of `probeSums` vector multiply-adds (8 floating-point operations each), none
- *     waiting for another of its turn.
+ *   - `flops(words)`: `words[0]` turns of `probeSums` vector multiply-adds (8 floating-point operations each) of the
+ *     floats `words[1]` and `words[2]`, none waiting for another of its turn. Leaves the sum in words 4 to 7.
  *   - `read(words, thread, threads)`: reads this thread's part of `words[1]` bytes (a multiple of 64 for each
  *     thread) from address `words[0]`, which also takes the sum of what was read.
  */
@@ -33,8 +33,8 @@ function emitFlops(f: FuncBuilder<null>, features: Features): void {
   const sums = f.array('v128', probeSums);
   f.body(
     turns.set(i32.load(words)),
-    x.set(v128.load32Splat(words)),
-    y.set(v128.load32Splat(words, 4)),
+    x.set(v128.load32Splat(words, 4)),
+    y.set(v128.load32Splat(words, 8)),
     doWhile(
       [sums.map((sum) => sum.set(multiplyAdd(features, x, y, sum))), turns.set(i32.sub(turns, 1))],
       turns,

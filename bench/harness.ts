@@ -1,0 +1,132 @@
+/**
+ * Measuring one row: bursts of work timed by tinybench, the probe before each burst, medians of both.
+ *
+ * A burst enqueues the work often enough to take some milliseconds and ends with `sync`, so what is timed is what a
+ * user waits for, enqueueing included. The roofline says how long the work must take at least,
+ *
+ *     ideal = max(flops / multiply-add peak, bytes / bandwidth),
+ *
+ * with the probe's rates of that moment; `shareOfPeak` is the median of ideal / measured over the samples.
+ */
+import { Bench } from 'tinybench';
+import type { Cost } from '../src/core/cost.js';
+import type { Probe, Rates } from './probes.js';
+import { median, spread } from './stats.js';
+
+/** Something to measure, made ready. */
+export interface Subject {
+  /** Enqueues the work once (or does it, when it has to wait on the way). */
+  run(): void | Promise<void>;
+  /** Resolves when all that was enqueued has run. */
+  sync(): Promise<void>;
+  readonly cost: Cost;
+}
+
+/** How long to look at a row. */
+export interface Budget {
+  /** At least so many samples. */
+  readonly samples: number;
+  /** Milliseconds to spend on samples, once the least number is there. */
+  readonly time: number;
+  /** Milliseconds that a burst takes at least; 0 for bursts of one run. */
+  readonly burst: number;
+}
+
+/** What was measured of a row. */
+export interface Measurement {
+  /** Median milliseconds of one run of the work. */
+  readonly medianMs: number;
+  /**
+   * Median milliseconds of processor time of one run, of all threads together; null in browsers. On one thread and a
+   * quiet machine it is `medianMs`; where other programs take turns on the processors, it tells what the run itself took.
+   */
+  readonly cpuMs: number | null;
+  /** Half the distance between the quartiles, as a share of the median. */
+  readonly spread: number;
+  readonly samples: number;
+  /** Floating-point operations, and bytes that must move, in units of 10^9 a second. */
+  readonly gflops: number;
+  readonly gbps: number;
+  /** How much of the roofline was reached. */
+  readonly shareOfPeak: number;
+  /** Which of the two sets the roofline here. */
+  readonly bound: 'arithmetic' | 'memory';
+  /** Medians of the probe beside this row. */
+  readonly probe: { readonly gflops: number; readonly gbps: number };
+}
+
+/** CPU time of all of this process's threads so far, in milliseconds; null in browsers. */
+function cpuTime(): number | null {
+  if (typeof process !== 'object' || typeof process.cpuUsage !== 'function') return null;
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Measures `subject` with the probe beside it. */
+export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {
+  const burst = async (runs: number): Promise<number> => {
+    const start = performance.now();
+    for (let i = 0; i < runs; i++) {
+      const waiting = subject.run();
+      if (waiting) await waiting;
+    }
+    await subject.sync();
+    return performance.now() - start;
+  };
+  await burst(1); // compiles
+  let runs = 1;
+  for (let took = 0; budget.burst > 0 && runs < 1e5; ) {
+    took = await burst(runs);
+    if (took >= budget.burst) break;
+    runs = Math.ceil(runs * Math.min(50, Math.max(1.5, (1.1 * budget.burst) / took)));
+  }
+  const samples: Sample[] = [];
+  const bench = new Bench({ iterations: budget.samples, time: budget.time, warmup: false, throws: true });
+  let rates = await probe.measure();
+  const timed = async () => {
+    const before = cpuTime();
+    const milliseconds = await burst(runs);
+    const after = cpuTime();
+    const cpu = before === null || after === null ? null : (after - before) / runs;
+    samples.push({ milliseconds: milliseconds / runs, cpu, rates });
+    return { overriddenDuration: milliseconds };
+  };
+  const beforeEach = async (): Promise<void> => {
+    rates = await probe.measure();
+  };
+  bench.add('row', timed, { async: true, beforeEach });
+  await bench.run();
+  return summarize(samples, subject.cost);
+}
+
+interface Sample {
+  readonly milliseconds: number;
+  readonly cpu: number | null;
+  readonly rates: Rates;
+}
+
+/** Milliseconds that the roofline leaves for some work. */
+export function idealTime(cost: Cost, rates: Rates): number {
+  return Math.max(cost.flops / rates.flops, cost.bytes / rates.bytes) * 1000;
+}
+
+function summarize(samples: readonly Sample[], cost: Cost): Measurement {
+  const times = samples.map(({ milliseconds }) => milliseconds);
+  const cpuTimes = samples.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]));
+  const medianMs = median(times);
+  const [flops, bytes] = [
+    median(samples.map(({ rates }) => rates.flops)),
+    median(samples.map(({ rates }) => rates.bytes)),
+  ];
+  return {
+    medianMs,
+    cpuMs: cpuTimes.length === 0 ? null : median(cpuTimes),
+    spread: spread(times),
+    samples: times.length,
+    gflops: cost.flops / medianMs / 1e6,
+    gbps: cost.bytes / medianMs / 1e6,
+    shareOfPeak: median(samples.map(({ milliseconds, rates }) => idealTime(cost, rates) / milliseconds)),
+    bound: cost.flops / flops >= cost.bytes / bytes ? 'arithmetic' : 'memory',
+    probe: { gflops: flops / 1e9, gbps: bytes / 1e9 },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * What a run of the suite writes: rows, and what they were measured on. `--json` writes a `Report`; `compare.ts`
+ * reads two of them.
+ */
+import type { MemoryStats } from '../src/core/backend.js';
+import type { Measurement } from './harness.js';
+
+/** One row. */
+export interface Row extends Measurement {
+  /** The work, with its sizes. Rows of two reports are the same by name, device and threads. */
+  readonly name: string;
+  /** 'cpu:0', or 'cpu:0+cpu:1' for work on two. */
+  readonly device: string;
+  /** CPU threads of all devices together; null on a GPU. */
+  readonly threads: number | null;
+  /** For whole networks. */
+  readonly network?: NetworkFigures;
+}
+
+/** What is known of a network's run besides its time. */
+export interface NetworkFigures {
+  readonly images: number;
+  readonly msPerImage: number;
+  /** Time that the roofline leaves for all kernels of the run, as a share of the run. */
+  readonly shareOfRoofline: number;
+  /** For each device the time in kernels, as a share of the run: the rest it waited. */
+  readonly busy: readonly number[];
+  readonly breakdown: readonly Part[];
+  /** For each device, after the last run; `peak` since it was opened. */
+  readonly memory: readonly MemoryStats[];
+  /** Whether live bytes were the same after each run. */
+  readonly memoryFlat: boolean;
+}
+
+/** One kind of work in a network's run. */
+export interface Part {
+  readonly phase: string;
+  readonly layer: string;
+  readonly kernel: string;
+  /** Of all devices together. */
+  readonly milliseconds: number;
+  /** Of all kernels' time. */
+  readonly share: number;
+  readonly gflops: number;
+  readonly gbps: number;
+  readonly shareOfPeak: number;
+}
+
+/** What the rows were measured on. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly platform: string;
+  /** 'node 20.20.2', or the browser. */
+  readonly runtime: string;
+  readonly tandem: string;
+}
+
+/** A run of the suite. */
+export interface Report {
+  readonly date: string;
+  readonly machine: Machine;
+  /** Processes that wanted to run on average over the last minute, before and after. */
+  readonly load: readonly [before: number, after: number];
+  readonly seed: number;
+  readonly quick: boolean;
+  /** What the devices call themselves, by name. */
+  readonly devices: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
+}

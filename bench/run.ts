@@ -1,0 +1,101 @@
+/**
+ * `npm run bench`: the suite from the command line.
+ */
+import { writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import type { WebGpuOptions } from '../src/backends/open.js';
+import { softwareDriver } from '../test/backends/webgpu/driver.js';
+import { describeMachine, load } from './machine.js';
+import type { Report, Row } from './rows.js';
+import { defaultThreads, parseSettings } from './settings.js';
+import { runSuite } from './suite.js';
+import { networkLines, tableHead, tableRow } from './table.js';
+
+interface Options {
+  readonly device: string;
+  readonly threads: string;
+  readonly only: RegExp;
+  readonly quick: boolean;
+  readonly json?: string;
+  readonly seed: number;
+  readonly adapter?: string;
+  readonly driver?: string;
+  readonly software: boolean;
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'i');
+  } catch {
+    throw new InvalidArgumentError('expected a regular expression, like "conv2|matmul 1024".');
+  }
+}
+
+function seedOf(text: string): number {
+  const seed = Number(text);
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new InvalidArgumentError('expected a whole number from 0.');
+}
+
+const command = new Command('npm run bench --')
+  .description('Measures every kernel, transfers, and whole AlexNet. How to read it: bench/README.md')
+  .option('--device <list>', 'devices, two joined by + for the two towers', 'cpu:0,cpu:0+cpu:1')
+  .option('--threads <list>', 'CPU threads, shared out among the devices of a row', defaultThreads())
+  .option('--only <pattern>', 'rows whose name matches this regular expression', pattern, /^/)
+  .option('--quick', 'smaller batches and fewer samples; one thread, and one on each of two devices', false)
+  .option('--json <file>', 'write the report there')
+  .option('--seed <n>', 'of all random numbers', seedOf, 1)
+  .option('--adapter <name>', 'WebGPU: an adapter whose name contains this')
+  .option('--driver <file>', 'WebGPU: a Vulkan driver file (ICD json)')
+  .option('--software', 'WebGPU: the software driver that the tests use', false);
+
+async function webGpuOptions({ adapter, driver, software }: Options): Promise<WebGpuOptions> {
+  const found = software ? await softwareDriver() : driver;
+  return { ...(adapter !== undefined && { adapter }), ...(found && { driver: found }) };
+}
+
+async function main(options: Options): Promise<void> {
+  const all = parseSettings(options.device, options.threads);
+  const asked = command.getOptionValueSource('threads') === 'cli';
+  // In a hurry one thread says most; the pair shows both towers at work.
+  const settings =
+    options.quick && !asked ? all.filter(({ names, threads }) => (threads ?? 1) <= names.length) : all;
+  const before = load();
+  const machine = await describeMachine();
+  const gigabytes = (machine.memoryBytes / 2 ** 30).toFixed(0);
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, ${gigabytes} GiB, ${machine.runtime}, load ${before}\n`,
+  );
+  console.log(tableHead());
+  const rows: Row[] = [];
+  let devices: Record<string, string> = {};
+  await runSuite({
+    settings,
+    only: options.only,
+    quick: options.quick,
+    seed: options.seed,
+    webGpu: await webGpuOptions(options),
+    onRow(row) {
+      rows.push(row);
+      for (const text of [tableRow(row), ...networkLines(row)]) console.log(text);
+    },
+    onDevices(descriptions) {
+      devices = { ...devices, ...descriptions };
+    },
+  });
+  const after = load();
+  console.log(
+    `\nload ${after}; of peak: share of the roofline, m where memory sets it. bench/README.md explains.`,
+  );
+  if (rows.length === 0) {
+    console.error(`no row matches ${options.only.source} on ${options.device}`);
+    process.exitCode = 1;
+  }
+  if (options.json === undefined) return;
+  const { seed, quick } = options;
+  const date = new Date().toISOString();
+  const report: Report = { date, machine, load: [before, after], seed, quick, devices, rows };
+  await writeFile(options.json, `${JSON.stringify(report, null, 1)}\n`);
+}
+
+await main(command.parse().opts<Options>());

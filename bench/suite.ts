@@ -1,0 +1,141 @@
+/**
+ * The suite: every row that fits a setting, one after the other, each handed on as soon as it is measured.
+ */
+import type { WebGpuOptions } from '../src/backends/open.js';
+import { type Budget, type Measurement, measure, type Subject } from './harness.js';
+import { type KernelSizes, kernelRows } from './kernels.js';
+import { measureNetwork, networkRows } from './networks.js';
+import type { Probe } from './probes.js';
+import type { Row } from './rows.js';
+import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
+import { transferRows } from './transfers.js';
+
+/** What to run, and how long. */
+export interface SuiteOptions {
+  readonly settings: readonly Setting[];
+  /** Only rows whose name matches. */
+  readonly only: RegExp;
+  /** Smaller batches, fewer samples. */
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly webGpu: WebGpuOptions;
+  /** Called with each row, and with each setting's device descriptions by name. */
+  onRow(row: Row): void;
+  onDevices(descriptions: Readonly<Record<string, string>>): void;
+}
+
+/** Sizes and patience. */
+interface Plan {
+  readonly kernels: KernelSizes;
+  readonly inference: readonly number[];
+  readonly training: readonly number[];
+  readonly kernelBudget: Budget;
+  readonly networkBudget: Omit<Budget, 'burst'>;
+}
+
+const full: Plan = {
+  kernels: { batch: 16, squares: [256, 512, 768, 1024], fcBatches: [1, 16, 128] },
+  inference: [1, 16, 128],
+  training: [16, 128],
+  kernelBudget: { samples: 7, time: 300, burst: 15 },
+  networkBudget: { samples: 3, time: 3000 },
+};
+
+const quick: Plan = {
+  kernels: { batch: 4, squares: [256, 1024], fcBatches: [1, 16] },
+  inference: [1, 16],
+  training: [16],
+  kernelBudget: { samples: 5, time: 40, burst: 5 },
+  networkBudget: { samples: 2, time: 0 },
+};
+
+/** For devices of a few GFLOP/s: software drivers. */
+const slow: Plan = {
+  kernels: { batch: 1, squares: [256, 512], fcBatches: [1, 16] },
+  inference: [1],
+  training: [1],
+  kernelBudget: { samples: 3, time: 100, burst: 5 },
+  networkBudget: { samples: 2, time: 0 },
+};
+
+const slowBelow = 8e9;
+
+/** Runs all. */
+export async function runSuite(options: SuiteOptions): Promise<void> {
+  for (const setting of options.settings) {
+    const probe = await openProbe(setting, options.webGpu);
+    try {
+      const { flops } = await probe.measure();
+      const plan = flops < slowBelow ? slow : options.quick ? quick : full;
+      await runDeviceRows(setting, probe, plan, options);
+      await runNetworks(setting, probe, plan, options);
+    } finally {
+      await probe.close();
+    }
+  }
+}
+
+/** Kernels and transfers, on devices opened once. */
+async function runDeviceRows(
+  setting: Setting,
+  probe: Probe,
+  plan: Plan,
+  options: SuiteOptions,
+): Promise<void> {
+  const devices = await openSetting(setting, options.webGpu);
+  options.onDevices(Object.fromEntries(devices.map((device) => [device.name, device.description])));
+  const sync = async (): Promise<void> => {
+    await Promise.all(devices.map((device) => device.sync()));
+  };
+  const run = async (
+    name: string,
+    prepare: () => Omit<Subject, 'sync'> & { dispose(): void },
+  ): Promise<void> => {
+    if (!options.only.test(name)) return;
+    const ready = prepare();
+    try {
+      const { cost } = ready;
+      const measured = await measure({ run: () => ready.run(), sync, cost }, probe, plan.kernelBudget);
+      options.onRow(rowOf(setting, name, measured));
+    } finally {
+      ready.dispose();
+    }
+  };
+  try {
+    const [first] = devices;
+    if (first && devices.length === 1) {
+      for (const { name, prepare } of kernelRows(plan.kernels)) {
+        await run(name, () => prepare(first, options.seed));
+      }
+    }
+    for (const { name, prepare, devices: count } of transferRows(plan.kernels.batch)) {
+      if (count === devices.length) await run(name, () => prepare(devices, options.seed));
+    }
+  } finally {
+    await closeAll(devices);
+  }
+}
+
+/** Whole networks, each on devices of its own. */
+async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: SuiteOptions): Promise<void> {
+  const rows = [...networkRows('inference', plan.inference), ...networkRows('training step', plan.training)];
+  for (const row of rows.filter(({ name }) => options.only.test(name))) {
+    const devices = await openSetting(setting, options.webGpu);
+    try {
+      const { name, network, ...measured } = await measureNetwork(
+        row,
+        devices,
+        probe,
+        plan.networkBudget,
+        options.seed,
+      );
+      options.onRow({ ...rowOf(setting, name, measured), ...(network && { network }) });
+    } finally {
+      await closeAll(devices);
+    }
+  }
+}
+
+function rowOf({ device, threads }: Setting, name: string, measured: Measurement): Row {
+  return { name, device, threads, ...measured };
+}
