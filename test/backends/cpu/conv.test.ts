@@ -4,11 +4,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
-import {
-  planConv2d,
-  planConv2dInputGrad,
-  planConv2dWeightGrad,
-} from '../../../src/backends/cpu/plans/conv.js';
+import { planConv2d, planConv2dWeightGrad } from '../../../src/backends/cpu/plans/conv.js';
+import { planConv2dInputGrad } from '../../../src/backends/cpu/plans/convInputGrad.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Shape, sizeOf, type TypedArray } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';

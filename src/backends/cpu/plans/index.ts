@@ -3,7 +3,8 @@
  * arguments that its plan declines, run as plain loops.
  */
 import type { PlanTable } from '../plan.js';
-import { planConv2d, planConv2dInputGrad, planConv2dWeightGrad } from './conv.js';
+import { planConv2d, planConv2dWeightGrad } from './conv.js';
+import { planConv2dInputGrad } from './convInputGrad.js';
 import { planLrn, planLrnGrad } from './lrn.js';
 import { planMap } from './map.js';
 import { planMatmul } from './matmul.js';
