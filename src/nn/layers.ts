@@ -2,6 +2,7 @@
  * Layers. Each is its op with the options it was made with, and its parameters.
  */
 import type { Device } from '../core/device.js';
+import { ArgumentError } from '../core/errors.js';
 import { type Conv2dOptions, conv2d, type PairLike, toPair } from '../core/ops/conv.js';
 import { type DropoutOptions, dropout } from '../core/ops/dropout.js';
 import { relu, sigmoid, tanh } from '../core/ops/elementwise.js';
@@ -61,6 +62,7 @@ export class Conv2d extends Layer {
   /** `[out]`. */
   readonly bias: Tensor | null;
 
+  /** @throws {ArgumentError} when the groups don't divide the channels */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -69,6 +71,11 @@ export class Conv2d extends Layer {
   ) {
     super();
     const { device, bias = true, weightInit = fanInUniform(), biasInit = constant(0), groups = 1 } = options;
+    if (!Number.isInteger(inChannels / groups) || !Number.isInteger(outChannels / groups)) {
+      throw new ArgumentError(
+        `Conv2d: groups=${groups} must divide the ${inChannels} input and ${outChannels} output channels`,
+      );
+    }
     const shape = [outChannels, inChannels / groups, ...toPair('Conv2d', 'kernel', kernel, 1)];
     this.weight = parameter(weightInit(shape, device));
     this.bias = bias ? parameter(biasInit([outChannels], device)) : null;

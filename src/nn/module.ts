@@ -8,7 +8,15 @@ import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
 import { mapInto } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
-import { formatShape, type Shape, sameShape, type TypedArray } from '../core/shape.js';
+import {
+  dtypeOf,
+  formatShape,
+  makeArray,
+  type Shape,
+  sameShape,
+  sizeOf,
+  type TypedArray,
+} from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
 
 /** Numbers on the host with their shape, row-major. */
@@ -20,9 +28,15 @@ export interface HostTensor {
 /** Named numbers on the host. */
 export type StateDict = ReadonlyMap<string, HostTensor>;
 
-/** Marks a tensor as a parameter: a leaf that gathers a gradient and outlives scopes. Returns it. */
+const marked = new WeakSet<Tensor>();
+
+/**
+ * Marks a tensor as a parameter: a leaf that gathers a gradient and outlives scopes. Returns it. It stays a parameter
+ * when `requiresGrad` is set to false later, which freezes it.
+ */
 export function parameter(x: Tensor): Tensor {
   x.requiresGrad = true;
+  marked.add(x);
   return keep(x);
 }
 
@@ -31,11 +45,14 @@ export abstract class Module {
   /** Whether dropout and the like are on. Set it by `train()` and `eval()`. */
   training = true;
 
-  /** Parameters by path, in the order they were assigned, those of inner modules in their place. */
+  /**
+   * Parameters (tensors marked by `parameter()`) by path, in the order they were assigned, those of inner modules in
+   * their place. One that is shared is found once, at its first path.
+   */
   namedParameters(): Map<string, Tensor> {
     const found = new Map<string, Tensor>();
     walk(this, '', (path, value) => {
-      if (value instanceof Tensor && value.requiresGrad) found.set(path, value);
+      if (value instanceof Tensor && marked.has(value)) found.set(path, value);
     });
     return found;
   }
@@ -78,10 +95,7 @@ export abstract class Module {
 
   /** Sets all gradients to none. */
   zeroGrad(): void {
-    for (const x of this.parameters()) {
-      x.grad?.dispose();
-      x.grad = null;
-    }
+    dropGradients(this.parameters());
   }
 
   /** Gives all parameters back to their devices. */
@@ -90,26 +104,43 @@ export abstract class Module {
   }
 }
 
-/** Calls `visit` for every tensor and module within `root`, in arrays too. */
-function walk(root: object, prefix: string, visit: (path: string, value: Tensor | Module) => void): void {
+/** Calls `visit` once for every tensor and module within `root`, in arrays too; `seen` holds those met before. */
+function walk(
+  root: object,
+  prefix: string,
+  visit: (path: string, value: Tensor | Module) => void,
+  seen = new Set<object>([root]),
+): void {
   for (const [key, value] of Object.entries(root)) {
-    const path = prefix + key;
-    if (value instanceof Tensor) visit(path, value);
-    else if (value instanceof Module) {
-      visit(path, value);
-      walk(value, `${path}.`, visit);
-    } else if (Array.isArray(value)) walk(value, `${path}.`, visit);
+    const known = value instanceof Tensor || value instanceof Module;
+    if ((!known && !Array.isArray(value)) || seen.has(value)) continue;
+    seen.add(value);
+    if (known) visit(prefix + key, value);
+    if (!(value instanceof Tensor)) walk(value, `${prefix + key}.`, visit, seen);
   }
 }
 
-/** Overwrites a tensor's elements. */
+/** Sets the gradients of `params` to none. */
+export function dropGradients(params: readonly Tensor[]): void {
+  for (const x of params) {
+    x.grad?.dispose();
+    x.grad = null;
+  }
+}
+
+/** Overwrites a tensor's elements, converted to its dtype. */
 export function assign(x: Tensor, data: TypedArray): void {
-  const source = Tensor.from('assign', x.device, data, x.shape);
+  let numbers = data;
+  if (dtypeOf(data) !== x.dtype) {
+    numbers = makeArray(x.dtype, data.length);
+    numbers.set(data);
+  }
+  const source = Tensor.from('assign', x.device, numbers, x.shape);
   mapInto('assign', [e.input(0)], [source], [x]);
   source.dispose();
 }
 
-/** @throws {ArgumentError} unless `state` has exactly the expected names and shapes; it lists what differs. */
+/** @throws {ArgumentError} unless `state` has exactly the expected names and shapes, filled; it lists what differs. */
 export function checkState(what: string, expected: ReadonlyMap<string, Shape>, state: StateDict): void {
   const problems: string[] = [];
   for (const [name, shape] of expected) {
@@ -117,6 +148,10 @@ export function checkState(what: string, expected: ReadonlyMap<string, Shape>, s
     if (!given) problems.push(`${name} is missing`);
     else if (!sameShape(given.shape, shape)) {
       problems.push(`${name} is ${formatShape(given.shape)}, expected ${formatShape(shape)}`);
+    } else if (given.data.length !== sizeOf(shape)) {
+      problems.push(
+        `${name} holds ${given.data.length} numbers, ${formatShape(shape)} takes ${sizeOf(shape)}`,
+      );
     }
   }
   for (const name of state.keys()) if (!expected.has(name)) problems.push(`${name} is unknown here`);

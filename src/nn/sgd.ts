@@ -15,6 +15,7 @@ import { mapInto } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
 import type { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
+import { dropGradients } from './module.js';
 
 /** Parameters that share their rates. */
 export interface ParameterGroup {
@@ -75,12 +76,7 @@ export class SGD {
 
   /** Sets all gradients to none. */
   zeroGrad(): void {
-    for (const { params } of this.groups) {
-      for (const x of params) {
-        x.grad?.dispose();
-        x.grad = null;
-      }
-    }
+    for (const { params } of this.groups) dropGradients(params);
   }
 
   /** The velocity v of a parameter (zeros before its first step), to be saved and restored with it. */

@@ -1,0 +1,156 @@
+/**
+ * Modules: which parameters are found and under which names, the training switch, and state dicts.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ArgumentError } from '../../src/core/errors.js';
+import { ones, tensor, zeros } from '../../src/core/ops/create.js';
+import { sum } from '../../src/core/ops/reduce.js';
+import { scope } from '../../src/core/scope.js';
+import type { Tensor } from '../../src/core/tensor.js';
+import { Conv2d, Dropout, Flatten, Linear, ReLU, Sequential } from '../../src/nn/layers.js';
+import { type HostTensor, Module, parameter } from '../../src/nn/module.js';
+import { withDevices } from '../support/devices.js';
+
+const one = [{ threads: 1 }];
+
+test('parameters are found by path, in order, in inner modules and arrays; other tensors are not', async () => {
+  await withDevices(one, async (device) => {
+    class Block extends Module {
+      readonly scale = parameter(ones([2], { device }));
+      readonly running = zeros([2], { device });
+      /** An intermediate result that requires a gradient is no parameter. */
+      last: Tensor = sum(this.scale);
+      readonly heads = [new Linear(2, 3, { device }), new Linear(2, 4, { device, bias: false })];
+      readonly body = new Sequential(new Conv2d(2, 4, [3, 1], { device, groups: 2 }), new ReLU());
+      readonly shifts = [parameter(zeros([1], { device }))];
+    }
+    const block = new Block();
+    const shapes = [...block.namedParameters()].map(([path, x]) => [path, x.shape.join('x')]);
+    assert.equal(shapes, [
+      ['scale', '2'],
+      ['heads.0.weight', '3x2'],
+      ['heads.0.bias', '3'],
+      ['heads.1.weight', '4x2'],
+      ['body.layers.0.weight', '4x1x3x1'],
+      ['body.layers.0.bias', '4'],
+      ['shifts.0', '1'],
+    ]);
+    assert.equal(block.parameters(), [...block.namedParameters().values()]);
+    assert.ok(block.parameters().every((x) => x.requiresGrad));
+  });
+});
+
+test('a shared parameter is found once, a frozen one stays in the state dict, and circles end', async () => {
+  await withDevices(one, async (device) => {
+    class Tied extends Module {
+      readonly first = new Linear(2, 2, { device });
+      readonly second = this.first;
+      readonly weight = this.first.weight;
+      parent: Module | null = null;
+      readonly child = new Linear(1, 1, { device });
+    }
+    const tied = new Tied();
+    tied.parent = tied;
+    const names = ['first.weight', 'first.bias', 'child.weight', 'child.bias'];
+    assert.equal([...tied.namedParameters().keys()], names);
+    tied.first.weight.requiresGrad = false;
+    assert.equal([...(await tied.stateDict()).keys()], names);
+    tied.eval();
+    assert.is(tied.child.training, false);
+  });
+});
+
+test('train() and eval() switch all modules within and return the module', async () => {
+  const inner = new Sequential(new Dropout(0.3), new Flatten());
+  const net = new Sequential(inner, new ReLU());
+  const modes = (): boolean[] => [net, inner, ...inner.layers, ...net.layers].map((m) => m.training);
+  assert.ok(modes().every((on) => on));
+  assert.is(net.eval(), net);
+  assert.ok(modes().every((on) => !on));
+  assert.is(net.train(), net);
+  assert.ok(modes().every((on) => on));
+});
+
+test('parameters outlive the scope they are made in; dispose() gives them back', async () => {
+  await withDevices(one, async (device) => {
+    const net = scope(() => new Sequential(new Linear(3, 2, { device })));
+    assert.is((await net.stateDict()).size, 2);
+    await sum(net.forward(ones([1, 3], { device }))).backward();
+    assert.ok(net.parameters().every((x) => x.grad));
+    net.zeroGrad();
+    assert.ok(net.parameters().every((x) => x.grad === null));
+    net.dispose();
+    assert.ok(net.parameters().every((x) => x.disposed));
+  });
+});
+
+test('a state dict holds copies, and loads onto another device bit for bit, whatever its dtype', async () => {
+  await withDevices([{ threads: 1 }, { threads: 2 }], async (first, second) => {
+    const make = (device = first): Sequential =>
+      new Sequential(new Linear(3, 4, { device }), new Linear(4, 2, { device }));
+    const [a, b] = [make(first), make(second)];
+    const state = await a.stateDict();
+    const before = await b.stateDict();
+    assert.not.equal(state, before);
+    b.loadStateDict(state);
+    assert.equal(await b.stateDict(), state);
+    state.get('layers.0.bias')?.data.fill(7);
+    assert.equal((await a.stateDict()).get('layers.0.bias')?.data, new Float32Array(4));
+    const doubles = [...(await a.stateDict())].map(([name, { shape, data }]): [string, HostTensor] => [
+      name,
+      { shape, data: Float64Array.from(data, (x) => x + 0.25) },
+    ]);
+    b.loadStateDict(new Map(doubles));
+    const loaded = (await b.stateDict()).get('layers.1.weight')?.data;
+    assert.equal(loaded, Float32Array.from(doubles[2]![1].data));
+  });
+});
+
+test('a state dict that does not fit is refused with every problem, and nothing changes', async () => {
+  await withDevices(one, async (device) => {
+    const net = new Sequential(new Linear(3, 4, { device }), new Linear(4, 2, { device }));
+    const before = await net.stateDict();
+    const zero = (...shape: number[]): HostTensor => ({
+      shape,
+      data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+    });
+    const wrong = new Map([
+      ['layers.0.weight', zero(4, 3)],
+      ['layers.0.bias', { shape: [4], data: new Float32Array(3) }],
+      ['layers.1.weight', zero(4, 2)],
+      ['layers.2.bias', zero(2)],
+    ]);
+    let message = '';
+    try {
+      net.loadStateDict(wrong);
+    } catch (error) {
+      assert.instance(error, ArgumentError);
+      message = error instanceof Error ? error.message : '';
+    }
+    assert.equal(message.replace('loadStateDict: ', '').split('; '), [
+      'layers.0.bias holds 3 numbers, 4 takes 4',
+      'layers.1.weight is 4x2, expected 2x4',
+      'layers.1.bias is missing',
+      'layers.2.bias is unknown here',
+    ]);
+    assert.equal(await net.stateDict(), before);
+  });
+});
+
+test('loading keeps the tensors, so that an optimizer made before goes on with them', async () => {
+  await withDevices(one, async (device) => {
+    const net = new Linear(2, 1, { device });
+    const { weight } = net;
+    net.loadStateDict(
+      new Map([
+        ['weight', { shape: [1, 2], data: Float32Array.of(3, 4) }],
+        ['bias', { shape: [1], data: Float32Array.of(5) }],
+      ]),
+    );
+    assert.is(net.weight, weight);
+    assert.is(await net.forward(tensor([[10, 100]], { device })).item(), 435);
+  });
+});
+
+test.run();
