@@ -5,11 +5,12 @@
 import { ArgumentError } from '../core/errors.js';
 import type { SGD } from './sgd.js';
 
-/** A schedule's memory, to be saved in a checkpoint. */
+/** A schedule's memory, to be saved in a checkpoint: numbers that survive JSON. */
 export interface ScheduleState {
   readonly factor: number;
   readonly drops: number;
-  readonly best: number;
+  /** Lowest error so far, null before the first. */
+  readonly best: number | null;
   readonly stalled: number;
 }
 
@@ -26,7 +27,7 @@ export interface Schedule {
 abstract class FactorSchedule implements Schedule {
   protected factor = 1;
   protected drops = 0;
-  protected best = Number.POSITIVE_INFINITY;
+  protected best: number | null = null;
   protected stalled = 0;
 
   constructor(private readonly optimizer: SGD) {}
@@ -40,12 +41,9 @@ abstract class FactorSchedule implements Schedule {
   }
 
   load(state: ScheduleState): void {
-    Object.assign(this, {
-      factor: state.factor,
-      drops: state.drops,
-      best: state.best,
-      stalled: state.stalled,
-    });
+    this.drops = state.drops;
+    this.best = state.best;
+    this.stalled = state.stalled;
     this.apply(state.factor);
   }
 
@@ -62,9 +60,13 @@ export class StepSchedule extends FactorSchedule {
   private readonly milestones: readonly number[];
   private readonly step: number;
 
-  /** @param options `milestones`: epochs, counted from 0, from which on the rate is lower; `factor`: 0.1 by default */
+  /**
+   * @param options `milestones`: epochs, counted from 0, from which on the rate is lower; `factor`: 0.1 by default
+   * @throws {ArgumentError} for a milestone that is no whole number from 0, or a factor outside (0, 1)
+   */
   constructor(optimizer: SGD, options: { readonly milestones: readonly number[]; readonly factor?: number }) {
     super(optimizer);
+    for (const milestone of options.milestones) checkCount('StepSchedule', 'a milestone', milestone, 0);
     this.milestones = options.milestones;
     this.step = checkFactor('StepSchedule', options.factor ?? 0.1);
   }
@@ -98,8 +100,11 @@ export class PlateauSchedule extends FactorSchedule {
   private readonly patience: number;
   private readonly maxDrops: number;
 
+  /** @throws {ArgumentError} for a factor outside (0, 1), a patience below 1 or drops below 0 */
   constructor(optimizer: SGD, { factor = 0.1, patience = 5, maxDrops = 3 }: PlateauOptions = {}) {
     super(optimizer);
+    checkCount('PlateauSchedule', 'patience', patience, 1);
+    checkCount('PlateauSchedule', 'maxDrops', maxDrops, 0);
     this.step = checkFactor('PlateauSchedule', factor);
     this.patience = patience;
     this.maxDrops = maxDrops;
@@ -110,7 +115,7 @@ export class PlateauSchedule extends FactorSchedule {
   }
 
   finish(error: number): boolean {
-    if (error < this.best) {
+    if (error < (this.best ?? Number.POSITIVE_INFINITY)) {
       this.best = error;
       this.stalled = 0;
       return false;
@@ -128,4 +133,9 @@ function checkFactor(who: string, factor: number): number {
   if (!(factor > 0 && factor < 1))
     throw new ArgumentError(`${who}: factor is ${factor}, expected a number in (0, 1)`);
   return factor;
+}
+
+function checkCount(who: string, name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new ArgumentError(`${who}: ${name} is ${value}, expected a whole number from ${least}`);
 }
