@@ -8,8 +8,9 @@
  */
 import { TandemError } from './errors.js';
 
-/** What a scope holds: anything with handles to give back. */
+/** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
 export interface Scoped {
+  grad?: Scoped | null;
   dispose(): void;
 }
 
@@ -35,7 +36,7 @@ export function keep<T extends Scoped>(item: T): T {
 
 /**
  * Runs `fn` and disposes of the tensors it made, all but those in its result: a tensor, or arrays, maps and plain
- * objects of them. `fn` may be async.
+ * objects of them. The `grad` of a leaf goes with the leaf, unless it is in the result itself. `fn` may be async.
  * @throws {TandemError} when scopes overlap without nesting (two async scopes at once).
  */
 export function scope<T>(fn: () => Promise<T>): Promise<T>;
@@ -50,15 +51,9 @@ export function scope(fn: () => unknown): unknown {
     leave(owner, undefined);
     throw error;
   }
-  if (!(result instanceof Promise)) {
-    leave(owner, result);
-    return result;
-  }
+  if (!(result instanceof Promise)) return end(owner, result);
   return result.then(
-    (value: unknown) => {
-      leave(owner, value);
-      return value;
-    },
+    (value: unknown) => end(owner, value),
     (error: unknown) => {
       leave(owner, undefined);
       throw error;
@@ -66,30 +61,42 @@ export function scope(fn: () => unknown): unknown {
   );
 }
 
-function leave(owner: Owner, result: unknown): void {
-  const nested = stack.at(-1) === owner;
-  stack.splice(stack.indexOf(owner), 1);
-  const survivors = new Set<unknown>();
-  collect(result, survivors, owner);
-  for (const item of [...owner]) {
-    keep(item);
-    if (survivors.has(item)) adopt(item);
-    else item.dispose();
-  }
-  if (!nested) {
-    throw new TandemError(
-      'scope: ended before a scope opened inside it; await each async scope before the next',
-    );
-  }
+/** Leaves a scope whose function returned `result`. */
+function end(owner: Owner, result: unknown): unknown {
+  if (leave(owner, result)) return result;
+  throw new TandemError(
+    'scope: ended before a scope opened inside it; await each async scope before the next',
+  );
 }
 
-/** Finds the owner's items in a result: itself, or within arrays, maps and plain objects. */
-function collect(value: unknown, found: Set<unknown>, owner: Owner): void {
+/** Disposes of what isn't in `result`; returns whether this was the innermost scope. */
+function leave(owner: Owner, result: unknown): boolean {
+  const innermost = stack.at(-1) === owner;
+  stack.splice(stack.indexOf(owner), 1);
+  const survivors = new Set<unknown>();
+  collect(result, survivors);
+  for (const item of [...owner]) {
+    keep(item);
+    if (survivors.has(item)) {
+      adopt(item);
+      continue;
+    }
+    if (item.grad && survivors.has(item.grad)) {
+      adopt(item.grad);
+      item.grad = null;
+    }
+    item.dispose();
+  }
+  return innermost;
+}
+
+/** Gathers a result and, where it is an array, map or plain object, what is in it. */
+function collect(value: unknown, found: Set<unknown>): void {
   if (typeof value !== 'object' || value === null || found.has(value)) return;
   found.add(value);
-  if (Array.isArray(value)) for (const item of value) collect(item, found, owner);
-  else if (value instanceof Map) for (const item of value.values()) collect(item, found, owner);
+  if (Array.isArray(value)) for (const item of value) collect(item, found);
+  else if (value instanceof Map) for (const item of value.values()) collect(item, found);
   else if (Object.getPrototypeOf(value) === Object.prototype) {
-    for (const item of Object.values(value)) collect(item, found, owner);
+    for (const item of Object.values(value)) collect(item, found);
   }
 }
