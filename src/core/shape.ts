@@ -38,11 +38,16 @@ export function makeArray(dtype: DType, length: number): TypedArray {
   }
 }
 
-/** The dtype whose elements a host array holds. */
+/** The dtype whose elements a host array holds. @throws {ArgumentError} for arrays of other elements */
 export function dtypeOf(data: TypedArray): DType {
   if (data instanceof Float32Array) return 'float32';
   if (data instanceof Float64Array) return 'float64';
-  return data instanceof Int32Array ? 'int32' : 'uint8';
+  if (data instanceof Int32Array) return 'int32';
+  if (data instanceof Uint8Array) return 'uint8';
+  const given = Object.prototype.toString.call(data).slice(8, -1);
+  throw new ArgumentError(
+    `tensor: got ${given}, expected Float32Array, Float64Array, Int32Array or Uint8Array; pass a dtype to convert`,
+  );
 }
 
 /** A buffer of one backend, by the number that backend gave it (an address, or a key of its table). */
@@ -64,6 +69,12 @@ export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const n of shape) size *= n;
   return size;
+}
+
+/** @throws {ArgumentError} unless the sizes are whole numbers from 0. */
+export function checkShape(op: string, shape: Shape): void {
+  if (shape.every((n) => Number.isInteger(n) && n >= 0) && Number.isSafeInteger(sizeOf(shape))) return;
+  throw new ArgumentError(`${op}: [${shape.join(', ')}] isn't a shape: sizes must be whole numbers from 0`);
 }
 
 /** Strides of a dense row-major layout. */

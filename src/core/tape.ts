@@ -74,8 +74,8 @@ export class Node<T extends Disposable> {
     }
   }
 
-  /** Runs the gradient, labelled with the layer that made the node, and frees the node. */
-  async backward(grads: readonly (T | null)[]): Promise<(T | null)[]> {
+  /** Runs the gradient, off the tape, labelled with the layer that made the node. */
+  backward(grads: readonly (T | null)[]): ReturnType<GradFunction<T>> {
     if (this.freed) {
       throw new TandemError(
         `backward: the graph through ${this.op} was already walked and freed; run the forward pass again`,
@@ -83,7 +83,7 @@ export class Node<T extends Disposable> {
     }
     trace.layer = this.layer;
     const needs = this.inputs.map((edge) => edge !== null);
-    return scope(async () => this.gradient({ grads, saved: this.saved, needs }));
+    return scope(() => noGrad(() => this.gradient({ grads, saved: this.saved, needs })));
   }
 
   /** Drops the saved tensors and the edges; returns the nodes the edges led to. */
@@ -127,7 +127,9 @@ export async function walk<T extends Disposable>(
   try {
     for (let node = newest(pending); node; node = newest(pending)) {
       const grads = Array.from(pending.get(node) ?? [], (grad) => grad ?? null);
-      const results = await node.backward(grads);
+      const ran = node.backward(grads);
+      // Waiting where there is nothing to wait for would let other code run amid the gradient's scope.
+      const results = ran instanceof Promise ? await ran : ran;
       pending.delete(node);
       for (const grad of grads) grad?.dispose();
       results.forEach((grad, i) => {

@@ -6,23 +6,23 @@
  * read, detached, differentiated and disposed of.
  */
 import type { Device } from './device.js';
-import { ArgumentError, DisposedError } from './errors.js';
+import { ArgumentError, DeviceError, DisposedError } from './errors.js';
 import { e } from './expr.js';
 import { adopt, keep } from './scope.js';
 import {
   bytesPerElement,
+  checkShape,
   contiguousStrides,
   type DType,
   dtypeOf,
   formatShape,
   isContiguous,
   type Shape,
-  sameShape,
   sizeOf,
   type TypedArray,
   type View,
 } from './shape.js';
-import { type Edge, type GradFunction, gradEnabled, Node, noGrad, walk } from './tape.js';
+import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js';
 
 /** A device buffer and the number of tensors that look at it. */
 class Storage {
@@ -79,18 +79,14 @@ export class Tensor {
    * @throws {OutOfMemoryError}
    */
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
-    const size = sizeOf(shape);
-    if (!shape.every((n) => Number.isInteger(n) && n >= 0) || !Number.isSafeInteger(size)) {
-      throw new ArgumentError(
-        `${op}: ${formatShape(shape)} isn't a shape: sizes must be whole numbers from 0`,
-      );
-    }
-    const buffer = device.alloc(size * bytesPerElement[dtype], dtype, op);
+    checkShape(op, shape);
+    const buffer = device.alloc(sizeOf(shape) * bytesPerElement[dtype], dtype, op);
     return new Tensor(new Storage(device, buffer), dense(shape, dtype));
   }
 
   /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ */
   static from(op: string, device: Device, data: TypedArray, shape: Shape): Tensor {
+    checkShape(op, shape);
     if (data.length !== sizeOf(shape)) {
       throw new ArgumentError(`${op}: ${data.length} numbers don't fill a tensor of ${formatShape(shape)}`);
     }
@@ -198,18 +194,24 @@ export class Tensor {
         `backward: the tensor is ${formatShape(this.shape)}, not a scalar; pass its gradient`,
       );
     }
-    if (gradient && (!sameShape(gradient.shape, this.shape) || gradient.device !== this.device)) {
-      const given = `${formatShape(gradient.shape)} on ${gradient.device.name}`;
-      throw new ArgumentError(
-        `backward: gradient ${given} for ${formatShape(this.shape)} on ${this.device.name}`,
-      );
+    if (gradient && describe(gradient) !== describe(this)) {
+      throw new ArgumentError(`backward: the gradient is ${describe(gradient)}, expected ${describe(this)}`);
     }
-    await noGrad(() => walk<Tensor>(edge, gradient ? gradient.detach() : onesLike(this), addConsuming));
+    if (gradient && gradient.device !== this.device) {
+      const names = `${gradient.device.name}, the tensor on ${this.device.name}`;
+      throw new DeviceError(`backward: the gradient is on ${names}; move it with to() first`);
+    }
+    await walk<Tensor>(edge, gradient ? gradient.alias('backward') : onesLike(this), addConsuming);
   }
 
   toString(): string {
     const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requires grad' : '';
-    return `Tensor(${formatShape(this.shape)}, ${this.dtype}, ${this.device.name}${state})`;
+    return `Tensor(${describe(this)}, ${this.device.name}${state})`;
+  }
+
+  /** What Node prints of a tensor. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 
   /** Where gradients of this tensor go: its op's node, or for a leaf a node that adds to `grad`; null for neither. */
@@ -244,9 +246,8 @@ export class Tensor {
 
   private alive(op: string): Storage {
     if (this.storage) return this.storage;
-    const what = `${formatShape(this.shape)} ${this.dtype} tensor`;
     throw new DisposedError(
-      `${op}: this ${what} was disposed of; keep() it, return it from its scope, or use it before`,
+      `${op}: this ${describe(this)} tensor was disposed of; keep() it, return it from its scope, or use it before`,
     );
   }
 
@@ -254,6 +255,11 @@ export class Tensor {
   get exclusive(): boolean {
     return this.storage?.exclusive ?? false;
   }
+}
+
+/** Shape and dtype as messages name them: `2x3 float32`. */
+function describe(x: Tensor): string {
+  return `${formatShape(x.shape)} ${x.dtype}`;
 }
 
 function dense(shape: Shape, dtype: DType): Layout {
