@@ -2,7 +2,7 @@
  * The transfer ledger: one row for every crossing from one device to another. Only `to` and `exchange`
  * (ops/transfer.ts) write to it, since they are the only ops that see two devices.
  */
-import { type Phase, trace } from './trace.js';
+import type { Phase } from './trace.js';
 
 /** One crossing. */
 export interface Crossing {
@@ -31,10 +31,10 @@ class Ledger {
     return this.crossings;
   }
 
-  /** Notes a crossing at the current step, phase and layer. */
-  record(crossing: Omit<Crossing, keyof typeof trace>): void {
-    if (this.crossings.length >= this.capacity) this.crossings.splice(0, this.capacity / 2);
-    this.crossings.push({ ...trace, ...crossing });
+  /** Notes a crossing. */
+  record(crossing: Crossing): void {
+    if (this.crossings.length >= this.capacity) this.crossings.splice(0, Math.ceil(this.capacity / 2));
+    this.crossings.push(crossing);
   }
 
   /** Bytes that crossed, of the rows that `filter` accepts. */

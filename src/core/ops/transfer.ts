@@ -10,20 +10,22 @@ import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
+import { trace } from '../trace.js';
 import { add } from './elementwise.js';
 import { concat, slice } from './views.js';
 
 /** Copies to another device, past the tape; on the same one, another look at the same elements. */
 async function copyTo(op: string, x: Tensor, device: Device): Promise<Tensor> {
-  if (x.device === device) return x.detach();
+  const source = x.alias(op);
+  if (x.device === device) return source;
   const start = performance.now();
-  const source = x.detach();
+  const place = { ...trace };
   try {
     const data = await source.data();
     const copy = Tensor.from(op, device, data, x.shape);
     const bytes = x.size * bytesPerElement[x.dtype];
     const milliseconds = performance.now() - start;
-    ledger.record({ from: x.device.name, to: device.name, bytes, milliseconds, start });
+    ledger.record({ ...place, from: x.device.name, to: device.name, bytes, milliseconds, start });
     return copy;
   } finally {
     source.dispose();
