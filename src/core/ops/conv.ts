@@ -8,7 +8,7 @@ import type { Padding, Pair } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { formatShape, type Shape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
-import { commonDevice, requireRank, withDense } from './launch.js';
+import { commonDevice, requireDType, requireRank, withDense } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
 
@@ -31,7 +31,7 @@ export function toPair(op: string, name: string, value: PairLike, least: number)
 export function toPadding(op: string, value: PaddingLike): Padding {
   const sides = typeof value === 'number' ? [value, value] : value;
   const [top, left, bottom = top, right = left] = sides;
-  const valid = [1, 2, 4].includes(sides.length) && sides.every((n) => Number.isInteger(n) && n >= 0);
+  const valid = [2, 4].includes(sides.length) && sides.every((n) => Number.isInteger(n) && n >= 0);
   if (valid) return [top, left, bottom, right];
   throw new ArgumentError(
     `${op}: padding is [${sides.join(', ')}], expected one, two or four whole numbers from 0`,
@@ -74,13 +74,14 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   const device = commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
   requireRank(op, 'weight', weight, 4, '[O, C / groups, KH, KW]');
+  requireDType(op, 'x', x, 'float32', 'float64');
   const stride = toPair(op, 'stride', options.stride ?? 1, 1);
   const padding = toPadding(op, options.padding ?? 0);
   const geometry = { stride, padding, groups };
   checkChannels(op, x.shape, weight.shape, groups);
   if (x.dtype !== weight.dtype)
     throw new ArgumentError(`conv2d: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
-  checkBias(op, bias, weight.shape[0]!);
+  checkBias(op, bias, weight.shape[0]!, weight.dtype);
   const [n = 0, , h = 0, w = 0] = x.shape;
   const [o = 0, , kh = 0, kw = 0] = weight.shape;
   const [top, left, bottom, right] = padding;
@@ -99,7 +100,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
       ...geometry,
       x: dense(x),
       weight: dense(weight),
-      bias: bias?.view(op) ?? null,
+      bias: bias && dense(bias),
       relu,
       out: out.view(op),
     }),
@@ -134,11 +135,12 @@ function checkChannels(op: string, x: Shape, weight: Shape, groups: number): voi
   }
   if (channels === each * groups) return;
   const shapes = `input ${formatShape(x)} has ${channels} channels, weight ${formatShape(weight)} expects ${each * groups}`;
-  const hint =
-    channels > 0 && each % channels === 0
-      ? 'exchange() the other parts first'
-      : `pass groups=${channels / each}`;
+  const fitting = channels / each;
+  const hints = [
+    ...(Number.isInteger(fitting) && outputs % fitting === 0 ? [`pass groups=${fitting}`] : []),
+    ...(channels > 0 && (each * groups) % channels === 0 ? ['exchange() the other parts first'] : []),
+  ];
   throw new ArgumentError(
-    `${op}: ${shapes} with groups=${groups}: ${channels % each === 0 || each % channels === 0 ? hint : 'check both'}`,
+    `${op}: ${shapes} with groups=${groups}: ${hints.join(' or ') || 'the two numbers must agree'}`,
   );
 }

@@ -47,7 +47,6 @@ function apply(op: string, { value, gradients }: Definition, operands: readonly 
   const mentioned = new Set(gradientsOf(e.input).flatMap(inputsOf));
   const candidates = [...tensors, out];
   const used = [...candidates.keys()].filter((i) => mentioned.has(i));
-  const shapes = tensors.map((x) => x.shape);
   record({
     op,
     inputs: tensors,
@@ -57,8 +56,10 @@ function apply(op: string, { value, gradients }: Definition, operands: readonly 
       const exprs = gradientsOf((i) => e.input(i > tensors.length ? used.length : used.indexOf(i)));
       return exprs.map((expr, t) => {
         if (!needs[t] || !grad) return null;
-        if (expr.kind === 'input') return sumTo(grad, shapes[t]!);
-        return sumTo(map(op, expr, [...saved, grad], { params }), shapes[t]!);
+        const { shape, dtype } = tensors[t]!;
+        if (expr.kind === 'input' && grad.dtype === dtype) return sumTo(grad, shape);
+        // Of the operand's own dtype, where float32 met float64.
+        return sumTo(map(op, expr, [...saved, grad], { params, dtype }), shape);
       });
     },
   });
@@ -127,8 +128,8 @@ export const div = binary(
 export const pow = binary(
   'pow',
   e.pow,
-  (g, _y, a, b) => e.mul(g, e.mul(b, e.pow(a, e.sub(b, 1)))),
-  (g, y, a) => e.where(e.gt(a, 0), e.mul(g, e.mul(y, e.log(e.max(a, 1e-38)))), 0),
+  (g, _y, a, b) => e.where(e.ne(b, 0), e.mul(g, e.mul(b, e.pow(a, e.sub(b, 1)))), 0),
+  (g, y, a) => e.where(e.gt(a, 0), e.mul(g, e.mul(y, e.log(a))), 0),
 );
 /** The smaller of a and b; equal ones share the gradient. */
 export const minimum = binary(

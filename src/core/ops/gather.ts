@@ -91,6 +91,8 @@ export function oneHot(labels: Tensor, classes: number): Tensor {
   const op = 'oneHot';
   requireDType(op, 'labels', labels, 'int32');
   requireRank(op, 'labels', labels, 1, '[N]');
+  if (!Number.isInteger(classes) || classes < 1)
+    throw new ArgumentError(`oneHot: classes is ${classes}, expected a whole number from 1`);
   return scope(() => {
     const columns = arange(0, classes, { device: labels.device, dtype: 'int32' });
     const rows = labels.alias(op, { shape: [labels.size, 1], strides: [labels.view(op).strides[0]!, 0] });

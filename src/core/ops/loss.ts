@@ -13,7 +13,7 @@ import { max, mean, sum } from './reduce.js';
 /** x - log sum exp(x) along an axis (the last by default). */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return scope(() => {
-    const shifted = sub(x, max(x.detach(), { axes: axis, keepDim: true }));
+    const shifted = sub(x, max(x.alias('logSoftmax'), { axes: axis, keepDim: true }));
     return sub(shifted, log(sum(exp(shifted), { axes: axis, keepDim: true })));
   });
 }
@@ -35,6 +35,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossRedu
   const op = 'crossEntropy';
   const device = commonDevice(op, [logits, labels]);
   requireRank(op, 'logits', logits, 2, '[N, C]');
+  requireDType(op, 'logits', logits, 'float32', 'float64');
   requireRank(op, 'labels', labels, 1, '[N]');
   requireDType(op, 'labels', labels, 'int32');
   const [n = 0] = logits.shape;

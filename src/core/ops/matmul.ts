@@ -6,9 +6,9 @@
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
-import { broadcastShapes, broadcastTo, formatShape, type Shape, sizeOf } from '../shape.js';
+import { broadcastShapes, broadcastTo, type DType, formatShape, type Shape, sizeOf } from '../shape.js';
 import { denseCopy, record, Tensor } from '../tensor.js';
-import { commonDevice, floatType, map, requireRank } from './launch.js';
+import { commonDevice, floatType, map, requireRank, withDense } from './launch.js';
 import { sum, sumTo } from './reduce.js';
 import { reshape, transpose } from './views.js';
 
@@ -54,13 +54,15 @@ function product(op: string, a: Tensor, b: Tensor, bias: Tensor | null = null, r
   const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2));
   return scope(() => {
     const out = Tensor.empty(op, device, [sizeOf(batch), m, n], a.dtype);
-    device.run('matmul', {
-      a: asMatrices(op, a, batch).view(op),
-      b: asMatrices(op, b, batch).view(op),
-      bias: bias?.view(op) ?? null,
-      relu,
-      out: out.view(op),
-    });
+    withDense(op, (dense) =>
+      device.run('matmul', {
+        a: asMatrices(op, a, batch).view(op),
+        b: asMatrices(op, b, batch).view(op),
+        bias: bias && dense(bias),
+        relu,
+        out: out.view(op),
+      }),
+    );
     return reshape(out, [...batch, m, n]);
   });
 }
@@ -110,11 +112,12 @@ export interface FusedOptions {
   readonly relu?: boolean | undefined;
 }
 
-/** Checks a bias `[units]` of `linear` or `conv2d`; dense, so that kernels can read it as it is. */
-export function checkBias(op: string, bias: Tensor | null, units: number): void {
-  if (bias && (bias.shape.length !== 1 || bias.size !== units || !bias.contiguous)) {
-    throw new ArgumentError(`${op}: bias is ${formatShape(bias.shape)}, expected a dense [${units}]`);
-  }
+/** Checks a bias `[units]` of `linear` or `conv2d`, of the weight's dtype. */
+export function checkBias(op: string, bias: Tensor | null, units: number, dtype: DType): void {
+  if (!bias || (bias.shape.length === 1 && bias.size === units && bias.dtype === dtype)) return;
+  throw new ArgumentError(
+    `${op}: bias is ${formatShape(bias.shape)} ${bias.dtype}, expected [${units}] ${dtype}, one for each output`,
+  );
 }
 
 /**
@@ -128,8 +131,8 @@ export function linear(x: Tensor, weight: Tensor, { bias = null, relu = false }:
   if (x.shape[1] !== weight.shape[1]) {
     throw new ArgumentError(`linear: x has ${x.shape[1]} features, weight expects ${weight.shape[1]}`);
   }
-  checkBias(op, bias, weight.shape[0]!);
-  const out = scope(() => product(op, x, transpose(weight.detach(), 0, 1), bias, relu));
+  checkBias(op, bias, weight.shape[0]!, weight.dtype);
+  const out = scope(() => product(op, x, transpose(weight.alias(op), 0, 1), bias, relu));
   record({
     op,
     inputs: bias ? [x, weight, bias] : [x, weight],

@@ -9,7 +9,7 @@ import { ArgumentError } from '../errors.js';
 import { scope } from '../scope.js';
 import { record, Tensor } from '../tensor.js';
 import { add, mul, pow } from './elementwise.js';
-import { requireRank, withDense } from './launch.js';
+import { requireDType, requireRank, withDense } from './launch.js';
 import { avgPool2d } from './pool.js';
 
 /** Options of both normalizations; the defaults are the paper's. */
@@ -26,10 +26,14 @@ export interface ResponseNormOptions {
   readonly scaling?: 'sum' | 'mean' | undefined;
 }
 
+/** Checks the arguments and spells the options out. */
 function spell(
   op: string,
+  x: Tensor,
   options: ResponseNormOptions,
-): Required<{ size: number; alpha: number; beta: number; k: number; mean: boolean }> {
+): { size: number; alpha: number; beta: number; k: number; mean: boolean } {
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, scaling = 'sum' } = options;
   if (!Number.isInteger(size) || size < 1)
     throw new ArgumentError(`${op}: size is ${size}, expected a whole number from 1`);
@@ -41,8 +45,7 @@ function spell(
 /** `x / (k + alpha * sum over size adjacent maps of x^2) ^ beta`, the window clipped at the ends. x `[N, C, H, W]`. */
 export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
   const op = 'localResponseNorm';
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  const { size, alpha, beta, k, mean } = spell(op, options);
+  const { size, alpha, beta, k, mean } = spell(op, x, options);
   const geometry = { size, alpha: mean ? alpha / size : alpha, beta, k };
   const out = Tensor.empty(op, x.device, x.shape, x.dtype);
   withDense(op, (dense) => x.device.run('lrn', { ...geometry, x: dense(x), out: out.view(op) }));
@@ -69,7 +72,7 @@ export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}):
  */
 export function spatialResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
   const op = 'spatialResponseNorm';
-  const { size, alpha, beta, k, mean } = spell(op, options);
+  const { size, alpha, beta, k, mean } = spell(op, x, options);
   if (size % 2 === 0) throw new ArgumentError(`${op}: size is ${size}, expected an odd number`);
   const factor = mean ? alpha : alpha * size * size;
   return scope(() => {

@@ -5,7 +5,7 @@ import type { Pair, PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { record, Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
-import { requireRank, withDense } from './launch.js';
+import { requireDType, requireRank, withDense } from './launch.js';
 
 /** Options of pooling. */
 export interface PoolOptions {
@@ -27,6 +27,7 @@ export interface AvgPoolOptions extends PoolOptions {
 
 function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoolOptions): Tensor {
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
   const kernel = toPair(op, 'kernel', options.kernel, 1);
   const stride = toPair(op, 'stride', options.stride ?? kernel, 1);
   const padding = toPadding(op, options.padding ?? 0);

@@ -10,6 +10,7 @@ import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import {
   broadcastTo,
+  checkShape,
   formatShape,
   normalizeAxis,
   type Shape,
@@ -158,7 +159,7 @@ export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices
     );
   }
   return scope(() => {
-    const rows = transpose(x.detach(), along, -1);
+    const rows = transpose(x.alias(op), along, -1);
     const shape = [...rows.shape.slice(0, -1), k];
     const values = Tensor.empty(op, x.device, shape, x.dtype);
     const indices = Tensor.empty(op, x.device, shape, 'int32');
@@ -191,6 +192,7 @@ export function argmax(x: Tensor, axis = -1): Tensor {
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const op = 'expand';
+  checkShape(op, shape);
   const lead = shape.length - x.shape.length;
   if (lead < 0 || !x.shape.every((n, axis) => n === 1 || n === shape[axis + lead])) {
     throw new ArgumentError(`expand: ${formatShape(x.shape)} doesn't broadcast to ${formatShape(shape)}`);

@@ -10,9 +10,10 @@ import { commonDevice, mapInto } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
-  const out = x.contiguous ? x.detach() : denseCopy('contiguous', x);
+  const op = 'contiguous';
+  const out = x.contiguous ? x.alias(op) : denseCopy(op, x);
   record({
-    op: 'contiguous',
+    op,
     inputs: [x],
     outputs: [out],
     gradient: ({ grads: [grad] }) => [grad?.detach() ?? null],
@@ -27,16 +28,19 @@ export function contiguous(x: Tensor): Tensor {
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const op = 'reshape';
-  const known = sizeOf(shape.filter((n) => n !== -1));
-  const full = shape.map((n) => (n === -1 ? x.size / known : n));
-  if (sizeOf(full) !== x.size || !full.every((n) => Number.isInteger(n) && n >= 0)) {
+  const known = shape.filter((n) => n !== -1);
+  const full = shape.map((n) => (n === -1 ? x.size / sizeOf(known) : n));
+  const fits = sizeOf(full) === x.size && full.every((n) => Number.isInteger(n) && n >= 0);
+  if (!fits || known.length < shape.length - 1) {
     throw new ArgumentError(
-      `reshape: ${formatShape(x.shape)} has ${x.size} elements, [${shape.join(', ')}] doesn't fit`,
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements, [${shape.join(', ')}] doesn't fit; ` +
+        'the sizes must multiply to as many, and one of them may be -1',
     );
   }
-  const source = x.contiguous ? x.detach() : denseCopy(op, x);
-  const out = source.alias(op, { shape: full, strides: contiguousStrides(full) });
-  source.dispose();
+  const layout = { shape: full, strides: contiguousStrides(full) };
+  const copy = x.contiguous ? null : denseCopy(op, x);
+  const out = (copy ?? x).alias(op, layout);
+  copy?.dispose();
   const before = x.shape;
   record({
     op,
@@ -98,7 +102,10 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   const from = start < 0 ? start + n : start;
   const to = end === undefined ? n : end < 0 ? end + n : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to) {
-    throw new ArgumentError(`slice: ${start} to ${end ?? n} along axis ${axis} of ${formatShape(x.shape)}`);
+    throw new ArgumentError(
+      `slice: ${start} to ${end ?? n} along axis ${axis} of ${formatShape(x.shape)}; ` +
+        `expected whole numbers within 0 to ${n} (or from the end, down to -${n}) in rising order`,
+    );
   }
   const out = window(op, x, along, from, to - from);
   const shape = x.shape;
@@ -139,10 +146,10 @@ function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
   return out;
 }
 
-/** Reverses the order along the axes. */
+/** Reverses the order along the axes; naming one twice is naming it once. */
 export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
   const op = 'flip';
-  const reversed = [axes].flat().map((axis) => normalizeAxis(op, axis, x.shape.length));
+  const reversed = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, x.shape.length)))];
   const { strides, offset } = x.view(op);
   const last = reversed.reduce((sum, axis) => sum + Math.max(0, x.shape[axis]! - 1) * strides[axis]!, offset);
   const out = x.alias(op, {
