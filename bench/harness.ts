@@ -62,6 +62,9 @@ function cpuTime(): number | null {
   return (user + system) / 1000;
 }
 
+/** Bursts of more runs than this are warmed up for so many milliseconds. */
+const [manyRuns, warmUp] = [50, 150];
+
 /** Measures `subject` with the probe beside it. */
 export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {
   const burst = async (runs: number): Promise<number> => {
@@ -80,6 +83,8 @@ export async function measure(subject: Subject, probe: Probe, budget: Budget): P
     if (took >= budget.burst) break;
     runs = Math.ceil(runs * Math.min(50, Math.max(1.5, (1.1 * budget.burst) / took)));
   }
+  // Where enqueueing is most of the work, the JavaScript engine takes a while to compile it well.
+  for (let warm = 0; runs > manyRuns && warm < warmUp; ) warm += await burst(runs);
   const samples: Sample[] = [];
   const bench = new Bench({ iterations: budget.samples, time: budget.time, warmup: false, throws: true });
   let rates = await probe.measure();

@@ -3,6 +3,7 @@
  * reads two of them.
  */
 import type { MemoryStats } from '../src/core/backend.js';
+import { ArgumentError } from '../src/core/errors.js';
 import type { Measurement } from './harness.js';
 
 /** One row. */
@@ -68,4 +69,30 @@ export interface Report {
   /** What the devices call themselves, by name. */
   readonly devices: Readonly<Record<string, string>>;
   readonly rows: readonly Row[];
+}
+
+/** Reads a report. @throws {ArgumentError} when the text isn't one, naming the file. */
+export function parseReport(text: string, file: string): Report {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ArgumentError(`${file} isn't JSON: ${error}`);
+  }
+  if (isReport(value)) return value;
+  throw new ArgumentError(`${file} isn't a report of the suite; make one with npm run bench -- --json FILE`);
+}
+
+function isReport(value: unknown): value is Report {
+  if (!isObject(value) || !isObject(value.machine) || !Array.isArray(value.load)) return false;
+  return typeof value.date === 'string' && Array.isArray(value.rows) && value.rows.every(isRow);
+}
+
+function isRow(value: unknown): value is Row {
+  if (!isObject(value) || typeof value.name !== 'string' || typeof value.device !== 'string') return false;
+  return ['medianMs', 'spread', 'samples', 'shareOfPeak'].every((key) => typeof value[key] === 'number');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

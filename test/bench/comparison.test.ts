@@ -1,0 +1,86 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compareReports } from '../../bench/comparison.js';
+import { parseReport, type Report, type Row } from '../../bench/rows.js';
+import { median, quantile, spread } from '../../bench/stats.js';
+import { ArgumentError } from '../../src/core/errors.js';
+
+function row(name: string, figures: Partial<Row>): Row {
+  return {
+    name,
+    device: 'cpu:0',
+    threads: 2,
+    medianMs: 10,
+    cpuMs: null,
+    spread: 0.01,
+    samples: 9,
+    gflops: 40,
+    gbps: 1,
+    shareOfPeak: 0.8,
+    bound: 'arithmetic',
+    probe: { gflops: 50, gbps: 20 },
+    ...figures,
+  };
+}
+
+function report(...rows: Row[]): Report {
+  const machine = {
+    cpu: 'a',
+    cores: 2,
+    memoryBytes: 1,
+    platform: 'linux x64',
+    runtime: 'node 20',
+    tandem: '0',
+  };
+  return { date: '', machine, load: [0, 0], seed: 1, quick: false, devices: {}, rows };
+}
+
+const verdict = (before: Partial<Row>, after: Partial<Row>): string | undefined =>
+  compareReports(report(row('x', before)), report(row('x', after))).rows[0]?.verdict;
+
+test('a row slower in time and in units of the probe is slower, and the other way round', () => {
+  assert.is(verdict({}, { medianMs: 12, shareOfPeak: 0.66 }), 'slower');
+  assert.is(verdict({}, { medianMs: 8, shareOfPeak: 1 }), 'faster');
+});
+
+test('a machine that is slower as a whole does not make a row slower', () => {
+  assert.is(verdict({}, { medianMs: 20, shareOfPeak: 0.8 }), 'same');
+});
+
+test('the same change is noise where samples scatter', () => {
+  assert.is(verdict({ spread: 0.2 }, { medianMs: 12, shareOfPeak: 0.66, spread: 0.2 }), 'same');
+});
+
+test('processor time shields a row on one thread from other programs', () => {
+  const alone = { threads: 1, cpuMs: 10 };
+  assert.is(verdict(alone, { ...alone, medianMs: 20, shareOfPeak: 0.4 }), 'same');
+  assert.is(verdict(alone, { threads: 1, cpuMs: 20, medianMs: 20, shareOfPeak: 0.4 }), 'slower');
+});
+
+test('rows that only one report has are named', () => {
+  const { rows, missing, added } = compareReports(report(row('old', {})), report(row('new', {})));
+  assert.is(rows.length, 0);
+  assert.equal(missing, ['old on cpu:0, threads: 2']);
+  assert.equal(added, ['new on cpu:0, threads: 2']);
+});
+
+test('a file that is not a report is refused by name', () => {
+  const refuse = (text: string, about: RegExp): void => {
+    assert.throws(
+      () => parseReport(text, 'old.json'),
+      (error: unknown) => error instanceof ArgumentError && about.test(error.message),
+    );
+  };
+  refuse('{', /old\.json isn't JSON/);
+  refuse('{"rows": [{}]}', /old\.json isn't a report/);
+  assert.equal(parseReport(JSON.stringify(report(row('x', {}))), 'x').rows[0]?.name, 'x');
+});
+
+test('quantiles are interpolated and do not depend on the order', () => {
+  assert.is(median([3, 1, 2]), 2);
+  assert.is(median([4, 1, 2, 3]), 2.5);
+  assert.is(quantile([1, 2, 3, 4, 5], 0.25), 2);
+  assert.is(spread([1, 2, 3, 4, 5]), 1 / 3);
+});
+
+test.run();
