@@ -107,8 +107,14 @@ test('few rows or columns, with either operand along the depth', () => {
     const [N, K] = [1 + random.integer(50), 1 + random.integer(500)];
     check(M, N, K, { transposeB: true, bias: M % 2 === 0, relu: M % 3 === 0 });
     check(N, M, K, { transposeB: true, bias: M % 2 === 1, batch: 2 });
-    check(M, N, K);
+    check(M, 40 * N, K, {
+      transposeA: M % 2 === 0,
+      bias: M % 3 === 0,
+      relu: M % 2 === 1,
+      batch: 1 + (M % 2),
+    });
   }
+  check(2, 2500, 7, { batch: 2, bias: true, repeatB: true });
 });
 
 test('nothing to sum, and nothing at all', () => {

@@ -2,20 +2,22 @@
  * Matrix products: `out[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]) (then max(0, .))`.
  *
  * With few rows or columns each number of the larger matrix is used so rarely that packing it would cost more than
- * the product: where both lie along k, that is done without (wasm/dot.ts). All others are products of panels
- * (wasm/gemm.ts), k in stretches so that the packed a stays within `chunkBytes`.
+ * the product. That is done without where both lie along k (wasm/dot.ts), or the larger lies along its many columns
+ * (wasm/axpy.ts). All others are products of panels (wasm/gemm.ts), k in stretches so that the packed a stays within
+ * `chunkBytes`.
  */
 import type { Kernels } from '../../../core/backend.js';
 import type { View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
+import { axpyModule, axpyWords } from '../wasm/axpy.js';
 import { dotModule, dotWords, scratchBytes } from '../wasm/dot.js';
 import { depthBlock } from '../wasm/panels.js';
-import { chunkBytes, runPack, runProduct, strided, workspaceOf } from './product.js';
+import { chunkBytes, isSmall, runPack, runProduct, strided, workspaceOf } from './product.js';
 
 type MatMul = Kernels['matmul'];
 
-/** Up to so many rows or columns are few. */
-const fewRows = 12;
+/** Up to so many rows or columns are few for `dot`, and for `axpy`. */
+const [fewForDot, fewForAxpy] = [12, 8];
 
 /** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
 function bytesOf(view: View): { batch: number; row: number; column: number } {
@@ -28,7 +30,7 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
   const [batches = 0, rows = 0, columns = 0] = args.out.shape;
   const depth = args.a.shape[2] ?? 0;
   if (batches === 0 || rows === 0 || columns === 0) return true;
-  if (planDot(args, planner)) return true;
+  if (planDot(args, planner) || planAxpy(args, planner)) return true;
   const a = bytesOf(args.a);
   const b = bytesOf(args.b);
   const groups = a.batch === 0 ? 1 : batches; // one a for all batches is packed once
@@ -70,7 +72,7 @@ function planDot(args: MatMul, planner: Planner): boolean {
   const depth = args.a.shape[2] ?? 0;
   const a = bytesOf(args.a);
   const b = bytesOf(args.b);
-  if (Math.min(M, N) > fewRows || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
+  if (Math.min(M, N) > fewForDot || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
   const left = { address: addressOf(args.a), group: a.batch, row: a.row, rows: M, out: 4 * N, bias: 0 };
   const bias = args.bias === null ? 0 : addressOf(args.bias);
   const right = { address: addressOf(args.b), group: b.batch, row: b.column, rows: N, out: 4, bias };
@@ -95,6 +97,34 @@ function planDot(args: MatMul, planner: Planner): boolean {
     depth,
     scratch: planner.temporary(scratchBytes * planner.threads),
   });
-  planner.run(dotModule, 'dot', words);
+  planner.run(dotModule, 'dot', words, isSmall(groups * M * N * depth));
+  return true;
+}
+
+/** Plans a product of few rows and a matrix that lies along its columns; false for others. */
+function planAxpy(args: MatMul, planner: Planner): boolean {
+  const [groups = 0, rows = 0, columns = 0] = args.out.shape;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  const depth = args.a.shape[2] ?? 0;
+  if (rows > fewForAxpy || columns <= rows || b.column !== 4) return false;
+  const words = axpyWords.encode({
+    wide: addressOf(args.b),
+    wideGroup: b.batch,
+    wideRow: b.row,
+    few: addressOf(args.a),
+    fewGroup: a.batch,
+    fewRow: a.row,
+    fewStep: a.column,
+    out: addressOf(args.out),
+    outGroup: 4 * rows * columns,
+    bias: args.bias === null ? 0 : addressOf(args.bias),
+    relu: args.relu ? 1 : 0,
+    groups,
+    fewRows: rows,
+    depth,
+    columns,
+  });
+  planner.run(axpyModule, 'axpy', words, isSmall(groups * rows * columns * depth));
   return true;
 }

@@ -10,11 +10,13 @@ import { tileColumns } from '../wasm/tile.js';
 /** Bytes that packed operands and copied images of one stretch should stay within: half a third level cache. */
 export const chunkBytes = 16 << 20;
 
-/**
- * Numbers that one thread packs in the time that it takes to wake the others; of multiply-adds it does 16 times as
- * many.
- */
-const aloneBelow = 1 << 14;
+/** Whether so many multiply-adds take less time than waking the other threads. */
+export function isSmall(multiplyAdds: number): boolean {
+  return multiplyAdds < 1 << 18;
+}
+
+/** Multiply-adds in the time that a number takes to be packed. */
+const packingCost = 16;
 
 /** A product with operands found by strides. */
 export const strided = gemmModule('strided');
@@ -52,7 +54,7 @@ export function runPack(
     ...size,
     ...panelsOf(size.rows, planner.features),
   });
-  planner.run(module, 'pack', words, size.groups * size.rows * size.depth < aloneBelow);
+  planner.run(module, 'pack', words, isSmall(size.groups * size.rows * size.depth * packingCost));
 }
 
 /** A product of a packed a: see `gemmWords`. */
@@ -85,7 +87,7 @@ export interface Product {
 export function runProduct(planner: Planner, module: KernelModule, product: Product): void {
   const { a, aGroup, b, c, groups, rows, columns, depth, workspace } = product;
   const shape = panelsOf(rows, planner.features);
-  const alone = groups * rows * columns * depth < 16 * aloneBelow;
+  const alone = isSmall(groups * rows * columns * depth);
   const words = gemmWords.encode({
     a,
     aGroup,

@@ -24,9 +24,8 @@ import {
   v128,
   while_,
 } from './instructions.js';
-import { Lanes, share, smaller } from './lanes.js';
+import { Lanes, multiplyAdd, share, smaller } from './lanes.js';
 import { ceilDiv } from './panels.js';
-import { multiplyAdd } from './tile.js';
 import { WordLayout } from './words.js';
 
 /** Words of `dot`: addresses, distances in bytes (of groups, rows, and of the result along r and s), sizes. */

@@ -86,7 +86,7 @@ export class Lanes {
 
   /** `a * b + c`: in one instruction with relaxed SIMD, else rounded twice. */
   madd(a: V128, b: V128, c: V128): V128 {
-    return this.features.relaxed ? f32x4.relaxedMadd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+    return multiplyAdd(this.features, a, b, c);
   }
 
   /** `c - a * b`, rounded like `madd`. */
@@ -114,6 +114,11 @@ export class Lanes {
   finish(): Code {
     return [this.setup, this.statements];
   }
+}
+
+/** `a * b + c`: in one instruction with relaxed SIMD, else rounded twice. */
+export function multiplyAdd(features: Features, a: V128, b: V128, c: V128): V128 {
+  return features.relaxed ? f32x4.relaxedMadd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
 }
 
 /** The smaller of two counts, without sign. */

@@ -19,6 +19,7 @@
 import type { Features } from '../plan.js';
 import type { FuncBuilder, ModuleBuilder } from './assembler.js';
 import { doWhile, f32, f32x4, forRange, i32, if_, type Local, type V128, v128 } from './instructions.js';
+import { multiplyAdd } from './lanes.js';
 
 /** Columns of a tile: two vectors. */
 export const tileColumns = 8;
@@ -26,11 +27,6 @@ export const tileColumns = 8;
 /** Rows of a full tile. */
 export function tileRows(features: Features): number {
   return features.relaxed ? 6 : 5;
-}
-
-/** `a * b + sum`, in one instruction where there is one. */
-export function multiplyAdd(features: Features, a: V128, b: V128, sum: V128): V128 {
-  return features.relaxed ? f32x4.relaxedMadd(a, b, sum) : f32x4.add(f32x4.mul(a, b), sum);
 }
 
 /**
