@@ -88,13 +88,18 @@ export interface PlacedLayer {
 
 /**
  * Works out all sizes.
- * @throws {ArgumentError} for a layer without a place, towers that differ in number, or maps that shrink to nothing.
+ * @throws {ArgumentError} for a layer without a place or a place without a layer, towers that differ in number or have
+ * nothing to read, numbers of kernels that are none, or maps that shrink to nothing.
  */
 export function placeLayers(architecture: Architecture, placement: Placement): PlacedLayer[] {
   const { channels, size, layers, name } = architecture;
   const fail = (problem: string): never => {
     throw new ArgumentError(`${name}: ${problem}`);
   };
+  const known = new Set(layers.map((spec) => spec.name));
+  if (known.size < layers.length) fail('two layers have the same name');
+  const stray = Object.keys(placement).find((place) => !known.has(place));
+  if (stray !== undefined) fail(`the table places ${stray}, but there is no such layer`);
   let previous: readonly (readonly [number, number, number])[] = [];
   return layers.map((spec, index) => {
     const place = placement[spec.name] ?? fail(`layer ${spec.name} has no place in the table`);
@@ -103,10 +108,16 @@ export function placeLayers(architecture: Architecture, placement: Placement): P
     }
     if ((index === 0) !== (place.reads === 'image'))
       fail(`${spec.name} reads '${place.reads}'; the first layer reads 'image'`);
+    if (!place.kernels.every((n) => Number.isInteger(n) && n >= 0) || !place.kernels.some((n) => n > 0)) {
+      fail(`${spec.name} has [${place.kernels.join(', ')}] kernels, expected whole numbers, not all 0`);
+    }
     const stride = spec.conv?.stride ?? 1;
     const padding = toPadding(name, spec.conv?.padding ?? 0);
     const towers = place.kernels.map((kernels, tower): TowerLayer => {
       const input = inputOf(place.reads, previous, tower, [channels, size, size]);
+      if (kernels > 0 && input[0] === 0) {
+        fail(`${spec.name} on tower ${tower} reads its own maps, but the layer before has none there`);
+      }
       const k = spec.conv?.kernel;
       const positions: readonly [number, number] = k
         ? [

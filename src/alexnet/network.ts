@@ -18,7 +18,7 @@ import { exchange } from '../core/ops/transfer.js';
 import { flatten, reshape } from '../core/ops/views.js';
 import { type Draw, Generator } from '../core/random.js';
 import { scope } from '../core/scope.js';
-import { sizeOf, type TypedArray } from '../core/shape.js';
+import { contiguousStrides, sizeOf, type TypedArray } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
 import { constant, normal } from '../nn/init.js';
@@ -73,7 +73,10 @@ export class Network extends Module {
   readonly devices: readonly Device[];
   private readonly dropoutForm: 'paper' | 'inverted';
 
-  /** @throws {ArgumentError} when the devices are neither one nor as many as the towers. */
+  /**
+   * @throws {ArgumentError} when the devices are neither one nor as many as the towers, or can't hold the placement:
+   * one device needs towers of equal size, several a last layer on the first alone and no norm across all towers.
+   */
   constructor({ architecture, placement, devices, seed, dropoutForm = 'paper' }: NetworkOptions) {
     super();
     const placed = placeLayers(architecture, placement);
@@ -85,6 +88,7 @@ export class Network extends Module {
         `${architecture.name}: ${devices.length} devices (${names}) for ${towers} towers: give one, or one a tower`,
       );
     }
+    for (const [i, layer] of placed.entries()) this.check(architecture.name, layer, i === placed.length - 1);
     this.dropoutForm = dropoutForm;
     this.generator = new Generator(seed);
     this.layers = placed.map((layer) => {
@@ -94,6 +98,27 @@ export class Network extends Module {
         parts: this.devices.map((device, i) => buildPart(layer, device, this.merged ? null : i, draw)),
       };
     });
+  }
+
+  /** @throws {ArgumentError} for what these devices can't do. */
+  private check(name: string, { spec, reads, towers }: PlacedLayer, last: boolean): void {
+    const fail = (problem: string): never => {
+      throw new ArgumentError(`${name}: ${spec.name} ${problem}`);
+    };
+    const norms = spec.stages.flatMap((stage) => (stage.kind === 'norm' ? [stage.across] : []));
+    if (this.merged) {
+      // Groups: as many channels to as many kernels in each.
+      const groups = towers.filter((t) => t.kernels > 0 || (reads === 'own' && t.input[0] > 0));
+      const sizes = new Set(groups.map(({ kernels, input }) => `${input[0]} to ${kernels}`));
+      if (sizes.size > 1 && (reads === 'own' || norms.includes('tower'))) {
+        fail('keeps towers of different sizes apart: that needs a device for each tower');
+      }
+      return;
+    }
+    if (norms.includes('all')) fail('normalizes across all towers: that needs one device for all');
+    if (last && towers.some(({ kernels }, i) => (i === 0) !== kernels > 0)) {
+      fail('is the last layer: on several devices it must sit on the first tower alone');
+    }
   }
 
   /** Whether all towers sit on one device. */
@@ -136,11 +161,7 @@ export class Network extends Module {
     } finally {
       trace.layer = outer;
     }
-    const [logits, ...others] = parts;
-    if (!logits || others.some((x) => x)) {
-      throw new ArgumentError('forward: the last layer must sit on the first tower alone');
-    }
-    return logits;
+    return parts[0]!;
   }
 
   /** One layer on all devices. `borrowed` inputs are the caller's; others are let go as soon as they were read. */
@@ -153,7 +174,7 @@ export class Network extends Module {
     const present = inputs.filter((x) => x !== null);
     let read = inputs;
     if (placed.reads === 'all' && !this.merged) {
-      const readers = parts.flatMap((part) => (part ? [part.device] : []));
+      const readers = [...new Set(parts.flatMap((part) => (part ? [part.device] : [])))];
       const joined = await exchange(present, { devices: readers });
       read = parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
     }
@@ -216,12 +237,14 @@ export class Network extends Module {
         return reshape(localResponseNorm(towers, stage.options), x.shape);
       }
       case 'dropout': {
+        // Counted by their place among all kernels of the layer.
         const all = placed.towers.reduce((sum, tower) => sum + tower.kernels, 0);
-        const strides = x.shape.map((_, axis) => (axis === 0 ? all : 1));
+        const [n = 0, , ...map] = x.shape;
+        const place = { offset: part.start * sizeOf(map), strides: contiguousStrides([n, all, ...map]) };
         return dropout(x, stage.p, {
           training: draw !== null,
           form: this.dropoutForm,
-          draw: draw ? { ...draw, offset: part.start, strides } : undefined,
+          draw: draw ? { ...draw, ...place } : undefined,
         });
       }
     }
@@ -239,46 +262,41 @@ export class Network extends Module {
   /** Copies of what belongs to each parameter, towers joined by kernel; what is null on any tower is left out. */
   async read(belonging: Belonging): Promise<StateDict> {
     const state = new Map<string, HostTensor>();
-    for (const [name, parts] of this.joined()) {
-      const tensors = parts.map(belonging).filter((x) => x !== null);
-      if (tensors.length !== parts.length) continue;
-      const pieces = await Promise.all(tensors.map((x) => x.data()));
+    for (const [name, parts] of this.joined(belonging)) {
+      const pieces = await Promise.all(parts.map((x) => x.data()));
       state.set(name, { shape: joinedShape(parts), data: join(pieces) });
     }
     return state;
   }
 
   /**
-   * Overwrites what belongs to each parameter.
+   * Overwrites what belongs to each parameter; what is null on any tower must be left out of `state`, as `read` does.
    * @throws {ArgumentError} for names and shapes that don't fit; then nothing changed.
    */
   write(state: StateDict, belonging: Belonging): void {
-    const joined = this.joined();
-    checkState(
-      'loadStateDict',
-      new Map([...joined].map(([name, parts]) => [name, joinedShape(parts)])),
-      state,
-    );
+    const joined = this.joined(belonging);
+    const shapes = new Map([...joined].map(([name, parts]) => [name, joinedShape(parts)]));
+    checkState('loadStateDict', shapes, state);
     for (const [name, parts] of joined) {
+      const { data } = state.get(name)!;
       let start = 0;
       for (const x of parts) {
-        const target = belonging(x);
-        if (target) assign(target, state.get(name)!.data.subarray(start, start + x.size));
+        assign(x, data.subarray(start, start + x.size));
         start += x.size;
       }
     }
   }
 
-  private joined(): Map<string, Tensor[]> {
-    return new Map(
-      this.layers.flatMap(({ placed, parts }) => {
-        const present = parts.filter((part) => part !== null);
-        return [
-          [`${placed.spec.name}.weight`, present.map((part) => part.weight)],
-          [`${placed.spec.name}.bias`, present.map((part) => part.bias)],
-        ];
-      }),
-    );
+  private joined(belonging: Belonging): Map<string, Tensor[]> {
+    const joined = new Map<string, Tensor[]>();
+    for (const { placed, parts } of this.layers) {
+      const present = parts.filter((part) => part !== null);
+      for (const what of ['weight', 'bias'] as const) {
+        const tensors = present.map((part) => belonging(part[what])).filter((x) => x !== null);
+        if (tensors.length === present.length) joined.set(`${placed.spec.name}.${what}`, tensors);
+      }
+    }
+    return joined;
   }
 }
 
@@ -287,11 +305,6 @@ function buildPart(layer: PlacedLayer, device: Device, tower: number | null, dra
   const kernels = own.reduce((sum, t) => sum + t.kernels, 0);
   const first = own[0];
   if (!first || kernels === 0) return null;
-  if (tower === null && layer.reads === 'own' && own.some((t) => t.kernels !== first.kernels)) {
-    throw new ArgumentError(
-      `${layer.spec.name}: towers of different sizes that read their own can't share a device`,
-    );
-  }
   const shape = [kernels, ...first.weight.slice(1)];
   // A tower's weights are rows of the layer's, so they count on from the row they start at.
   const offset = first.start * sizeOf(shape.slice(1));

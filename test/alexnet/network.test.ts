@@ -1,0 +1,362 @@
+/**
+ * Networks built from tables: every table runs; towers on two devices and groups on one are the same network; what
+ * crosses is what the tables say; placements that can't be are errors.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Architecture, LayerSpec, Placement } from '../../src/alexnet/architecture.js';
+import { Network } from '../../src/alexnet/network.js';
+import * as tables from '../../src/alexnet/networks.js';
+import type { Device } from '../../src/core/device.js';
+import { ArgumentError } from '../../src/core/errors.js';
+import { ledger } from '../../src/core/ledger.js';
+import { trace } from '../../src/core/trace.js';
+import { SGD } from '../../src/nn/sgd.js';
+import { seededRandom } from '../backends/cpu/numbers.js';
+import { onDevice, randomHost, withDevices } from '../support/devices.js';
+import { assertLedger, assertSameNetwork, predict, trainingStep, withNetwork } from './towers.js';
+
+const random = seededRandom('networks');
+const two = [{ threads: 1 }, { threads: 1 }];
+const seed = 11;
+const small = { architecture: tables.small, placement: tables.smallTowers(), seed };
+
+test('networks of the small tables run forward and backward, on finite numbers', async () => {
+  await withDevices([{ threads: 2 }], async (device) => {
+    for (const [architecture, placement, dropoutForm] of [
+      [tables.small, tables.smallTowers(7), 'paper'],
+      [tables.small, tables.smallTowers(), 'inverted'],
+      [tables.cifar80sec, tables.place80sec(), 'paper'],
+      [tables.cifar18pct, tables.place18pct(20), 'paper'],
+    ] as const) {
+      const options = { architecture, placement, devices: [device], seed, dropoutForm };
+      await withNetwork(options, async (network) => {
+        const classes = Object.values(placement).at(-1)!.kernels[0]!;
+        const { logits, gradients } = await trainingStep(network, randomHost(random, [3, 3, 32, 32]));
+        assert.equal(logits.shape, [3, classes]);
+        assert.equal([...gradients.keys()], [...(await network.stateDict()).keys()]);
+        for (const { data } of [logits, ...gradients.values()]) assert.ok(data.every(Number.isFinite));
+      });
+      assert.is(device.memory().buffers, 0);
+    }
+  });
+});
+
+test('parameters are named by layer on one device, by layer and tower on two; initial biases as the table says', async () => {
+  await withDevices(two, async (first, second) => {
+    const paper: Architecture = {
+      ...tables.small,
+      layers: tables.small.layers.map((spec, i) => ({ ...spec, bias: i })),
+    };
+    await withNetwork({ ...small, architecture: paper, devices: [first] }, async (network) => {
+      assert.equal([...network.namedParameters().keys()].slice(0, 3), [
+        'conv1.weight',
+        'conv1.bias',
+        'conv2.weight',
+      ]);
+      assert.equal((await network.stateDict()).get('conv3.bias')?.data, new Float32Array(64).fill(2));
+    });
+    await withNetwork({ ...small, devices: [first, second] }, async (network) => {
+      const names = [...network.namedParameters().keys()];
+      assert.equal(names.slice(0, 3), ['conv1.0.weight', 'conv1.0.bias', 'conv1.1.weight']);
+      assert.equal(names.slice(-2), ['fc8.0.weight', 'fc8.0.bias']);
+      for (const [name, x] of network.namedParameters()) {
+        assert.is(x.device, name.split('.')[1] === '0' ? first : second);
+      }
+      const { shape, data } = (await network.stateDict()).get('conv3.weight')!;
+      assert.equal(shape, [64, 48, 3, 3]);
+      const std = Math.hypot(...data) / Math.sqrt(data.length);
+      assert.ok(Math.abs(std / 0.07 - 1) < 0.03, `conv3's deviation is ${std}, not 0.07`);
+    });
+  });
+});
+
+test('two devices and one agree in outputs and every gradient, dropout on and off', async () => {
+  await withDevices(two, async (first, second) => {
+    const images = randomHost(random, [5, 3, 32, 32]);
+    for (const dropoutForm of ['paper', 'inverted'] as const) {
+      await withNetwork({ ...small, dropoutForm, devices: [second] }, (one) =>
+        withNetwork({ ...small, dropoutForm, devices: [first, second] }, (other) =>
+          assertSameNetwork(one, other, images),
+        ),
+      );
+    }
+    assert.is(first.memory().buffers + second.memory().buffers, 0);
+  });
+});
+
+test('dropout drops afresh each step, and the generator set back gives the same masks again', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    await withNetwork({ ...small, devices: [device] }, async (network) => {
+      const images = randomHost(random, [2, 3, 32, 32]);
+      const { stream } = network.generator;
+      const first = await trainingStep(network, images);
+      assert.not.equal((await trainingStep(network, images)).logits, first.logits);
+      network.generator.stream = stream;
+      assert.equal(await trainingStep(network, images), first);
+      const after = network.generator.stream;
+      assert.equal(await predict(network, images), await predict(network, images));
+      assert.is(network.generator.stream, after, 'evaluation draws nothing');
+    });
+  });
+});
+
+test('the ledger of a training step shows the predicted crossings and nothing else', async () => {
+  await withDevices(two, async (first, second) => {
+    await withNetwork({ ...small, devices: [first, second] }, async (network) => {
+      const images = randomHost(random, [3, 3, 32, 32]);
+      ledger.clear();
+      trace.step = 17;
+      await trainingStep(network, images);
+      assertLedger(small.architecture, small.placement, 3);
+      assert.ok(ledger.rows.every(({ step }) => step === 17));
+      trace.step = 0;
+      ledger.clear();
+      await predict(network, images);
+      assert.equal([...new Set(ledger.rows.map(({ phase }) => phase))], ['forward']);
+      assert.is(ledger.rows.length, 7);
+    });
+    await withNetwork({ ...small, devices: [first, first] }, async (network) => {
+      assert.equal(network.devices, [first], 'the same device twice is one');
+      ledger.clear();
+      await trainingStep(network, randomHost(random, [3, 3, 32, 32]));
+      assert.is(ledger.rows.length, 0);
+    });
+  });
+});
+
+test('a state dict of two devices loads on one and back, bit for bit; velocities too', async () => {
+  await withDevices(two, async (first, second) => {
+    const apart = new Network({ ...small, devices: [first, second] });
+    const merged = new Network({ ...small, seed: 12, devices: [first] });
+    const state = await apart.stateDict();
+    assert.not.equal(await merged.stateDict(), state);
+    merged.loadStateDict(state);
+    assert.equal(await merged.stateDict(), state);
+    const again = new Network({ ...small, seed: 13, devices: [second, first] });
+    again.loadStateDict(await merged.stateDict());
+    assert.equal(await again.stateDict(), state);
+
+    const optimizers = [apart, merged].map((network) => new SGD([{ params: network.parameters() }]));
+    const [one, other] = optimizers;
+    const velocities = new Map(
+      [...state].map(([name, { shape, data }]) => [name, { shape, data: data.map((x) => x * 3) }]),
+    );
+    apart.write(velocities, (x) => one!.velocityOf(x));
+    const read = await apart.read((x) => one!.velocityOf(x));
+    merged.write(read, (x) => other!.velocityOf(x));
+    assert.equal(await merged.read((x) => other!.velocityOf(x)), velocities);
+    assert.equal(await apart.stateDict(), state);
+    assert.is((await apart.read((x) => x.grad)).size, 0, 'what is null is left out');
+  });
+});
+
+test('a state dict that does not fit is refused with every problem, and nothing changes', async () => {
+  await withDevices(two, async (first, second) => {
+    const network = new Network({ ...small, devices: [first, second] });
+    const before = await network.stateDict();
+    const other = new Network({ ...small, placement: tables.smallTowers(12), seed: 1, devices: [first] });
+    const state = new Map(await other.stateDict());
+    state.delete('conv1.bias');
+    assert.throws(
+      () => network.loadStateDict(state),
+      (error: unknown) =>
+        error instanceof ArgumentError &&
+        error.message ===
+          'loadStateDict: conv1.bias is missing; fc8.weight is 12x128, expected 10x128; fc8.bias is 12, expected 10',
+    );
+    assert.equal(await network.stateDict(), before);
+  });
+});
+
+/** `small` with layers that read their own maps only, up to the last. */
+const silent: Placement = Object.fromEntries(
+  Object.entries(tables.smallTowers()).map(([name, place]) => {
+    return [name, name === 'conv1' || name === 'fc8' ? place : { ...place, reads: 'own' as const }];
+  }),
+);
+
+test('towers that never communicate before the last layer are the same on one device and on two', async () => {
+  await withDevices(two, async (first, second) => {
+    const options = { ...small, placement: silent };
+    await withNetwork({ ...options, devices: [first] }, (one) =>
+      withNetwork({ ...options, devices: [first, second] }, async (other) => {
+        assert.equal((await one.stateDict()).get('fc7.weight')?.shape, [128, 64]);
+        await assertSameNetwork(one, other, randomHost(random, [4, 3, 32, 32]));
+        ledger.clear();
+        await trainingStep(other, randomHost(random, [4, 3, 32, 32]));
+        assertLedger(small.architecture, silent, 4);
+        assert.equal([...new Set(ledger.rows.map(({ layer }) => layer))], ['fc8']);
+      }),
+    );
+  });
+});
+
+/** Two convolutions with every kind of stage, and an output. */
+const stages: readonly LayerSpec[] = [
+  {
+    name: 'a',
+    conv: { kernel: 3, stride: 2, padding: [0, 1, 2, 1] },
+    stages: [
+      { kind: 'tanh' },
+      { kind: 'norm', across: 'tower', options: { size: 3, alpha: 0.5 } },
+      { kind: 'dropout', p: 0.25 },
+    ],
+    std: 0.3,
+    bias: 0.1,
+  },
+  {
+    name: 'b',
+    conv: { kernel: 2 },
+    stages: [
+      { kind: 'absTanh' },
+      { kind: 'pool', mode: 'avg', kernel: 2, stride: 1, ceilMode: false },
+      { kind: 'norm', across: 'pixels', options: { size: 3, alpha: 0.5 } },
+    ],
+    std: 0.3,
+    bias: 0,
+  },
+  { name: 'c', stages: [], std: 0.3, bias: 0 },
+];
+const mixed: Architecture = { name: 'mixed', channels: 2, size: 9, layers: stages };
+const place = (a: number[], b: number[], reads: 'own' | 'all', c: number[] = [3, 0, 0]): Placement => ({
+  a: { kernels: a, reads: 'image' },
+  b: { kernels: b, reads },
+  c: { kernels: c, reads: 'all' },
+});
+
+test('every stage, dropout of maps among them, is the same on one device, two and three', async () => {
+  await withDevices([...two, { threads: 1 }], async (first, second, third) => {
+    const options = { architecture: mixed, seed };
+    const images = randomHost(random, [3, 2, 9, 9]);
+    const pairs: [Placement, Device[][]][] = [
+      [place([4, 4, 4], [2, 2, 2], 'own'), [[first], [first, second, third], [second, second, third]]],
+      [place([4, 4, 4], [2, 1, 5], 'all'), [[first], [first, second, third], [second, third, second]]],
+      [place([4, 4, 4], [2, 0, 5], 'all'), [[first], [first, second, third]]],
+      [place([4, 0, 4], [2, 0, 2], 'own'), [[first], [first, second, third]]],
+      [
+        place([4, 3], [2, 5], 'own', [3, 0]),
+        [
+          [first, second],
+          [second, first],
+        ],
+      ],
+    ];
+    for (const [placement, [devices = [], ...others]] of pairs) {
+      for (const other of others) {
+        await withNetwork({ ...options, placement, devices }, (one) =>
+          withNetwork({ ...options, placement, devices: other }, (several) =>
+            assertSameNetwork(one, several, images),
+          ),
+        );
+        for (const device of [first, second, third]) assert.is(device.memory().buffers, 0);
+      }
+    }
+  });
+});
+
+test('placements that can not be on the given devices are errors when the network is built', async () => {
+  await withDevices([...two, { threads: 1 }], async (first, second, third) => {
+    const refused = (
+      options: { architecture?: Architecture; placement: Placement },
+      devices: Device[],
+      message: RegExp,
+    ): void => {
+      const before = first.memory().buffers;
+      assert.throws(
+        () => new Network({ architecture: mixed, seed, devices, ...options }),
+        (error: unknown) => error instanceof ArgumentError && message.test(error.message),
+        String(message),
+      );
+      assert.is(first.memory().buffers, before, 'nothing was allocated');
+    };
+    const even = place([4, 4], [2, 2], 'own', [3, 0]);
+    refused({ placement: even }, [], /0 devices \(\) for 2 towers: give one, or one a tower/);
+    refused({ placement: even }, [first, second, third], /3 devices \(cpu:0, cpu:1, cpu:2\) for 2 towers/);
+    refused({ placement: place([8], [4], 'own', [3]) }, [first, second], /2 devices .* for 1 towers/);
+    refused(
+      { placement: place([4, 4], [2, 3], 'own', [3, 0]) },
+      [first],
+      /b keeps towers of different sizes apart/,
+    );
+    refused(
+      { placement: place([4, 4], [2, 0], 'own', [3, 0]) },
+      [first],
+      /b keeps towers of different sizes apart/,
+    );
+    refused(
+      { placement: place([4, 6], [2, 2], 'all', [3, 0]) },
+      [first],
+      /a keeps towers of different sizes apart/,
+    );
+    for (const last of [
+      [0, 3],
+      [2, 1],
+    ]) {
+      refused(
+        { placement: place([4, 4], [2, 2], 'own', last) },
+        [first, second],
+        /c is the last layer: .* first tower alone/,
+      );
+    }
+    const across: Architecture = {
+      ...mixed,
+      layers: [{ ...stages[0]!, stages: [{ kind: 'norm', across: 'all', options: {} }] }, ...stages.slice(1)],
+    };
+    refused(
+      { architecture: across, placement: even },
+      [first, second],
+      /a normalizes across all towers: that needs one device/,
+    );
+  });
+});
+
+test("a norm across all towers sees its neighbours' maps; one in the tower does not", async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const images = randomHost(random, [2, 2, 9, 9]);
+    const options = { size: 5, alpha: 0.5 };
+    const outputs: number[][] = [];
+    for (const [across, kernels] of [
+      ['all', [4, 4]],
+      ['tower', [4, 4]],
+      ['tower', [8]],
+    ] as const) {
+      const [first, ...others] = stages;
+      const layers = [
+        { ...first!, stages: [{ kind: 'norm' as const, across, options }] },
+        ...others.slice(1),
+      ];
+      const placement: Placement = {
+        a: { kernels, reads: 'image' },
+        c: { kernels: kernels.map((_, i) => (i === 0 ? 3 : 0)), reads: 'all' },
+      };
+      await withNetwork(
+        { architecture: { ...mixed, layers }, placement, devices: [device], seed },
+        async (network) => {
+          outputs.push([...(await predict(network, images)).data]);
+        },
+      );
+    }
+    const [all, tower, single] = outputs;
+    assert.equal(all, single, 'two towers seen as one');
+    assert.not.equal(all, tower);
+  });
+});
+
+test('images must be given on each device, in order', async () => {
+  await withDevices(two, async (first, second) => {
+    const network = new Network({ ...small, devices: [first, second] });
+    const images = randomHost(random, [1, 3, 32, 32]);
+    const [a, b] = [onDevice(images, first), onDevice(images, second)];
+    for (const wrong of [[a], [b, a], [a, a], [a, b, a]]) {
+      let message = '';
+      await network.forward(wrong).catch((error: unknown) => {
+        message = String(error);
+      });
+      assert.match(message, /forward: expected the images on each of cpu:0, cpu:1, in this order/);
+    }
+    assert.is(trace.layer, '');
+  });
+});
+
+test.run();
