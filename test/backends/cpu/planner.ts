@@ -19,6 +19,19 @@ const guard = 64;
 const guardByte = 0xa5;
 const firstBlock = 4096;
 
+const modules = new Map<string, WebAssembly.Module>();
+
+/** The compiled module, emitted once for all planners. */
+function compiled(module: KernelModule, features: Features): WebAssembly.Module {
+  const key = `${module.key} relaxed ${features.relaxed}`;
+  let result = modules.get(key);
+  if (result === undefined) {
+    result = new WebAssembly.Module(module.emit(features));
+    modules.set(key, result);
+  }
+  return result;
+}
+
 /** Runs plans' commands as soon as they are enqueued. */
 export class TestPlanner implements Planner {
   private readonly memory: WebAssembly.Memory;
@@ -40,8 +53,7 @@ export class TestPlanner implements Planner {
   run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
     let instance = this.instances.get(module.key);
     if (instance === undefined) {
-      const compiled = new WebAssembly.Module(module.emit(this.features));
-      instance = new WebAssembly.Instance(compiled, { env: { memory: this.memory } });
+      instance = new WebAssembly.Instance(compiled(module, this.features), { env: { memory: this.memory } });
       this.instances.set(module.key, instance);
     }
     new Int32Array(this.memory.buffer).set(words);
