@@ -45,7 +45,8 @@ export function pool2d(recorder: Recorder, args: Kernels['pool2d']): void {
   recorder.dispatch({
     key: `pool2d ${mode} ${args.countIncludePad}`,
     functions: () => mathFunctions('f32', ['isNan']),
-    body: () => `let ox = index % u.OW; let oy = index / u.OW % u.OH; let plane = index / (u.OW * u.OH);
+    body: () => `let line = index / u.OW; let ox = index - line * u.OW;
+let plane = line / u.OH; let oy = line - plane * u.OH;
 ${windowStatements(args)}
 let start = u.xAt + plane * u.H * u.W;
 var sum = 0.0; var largest = u.lowest; var place = y0 * u.W + x0;
@@ -71,12 +72,12 @@ export function pool2dGrad(recorder: Recorder, args: Kernels['pool2dGrad']): voi
   recorder.dispatch({
     key: `pool2dGrad ${args.mode} ${args.countIncludePad}`,
     // The windows holding row y are those oy with oy * sv - top in (y - kh, y].
-    body: () => `let x = index % u.W; let y = index / u.W % u.H; let plane = index / (u.W * u.H);
+    body: () => `let line = index / u.W; let x = index - line * u.W;
+let plane = line / u.H; let y = line - plane * u.H;
 let lastY = min(u.OH - 1, (y + u.top) / u.sv); let lastX = min(u.OW - 1, (x + u.left) / u.sh);
-let beginY = max(0, (y + u.top - u.kh + u.sv) / u.sv); let beginX = max(0, (x + u.left - u.kw + u.sh) / u.sh);
 var sum = 0.0;
-for (var oy = select(beginY, 0, y + u.top < u.kh); oy <= lastY; oy++) {
-  for (var ox = select(beginX, 0, x + u.left < u.kw); ox <= lastX; ox++) {
+for (var oy = lastY; oy >= 0 && oy * u.sv - u.top > y - u.kh; oy--) {
+  for (var ox = lastX; ox >= 0 && ox * u.sh - u.left > x - u.kw; ox--) {
     let source = (plane * u.OH + oy) * u.OW + ox;
     ${
       indices

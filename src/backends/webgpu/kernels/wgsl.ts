@@ -114,18 +114,20 @@ export function mathFunctions(T: FloatType, names: Iterable<MathName>): string {
 }
 
 /**
- * Statements that split `from` into indices `${prefix}0`, ... over the sizes `u.${sizes}0`, ... (row-major;
- * destroys nothing). The first index takes what is left.
+ * Statements that split `from` into indices `${prefix}0`, ... over the sizes `u.${sizes}0`, ... (row-major). The
+ * first takes what is left. One division for each axis: they are dear, on software adapters above all.
  */
 export function splitIndex(from: string, prefix: string, sizes: string, rank: number): string {
-  if (rank === 0) return '';
-  const lines = [`var ${prefix}Rest = ${from};`];
+  const lines: string[] = [];
+  let rest = from;
   for (let axis = rank - 1; axis > 0; axis--) {
+    const [size, quotient] = [`u.${sizes}${axis}`, `${prefix}Rest${axis}`];
     lines.push(
-      `let ${prefix}${axis} = ${prefix}Rest % u.${sizes}${axis}; ${prefix}Rest /= u.${sizes}${axis};`,
+      `let ${quotient} = ${rest} / ${size}; let ${prefix}${axis} = ${rest} - ${quotient} * ${size};`,
     );
+    rest = quotient;
   }
-  lines.push(`let ${prefix}0 = ${prefix}Rest;`);
+  if (rank > 0) lines.push(`let ${prefix}0 = ${rest};`);
   return lines.join('\n');
 }
 
