@@ -1,0 +1,207 @@
+/**
+ * The train command end to end, as child processes: what it writes, that runs interrupted or killed go on bit for
+ * bit, and what it says to mistakes.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encode } from 'fast-png';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeSafetensors } from '../../src/nn/index.js';
+
+const script = fileURLToPath(new URL('../../src/alexnet/cli/train.js', import.meta.url));
+const test = suite('train');
+let folder = '';
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tandem-train-'));
+  for (const [part, count] of [
+    ['train', 30],
+    ['val', 10],
+  ] as const) {
+    for (const [label, name] of ['bars', 'noise', 'plain'].entries()) {
+      await mkdir(join(folder, 'images', part, name), { recursive: true });
+      for (let i = 0; i < count; i++)
+        await writeFile(join(folder, 'images', part, name, `${i}.png`), picture(label, i));
+    }
+  }
+  await writeFile(join(folder, 'images', 'train', 'bars', 'broken.jpg'), 'no picture');
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+/** A 32x32 PNG: bars, noise, or one colour. */
+function picture(label: number, i: number): Uint8Array {
+  const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, at) => {
+    const x = Math.floor(at / 3) % 32;
+    if (label === 0) return (x + i) % 8 < 4 ? 220 : 30;
+    return label === 1 ? (at * 2654435761 * (i + 1)) >>> 24 : 10 + 7 * i;
+  });
+  return encode({ width: 32, height: 32, data, channels: 3, depth: 8 });
+}
+
+interface Ended {
+  code: number | null;
+  output: string;
+}
+
+/** Starts the command; `watch` sees the output so far each time it grows. */
+function train(
+  args: string[],
+  watch: (output: string, child: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const grow = (chunk: Buffer): void => {
+    output += chunk.toString();
+    watch(output, child);
+  };
+  child.stdout.on('data', grow);
+  child.stderr.on('data', grow);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+}
+
+const tiny = ['--data', 'images', '--epochs', '3', '--batch', '10', '--seed', '7'];
+
+async function logOf(out: string): Promise<Record<string, number>[]> {
+  const text = await readFile(join(folder, out, 'log.jsonl'), 'utf8');
+  return text
+    .trim()
+    .split('\n')
+    .map((line): Record<string, number> => JSON.parse(line));
+}
+
+/** What must be equal in two runs: all of a log line but the timings. */
+function results(lines: Record<string, number>[]): unknown[] {
+  return lines.map(({ imagesPerSecond: _, seconds: __, ...rest }) => rest);
+}
+
+async function sameRun(a: string, b: string): Promise<void> {
+  assert.equal(results(await logOf(a)), results(await logOf(b)));
+  for (const file of ['last.safetensors', 'best.safetensors']) {
+    const [left, right] = await Promise.all([a, b].map((out) => readFile(join(folder, out, file))));
+    assert.ok(left!.equals(right!), `${file} of ${a} and ${b} differ`);
+  }
+}
+
+test('trains on two devices and writes log and checkpoints', async () => {
+  const { code, output } = await train([...tiny, '--out', 'whole']);
+  assert.is(code, 0, output);
+  assert.match(output, /cpu:0 .*cpu:1 /);
+  assert.match(output, /1 unreadable image .*broken\.jpg/);
+  const lines = await logOf('whole');
+  assert.equal(
+    lines.map(({ epoch }) => epoch),
+    [1, 2, 3],
+  );
+  for (const line of lines) {
+    assert.ok(line.trainLoss! > 0 && Number.isFinite(line.trainLoss));
+    for (const error of [line.trainError!, line.valError!]) assert.ok(error >= 0 && error <= 1);
+    assert.ok(line.imagesPerSecond! > 0 && line.seconds! > 0 && line.learningRate! > 0);
+  }
+  const { tensors } = decodeSafetensors(await readFile(join(folder, 'whole', 'last.safetensors')), 'last');
+  assert.equal(tensors.get('conv2.weight')?.shape, [48, 12, 5, 5]);
+  assert.equal(tensors.get('velocity.conv2.weight')?.shape, [48, 12, 5, 5]);
+});
+
+test('with no data it draws its own', async () => {
+  const { code, output } = await train(['--limit', '100', '--epochs', '1', '--out', 'drawn']);
+  assert.is(code, 0, output);
+  assert.match(output, /synthetic .*100 training/);
+  assert.is((await logOf('drawn')).length, 1);
+});
+
+test('interrupted in the middle of an epoch, it saves and goes on bit for bit', async () => {
+  let asked = false;
+  const first = await train([...tiny, '--out', 'interrupted'], (output, child) => {
+    if (!asked && /epoch 1\/3 {2}loss/.test(output)) {
+      asked = true;
+      child.kill('SIGINT');
+    }
+  });
+  assert.is(first.code, 130, first.output);
+  assert.match(first.output, /--resume interrupted/);
+  const second = await train(['--resume', 'interrupted']);
+  assert.is(second.code, 0, second.output);
+  await sameRun('whole', 'interrupted');
+});
+
+test('killed outright, it goes on from the last epoch bit for bit', async () => {
+  const first = await train([...tiny, '--out', 'killed'], (output, child) => {
+    if (/epoch 2\/3 {2}loss/.test(output)) child.kill('SIGKILL');
+  });
+  assert.is(first.code, null, first.output);
+  const second = await train(['--resume', 'killed']);
+  assert.is(second.code, 0, second.output);
+  await sameRun('whole', 'killed');
+});
+
+test('gives the same results for another number of threads', async () => {
+  const { code, output } = await train([...tiny, '--out', 'threads', '--threads', '2']);
+  assert.is(code, 0, output);
+  await sameRun('whole', 'threads');
+});
+
+test('--help lists every option and network', async () => {
+  const { code, output } = await train(['--help']);
+  assert.is(code, 0);
+  for (const word of [
+    '--data',
+    '--net',
+    '--device',
+    '--threads',
+    '--epochs',
+    '--batch',
+    '--learning-rate',
+    '--schedule',
+    '--seed',
+    '--limit',
+    '--out',
+    '--resume',
+    '80sec',
+    '18pct',
+    'alexnet',
+  ]) {
+    assert.ok(output.includes(word), word);
+  }
+});
+
+test('mistakes are one clear line and exit code 1', async () => {
+  await mkdir(join(folder, 'empty'));
+  await writeFile(join(folder, 'text.safetensors'), 'not a checkpoint at all');
+  const cases: [string[], RegExp][] = [
+    [['--data', 'nowhere'], /nowhere/],
+    [['--data', 'empty'], /empty/],
+    [['--nonsense'], /unknown option '--nonsense'/],
+    [['--net', 'lenet'], /--net lenet.*small/],
+    [['--device', 'gpu:0'], /gpu:0.*cpu:0/s],
+    [['--epochs', '0'], /--epochs.*whole number from 1/s],
+    [['--device', 'cpu:0,cpu:1,cpu:2'], /3 devices.*2 towers/],
+    [['--resume', 'nowhere'], /nowhere.*no such file/],
+    [['--resume', 'empty'], /empty.*nothing to resume/],
+    [['--resume', 'text.safetensors'], /text\.safetensors.*not a whole safetensors file/],
+    [['--resume', 'whole', '--batch', '5'], /--batch can't be changed/],
+    [['--out', 'whole'], /whole.*--resume/],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, output } = await train(args);
+    assert.is(code, 1, `${args.join(' ')}: ${output}`);
+    assert.match(output, expected, args.join(' '));
+    assert.not.match(output, /\n\s+at /, `${args.join(' ')} printed a stack trace`);
+  }
+});
+
+test('a checkpoint cut short is refused and names itself', async () => {
+  assert.ok(existsSync(join(folder, 'killed', 'last.safetensors')));
+  await truncate(join(folder, 'killed', 'last.safetensors'), 100_000);
+  const { code, output } = await train(['--resume', 'killed']);
+  assert.is(code, 1);
+  assert.match(output, /last\.safetensors.*not a whole safetensors file/);
+});
+
+test.run();
