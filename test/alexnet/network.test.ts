@@ -1,15 +1,17 @@
 /**
  * Networks built from tables: every table runs; towers on two devices and groups on one are the same network; what
- * crosses is what the tables say; placements that can't be are errors.
+ * crosses is what the tables say.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Architecture, LayerSpec, Placement } from '../../src/alexnet/architecture.js';
+import type { Architecture } from '../../src/alexnet/architecture.js';
 import { Network } from '../../src/alexnet/network.js';
 import * as tables from '../../src/alexnet/networks.js';
-import type { Device } from '../../src/core/device.js';
 import { ArgumentError } from '../../src/core/errors.js';
 import { ledger } from '../../src/core/ledger.js';
+import { crossEntropy } from '../../src/core/ops/loss.js';
+import { scope } from '../../src/core/scope.js';
+import { Tensor } from '../../src/core/tensor.js';
 import { trace } from '../../src/core/trace.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
@@ -125,6 +127,39 @@ test('the ledger of a training step shows the predicted crossings and nothing el
   });
 });
 
+test('training on two devices is the same bits for any threads, and live bytes stay flat', async () => {
+  const images = randomHost(random, [9, 3, 32, 32]);
+  const states: unknown[] = [];
+  for (const [threads, others] of [
+    [1, 1],
+    [2, 3],
+  ] as const) {
+    await withDevices([{ threads }, { threads: others }], async (...devices) => {
+      await withNetwork({ ...small, devices }, async (network) => {
+        const sgd = new SGD([{ params: network.parameters() }]);
+        const live: string[] = [];
+        for (let step = 0; step < 5; step++) {
+          await scope(async () => {
+            const logits = await network.forward(devices.map((device) => onDevice(images, device)));
+            const labels = Tensor.from('labels', devices[0]!, Int32Array.from({ length: 9 }), [9]);
+            const loss = crossEntropy(logits, labels);
+            sgd.zeroGrad();
+            await loss.backward();
+            sgd.step();
+          });
+          const memory = devices.map((device) => device.memory());
+          live.push(memory.map((m) => `${m.live} bytes in ${m.buffers} buffers, peak ${m.peak}`).join('; '));
+        }
+        assert.is(new Set(live.slice(1)).size, 1, live.join('\n'));
+        states.push(await network.stateDict());
+        sgd.dispose();
+      });
+      for (const device of devices) assert.is(device.memory().live, 0);
+    });
+  }
+  assert.equal(states[1], states[0]);
+});
+
 test('a state dict of two devices loads on one and back, bit for bit; velocities too', async () => {
   await withDevices(two, async (first, second) => {
     const apart = new Network({ ...small, devices: [first, second] });
@@ -166,180 +201,6 @@ test('a state dict that does not fit is refused with every problem, and nothing 
           'loadStateDict: conv1.bias is missing; fc8.weight is 12x128, expected 10x128; fc8.bias is 12, expected 10',
     );
     assert.equal(await network.stateDict(), before);
-  });
-});
-
-/** `small` with layers that read their own maps only, up to the last. */
-const silent: Placement = Object.fromEntries(
-  Object.entries(tables.smallTowers()).map(([name, place]) => {
-    return [name, name === 'conv1' || name === 'fc8' ? place : { ...place, reads: 'own' as const }];
-  }),
-);
-
-test('towers that never communicate before the last layer are the same on one device and on two', async () => {
-  await withDevices(two, async (first, second) => {
-    const options = { ...small, placement: silent };
-    await withNetwork({ ...options, devices: [first] }, (one) =>
-      withNetwork({ ...options, devices: [first, second] }, async (other) => {
-        assert.equal((await one.stateDict()).get('fc7.weight')?.shape, [128, 64]);
-        await assertSameNetwork(one, other, randomHost(random, [4, 3, 32, 32]));
-        ledger.clear();
-        await trainingStep(other, randomHost(random, [4, 3, 32, 32]));
-        assertLedger(small.architecture, silent, 4);
-        assert.equal([...new Set(ledger.rows.map(({ layer }) => layer))], ['fc8']);
-      }),
-    );
-  });
-});
-
-/** Two convolutions with every kind of stage, and an output. */
-const stages: readonly LayerSpec[] = [
-  {
-    name: 'a',
-    conv: { kernel: 3, stride: 2, padding: [0, 1, 2, 1] },
-    stages: [
-      { kind: 'tanh' },
-      { kind: 'norm', across: 'tower', options: { size: 3, alpha: 0.5 } },
-      { kind: 'dropout', p: 0.25 },
-    ],
-    std: 0.3,
-    bias: 0.1,
-  },
-  {
-    name: 'b',
-    conv: { kernel: 2 },
-    stages: [
-      { kind: 'absTanh' },
-      { kind: 'pool', mode: 'avg', kernel: 2, stride: 1, ceilMode: false },
-      { kind: 'norm', across: 'pixels', options: { size: 3, alpha: 0.5 } },
-    ],
-    std: 0.3,
-    bias: 0,
-  },
-  { name: 'c', stages: [], std: 0.3, bias: 0 },
-];
-const mixed: Architecture = { name: 'mixed', channels: 2, size: 9, layers: stages };
-const place = (a: number[], b: number[], reads: 'own' | 'all', c: number[] = [3, 0, 0]): Placement => ({
-  a: { kernels: a, reads: 'image' },
-  b: { kernels: b, reads },
-  c: { kernels: c, reads: 'all' },
-});
-
-test('every stage, dropout of maps among them, is the same on one device, two and three', async () => {
-  await withDevices([...two, { threads: 1 }], async (first, second, third) => {
-    const options = { architecture: mixed, seed };
-    const images = randomHost(random, [3, 2, 9, 9]);
-    const pairs: [Placement, Device[][]][] = [
-      [place([4, 4, 4], [2, 2, 2], 'own'), [[first], [first, second, third], [second, second, third]]],
-      [place([4, 4, 4], [2, 1, 5], 'all'), [[first], [first, second, third], [second, third, second]]],
-      [place([4, 4, 4], [2, 0, 5], 'all'), [[first], [first, second, third]]],
-      [place([4, 0, 4], [2, 0, 2], 'own'), [[first], [first, second, third]]],
-      [
-        place([4, 3], [2, 5], 'own', [3, 0]),
-        [
-          [first, second],
-          [second, first],
-        ],
-      ],
-    ];
-    for (const [placement, [devices = [], ...others]] of pairs) {
-      for (const other of others) {
-        await withNetwork({ ...options, placement, devices }, (one) =>
-          withNetwork({ ...options, placement, devices: other }, (several) =>
-            assertSameNetwork(one, several, images),
-          ),
-        );
-        for (const device of [first, second, third]) assert.is(device.memory().buffers, 0);
-      }
-    }
-  });
-});
-
-test('placements that can not be on the given devices are errors when the network is built', async () => {
-  await withDevices([...two, { threads: 1 }], async (first, second, third) => {
-    const refused = (
-      options: { architecture?: Architecture; placement: Placement },
-      devices: Device[],
-      message: RegExp,
-    ): void => {
-      const before = first.memory().buffers;
-      assert.throws(
-        () => new Network({ architecture: mixed, seed, devices, ...options }),
-        (error: unknown) => error instanceof ArgumentError && message.test(error.message),
-        String(message),
-      );
-      assert.is(first.memory().buffers, before, 'nothing was allocated');
-    };
-    const even = place([4, 4], [2, 2], 'own', [3, 0]);
-    refused({ placement: even }, [], /0 devices \(\) for 2 towers: give one, or one a tower/);
-    refused({ placement: even }, [first, second, third], /3 devices \(cpu:0, cpu:1, cpu:2\) for 2 towers/);
-    refused({ placement: place([8], [4], 'own', [3]) }, [first, second], /2 devices .* for 1 towers/);
-    refused(
-      { placement: place([4, 4], [2, 3], 'own', [3, 0]) },
-      [first],
-      /b keeps towers of different sizes apart/,
-    );
-    refused(
-      { placement: place([4, 4], [2, 0], 'own', [3, 0]) },
-      [first],
-      /b keeps towers of different sizes apart/,
-    );
-    refused(
-      { placement: place([4, 6], [2, 2], 'all', [3, 0]) },
-      [first],
-      /a keeps towers of different sizes apart/,
-    );
-    for (const last of [
-      [0, 3],
-      [2, 1],
-    ]) {
-      refused(
-        { placement: place([4, 4], [2, 2], 'own', last) },
-        [first, second],
-        /c is the last layer: .* first tower alone/,
-      );
-    }
-    const across: Architecture = {
-      ...mixed,
-      layers: [{ ...stages[0]!, stages: [{ kind: 'norm', across: 'all', options: {} }] }, ...stages.slice(1)],
-    };
-    refused(
-      { architecture: across, placement: even },
-      [first, second],
-      /a normalizes across all towers: that needs one device/,
-    );
-  });
-});
-
-test("a norm across all towers sees its neighbours' maps; one in the tower does not", async () => {
-  await withDevices([{ threads: 1 }], async (device) => {
-    const images = randomHost(random, [2, 2, 9, 9]);
-    const options = { size: 5, alpha: 0.5 };
-    const outputs: number[][] = [];
-    for (const [across, kernels] of [
-      ['all', [4, 4]],
-      ['tower', [4, 4]],
-      ['tower', [8]],
-    ] as const) {
-      const [first, ...others] = stages;
-      const layers = [
-        { ...first!, stages: [{ kind: 'norm' as const, across, options }] },
-        ...others.slice(1),
-      ];
-      const placement: Placement = {
-        a: { kernels, reads: 'image' },
-        c: { kernels: kernels.map((_, i) => (i === 0 ? 3 : 0)), reads: 'all' },
-      };
-      await withNetwork(
-        { architecture: { ...mixed, layers }, placement, devices: [device], seed },
-        async (network) => {
-          outputs.push([...(await predict(network, images)).data]);
-        },
-      );
-    }
-    const [all, tower, single] = outputs;
-    assert.equal(all, single, 'two towers seen as one');
-    assert.not.equal(all, tower);
   });
 });
 
