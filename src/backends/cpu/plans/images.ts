@@ -4,7 +4,7 @@
 import type { Shape, View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
 import { padModule, padWords } from '../wasm/pad.js';
-import { chunkBytes } from './product.js';
+import { chunkBytes, isSmallCopy } from './product.js';
 
 /** Most pixels whose offsets a table holds. */
 const tablePixels = 1 << 16;
@@ -50,7 +50,7 @@ export function framed(
   const { top, left, height: paddedHeight, width: paddedWidth } = frame;
   const units = count * channels;
   const words = { from, to, units, height, width, top, left, paddedHeight, paddedWidth };
-  planner.run(padModule, 'pad', padWords.encode(words));
+  planner.run(padModule, 'pad', padWords.encode(words), isSmallCopy((count * frame.copyBytes) / 4));
   return to;
 }
 

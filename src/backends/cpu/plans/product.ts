@@ -15,8 +15,10 @@ export function isSmall(multiplyAdds: number): boolean {
   return multiplyAdds < 1 << 18;
 }
 
-/** Multiply-adds in the time that a number takes to be packed. */
-const packingCost = 16;
+/** Whether copying so many numbers takes less time than that: each takes as long as about 16 multiply-adds. */
+export function isSmallCopy(numbers: number): boolean {
+  return isSmall(16 * numbers);
+}
 
 /** A product with operands found by strides. */
 export const strided = gemmModule('strided');
@@ -54,7 +56,7 @@ export function runPack(
     ...size,
     ...panelsOf(size.rows, planner.features),
   });
-  planner.run(module, 'pack', words, isSmall(size.groups * size.rows * size.depth * packingCost));
+  planner.run(module, 'pack', words, isSmallCopy(size.groups * size.rows * size.depth));
 }
 
 /** A product of a packed a: see `gemmWords`. */
