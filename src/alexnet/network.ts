@@ -20,7 +20,7 @@ import { type Draw, Generator } from '../core/random.js';
 import { scope } from '../core/scope.js';
 import { contiguousStrides, sizeOf, type TypedArray } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
-import { trace } from '../core/trace.js';
+import { inLayer } from '../core/trace.js';
 import { constant, normal } from '../nn/init.js';
 import { assign, checkState, type HostTensor, Module, parameter, type StateDict } from '../nn/module.js';
 import {
@@ -143,55 +143,71 @@ export class Network extends Module {
    * @param images `[N, C, H, W]`, one for each device
    */
   async forward(images: readonly Tensor[]): Promise<Tensor> {
+    const hidden = await this.features(images);
+    const scores = this.classify(hidden);
+    if (hidden !== images[0]) hidden.dispose();
+    return scores;
+  }
+
+  /**
+   * What the last layer reads: the hidden layer before it, joined where it reads all towers (fc7's `[N, 4096]` of
+   * AlexNet), on the device that holds the last layer.
+   * @param images `[N, C, H, W]`, one for each device
+   */
+  async features(images: readonly Tensor[]): Promise<Tensor> {
     if (images.length !== this.devices.length || images.some((x, i) => x.device !== this.devices[i])) {
       const names = this.devices.map((device) => device.name).join(', ');
       throw new ArgumentError(`forward: expected the images on each of ${names}, in this order`);
     }
-    let parts: (Tensor | null)[] = [...images];
-    const outer = trace.layer;
-    try {
-      for (const layer of this.layers) {
-        trace.layer = layer.placed.spec.name;
-        parts = await this.advance(
-          layer,
-          parts,
-          parts.every((x, i) => x === images[i]),
-        );
-      }
-    } finally {
-      trace.layer = outer;
+    const last = this.layers.at(-1)!;
+    let parts: readonly (Tensor | null)[] = images;
+    // Inputs are the caller's; others are let go as soon as they were read.
+    const dispose = (inputs: readonly (Tensor | null)[], but: readonly (Tensor | null)[]): void => {
+      if (inputs !== images) for (const x of inputs) if (!but.includes(x)) x?.dispose();
+    };
+    for (const layer of this.layers) {
+      parts = await inLayer(layer.placed.spec.name, async () => {
+        const read = await this.gather(layer, parts);
+        const outputs = layer === last ? read.slice(0, 1) : this.compute(layer, read);
+        dispose(parts, outputs);
+        if (read !== parts) dispose(read, outputs);
+        return outputs;
+      });
     }
     return parts[0]!;
   }
 
-  /** One layer on all devices. `borrowed` inputs are the caller's; others are let go as soon as they were read. */
-  private async advance(
-    layer: BuiltLayer,
+  /** The last layer's output for what `features` gave. */
+  classify(hidden: Tensor): Tensor {
+    const last = this.layers.at(-1)!;
+    return inLayer(last.placed.spec.name, () => this.compute(last, [hidden])[0]!);
+  }
+
+  /** What a layer reads on each device: its inputs, or what all towers exchanged. */
+  private async gather(
+    { placed, parts }: BuiltLayer,
     inputs: readonly (Tensor | null)[],
-    borrowed: boolean,
-  ): Promise<(Tensor | null)[]> {
-    const { placed, parts } = layer;
+  ): Promise<readonly (Tensor | null)[]> {
+    if (placed.reads !== 'all' || this.merged) return inputs;
     const present = inputs.filter((x) => x !== null);
-    let read = inputs;
-    if (placed.reads === 'all' && !this.merged) {
-      const readers = [...new Set(parts.flatMap((part) => (part ? [part.device] : [])))];
-      const joined = await exchange(present, { devices: readers });
-      read = parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
-    }
+    const readers = [...new Set(parts.flatMap((part) => (part ? [part.device] : [])))];
+    const joined = await exchange(present, { devices: readers });
+    return parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
+  }
+
+  /** A layer's output on each device. */
+  private compute({ placed, parts }: BuiltLayer, read: readonly (Tensor | null)[]): (Tensor | null)[] {
     const draws = placed.spec.stages.map((stage) =>
       stage.kind === 'dropout' && this.training ? this.generator.next() : null,
     );
-    const outputs = parts.map((part, i) => {
+    return parts.map((part, i) => {
       const x = read[i];
-      return part && x ? this.compute(placed, part, x, draws) : null;
+      return part && x ? this.computePart(placed, part, x, draws) : null;
     });
-    if (!borrowed) for (const x of present) x.dispose();
-    if (read !== inputs) for (const x of read) x?.dispose();
-    return outputs;
   }
 
   /** A layer's share on one device: the product with its weights, then the stages. */
-  private compute(placed: PlacedLayer, part: Part, x: Tensor, draws: readonly (Draw | null)[]): Tensor {
+  private computePart(placed: PlacedLayer, part: Part, x: Tensor, draws: readonly (Draw | null)[]): Tensor {
     const { spec, reads, stride, padding } = placed;
     const groups = reads === 'own' ? part.towers : 1;
     const fused = spec.stages[0]?.kind === 'relu';
