@@ -140,7 +140,12 @@ export class Recorder {
   /** A small int32 array that depends on shapes alone, made once for each `key`. */
   table(key: string, make: () => Int32Array<ArrayBuffer>): View {
     const known = this.tables.get(key);
-    if (known) return known;
+    if (known) {
+      // The most lately used last: what goes is never in use by the kernel being recorded.
+      this.tables.delete(key);
+      this.tables.set(key, known);
+      return known;
+    }
     const data = make();
     const view = this.temporary([data.length], 'int32');
     this.queue.write(this.buffers.get(view.buffer), data);

@@ -9,6 +9,7 @@
 import type { Kernels } from '../../../core/backend.js';
 import { type Shape, sizeOf, type View } from '../../../core/shape.js';
 import type { Recorder } from '../recorder.js';
+import { grid, pack, pad, roundUp } from './layout.js';
 import { reduce } from './reduce.js';
 import { type Product, product } from './tile.js';
 
@@ -249,79 +250,4 @@ export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeight
   }
   recorder.free(packed);
   image.free();
-}
-
-function roundUp(channels: number): number {
-  return Math.ceil(channels / 4) * 4;
-}
-
-/** Table of `sum of index[axis] * steps[axis]` for every index of `shape`, row-major. */
-function grid(recorder: Recorder, shape: Shape, steps: readonly number[]): View {
-  return recorder.table(`grid ${shape} by ${steps}`, () => {
-    let places = [0];
-    shape.forEach((n, axis) => {
-      places = places.flatMap((place) => Array.from({ length: n }, (_, i) => place + i * steps[axis]!));
-    });
-    return Int32Array.from(places);
-  });
-}
-
-/**
- * Image planes of `height` x `width` with `top` rows and `left` columns of zeros before the image, and zeros or
- * nothing of it after; the image itself where that is enough.
- */
-function pad(
-  recorder: Recorder,
-  x: View,
-  top: number,
-  left: number,
-  height: number,
-  width: number,
-): { view: View; free(): void } {
-  const [N = 0, C = 0, H = 0, W = 0] = x.shape;
-  if (top === 0 && left === 0 && height <= H && width <= W) return { view: x, free: () => {} };
-  const out = recorder.temporary([N, C, height, width]);
-  recorder.dispatch({
-    key: 'pad',
-    body: () => `let column = index % u.width - u.left; let line = index / u.width;
-let row = line % u.height - u.top; let plane = line / u.height;
-var value = 0.0;
-if (row >= 0 && row < u.H && column >= 0 && column < u.W) {
-  value = x[u.xAt + (plane * u.H + row) * u.W + column];
-}
-out[index] = value;`,
-    i32: { H, W, top, left, height, width },
-    read: { x },
-    write: { out },
-    run: { invocations: sizeOf(out.shape) },
-  });
-  return { view: out, free: () => recorder.free(out) };
-}
-
-/** `out[block][k][m] = x[block * blockStep + place(k) + m * channelStep]`, zero for m past the channels. */
-interface Packing {
-  readonly blocks: number;
-  readonly depth: number;
-  readonly channels: number;
-  readonly channelStep: number;
-  readonly blockStep: number;
-  /** place(k), by default k. */
-  readonly order?: View;
-}
-
-function pack(recorder: Recorder, x: View, packing: Packing): View {
-  const { blocks, depth, channels, channelStep, blockStep, order } = packing;
-  const width = roundUp(channels);
-  const out = recorder.temporary([blocks, depth, width]);
-  recorder.dispatch({
-    key: 'pack',
-    body: () => `let m = index % u.width; let k = index / u.width % u.depth; let block = index / (u.width * u.depth);
-let place = ${order ? 'order[u.orderAt + k]' : 'k'};
-out[index] = select(0.0, x[u.xAt + block * u.blockStep + place + min(m, u.channels - 1) * u.channelStep], m < u.channels);`,
-    i32: { depth, channels, channelStep, blockStep, width },
-    read: order ? { x, order } : { x },
-    write: { out },
-    run: { invocations: sizeOf(out.shape) },
-  });
-  return out;
 }

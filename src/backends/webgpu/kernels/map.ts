@@ -6,10 +6,10 @@
  * is cut into several through temporaries.
  */
 import type { Kernels } from '../../../core/backend.js';
-import { type Expr, e, exprKey } from '../../../core/expr.js';
+import { childrenOf, type Expr, e, exprKey, inputsOf } from '../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../core/shape.js';
 import { type Recorder, type Spec, wide } from '../recorder.js';
-import { childrenOf, printTrees, uniformConstants } from './print.js';
+import { printTrees, uniformConstants } from './print.js';
 import { mergeAxes, numbered, splitIndex } from './wgsl.js';
 
 type Args = Kernels['map'];
@@ -202,14 +202,13 @@ function throughTemporaries(recorder: Recorder, args: Args): void {
   const evaluate = (expr: Expr): View => {
     const out = recorder.temporary(args.shape);
     pieces.push(out);
-    const used = [...inputsOf(expr)];
+    const used = [...new Set(inputsOf(expr))];
     const renumbered = replaceInputs(expr, new Map(used.map((index, i) => [index, e.input(i)])));
     const chosen = used.map((index) => inputs[index]!);
     map(recorder, { ...args, exprs: [renumbered], inputs: chosen, outputs: [out] });
     return out;
   };
-  const distinct = (expr: Expr): number =>
-    new Set([...inputsOf(expr)].map((index) => inputs[index]!.buffer)).size;
+  const distinct = (expr: Expr): number => new Set(inputsOf(expr).map((index) => inputs[index]!.buffer)).size;
 
   const results = args.exprs.map((expr) => {
     let tree = expr;
@@ -230,12 +229,6 @@ function throughTemporaries(recorder: Recorder, args: Args): void {
     map(recorder, { ...copy, inputs: [results[j]!], outputs: [out] });
   });
   for (const piece of pieces) recorder.free(piece);
-}
-
-function inputsOf(expr: Expr, found = new Set<number>()): Set<number> {
-  if (expr.kind === 'input') found.add(expr.index);
-  for (const child of childrenOf(expr)) inputsOf(child, found);
-  return found;
 }
 
 function rebuild(expr: Expr, change: (child: Expr) => Expr): Expr {

@@ -3,7 +3,7 @@
  * once. Printed for f32 or, four elements at a time, for vec4f.
  */
 import type { BinaryOp, Expr, UnaryOp } from '../../../core/expr.js';
-import { exprKey } from '../../../core/expr.js';
+import { childrenOf, exprKey } from '../../../core/expr.js';
 import { threefryParity, threefryRotations, threefryRounds } from '../../../core/random.js';
 import { type FloatType, type MathName, mathFunctions, typesOf } from './wgsl.js';
 
@@ -31,20 +31,6 @@ export function uniformConstants(exprs: readonly Expr[]): number[] {
   };
   for (const expr of exprs) visit(expr);
   return [...values];
-}
-
-/** The nodes a node is made of. */
-export function childrenOf(expr: Expr): readonly Expr[] {
-  switch (expr.kind) {
-    case 'unary':
-      return [expr.a];
-    case 'binary':
-      return [expr.a, expr.b];
-    case 'where':
-      return [expr.condition, expr.a, expr.b];
-    default:
-      return [];
-  }
 }
 
 /** Prints trees; `counter` is the WGSL expression of the random counter (unsigned). */

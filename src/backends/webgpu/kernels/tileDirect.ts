@@ -1,0 +1,100 @@
+/**
+ * Tiles 'direct': an invocation loads the rows and columns of its own tile from memory, four values of k at a time.
+ */
+import {
+  accumulators,
+  finish,
+  lanes,
+  multiply,
+  type Operand,
+  type Plan,
+  type Product,
+  place,
+  range,
+} from './tileParts.js';
+
+/** The statements of `main`. */
+export function directBody(p: Product, plan: Plan): string {
+  const width = 4 * plan.halves;
+  return `${place('index')}
+let m0 = tileM * ${plan.rows}; let n0 = tileN * ${width};
+${directStart('a', p.a, 'm0', 'u.M', plan.rows)}
+${directStart('b', p.b, 'n0', 'u.N', width)}
+${accumulators(plan)}
+for (var s = firstSegment; s < lastSegment; s++) {
+  var k = 0;
+  for (; k + 4 <= u.K; k += 4) {
+${directStep(p, plan, 4)}
+  }
+  for (; k < u.K; k++) {
+${directStep(p, plan, 1)}
+  }
+  aBase += u.aSegment; bBase += u.bSegment;
+}
+${finish(p, plan)}`;
+}
+
+/** Places of the operand's outer indices, those past the end at the last one (their results are dropped). */
+function directStart(name: string, operand: Operand, origin: string, extent: string, count: number): string {
+  const clamped = (i: number): string => `min(${origin} + ${i}, ${extent} - 1)`;
+  switch (operand.form) {
+    case 'across':
+      return range(Math.ceil(count / 4))
+        .map((q) => `let ${name}O${q} = min(${origin} / 4 + ${q}, (${extent} - 1) / 4);`)
+        .join(' ');
+    case 'along':
+      return range(count)
+        .map((i) => `let ${name}O${i} = ${clamped(i)} * u.${name}Outer;`)
+        .join(' ');
+    case 'scattered':
+      return range(count)
+        .map((i) => `let ${name}O${i} = ${name}OuterAt(${clamped(i)});`)
+        .join(' ');
+  }
+}
+
+/** Loads and multiplies `depth` (4 or 1) values of k from `k` on. */
+function directStep(p: Product, plan: Plan, depth: 1 | 4): string {
+  const loadA = directLoads('a', p.a, plan.rows, depth);
+  const loadB = directLoads('b', p.b, 4 * plan.halves, depth);
+  const small = p.a.form === 'across' && plan.rows < 4;
+  const scalarA = (t: number, i: number): string => {
+    if (p.a.form === 'along') return depth === 4 ? `a${i}.${lanes[t]}` : `a${i}[k % 4]`;
+    if (p.a.form === 'scattered') return `a${t}_${i}`;
+    return small ? `a${t}_0[m0 % 4 + ${i}]` : `a${t}_${Math.floor(i / 4)}.${lanes[i % 4]}`;
+  };
+  const vectorB = (t: number, h: number): string => {
+    const columns = range(4).map((j) => 4 * h + j);
+    if (p.b.form === 'across') return `b${t}_${h}`;
+    if (p.b.form === 'scattered') return `vec4f(${columns.map((j) => `b${t}_${j}`).join(', ')})`;
+    return `vec4f(${columns.map((j) => (depth === 4 ? `b${j}.${lanes[t]}` : `b${j}[k % 4]`)).join(', ')})`;
+  };
+  const steps = range(depth).map((t) => {
+    const vectors = range(plan.halves).map((h) => `let v${t}_${h} = ${vectorB(t, h)};`);
+    return [
+      ...vectors,
+      multiply(
+        plan,
+        (i) => scalarA(t, i),
+        (h) => `v${t}_${h}`,
+      ),
+    ].join('\n');
+  });
+  return [loadA, loadB, ...steps].join('\n');
+}
+
+function directLoads(name: string, operand: Operand, count: number, depth: 1 | 4): string {
+  if (operand.form === 'along') {
+    return range(count)
+      .map((i) => `let ${name}${i} = ${name}[${name}Base + ${name}O${i} + k / 4];`)
+      .join(' ');
+  }
+  const outers = operand.form === 'across' ? Math.ceil(count / 4) : count;
+  return range(depth)
+    .map((t) => {
+      const at = operand.form === 'across' ? `(k + ${t}) * u.${name}Depth` : `${name}DepthAt(k + ${t})`;
+      const loads = range(outers).map((i) => `let ${name}${t}_${i} = ${name}[${name}D${t} + ${name}O${i}];`);
+      return [`let ${name}D${t} = ${name}Base + ${at};`, ...loads].join(' ');
+    })
+    .join('\n');
+}
