@@ -114,36 +114,25 @@ export function smallTowers(classes = 10): Placement {
   };
 }
 
+/** A convolution of cuda-convnet's CIFAR-10 examples: 5x5, its weights decayed by 0.004. */
+const cudaConv = (name: string, std: number, stages: readonly Stage[]): LayerSpec => ({
+  name,
+  conv: { kernel: 5, padding: 2 },
+  stages,
+  std,
+  bias: 0,
+  weightDecay: 0.004,
+});
+
 /** cuda-convnet's `layers-80sec`: 26 % test error on CIFAR-10 after 80 seconds on a GTX 580. */
 export const cifar80sec: Architecture = {
   name: '80sec',
   channels: 3,
   size: 32,
   layers: [
-    {
-      name: 'conv1',
-      conv: { kernel: 5, padding: 2 },
-      stages: [ceilPool('max'), relu],
-      std: 0.0001,
-      bias: 0,
-      weightDecay: 0.004,
-    },
-    {
-      name: 'conv2',
-      conv: { kernel: 5, padding: 2 },
-      stages: [relu, ceilPool('avg')],
-      std: 0.01,
-      bias: 0,
-      weightDecay: 0.004,
-    },
-    {
-      name: 'conv3',
-      conv: { kernel: 5, padding: 2 },
-      stages: [relu, ceilPool('avg')],
-      std: 0.01,
-      bias: 0,
-      weightDecay: 0.004,
-    },
+    cudaConv('conv1', 0.0001, [ceilPool('max'), relu]),
+    cudaConv('conv2', 0.01, [relu, ceilPool('avg')]),
+    cudaConv('conv3', 0.01, [relu, ceilPool('avg')]),
     { name: 'fc64', stages: [relu], std: 0.1, bias: 0, weightDecay: 0.03 },
     { name: 'fc10', stages: [], std: 0.1, bias: 0, weightDecay: 0.03 },
   ],
@@ -173,30 +162,9 @@ export const cifar18pct: Architecture = {
   channels: 3,
   size: 32,
   layers: [
-    {
-      name: 'conv1',
-      conv: { kernel: 5, padding: 2 },
-      stages: [ceilPool('max'), relu, mapNorm],
-      std: 0.0001,
-      bias: 0,
-      weightDecay: 0.004,
-    },
-    {
-      name: 'conv2',
-      conv: { kernel: 5, padding: 2 },
-      stages: [relu, ceilPool('avg'), mapNorm],
-      std: 0.01,
-      bias: 0,
-      weightDecay: 0.004,
-    },
-    {
-      name: 'conv3',
-      conv: { kernel: 5, padding: 2 },
-      stages: [relu, ceilPool('avg')],
-      std: 0.01,
-      bias: 0,
-      weightDecay: 0.004,
-    },
+    cudaConv('conv1', 0.0001, [ceilPool('max'), relu, mapNorm]),
+    cudaConv('conv2', 0.01, [relu, ceilPool('avg'), mapNorm]),
+    cudaConv('conv3', 0.01, [relu, ceilPool('avg')]),
     { name: 'fc10', stages: [], std: 0.01, bias: 0, weightDecay: 1 },
   ],
 };

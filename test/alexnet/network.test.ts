@@ -103,6 +103,21 @@ test('dropout drops afresh each step, and the generator set back gives the same 
   });
 });
 
+test('evaluation holds the numbers of one layer at a time', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    await withNetwork({ ...small, devices: [device] }, async (network) => {
+      const n = 16;
+      const before = device.memory();
+      assert.is(before.peak, before.live, 'nothing was larger than the network');
+      await predict(network, randomHost(random, [n, 3, 32, 32]));
+      // The images, and conv1's 24 maps before and after the normalization; all layers together take twice as much.
+      const largest = n * 32 * 32 * (3 + 24 + 24) * 4;
+      const held = device.memory().peak - before.live;
+      assert.ok(held <= 1.05 * largest, `${held} bytes held, expected ${largest}`);
+    });
+  });
+});
+
 test('the ledger of a training step shows the predicted crossings and nothing else', async () => {
   await withDevices(two, async (first, second) => {
     await withNetwork({ ...small, devices: [first, second] }, async (network) => {
