@@ -54,7 +54,10 @@ export class Tensor {
   readonly device: Device;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Accumulated gradient of a leaf that `requiresGrad`, null before the first `backward()`. */
+  /**
+   * Accumulated gradient of a leaf that `requiresGrad`, null before the first `backward()`. It is disposed of with the
+   * leaf; set to null, it is the caller's to dispose of.
+   */
   grad: Tensor | null = null;
   private edge: Edge<Tensor> | null = null;
   private leaf: boolean;
@@ -122,14 +125,19 @@ export class Tensor {
     return this.storage === null;
   }
 
+  /** @throws {DisposedError} naming `op`, after `dispose()`. Ops ask before they take memory for a result. */
+  requireAlive(op: string): void {
+    this.held(op);
+  }
+
   /** Where the elements lie, for kernels. @throws {DisposedError} naming `op` */
   view(op: string): View {
-    return { ...this.layout, buffer: this.alive(op).buffer };
+    return { ...this.layout, buffer: this.held(op).buffer };
   }
 
   /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. */
   alias(op: string, layout: Partial<Omit<Layout, 'dtype'>> = {}): Tensor {
-    return new Tensor(this.alive(op), { ...this.layout, ...layout });
+    return new Tensor(this.held(op), { ...this.layout, ...layout });
   }
 
   /** The same elements without their history: a new leaf. */
@@ -183,7 +191,7 @@ export class Tensor {
    * @throws {ArgumentError} when there is nothing to differentiate, or the shapes differ.
    */
   async backward(gradient?: Tensor): Promise<void> {
-    this.alive('backward');
+    this.requireAlive('backward');
     const edge = this.gradEdge();
     if (!edge)
       throw new ArgumentError(
@@ -244,7 +252,7 @@ export class Tensor {
     this.edge = null;
   }
 
-  private alive(op: string): Storage {
+  private held(op: string): Storage {
     if (this.storage) return this.storage;
     throw new DisposedError(
       `${op}: this ${describe(this)} tensor was disposed of; keep() it, return it from its scope, or use it before`,
@@ -268,6 +276,7 @@ function dense(shape: Shape, dtype: DType): Layout {
 
 /** A dense copy of any view. */
 export function denseCopy(op: string, x: Tensor): Tensor {
+  x.requireAlive(op);
   const out = Tensor.empty(op, x.device, x.shape, x.dtype);
   const args = { shape: x.shape, params: [], draw: null };
   x.device.run('map', { ...args, exprs: [e.input(0)], inputs: [x.view(op)], outputs: [out.view(op)] });

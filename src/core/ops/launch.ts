@@ -16,10 +16,14 @@ import {
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
 
-/** The one device of all `tensors`. @throws {DeviceError} naming the op and both devices */
+/**
+ * The one device of all `tensors`.
+ * @throws {DeviceError} naming the op and both devices. @throws {DisposedError} naming the op
+ */
 export function commonDevice(op: string, tensors: readonly Tensor[]): Device {
   const [first, ...others] = tensors;
   if (!first) throw new ArgumentError(`${op}: got no tensor`);
+  for (const x of tensors) x.requireAlive(op);
   for (const other of others) {
     if (other.device !== first.device) {
       const names = `${first.device.name} and ${other.device.name}`;

@@ -32,6 +32,7 @@ function spell(
   x: Tensor,
   options: ResponseNormOptions,
 ): { size: number; alpha: number; beta: number; k: number; mean: boolean } {
+  x.requireAlive(op);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
   requireDType(op, 'x', x, 'float32', 'float64');
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, scaling = 'sum' } = options;

@@ -26,6 +26,7 @@ export interface AvgPoolOptions extends PoolOptions {
 }
 
 function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoolOptions): Tensor {
+  x.requireAlive(op);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
   requireDType(op, 'x', x, 'float32', 'float64');
   const kernel = toPair(op, 'kernel', options.kernel, 1);

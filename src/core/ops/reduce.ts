@@ -56,9 +56,9 @@ function reductionOf(op: string, shape: Shape, options: ReduceOptions): Reductio
 }
 
 function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduction, scale: number): Tensor {
+  const view = x.view(op);
   const out = Tensor.empty(op, x.device, r.shape, floatType([x]));
   const order = [...r.kept, ...r.axes];
-  const view = x.view(op);
   const permuted: View = {
     ...view,
     shape: order.map((axis) => view.shape[axis]!),

@@ -209,6 +209,7 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
       `pad: widths [${widths.join('; ')}] for ${formatShape(x.shape)}: two whole numbers an axis`,
     );
   }
+  x.requireAlive(op);
   const shape = x.shape.map((n, axis) => n + widths[axis]![0] + widths[axis]![1]);
   const out = filled(op, x, shape, value);
   const before = x.shape;
