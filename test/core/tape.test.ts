@@ -1,0 +1,397 @@
+/**
+ * The tape: what backward adds up and where, what it holds and lets go of, and how it says no.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { record } from '../../src/core/tensor.js';
+import {
+  ArgumentError,
+  add,
+  conv2d,
+  crossEntropy,
+  type Device,
+  DeviceError,
+  DisposedError,
+  exp,
+  flatten,
+  inLayer,
+  keep,
+  linear,
+  matmul,
+  max,
+  maxPool2d,
+  mul,
+  noGrad,
+  openDevice,
+  rand,
+  relu,
+  reshape,
+  scope,
+  slice,
+  sub,
+  sum,
+  TandemError,
+  type Tensor,
+  tanh,
+  tensor,
+  trace,
+  zeros,
+} from '../../src/index.js';
+import { rejection } from '../support/errors.js';
+
+const test = suite('tape');
+let device: Device;
+
+test.before(async () => {
+  device = await openDevice('cpu:0', { threads: 2 });
+});
+test.after(() => device.close());
+
+const live = (): number => device.memory().live;
+
+/** A test that may not leave a buffer behind. */
+function leakless(name: string, body: () => void | Promise<void>): void {
+  test(name, async () => {
+    await body();
+    assert.is(device.memory().buffers, 0, 'buffers left behind');
+  });
+}
+
+function clearGrad(x: Tensor): void {
+  x.grad?.dispose();
+  x.grad = null;
+}
+const leaf = (data: number | number[] | number[][]): Tensor => tensor(data, { device, requiresGrad: true });
+const gradOf = async (x: Tensor): Promise<number[]> => [...(await x.grad!.data())];
+
+/** x as it is; its gradient calls `seen` on the way. */
+function probe(x: Tensor, seen: () => void): Tensor {
+  const out = x.alias('probe');
+  record({
+    op: 'probe',
+    inputs: [x],
+    outputs: [out],
+    gradient: ({ grads: [grad] }) => {
+      seen();
+      return [grad?.detach() ?? null];
+    },
+  });
+  return out;
+}
+
+leakless('gradients of several passes add up in grad, until it is cleared', () =>
+  scope(async () => {
+    const x = leaf([1, 2]);
+    await sum(mul(x, x)).backward();
+    assert.equal(await gradOf(x), [2, 4]);
+    await sum(mul(x, 10)).backward();
+    assert.equal(await gradOf(x), [12, 14]);
+    clearGrad(x);
+    await sum(x).backward();
+    assert.equal(await gradOf(x), [1, 1]);
+  }),
+);
+
+leakless('a leaf used in several places gets the sum, and a diamond its both sides', () =>
+  scope(async () => {
+    const x = leaf([3]);
+    const left = mul(x, 2);
+    const right = exp(mul(x, 0));
+    await add(mul(left, right), mul(left, x)).backward();
+    // 2x e^0 + 2x^2: 2 + 4x, and 2x * 0 * e^0 by the way of the exponent.
+    assert.equal(await gradOf(x), [14]);
+  }),
+);
+
+leakless('one operand twice in an op, and one result read by ten', () =>
+  scope(async () => {
+    const x = leaf([2]);
+    const y = mul(x, x);
+    let total = mul(y, 0);
+    for (let i = 1; i <= 10; i++) total = add(total, mul(y, i));
+    await total.backward();
+    assert.equal(await gradOf(x), [55 * 4]);
+  }),
+);
+
+leakless('an accumulated gradient does not write into one that another leaf shares', () =>
+  scope(async () => {
+    const [a, b] = [leaf([1]), leaf([1])];
+    await add(a, b).backward();
+    await mul(a, 5).backward();
+    assert.equal([await gradOf(a), await gradOf(b)], [[6], [1]]);
+    const seed = tensor([1], { device });
+    await a.backward(seed);
+    await a.backward(seed);
+    assert.equal([...(await seed.data())], [1]);
+    assert.equal(await gradOf(a), [8]);
+  }),
+);
+
+leakless('a leaf in the middle: gradients stop at detach and start at what it marks', () =>
+  scope(async () => {
+    const x = leaf([2]);
+    const middle = mul(x, 3).detach();
+    middle.requiresGrad = true;
+    await mul(middle, middle).backward();
+    assert.equal(await gradOf(middle), [12]);
+    assert.is(x.grad, null);
+  }),
+);
+
+leakless('noGrad records nothing, sync or async, and recording is on again after an error', () =>
+  scope(async () => {
+    const x = leaf([2]);
+    assert.is(noGrad(() => mul(x, 2)).requiresGrad, false);
+    const late = await noGrad(async () => {
+      await device.sync();
+      return mul(x, 2);
+    });
+    assert.is(late.requiresGrad, false);
+    assert.throws(() => noGrad(() => reshape(x, [7])));
+    await rejection(noGrad(async () => reshape(x, [7])));
+    assert.is(mul(x, 2).requiresGrad, true);
+  }),
+);
+
+leakless('a number of ops on leaves that need no gradient leave nothing on the tape', () =>
+  scope(async () => {
+    const y = mul(tensor([1], { device }), 2);
+    assert.is(y.requiresGrad, false);
+    const error = await rejection(y.backward());
+    assert.instance(error, ArgumentError);
+    assert.match(error.message, /nothing here requires a gradient; set requiresGrad/);
+  }),
+);
+
+leakless('a second pass through the same graph is an error that names the op', () =>
+  scope(async () => {
+    const x = leaf([1, 2]);
+    const y = sum(mul(x, x));
+    await y.backward();
+    const error = await rejection(y.backward());
+    assert.instance(error, TandemError);
+    assert.match(error.message, /graph through sum was already walked/);
+  }),
+);
+
+leakless('only a scalar can do without its gradient, which must fit', () =>
+  scope(async () => {
+    const y = mul(leaf([1, 2]), 2);
+    const none = await rejection(y.backward());
+    assert.match(none.message, /backward: the tensor is 2, not a scalar; pass its gradient/);
+    const misfit = await rejection(y.backward(zeros([3], { device })));
+    assert.match(misfit.message, /the gradient is 3 float32, expected 2 float32/);
+    const wide = await rejection(y.backward(zeros([2], { device, dtype: 'float64' })));
+    assert.match(wide.message, /the gradient is 2 float64, expected 2 float32/);
+    const other = await openDevice('cpu:1', { threads: 1 });
+    const elsewhere = await rejection(y.backward(zeros([2], { device: other })));
+    await other.close();
+    assert.instance(elsewhere, DeviceError);
+    assert.match(elsewhere.message, /the gradient is on cpu:1, the tensor on cpu:0/);
+  }),
+);
+
+leakless('requiresGrad is for leaves of floats', () =>
+  scope(() => {
+    const y = mul(leaf([1]), 2);
+    assert.throws(() => {
+      y.requiresGrad = true;
+    }, /only a leaf can be marked; use detach\(\)/);
+    assert.throws(
+      () => tensor([1], { device, dtype: 'int32', requiresGrad: true }),
+      /int32 tensors have no gradient/,
+    );
+  }),
+);
+
+leakless('a chain of thousands of ops: walked, or dropped, without running out of stack', async () => {
+  const x = leaf([1]);
+  const chain = (): Tensor => {
+    let y = mul(x, 1);
+    for (let i = 0; i < 5000; i++) y = add(y, x);
+    return y;
+  };
+  await scope(async () => {
+    const y = chain();
+    await y.backward();
+    assert.equal(await gradOf(x), [5001]);
+  });
+  scope(() => {
+    chain();
+  });
+  x.dispose();
+});
+
+leakless('saved activations go one by one during backward', async () => {
+  const layers = 8;
+  const bytes = 4 * 256 * 256;
+  const x = rand([256, 256], { device, requiresGrad: true });
+  const samples: number[] = [];
+  const loss = scope(() => {
+    let y: Tensor = x;
+    for (let i = 0; i < layers; i++) y = probe(tanh(y), () => samples.push(live()));
+    return sum(y);
+  });
+  // Of each layer, the tape holds the output that tanh's gradient needs.
+  assert.ok(live() >= (layers + 1) * bytes);
+  await loss.backward();
+  assert.is(samples.length, layers);
+  for (let i = 1; i < layers; i++) assert.ok(samples[i]! < samples[i - 1]!, `live bytes: ${samples}`);
+  assert.ok(samples[0]! - samples[layers - 1]! >= (layers - 2) * bytes, `live bytes: ${samples}`);
+  for (const t of [loss, x]) t.dispose();
+});
+
+leakless(
+  'intermediate results may be disposed of before backward: the tape holds what it needs',
+  async () => {
+    const x = leaf([1, 2, 3]);
+    const squares = mul(x, x);
+    const product = mul(squares, squares);
+    const part = slice(product, 0, 1, 3);
+    const loss = sum(part);
+    for (const t of [squares, product, part]) t.dispose();
+    await loss.backward();
+    assert.equal(await gradOf(x), [0, 4 * 2 ** 3, 4 * 3 ** 3]);
+    for (const t of [loss, x]) t.dispose();
+  },
+);
+
+leakless('a graph that is never walked is let go of with its outputs', () => {
+  const x = rand([100, 100], { device, requiresGrad: true });
+  const held = live();
+  const y = tanh(x);
+  const z = matmul(y, y);
+  const twice = max(z, { axes: 0 });
+  y.dispose();
+  z.dispose();
+  assert.ok(live() > held);
+  twice.dispose();
+  assert.is(live(), held);
+  x.dispose();
+});
+
+leakless('a walk cuts off branches that nothing else reads, and keeps those that are read', async () => {
+  const x = leaf([2]);
+  const shared = exp(x);
+  const first = mul(shared, 3);
+  const second = mul(shared, 4);
+  await first.backward();
+  const error = await rejection(second.backward());
+  assert.match(error.message, /graph through exp was already walked/);
+  for (const t of [shared, first, second, x]) t.dispose();
+});
+
+leakless('a disposed tensor: ops, reading and backward say which op and what to do', async () => {
+  const x = leaf([[1, 2]]);
+  const y = mul(x, 2);
+  x.dispose();
+  x.dispose();
+  assert.is(x.disposed, true);
+  for (const [op, use] of Object.entries({
+    mul: () => mul(x, 2),
+    sum: () => sum(x),
+    reshape: () => reshape(x, [2]),
+  })) {
+    assert.throws(
+      use,
+      (error: unknown) =>
+        error instanceof DisposedError &&
+        error.message ===
+          `${op}: this 1x2 float32 tensor was disposed of; keep() it, return it from its scope, or use it before`,
+    );
+  }
+  assert.match((await rejection(x.data())).message, /^data: this 1x2/);
+  assert.match((await rejection(x.item())).message, /^item: /);
+  assert.match((await rejection(x.backward())).message, /^backward: this 1x2/);
+  // What was computed before goes on; the gradient has nowhere to go.
+  await scope(() => sum(y).backward());
+  assert.is(x.grad, null);
+  y.dispose();
+});
+
+leakless('a gradient that fails: backward rejects, and nothing stays held or changed', async () => {
+  const x = leaf([1, 2]);
+  await scope(async () => {
+    const failing = probe(mul(x, 2), () => {
+      throw new Error('no gradient today');
+    });
+    const error = await inLayer('outside', () => rejection(sum(tanh(failing)).backward()));
+    assert.is(error.message, 'no gradient today');
+    assert.equal([trace.phase, trace.layer], ['forward', '']);
+    assert.is(mul(x, 2).requiresGrad, true);
+  });
+  x.dispose();
+});
+
+leakless('code beside a backward that nobody waited for is recorded and owns its tensors', () =>
+  scope(async () => {
+    const x = leaf([1, 2]);
+    const walking = sum(mul(x, x)).backward();
+    const y = mul(x, 5);
+    await walking;
+    assert.equal([...(await y.data())], [5, 10]);
+    assert.is(y.requiresGrad, true);
+  }),
+);
+
+leakless('a node runs its gradient in the layer and phase it belongs to', () =>
+  scope(async () => {
+    const seen: string[] = [];
+    const note = (): void => {
+      seen.push(`${trace.phase} ${trace.layer}`);
+    };
+    const x = leaf([1]);
+    const y = inLayer('first', () => probe(mul(x, 2), note));
+    const z = inLayer('second', () => probe(mul(y, 2), note));
+    await z.backward();
+    assert.equal(seen, ['backward second', 'backward first']);
+    assert.equal(`${trace.phase} ${trace.layer}`, 'forward ');
+  }),
+);
+
+leakless('training holds the same bytes and buffers at every step', async () => {
+  const make = (shape: number[]): Tensor => mul(sub(rand(shape, { device }), 0.5), 0.2).detach();
+  const weights = scope(() => [make([4, 3, 3, 3]), make([4]), make([5, 64]), make([5])].map((w) => keep(w)));
+  for (const w of weights) w.requiresGrad = true;
+  const x = rand([4, 3, 8, 8], { device });
+  const labels = tensor(Int32Array.of(0, 1, 2, 3), { device });
+  const seen = new Set<string>();
+  let first = 0;
+  let last = 0;
+  for (let step = 0; step < 200; step++) {
+    last = await scope(async () => {
+      const [kernel, channelBias, weight, bias] = weights;
+      const conv = conv2d(x, kernel!, { padding: 1, bias: channelBias!, relu: true });
+      const flat = flatten(maxPool2d(conv, { kernel: 2 }));
+      const loss = crossEntropy(linear(flat, weight!, { bias: bias! }), labels);
+      await loss.backward();
+      for (const [i, w] of weights.entries()) {
+        const updated = noGrad(() => keep(sub(w, mul(w.grad!, 0.1))));
+        w.dispose();
+        updated.requiresGrad = true;
+        weights[i] = updated;
+      }
+      return loss.item();
+    });
+    if (step === 0) first = last;
+    const { live, buffers } = device.memory();
+    seen.add(`${live} bytes in ${buffers}`);
+  }
+  assert.is(seen.size, 1, [...seen].join(', '));
+  assert.ok(last < first, `the loss went from ${first} to ${last}`);
+  for (const t of [...weights, x, labels]) t.dispose();
+});
+
+leakless('relu through a view of a view, read only in part', () =>
+  scope(async () => {
+    const x = leaf([
+      [1, -2, 3],
+      [-4, 5, -6],
+    ]);
+    await sum(relu(slice(slice(x, 1, 1), 0, 1))).backward();
+    assert.equal(await gradOf(x), [0, 0, 0, 0, 1, 0]);
+  }),
+);
+
+test.run();

@@ -1,0 +1,13 @@
+/**
+ * Asserting on errors of promises.
+ */
+
+/** The error a promise is rejected with. @throws when it resolves */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('expected a rejection with an Error');
+}
