@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrotliDecompress } from 'node:zlib';
 import { unpackTar } from 'modern-tar/fs';
+import { listAdapters } from '../../../src/backends/webgpu/device.js';
 import { findSoftwareDriver } from '../../../src/backends/webgpu/node.js';
 
 const file = 'vk_swiftshader_icd.json';
@@ -26,12 +27,17 @@ export function softwareDriver(): Promise<string | null> {
 
 async function find(): Promise<string | null> {
   const driver = (await unpack()) ?? findSoftwareDriver();
-  if (driver === null) {
-    console.warn(
-      '\nWEBGPU TESTS SKIPPED: no software Vulkan driver. Run `npm ci` with dev dependencies on x64 Linux, or install Chromium (apt-get install chromium).\n',
-    );
+  let reason = 'no software Vulkan driver was found';
+  try {
+    if (driver !== null && (await listAdapters({ driver })).length > 0) return driver;
+    if (driver !== null) reason = `${driver} gives no adapter`;
+  } catch (error) {
+    reason = String(error);
   }
-  return driver;
+  const way =
+    'Run `npm ci` with dev and optional dependencies on x64 Linux, or install Chromium (apt-get install chromium).';
+  console.warn(`\nWEBGPU TESTS SKIPPED: ${reason}. ${way}\n`);
+  return null;
 }
 
 async function unpack(): Promise<string | null> {
