@@ -26,6 +26,10 @@ export interface Recipe {
   readonly weightDecay: number;
   readonly biasDecay: number;
   readonly schedule: ScheduleRecipe;
+  /** Whether the schedule lowers all rates, or the weights' alone. */
+  readonly lowered: 'all' | 'weights';
+  /** Layers that learn more slowly from an epoch (from 0) on: what their rate is multiplied by, 0 to freeze them. */
+  readonly slowed: readonly { readonly layer: string; readonly epoch: number; readonly factor: number }[];
   /** Height and width of the stored images, of which the network sees a crop of its own size. */
   readonly imageSize: number;
   /** Random crops and mirroring while training. */
@@ -54,6 +58,8 @@ const paper: Recipe = {
   weightDecay: 0.0005,
   biasDecay: 0.0005,
   schedule: { kind: 'plateau', patience: 5, maxDrops: 3, factor: 0.1 },
+  lowered: 'all',
+  slowed: [],
   imageSize: 256,
   augment: true,
   inputScale: 1,

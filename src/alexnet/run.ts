@@ -15,12 +15,13 @@ import {
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
+import type { Evaluation } from './classifier.js';
 import { describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
 import { reasonOf, writeWhole } from './files.js';
 import type { Net } from './recipes.js';
-import { type EpochReport, type Evaluation, type StepListener, Trainer } from './trainer.js';
+import { type EpochReport, type StepListener, Trainer } from './trainer.js';
 
 /** Names of a run's files. */
 export const runFiles = {
@@ -102,7 +103,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         await save('last');
         return { interrupted: true, lines };
       }
-      const evaluation = await trainer.evaluate(data.validation, listener.validating);
+      const evaluation = await trainer.classifier.evaluate(data.validation, listener.validating);
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
       const best = lines.every(({ valError }) => line.valError < valError);
       lines.push(line);

@@ -1,29 +1,24 @@
 /**
  * The training loop: batches in, parameters changed, epochs reported. It knows nothing of files or terminals.
  *
- * A step on every device: bytes are uploaded and become `(pixels - mean) * scale`; the network runs forward, the loss
- * backward, and SGD updates. Steps are enqueued one ahead of the losses read back, so that devices never wait for the
+ * A step: the classifier uploads images and runs forward, the loss runs backward, and SGD updates. Steps are enqueued one ahead of the losses read back, so that devices never wait for the
  * host, nor the host's memory for the devices. Everything random is counted by seed, epoch, image and step, so a
  * trainer restored from `state()` goes on bit for bit.
  */
-import type { Device } from '../core/device.js';
-import { ArgumentError, TandemError } from '../core/errors.js';
-import { e } from '../core/expr.js';
-import { eq, ne } from '../core/ops/elementwise.js';
-import { map } from '../core/ops/launch.js';
+import { TandemError } from '../core/errors.js';
+import { ne } from '../core/ops/elementwise.js';
 import { crossEntropy } from '../core/ops/loss.js';
-import { argmax, sum, topk } from '../core/ops/reduce.js';
-import { concat, reshape } from '../core/ops/views.js';
-import { keep, scope } from '../core/scope.js';
+import { argmax, sum } from '../core/ops/reduce.js';
+import { scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
 import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
+import { Classifier, type ClassifierOptions, row } from './classifier.js';
 import type { Dataset } from './data/dataset.js';
 import { type Batch, batchCount, batches } from './data/loader.js';
-import { Network } from './network.js';
-import type { Net, Recipe } from './recipes.js';
+import type { Network } from './network.js';
 
 /** Sums over the images of an epoch so far. */
 export interface Totals {
@@ -55,26 +50,6 @@ export interface EpochReport {
   readonly imagesPerSecond: number;
 }
 
-/** Errors on images not trained on, as fractions. */
-export interface Evaluation {
-  readonly loss: number;
-  readonly error: number;
-  /** True class not among the five most likely; NaN with fewer than six classes. */
-  readonly top5Error: number;
-  readonly images: number;
-}
-
-/** What is needed to train. */
-export interface TrainerOptions {
-  readonly net: Net;
-  readonly recipe: Recipe;
-  readonly classes: number;
-  readonly devices: readonly Device[];
-  readonly seed: number;
-  /** Mean training image `[3, imageSize, imageSize]`, 0-255. */
-  readonly mean: Float32Array;
-}
-
 /** Called after each step whose loss has arrived. */
 export type StepListener = (progress: {
   readonly done: number;
@@ -83,34 +58,19 @@ export type StepListener = (progress: {
   readonly images: number;
 }) => void;
 
-const normalized = e.mul(e.sub(e.input(0), e.input(1)), e.param(0));
-
 /** A network in training. */
 export class Trainer {
-  readonly network: Network;
+  readonly classifier: Classifier;
   readonly optimizer: SGD;
   private readonly schedule: Schedule;
-  private readonly means: readonly Tensor[];
   private epoch = 0;
   private batch = 0;
   private totals: Totals = { images: 0, loss: 0, wrong: 0 };
 
   /** @throws {ArgumentError} when the devices don't suit the placement, or a rate is below 0. */
-  constructor(private readonly options: TrainerOptions) {
-    const { net, recipe, classes, devices, seed, mean } = options;
-    const { architecture } = net;
-    if (recipe.imageSize < architecture.size) {
-      throw new ArgumentError(
-        `${architecture.name}: reads ${architecture.size} pixels a side, images have ${recipe.imageSize}`,
-      );
-    }
-    this.network = new Network({
-      architecture,
-      placement: net.placement(classes),
-      devices,
-      seed,
-      dropoutForm: recipe.dropoutForm,
-    });
+  constructor(private readonly options: ClassifierOptions) {
+    const { recipe } = options;
+    this.classifier = new Classifier(options);
     const { learningRate, biasRate, momentum, weightDecay, biasDecay } = recipe;
     this.optimizer = new SGD(
       this.network.layers.flatMap(({ placed: { spec }, parts }) => {
@@ -127,6 +87,7 @@ export class Trainer {
             learningRate: biasRate,
             momentum,
             weightDecay: biasDecay,
+            scheduled: recipe.lowered === 'all',
           },
         ];
       }),
@@ -135,9 +96,11 @@ export class Trainer {
       recipe.schedule.kind === 'step'
         ? new StepSchedule(this.optimizer, recipe.schedule)
         : new PlateauSchedule(this.optimizer, recipe.schedule);
-    const centre = centreCrop(mean, recipe.imageSize, architecture.size);
-    const shape = [architecture.channels, architecture.size, architecture.size];
-    this.means = this.network.devices.map((device) => keep(Tensor.from('mean', device, centre, shape)));
+  }
+
+  /** The network being trained. */
+  get network(): Network {
+    return this.classifier.network;
   }
 
   /** Epochs finished. */
@@ -145,9 +108,9 @@ export class Trainer {
     return this.epoch;
   }
 
-  /** The rate of the weights in the next step. */
+  /** The rate of the weights in the next step, of layers that have no rate of their own. */
   get learningRate(): number {
-    return this.optimizer.groups[0]?.learningRate ?? 0;
+    return this.options.recipe.learningRate * this.schedule.state().factor;
   }
 
   /** Everything `restore` needs besides parameters and velocities. */
@@ -179,6 +142,7 @@ export class Trainer {
     const of = batchCount(dataset.length, recipe.batchSize);
     this.network.train();
     if (this.batch === 0) this.schedule.start(this.epoch);
+    this.slowLayers();
     const started = performance.now();
     let images = 0;
     let pending: Promise<void> = Promise.resolve();
@@ -218,6 +182,24 @@ export class Trainer {
     };
   }
 
+  /** Lowers the rates of layers that the recipe slows by now; a factor of 0 freezes both weights and biases. */
+  private slowLayers(): void {
+    const { factor } = this.schedule.state();
+    for (const [i, { placed, parts }] of this.network.layers.entries()) {
+      const due = this.options.recipe.slowed.filter(
+        ({ layer, epoch }) => layer === placed.spec.name && epoch <= this.epoch,
+      );
+      if (due.length === 0) continue;
+      const own = Math.min(...due.map((event) => event.factor));
+      for (const group of this.optimizer.groups.slice(2 * i, 2 * i + 2)) {
+        if (group.scheduled) group.learningRate = group.initialRate * factor * own;
+      }
+      for (const part of parts) {
+        if (part) for (const x of [part.weight, part.bias]) x.requiresGrad = own > 0;
+      }
+    }
+  }
+
   /** Tells the schedule the epoch's validation error; true when it sees nothing more to gain. */
   finishEpoch(validationError: number): boolean {
     return this.schedule.finish(validationError);
@@ -227,7 +209,7 @@ export class Trainer {
   async step(batch: Pick<Batch, 'images' | 'labels'>): Promise<Tensor> {
     return scope(async () => {
       const [first] = this.network.devices;
-      const logits = await this.network.forward(this.upload(batch.images));
+      const logits = await this.network.forward(this.classifier.upload(batch.images));
       const labels = Tensor.from('labels', first!, batch.labels, [batch.labels.length]);
       const loss = crossEntropy(logits, labels);
       const wrong = noGrad(() => sum(ne(argmax(logits), labels)));
@@ -260,89 +242,9 @@ export class Trainer {
     );
   }
 
-  /** Pixels on each device, less the mean. */
-  private upload(images: Uint8Array): Tensor[] {
-    const { recipe, net } = this.options;
-    const { channels, size } = net.architecture;
-    const shape = [images.length / (channels * size * size), channels, size, size];
-    return this.network.devices.map((device, i) =>
-      scope(() => {
-        const bytes = Tensor.from('upload', device, images, shape);
-        return map('normalize', normalized, [bytes, this.means[i]!], { params: [recipe.inputScale] });
-      }),
-    );
-  }
-
-  /** Class scores of images `[N, 3, size, size]`, 0-255, without dropout. */
-  async predict(images: Uint8Array): Promise<Tensor> {
-    this.network.eval();
-    try {
-      return await noGrad(() => scope(async () => this.network.forward(this.upload(images))));
-    } finally {
-      this.network.train();
-    }
-  }
-
-  /** Loss and errors over a data set, by centre crops. */
-  async evaluate(
-    dataset: Dataset,
-    onBatch: (done: number, of: number) => void = () => {},
-  ): Promise<Evaluation> {
-    const { recipe, net } = this.options;
-    const batchSize = recipe.batchSize;
-    const of = batchCount(dataset.length, batchSize);
-    const totals = { images: 0, loss: 0, wrong: 0, missed: 0 };
-    for await (const batch of batches(dataset, { batchSize, crop: net.architecture.size })) {
-      const figures = await scope(async () => {
-        const logits = await this.predict(batch.images);
-        return noGrad(() => this.score(logits, batch.labels));
-      });
-      const [loss = Number.NaN, wrong = Number.NaN, hits = Number.NaN] = await figures.data();
-      figures.dispose();
-      totals.images += batch.labels.length;
-      totals.loss += loss;
-      totals.wrong += wrong;
-      totals.missed += batch.labels.length - hits;
-      onBatch(batch.number + 1, of);
-    }
-    const { images } = totals;
-    const top5Error = this.options.classes > 5 ? totals.missed / images : Number.NaN;
-    return { images, loss: totals.loss / images, error: totals.wrong / images, top5Error };
-  }
-
-  /** Sums over a batch: loss, wrong answers, true classes among the best five; `[3]`. */
-  private score(logits: Tensor, classes: Int32Array): Tensor {
-    const n = classes.length;
-    const labels = Tensor.from('labels', logits.device, classes, [n]);
-    const best = topk(logits, Math.min(5, this.options.classes)).indices;
-    const hits = sum(eq(best, reshape(labels, [n, 1])));
-    return row([crossEntropy(logits, labels, 'sum'), sum(ne(argmax(logits), labels)), hits]);
-  }
-
   /** Gives parameters, velocities and means back. */
   dispose(): void {
-    this.network.dispose();
+    this.classifier.dispose();
     this.optimizer.dispose();
-    for (const mean of this.means) mean.dispose();
   }
-}
-
-/** Scalars side by side, to be read back at once. */
-function row(scalars: readonly Tensor[]): Tensor {
-  return concat(
-    scalars.map((x) => reshape(x, [1])),
-    0,
-  );
-}
-
-/** The middle `[3, to, to]` of an image `[3, from, from]`. */
-function centreCrop(image: Float32Array, from: number, to: number): Float32Array {
-  const margin = (from - to) >> 1;
-  const rows = Array.from({ length: (image.length / from / from) * to }, (_, i) => {
-    const start = (Math.floor(i / to) * from + margin + (i % to)) * from + margin;
-    return image.subarray(start, start + to);
-  });
-  const out = new Float32Array(rows.length * to);
-  for (const [i, pixels] of rows.entries()) out.set(pixels, i * to);
-  return out;
 }
