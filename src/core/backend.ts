@@ -55,7 +55,8 @@ export interface Kernels {
    * `outputs[j][i] = exprs[j](inputs[..][i], params)` for every index i of `shape`; all inputs of an element are
    * read before its outputs are written. Views have the map's shape (broadcast by stride 0) and any dtype the
    * backend has; int32 and uint8 inputs are taken as float32 numbers, results for int32 and uint8 outputs are
-   * truncated toward zero (values out of range: unspecified). uint8 outputs are dense.
+   * truncated toward zero (values out of range: unspecified), but a map that only copies (`isCopy`) keeps every
+   * bit of them. uint8 outputs are dense.
    * `draw` feeds `random` nodes: the counter of element i is `offset + sum of i[axis] * strides[axis]`, mod 2^32.
    */
   map: {
@@ -147,6 +148,11 @@ export interface Kernels {
    * x `[R, C]`, values `[R, k]` of its dtype, indices `[R, k]` int32, all dense.
    */
   topk: { readonly x: View; readonly values: View; readonly indices: View };
+}
+
+/** Whether a map only copies: each output is an input of its own dtype, as it is. */
+export function isCopy({ exprs, inputs, outputs }: Kernels['map']): boolean {
+  return exprs.every((expr, j) => expr.kind === 'input' && inputs[expr.index]?.dtype === outputs[j]?.dtype);
 }
 
 /** The name of a kernel. */

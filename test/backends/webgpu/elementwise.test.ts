@@ -39,6 +39,26 @@ if (driver !== null) {
   const comparisons: readonly BinaryOp[] = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'];
   const plain = { params: [], draw: null };
 
+  test('copies of int32 numbers keep every bit', async () => {
+    for (const [shape, strides, offset] of [
+      [[8, 16], [16, 1], 0],
+      [[16, 8], [1, 16], 0],
+      [[8, 16], [16, -1], 15],
+      [[12, 16], [0, 1], 16],
+      [[16, 4], [3, 0], 1],
+    ] as const) {
+      const numbers = Int32Array.from({ length: 128 }, (_, i) => 2 ** 30 + 2 * i + 1 - (i % 3) * 2 ** 31);
+      const input = bench.put(numbers, shape, offset, strides);
+      const output = bench.result(shape, 'int32');
+      await bench.check(
+        'map',
+        { ...plain, exprs: [x], shape, inputs: [input], outputs: [output] },
+        [output],
+        0,
+      );
+    }
+  });
+
   test('every function agrees over its range', async () => {
     // 100 elements: four at a time; 99: one by one.
     for (const n of [100, 99]) {

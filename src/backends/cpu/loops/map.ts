@@ -92,7 +92,9 @@ function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
 export function map(args: LoopArgs<'map'>): void {
   const { inputs, outputs, draw } = args;
   const wide = [...inputs, ...outputs].some((view) => view.data instanceof Float64Array);
-  const round = wide ? exact : Math.fround;
+  // Copies of int32 numbers keep what float32 doesn't hold.
+  const copies = args.exprs.every((expr) => expr.kind === 'input');
+  const round = wide || copies ? exact : Math.fround;
   const leaves: Leaves = {
     inputs: new Float64Array(inputs.length),
     params: args.params,

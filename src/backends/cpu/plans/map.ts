@@ -2,7 +2,7 @@
  * The plan of element-wise maps: puts the axes into the order of the first output's memory, merges those that lie
  * one after the other in every operand, and runs the emitted code for what is left.
  */
-import type { Kernels } from '../../../core/backend.js';
+import { isCopy, type Kernels } from '../../../core/backend.js';
 import { usesRandom } from '../../../core/expr.js';
 import { bytesPerElement, sizeOf, type View } from '../../../core/shape.js';
 import { addressOf, floatBits, type KernelModule, type Planner } from '../plan.js';
@@ -13,10 +13,11 @@ import { planTranspose } from './transpose.js';
 /** Maps of fewer results run on one thread: they are done before another one has woken. */
 const smallMap = 8192;
 
-function operandOf(view: View, stride: number, output: boolean): MapOperand {
+/** @param raw move the four bytes of an int32 as those of a float32, without conversion */
+function operandOf(view: View, stride: number, output: boolean, raw: boolean): MapOperand {
   // An output that stands still has one element along the axis: any way of walking it will do.
   const inner = stride === 1 || (output && stride === 0) ? 'dense' : stride === 0 ? 'still' : 'strided';
-  return { dtype: view.dtype, inner };
+  return { dtype: raw && view.dtype === 'int32' ? 'float32' : view.dtype, inner };
 }
 
 /** See `Kernels.map`. Float64 is left to the plain loop, and so are bytes written across another output's axes. */
@@ -33,8 +34,9 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
   if (planTranspose(args, walk, planner)) return true;
   const last = walk.shape.length - 1;
 
+  const raw = isCopy(args);
   const operand = (view: View, w: number): MapOperand =>
-    operandOf(view, walk.strides[w]![last]!, w >= inputs.length);
+    operandOf(view, walk.strides[w]![last]!, w >= inputs.length, raw);
   const kind: MapKind = {
     exprs,
     inputs: inputs.map(operand),

@@ -1,7 +1,7 @@
 /**
  * The plan of copies that turn the axes: recognizes them among the maps.
  */
-import type { Kernels } from '../../../core/backend.js';
+import { isCopy, type Kernels } from '../../../core/backend.js';
 import { addressOf, type KernelModule, type Planner } from '../plan.js';
 import { emitTranspose, transposeTile, transposeWords } from '../wasm/transpose.js';
 import type { Walk } from './axes.js';
@@ -16,9 +16,9 @@ const shortAxis = 4;
  * @param walk its axes, of input and output (in this order)
  */
 export function planTranspose(args: Kernels['map'], walk: Walk, planner: Planner): boolean {
-  const [expr, input, output] = [args.exprs[0]!, args.inputs[0], args.outputs[0]!];
+  const [input, output] = [args.inputs[0], args.outputs[0]!];
   if (args.exprs.length !== 1 || args.inputs.length !== 1 || input === undefined) return false;
-  if (expr.kind !== 'input' || input.dtype !== output.dtype || input.dtype === 'uint8') return false;
+  if (!isCopy(args) || input.dtype === 'uint8') return false;
   const [from, to] = [walk.strides[0]!, walk.strides[1]!];
   const last = walk.shape.length - 1;
   const dense = from.indexOf(1);

@@ -5,7 +5,7 @@
  * Views of one buffer share a binding, so an output may be an input. A map of more buffers than a shader may bind
  * is cut into several through temporaries.
  */
-import type { Kernels } from '../../../core/backend.js';
+import { isCopy, type Kernels } from '../../../core/backend.js';
 import { childrenOf, type Expr, e, exprKey, inputsOf } from '../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../core/shape.js';
 import { type Recorder, type Spec, wide } from '../recorder.js';
@@ -64,6 +64,7 @@ function elementSpec(args: Args, layout: Layout): Spec {
   const { shape, width } = layout;
   const sizes = shape.map((n, axis) => (axis === shape.length - 1 ? n / width : n));
   const printed = () => printTrees(width === 4 ? 'vec4f' : 'f32', args.exprs, counterOf(layout));
+  const raw = isCopy(args);
   return {
     ...common(args, layout, 'element'),
     functions: () => printed().functions,
@@ -71,7 +72,7 @@ function elementSpec(args: Args, layout: Layout): Spec {
       const { statements, results } = printed();
       return [
         splitIndex('index', 'i', 'n', shape.length),
-        ...args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout)};`),
+        ...args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, raw)};`),
         statements,
         ...results.map((result, j) => store(args.outputs[j]!, args.inputs.length + j, result, layout)),
       ].join('\n');
@@ -98,7 +99,7 @@ for (var lane = 0; lane < 4; lane++) {
   let element = at * 4 + lane - u.first;
   if (element < 0 || element >= u.size) { continue; }
 ${splitIndex('element', 'i', 'n', layout.shape.length)}
-${args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout)};`).join('\n')}
+${args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, false)};`).join('\n')}
 ${printed().statements}
   word = insertBits(word, u32(i32(${printed().results[0]})), u32(lane) * 8u, 8u);
 }
@@ -167,22 +168,24 @@ function counterOf(layout: Layout): string {
   return `bitcast<vec4u>(vec4i(${position(draw, layout, true)}) + ${lanes})`;
 }
 
-function load(view: View, v: number, layout: Layout): string {
+/** Reads an operand as float32 numbers, or int32 ones as they are if `raw`. */
+function load(view: View, v: number, layout: Layout, raw: boolean): string {
   const name = bindingOf(view, layout);
   const last = layout.shape.length - 1;
   if (layout.width === 1) {
     const at = `(${position(v, layout, false)})`;
     if (view.dtype === 'uint8') return `f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u))`;
-    return view.dtype === 'int32' ? `f32(${name}[${at}])` : `${name}[${at}]`;
+    return view.dtype === 'int32' && !raw ? `f32(${name}[${at}])` : `${name}[${at}]`;
   }
   const at = `(${position(v, layout, true)})`;
+  const [vector, scalar] = view.dtype === 'int32' && raw ? ['vec4i', 'i32'] : ['vec4f', 'f32'];
   if (layout.strides[v]![last] === 0) {
     return view.dtype === 'uint8'
       ? `vec4f(f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u)))`
-      : `vec4f(f32(${name}[${at} / 4][${at} % 4]))`;
+      : `${vector}(${scalar}(${name}[${at} / 4][${at} % 4]))`;
   }
   const block = `${name}[${at} / 4 + i${last}]`;
-  return view.dtype === 'uint8' ? `vec4f(unpack4xU8(${block}))` : `vec4f(${block})`;
+  return view.dtype === 'uint8' ? `vec4f(unpack4xU8(${block}))` : `${vector}(${block})`;
 }
 
 function store(view: View, v: number, value: string, layout: Layout): string {
