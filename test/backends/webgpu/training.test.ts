@@ -1,0 +1,104 @@
+/**
+ * Training on two WebGPU devices: the loss follows the CPU's, and steps settle (no pipeline compiled after the first,
+ * no buffer made after the third, live bytes flat).
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type NetName, nets } from '../../../src/alexnet/recipes.js';
+import { Trainer } from '../../../src/alexnet/trainer.js';
+import { openCpu } from '../../../src/backends/cpu/device.js';
+import { Device } from '../../../src/core/device.js';
+import { seededRandom } from '../cpu/numbers.js';
+import { softwareDriver } from './driver.js';
+import { openSoftware } from './harness.js';
+
+const driver = await softwareDriver();
+const test = suite('webgpu training');
+
+if (driver !== null) {
+  const random = seededRandom('webgpu training');
+
+  /** Losses of `steps` steps on one batch of noise; `after` sees each step's end. */
+  async function losses(
+    name: NetName,
+    devices: readonly Device[],
+    batch: { images: Uint8Array; labels: Int32Array },
+    steps: number,
+    after: () => void = () => {},
+  ): Promise<number[]> {
+    const { architecture, recipe } = nets[name];
+    const mean = new Float32Array(architecture.channels * recipe.imageSize ** 2).fill(120);
+    const trainer = new Trainer({ net: nets[name], recipe, classes: 10, devices, seed: 5, mean });
+    trainer.network.train();
+    const results: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      const figures = await trainer.step(batch);
+      results.push((await figures.data())[0]!);
+      figures.dispose();
+      after();
+    }
+    return results;
+  }
+
+  function noise(name: NetName, images: number): { images: Uint8Array; labels: Int32Array } {
+    const { channels, size } = nets[name].architecture;
+    return {
+      images: Uint8Array.from({ length: images * channels * size * size }, () => random.integer(256)),
+      labels: Int32Array.from({ length: images }, () => random.integer(10)),
+    };
+  }
+
+  async function compare(name: NetName, images: number, steps: number): Promise<void> {
+    const batch = noise(name, images);
+    const gpus = [await openSoftware(driver!), await openSoftware(driver!, {}, 'webgpu:1')];
+    const settled: { live: number; buffersCreated: number; pipelinesCreated: number }[][] = [];
+    const actual = await losses(
+      name,
+      gpus.map((gpu, i) => new Device(`webgpu:${i}`, gpu)),
+      batch,
+      steps,
+      () =>
+        settled.push(
+          gpus.map((gpu) => {
+            const { buffersCreated, pipelinesCreated } = gpu.counters();
+            return { live: gpu.memory().live, buffersCreated, pipelinesCreated };
+          }),
+        ),
+    );
+    for (const gpu of gpus) await gpu.close();
+    for (const row of settled.slice(3)) assert.equal(row, settled[2]);
+    const pipelines = (row: (typeof settled)[number]) => row.map(({ pipelinesCreated }) => pipelinesCreated);
+    assert.equal(pipelines(settled.at(-1)!), pipelines(settled[0]!), 'all are compiled in the first step');
+
+    const cpus = [
+      new Device('cpu:0', await openCpu({ threads: 1 }, 'cpu:0')),
+      new Device('cpu:1', await openCpu({ threads: 1 }, 'cpu:1')),
+    ];
+    const expected = await losses(name, cpus, batch, steps);
+    for (const cpu of cpus) await cpu.close();
+    for (const [step, loss] of expected.entries()) {
+      assert.ok(
+        Math.abs(actual[step]! - loss) < 1e-3 * Math.max(1, loss),
+        `losses ${actual}, on the CPU ${expected}`,
+      );
+    }
+  }
+
+  test('the small network: losses as on the CPU, steps settle', () => compare('small', 4, 6));
+
+  test('AlexNet at full size, two steps of one image: losses as on the CPU', () => compare('alexnet', 1, 2));
+
+  test('a layer takes few dispatches beside its products', async () => {
+    const gpu = await openSoftware(driver);
+    const counts: number[] = [];
+    await losses('small', [new Device('webgpu:0', gpu)], noise('small', 2), 2, () =>
+      counts.push(gpu.counters().dispatches),
+    );
+    await gpu.close();
+    // Of 8 layers, a convolution's three products come with a padded and a packed operand, and one with a sum.
+    const products = 5 * (3 * 3 + 2) + 3 * 3;
+    assert.ok(counts[1]! - counts[0]! <= products + 8 * 12, `${counts}`);
+  });
+}
+
+test.run();
