@@ -4,9 +4,10 @@
  */
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../shape.js';
 import { denseCopy, record, Tensor } from '../tensor.js';
-import { commonDevice, mapInto } from './launch.js';
+import { commonDevice, map, mapInto } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
@@ -139,6 +140,22 @@ function copyInto(op: string, part: Tensor, whole: Tensor, axis: number, start: 
   target.dispose();
 }
 
+/**
+ * What `write` makes of the sources. Kernels write bytes densely only (`Kernels.map`), so to be written into part by
+ * part, uint8 tensors become int32 ones and the result is turned back.
+ */
+function writable(
+  op: string,
+  sources: readonly Tensor[],
+  write: (sources: readonly Tensor[]) => Tensor,
+): Tensor {
+  if (sources[0]?.dtype !== 'uint8') return write(sources);
+  return scope(() => {
+    const wide = sources.map((x) => map(op, e.input(0), [x], { dtype: 'int32' }));
+    return map(op, e.input(0), [write(wide)], { dtype: 'uint8' });
+  });
+}
+
 /** A tensor of one number, on the device and of the dtype of `like`. */
 function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
   const out = Tensor.empty(op, like.device, shape, like.dtype);
@@ -184,9 +201,12 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
       `concat: ${shapes} can't be joined along axis ${axis}: other sizes and dtypes must agree`,
     );
   });
-  const out = Tensor.empty(op, device, shape, first.dtype);
   const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
-  for (const [i, part] of parts.entries()) copyInto(op, part, out, along, starts[i]!);
+  const out = writable(op, parts, (sources) => {
+    const joined = Tensor.empty(op, device, shape, sources[0]!.dtype);
+    for (const [i, source] of sources.entries()) copyInto(op, source, joined, along, starts[i]!);
+    return joined;
+  });
   record({
     op,
     inputs: parts,
@@ -211,16 +231,19 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   }
   x.requireAlive(op);
   const shape = x.shape.map((n, axis) => n + widths[axis]![0] + widths[axis]![1]);
-  const out = filled(op, x, shape, value);
   const before = x.shape;
   const inner = (whole: Tensor): Tensor => {
     const { strides, offset } = whole.view(op);
     const start = strides.reduce((sum, stride, axis) => sum + stride * widths[axis]![0], offset);
     return whole.alias(op, { shape: before, offset: start });
   };
-  const target = inner(out);
-  mapInto(op, [e.input(0)], [x], [target]);
-  target.dispose();
+  const out = writable(op, [x], ([source]) => {
+    const padded = filled(op, source!, shape, value);
+    const target = inner(padded);
+    mapInto(op, [e.input(0)], [source!], [target]);
+    target.dispose();
+    return padded;
+  });
   record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? inner(grad) : null] });
   return out;
 }
