@@ -7,10 +7,22 @@
 import { availableParallelism } from 'node:os';
 import { Tinypool } from 'tinypool';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from './dataset.js';
-import type { DecodeFailure, DecodeJob, ImageSource } from './decode-worker.js';
+import type { Decoded, DecodeJob } from './decode-worker.js';
+import type { ImageFacts } from './image-facts.js';
+import type { ImageSource } from './image-source.js';
 
 /** Files decoded in one job at most. */
 const filesPerJob = 64;
+
+/** What came of decoding files. */
+export interface DecodedFiles {
+  /** [N, 3, height, width]; the slots of files that failed are zero. */
+  readonly planes: Uint8Array;
+  /** Why each file that failed did, by position, ascending. */
+  readonly failures: ReadonlyMap<number, string>;
+  /** [N], what the files were; undefined for those that failed. */
+  readonly facts: readonly (ImageFacts | undefined)[];
+}
 
 /** Decoding threads. Close it, or they stay. */
 export class DecodePool {
@@ -28,25 +40,37 @@ export class DecodePool {
 
   /**
    * Decodes files to [N, 3, height, width].
-   * @returns the planes (slots of unreadable files are zero) and the reason for each file that failed, by position.
+   * @param onDecoded called with the number of files done since the last call.
    */
   async decode(
     sources: readonly ImageSource[],
     height: number,
     width: number,
-  ): Promise<{ planes: Uint8Array; failures: Map<number, string> }> {
+    onDecoded?: (count: number) => void,
+  ): Promise<DecodedFiles> {
     const size = 3 * height * width;
     const target = new SharedArrayBuffer(sources.length * size);
     const step = Math.max(1, Math.min(filesPerJob, Math.ceil(sources.length / this.workers / 2)));
-    const jobs: Promise<[number, string][]>[] = [];
+    const jobs: Promise<Decoded[]>[] = [];
     for (let start = 0; start < sources.length; start += step) {
       const part = sources.slice(start, start + step);
       const job: DecodeJob = { sources: part, height, width, target, offset: start * size };
-      const done: Promise<DecodeFailure[]> = this.pool.run(job);
-      jobs.push(done.then((failed) => failed.map(({ at, reason }) => [start + at, reason])));
+      const done: Promise<Decoded[]> = this.pool.run(job);
+      jobs.push(
+        done.then((decoded) => {
+          onDecoded?.(decoded.length);
+          return decoded;
+        }),
+      );
     }
-    const failures = new Map((await Promise.all(jobs)).flat());
-    return { planes: new Uint8Array(target), failures };
+    const decoded = (await Promise.all(jobs)).flat();
+    const failures = new Map<number, string>();
+    const facts = decoded.map((file, at) => {
+      if ('facts' in file) return file.facts;
+      failures.set(at, file.reason);
+      return undefined;
+    });
+    return { planes: new Uint8Array(target), failures, facts };
   }
 
   /** Ends the threads. */
@@ -103,16 +127,30 @@ export class FileDataset implements Dataset {
     for (const [at, reason] of failures) {
       this.failed.set(asked[at]!, { name: files[at]!.name, reason });
     }
-    // What could be read moves up over the gaps.
     const size = c * height * width;
-    const read = asked.map((_, at) => at).filter((at) => !failures.has(at));
-    for (const [to, from] of read.entries()) {
-      if (to !== from) planes.copyWithin(to * size, from * size, (from + 1) * size);
-    }
+    const read = moveUp(planes, size, asked.length, failures);
     return {
       images: planes.subarray(0, read.length * size),
       labels: Int32Array.from(read, (at) => files[at]!.label),
       indices: Uint32Array.from(read, (at) => asked[at]!),
     };
   }
+}
+
+/**
+ * Moves the pictures that could be read up over the gaps of those that couldn't.
+ * @param planes [N, size], changed in place.
+ * @returns the former positions of the pictures that are left.
+ */
+export function moveUp(
+  planes: Uint8Array,
+  size: number,
+  count: number,
+  failures: ReadonlyMap<number, string>,
+): number[] {
+  const read = Array.from({ length: count }, (_, at) => at).filter((at) => !failures.has(at));
+  for (const [to, from] of read.entries()) {
+    if (to !== from) planes.copyWithin(to * size, from * size, (from + 1) * size);
+  }
+  return read;
 }

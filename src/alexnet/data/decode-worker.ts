@@ -1,14 +1,12 @@
 /**
  * The job of a decoding thread: read files, decode them, scale and crop them, and write the planes to their slot
- * in shared memory. Only what went wrong is sent back.
+ * in shared memory. What each file was, or what went wrong with it, is sent back.
  */
-import { readFile } from 'node:fs/promises';
 import { DataError } from '../../core/errors.js';
 import { decodeImage } from './image.js';
+import { type ImageFacts, inspectImage } from './image-facts.js';
+import { type ImageSource, readSource } from './image-source.js';
 import { coverCentre } from './resize.js';
-
-/** An image file: on disk, or its bytes (from an archive). */
-export type ImageSource = { readonly path: string } | { readonly bytes: Uint8Array };
 
 /** Decode `sources[i]` to planes [3, height, width] at byte `offset + i * 3 * height * width` of `target`. */
 export interface DecodeJob {
@@ -19,27 +17,25 @@ export interface DecodeJob {
   readonly offset: number;
 }
 
-/** `sources[at]` couldn't be read; its slot is untouched. */
-export interface DecodeFailure {
-  readonly at: number;
-  readonly reason: string;
-}
+/** What a source turned out to be; or why it couldn't be read, its slot being untouched. */
+export type Decoded = { readonly facts: ImageFacts } | { readonly reason: string };
 
-/** Runs a job. */
-export default async function decodeJob(job: DecodeJob): Promise<DecodeFailure[]> {
+/** Runs a job; the result has an element for each source. */
+export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
   const { height, width, target, offset } = job;
   const size = 3 * height * width;
-  const failures: DecodeFailure[] = [];
+  const decoded: Decoded[] = [];
   for (const [at, source] of job.sources.entries()) {
     try {
-      const bytes = 'bytes' in source ? source.bytes : await readFile(source.path);
+      const bytes = await readSource(source);
       const { planes } = coverCentre(decodeImage(bytes), height, width);
       new Uint8Array(target, offset + at * size, size).set(planes);
+      decoded.push({ facts: inspectImage(bytes) });
     } catch (error) {
-      failures.push({ at, reason: reasonOf(error) });
+      decoded.push({ reason: reasonOf(error) });
     }
   }
-  return failures;
+  return decoded;
 }
 
 /** Whatever one file does wrong, the others go on: every error is that file's reason. */

@@ -2,17 +2,18 @@
  * The files of a data set, whether they lie in a folder or in a tar archive (.tar, .tar.gz), as one list of
  * entries with their path inside it.
  *
- * An archive is known by its bytes: gzip starts 1F 8B, tar has "ustar" at byte 257. It's read into memory whole (2
- * GiB at most, unpacked); a folder's files are only listed. Hidden files and what desktops leave behind are passed
- * over.
+ * An archive is known by its bytes: gzip starts 1F 8B, a tar with a header whose checksum is right. A tar is used in
+ * place, whatever its size; a gzipped one is unpacked into memory (2 GiB at most). A folder's files are only listed.
+ * Hidden files and what desktops leave behind are passed over.
  */
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { unpackTar } from 'modern-tar';
 import { DataError } from '../../core/errors.js';
-import type { ImageSource } from './decode-worker.js';
+import { type ImageSource, readSource, readStart, readStretch } from './image-source.js';
+import { isTarHeader, listTar, type ScanProgress, type TarMember } from './tar.js';
 
 /** A file of a data set. */
 export interface Entry {
@@ -21,7 +22,7 @@ export interface Entry {
   readonly source: ImageSource;
 }
 
-/** Largest archive that is read, unpacked, in bytes. */
+/** Largest gzipped archive that is read, unpacked, in bytes. */
 const maxArchive = 2 ** 31 - 1;
 
 /** Deepest folder that is looked into; a link that leads back up ends here. */
@@ -43,31 +44,27 @@ export async function gunzipped(bytes: Uint8Array, what: string): Promise<Uint8A
 
 /** The bytes of an entry. */
 export async function bytesOf({ source }: Entry): Promise<Uint8Array> {
-  return 'bytes' in source ? source.bytes : await readFile(source.path);
+  return readSource(source);
 }
 
 /** The first bytes of an entry, at most `count`. */
 export async function startOf({ source }: Entry, count: number): Promise<Uint8Array> {
-  if ('bytes' in source) return source.bytes.subarray(0, count);
-  const file = await open(source.path);
-  try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(count), 0, count, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  return readStart(source, count);
 }
 
 /**
  * Lists the files of a folder or archive, sorted by name. Folders that hold everything and say nothing (an archive's
  * top folder) are left off the names; those called train, test and the like aren't.
- * @throws {DataError} when the path doesn't exist, isn't a folder or tar archive, or holds no files.
+ * @param onProgress called while a large archive's headers are read.
+ * @throws {DataError} when the path doesn't exist, isn't a folder or tar archive, is damaged, or holds no files.
  */
-export async function listEntries(path: string): Promise<Entry[]> {
+export async function listEntries(path: string, onProgress?: ScanProgress): Promise<Entry[]> {
   const info = await stat(path).catch((error: unknown) => {
     throw new DataError(`${path}: can't be opened (${messageOf(error)})`, { cause: error });
   });
-  const entries = info.isDirectory() ? await listFolder(path, '', 0) : await listArchive(path, info.size);
+  const entries = info.isDirectory()
+    ? await listFolder(path, '', 0)
+    : await listArchive(path, info.size, onProgress);
   const wanted = entries.filter(({ name }) => !isClutter(name));
   if (wanted.length === 0) {
     throw new DataError(`${path}: ${info.isDirectory() ? 'the folder' : 'the archive'} holds no files`);
@@ -89,27 +86,61 @@ async function listFolder(path: string, prefix: string, depth: number): Promise<
   return entries.concat(...(await Promise.all(deeper)));
 }
 
-async function listArchive(path: string, size: number): Promise<Entry[]> {
-  if (size > maxArchive) {
-    throw new DataError(
-      `${path}: archive of ${size} bytes, at most 2 GiB are read: unpack it and give the folder`,
-    );
+/** Lists the files of an archive. @throws {DataError} when it's no archive, damaged, or names a file twice. */
+export async function listArchive(path: string, size: number, onProgress?: ScanProgress): Promise<Entry[]> {
+  const start = await readStretch(path, 0, 512);
+  if (start[0] === 0x1f && start[1] === 0x8b) {
+    if (size > maxArchive) {
+      throw new DataError(
+        `${path}: gzipped archive of ${size} bytes, at most 2 GiB are read: unpack it with gunzip and give the .tar`,
+      );
+    }
+    return listBytes(path, await gunzipped(await readFile(path), path));
   }
-  const bytes = await gunzipped(await readFile(path), path);
-  if (new TextDecoder('latin1').decode(bytes.subarray(257, 262)) !== 'ustar') {
+  checkTar(path, start);
+  const file = openSync(path, 'r');
+  try {
+    const read = (offset: number, length: number): Uint8Array => {
+      const bytes = new Uint8Array(length);
+      return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+    };
+    const members = await listTar(path, { size, read }, onProgress);
+    return entriesOf(path, members, ({ offset, length }) => ({ path, offset, length }));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Lists the files of an archive in memory. */
+async function listBytes(path: string, bytes: Uint8Array): Promise<Entry[]> {
+  checkTar(path, bytes);
+  const at = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
+  const members = await listTar(path, { size: bytes.length, read: at });
+  // Copies: a view that's posted to a thread would take the whole archive along.
+  return entriesOf(path, members, ({ offset, length }) => ({ bytes: bytes.slice(offset, offset + length) }));
+}
+
+function checkTar(path: string, start: Uint8Array): void {
+  if (!isTarHeader(start.subarray(0, 512))) {
     throw new DataError(`${path}: neither a folder nor a tar archive (.tar or .tar.gz)`);
   }
-  try {
-    const files = await unpackTar(bytes, { strict: true });
-    return files
-      .filter(({ header }) => header.type === undefined || header.type === 'file')
-      .map(({ header, data }) => ({
-        name: header.name.replace(/^(\.\/)+/, ''),
-        source: { bytes: data ?? new Uint8Array(0) },
-      }));
-  } catch (error) {
-    throw new DataError(`${path}: damaged tar archive or cut short: ${messageOf(error)}`, { cause: error });
+}
+
+function entriesOf(
+  path: string,
+  members: readonly TarMember[],
+  sourceOf: (member: TarMember) => ImageSource,
+): Entry[] {
+  const seen = new Set<string>();
+  for (const { name } of members) {
+    if (seen.has(name)) {
+      throw new DataError(
+        `${path}: the archive holds ${name} twice; unpack it (the later one wins) and give the folder`,
+      );
+    }
+    seen.add(name);
   }
+  return members.map((member) => ({ name: member.name, source: sourceOf(member) }));
 }
 
 function isClutter(name: string): boolean {
