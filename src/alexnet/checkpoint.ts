@@ -11,6 +11,7 @@ import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
 import { reasonOf, writeWhole } from './files.js';
 import type { Recipe } from './recipes.js';
 import type { Trainer, TrainerState } from './trainer.js';
+import type { Variant } from './variants.js';
 
 const format = 'tandem-checkpoint-1';
 const velocityPrefix = 'velocity.';
@@ -19,6 +20,8 @@ const velocityPrefix = 'velocity.';
 export interface RunDescription {
   /** Name of the network in the catalogue. */
   readonly net: string;
+  /** What its tables have differently. */
+  readonly variant: Variant;
   readonly recipe: Recipe;
   readonly seed: number;
   readonly classes: readonly string[];
@@ -80,6 +83,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   const run = parse<RunDescription>(path, 'run', metadata.run, [
     'net',
+    'variant',
     'recipe',
     'seed',
     'classes',

@@ -20,8 +20,9 @@ import { describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
 import { reasonOf, writeWhole } from './files.js';
-import type { Net } from './recipes.js';
+import { isNetName, type Net, nets } from './recipes.js';
 import { type EpochReport, type StepListener, Trainer } from './trainer.js';
+import { applyVariant } from './variants.js';
 
 /** Names of a run's files. */
 export const runFiles = {
@@ -188,6 +189,12 @@ export async function openCheckpoint(path: string): Promise<{ checkpoint: Checkp
   }
   const checkpoint = await readCheckpoint(file);
   return { checkpoint, folder: isFolder ? path : join(file, '..') };
+}
+
+/** The network of a run. @throws {DataError} when the catalogue has none of its name. */
+export function netOf({ net, variant }: Pick<RunDescription, 'net' | 'variant'>): Net {
+  if (isNetName(net)) return applyVariant(nets[net], variant);
+  throw new DataError(`the checkpoint is of a network '${net}' that isn't in the catalogue`);
 }
 
 /** @throws {ArgumentError} when a new run would overwrite another run's files. */

@@ -54,8 +54,10 @@ export function applyVariant(net: Net, variant: Variant): Net {
     throw new ArgumentError(`${architecture.name}: ${what}`);
   };
   const stages = architecture.layers.flatMap((layer) => layer.stages);
-  const lrnChosen = variant.lrnAlpha !== undefined || variant.lrn !== undefined;
-  if (lrnChosen && !stages.some((stage) => stage.kind === 'norm')) fail('has no response normalization');
+  const norms = stages.flatMap((stage) => (stage.kind === 'norm' ? [stage.across] : []));
+  if (variant.lrn === 'off' && norms.length === 0) fail('has no response normalization');
+  const ofMaps = variant.lrnAlpha !== undefined || (variant.lrn ?? 'off') !== 'off';
+  if (ofMaps && !norms.some((across) => across !== 'pixels')) fail('has no normalization across maps');
   if (variant.communication && (net.towers < 2 || variant.towers === 1)) {
     fail('has one tower, which has nobody to communicate with');
   }
