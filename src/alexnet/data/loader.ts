@@ -1,14 +1,16 @@
 /**
  * Batches of a data set, fetched ahead while the devices compute.
  *
- * The order of an epoch is a pure function of (seed, epoch); the crop and mirroring of a picture of (seed, epoch,
- * index). So neither prefetching, nor the number of decoding threads, nor starting at batch k changes what batch k
+ * The order of an epoch is a pure function of (seed, epoch); the crop, mirroring and colour noise of a picture of
+ * (seed, epoch, index), or, where neighbours share a crop, of their place in the epoch. So neither prefetching, nor the number of decoding threads, nor starting at batch k changes what batch k
  * holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
  */
 import { setImmediate } from 'node:timers/promises';
 import { ArgumentError } from '../../core/errors.js';
+import { type Cuts, centre, copyCut, type Place } from './cuts.js';
 import type { Dataset, LoadedImages } from './dataset.js';
 import { randomFor } from './draws.js';
+import { type ColourNoise, colourShift } from './pca.js';
 
 /** Options of `batches`. */
 export interface LoaderOptions {
@@ -25,6 +27,15 @@ export interface LoaderOptions {
   readonly crop?: number;
   /** Cut at a random place and mirror every second picture; default false: cut the centre, don't mirror. */
   readonly augment?: boolean;
+  /**
+   * Places that a random cut may take along an axis of margin m = side - crop: 'all', 0 to m; or 'below-margin', 0 to
+   * m - 1, the 32 x 32 places that give the paper's "factor of 2048". Default 'all'.
+   */
+  readonly places?: 'all' | 'below-margin';
+  /** Pictures in a row, counted from the epoch's first, that share a random cut and mirroring; default 1. */
+  readonly sharedBy?: number;
+  /** Draw a shift of colour for each picture; the batch carries it, for the device to add. Default: none. */
+  readonly colour?: ColourNoise | undefined;
   /** Leave out the last batch when it's smaller; default false. */
   readonly dropLast?: boolean;
   /** Batches fetched ahead; default 2. */
@@ -32,9 +43,11 @@ export interface LoaderOptions {
 }
 
 /** A batch of training or evaluation. */
-export interface Batch extends LoadedImages {
+export interface Batch extends LoadedImages, Cuts {
   /** Its place in the epoch, from 0. */
   readonly number: number;
+  /** [N, 3], grey levels to add to the red, green and blue of each picture; absent without colour noise. */
+  readonly colour?: Float32Array;
 }
 
 /** Number of batches in an epoch. */
@@ -56,17 +69,29 @@ export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncG
   checkCount('batchSize', batchSize, 1);
   checkCount('start', start, 0);
   checkCount('prefetch', prefetch, 0);
+  checkCount('sharedBy', options.sharedBy ?? 1, 1);
   const cut = cutter(dataset, options);
   const order = options.shuffle
     ? epochOrder(dataset.length, seed, epoch)
     : Uint32Array.from({ length: dataset.length }, (_, i) => i);
   const count = batchCount(dataset.length, batchSize, dropLast);
+  const colours = (noise: ColourNoise, indices: Uint32Array): Float32Array => {
+    const shifts = new Float32Array(3 * indices.length);
+    for (const [i, index] of indices.entries()) {
+      shifts.set(colourShift(noise, randomFor(seed, 'colour', epoch, index)), 3 * i);
+    }
+    return shifts;
+  };
 
   const fetch = async (number: number): Promise<Batch> => {
     // Let the caller have the batch it's waiting for first: this one is made while the devices compute.
     await setImmediate();
-    const loaded = await dataset.load(order.subarray(number * batchSize, (number + 1) * batchSize));
-    return { number, images: cut(loaded), labels: loaded.labels, indices: loaded.indices };
+    const first = number * batchSize;
+    const asked = order.subarray(first, first + batchSize);
+    const loaded = await dataset.load(asked);
+    const { labels, indices } = loaded;
+    const batch = { number, labels, indices, ...cut(loaded, asked, first) };
+    return options.colour ? { ...batch, colour: colours(options.colour, indices) } : batch;
   };
   const ahead: Promise<Batch>[] = [];
   for (let next = start, number = start; number < count; number++) {
@@ -87,35 +112,57 @@ function checkCount(name: string, value: number, least: number): void {
   }
 }
 
-/** What turns loaded pictures [N, 3, H, W] into the batch's own array [N, 3, crop, crop]. */
-function cutter(dataset: Dataset, options: LoaderOptions): (loaded: LoadedImages) => Uint8Array {
-  const { seed = 0, epoch = 0, augment = false, crop } = options;
+/** What cuts loaded pictures [N, 3, H, W] to [N, 3, crop, crop]. */
+type Cutter = (loaded: LoadedImages, asked: ArrayLike<number>, first: number) => Cuts;
+
+function cutter(dataset: Dataset, options: LoaderOptions): Cutter {
   const [channels, height, width] = dataset.imageShape;
-  const cropHeight = crop ?? height;
-  const cropWidth = crop ?? width;
-  if (!Number.isInteger(cropHeight) || cropHeight < 1 || cropHeight > height || cropWidth > width) {
+  const crop = { height: options.crop ?? height, width: options.crop ?? width };
+  if (!Number.isInteger(crop.height) || crop.height < 1 || crop.height > height || crop.width > width) {
     throw new ArgumentError(
-      `batches: can't cut ${crop}x${crop} from the ${width}x${height} of ${dataset.name}`,
+      `batches: can't cut ${options.crop}x${options.crop} from the ${width}x${height} of ${dataset.name}`,
     );
   }
-  const marginY = height - cropHeight;
-  const marginX = width - cropWidth;
-  return ({ images, indices }) => {
-    const out = new Uint8Array(indices.length * channels * cropHeight * cropWidth);
-    for (let i = 0, to = 0; i < indices.length; i++) {
-      const random = augment ? randomFor(seed, 'augment', epoch, indices[i]!) : undefined;
-      const top = random ? random.integer(marginY + 1) : marginY >> 1;
-      const left = random ? random.integer(marginX + 1) : marginX >> 1;
-      const mirror = random !== undefined && random.uniform() < 0.5;
-      for (let c = 0; c < channels; c++) {
-        for (let y = 0; y < cropHeight; y++, to += cropWidth) {
-          const from = ((i * channels + c) * height + top + y) * width + left;
-          const row = out.subarray(to, to + cropWidth);
-          row.set(images.subarray(from, from + cropWidth));
-          if (mirror) row.reverse();
-        }
-      }
+  const placeOf = placer(height, width, crop, options);
+  const size = channels * height * width;
+  const cutSize = channels * crop.height * crop.width;
+  return ({ images, indices }, asked, first) => {
+    const count = indices.length;
+    const offsets = new Int32Array(2 * count);
+    const mirrored = new Uint8Array(count);
+    const out = new Uint8Array(count * cutSize);
+    for (let i = 0, position = 0; i < count; i++, position++) {
+      // Unreadable pictures are absent, the others keep their places in the epoch.
+      while (asked[position] !== indices[i]) position++;
+      const place = placeOf(indices[i]!, first + position);
+      offsets.set([place.top, place.left], 2 * i);
+      mirrored[i] = Number(place.mirror);
+      copyCut(images.subarray(i * size, (i + 1) * size), height, width, place, crop, out, i * cutSize);
     }
-    return out;
+    return { images: out, offsets, mirrored };
+  };
+}
+
+/** Where to cut picture `index`, the epoch's `position`th. */
+function placer(
+  height: number,
+  width: number,
+  crop: { height: number; width: number },
+  options: LoaderOptions,
+): (index: number, position: number) => Place {
+  const { seed = 0, epoch = 0, sharedBy = 1, places = 'all' } = options;
+  const middle = centre(height, width, crop);
+  if (!options.augment) return () => middle;
+  const choices = (margin: number): number => (places === 'all' ? margin + 1 : Math.max(1, margin));
+  return (index, position) => {
+    const random =
+      sharedBy === 1
+        ? randomFor(seed, 'augment', epoch, index)
+        : randomFor(seed, 'sharedCut', epoch, Math.floor(position / sharedBy));
+    return {
+      top: random.integer(choices(height - crop.height)),
+      left: random.integer(choices(width - crop.width)),
+      mirror: random.uniform() < 0.5,
+    };
   };
 }

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Dataset, type LoadedImages, MemoryDataset } from '../../../src/alexnet/data/dataset.js';
 import { type Batch, batchCount, batches, type LoaderOptions } from '../../../src/alexnet/data/loader.js';
+import { pcaOf } from '../../../src/alexnet/data/pca.js';
 
 /** `count` pictures 6x5; picture i has plane c, pixel p = 30 c + p, plus 100 when i is odd. */
 function numbered(count: number): MemoryDataset {
@@ -89,6 +90,72 @@ test('augmentation cuts every place and mirrors half, keeping channels together'
   // Corners (0..2, 0..1) of a 6x5 picture, either way round: 12, each about 1 in 12.
   assert.is(seen.size, 12);
   for (const [where, times] of seen) assert.ok(Math.abs(times - count / 12) < 100, `${where}: ${times}`);
+});
+
+test('places below the margin leave the last out; without a margin there is one', async () => {
+  const corners = async (crop: number): Promise<Set<number>> => {
+    const found = new Set<number>();
+    const options = { batchSize: 500, augment: true, crop, places: 'below-margin' } as const;
+    for (const { offsets } of await all(numbered(2000), options)) {
+      for (let i = 0; i < offsets.length; i += 2) found.add(10 * offsets[i]! + offsets[i + 1]!);
+    }
+    return found;
+  };
+  // 6x5: margins 3 and 2 for 3x3, 1 and 0 for 5x5.
+  assert.equal([...(await corners(3))].sort(), [0, 1, 10, 11, 20, 21].sort());
+  assert.equal([...(await corners(5))], [0]);
+});
+
+test('pictures in a row share a cut when asked, also from the middle and around unreadable ones', async () => {
+  const options = { batchSize: 6, augment: true, crop: 2, shuffle: true, sharedBy: 4, seed: 3 } as const;
+  const cuts = async (dataset: Dataset, start = 0): Promise<Map<number, string>> => {
+    const found = new Map<number, string>();
+    for (const { indices, offsets, mirrored } of await all(dataset, { ...options, start })) {
+      for (const [i, index] of indices.entries()) {
+        found.set(index, `${offsets[2 * i]} ${offsets[2 * i + 1]} ${mirrored[i]}`);
+      }
+    }
+    return found;
+  };
+  const whole = await cuts(numbered(60));
+  const sequence = [...whole.values()];
+  for (let i = 0; i < 60; i++) assert.is(sequence[i], sequence[i - (i % 4)]);
+  assert.ok(new Set(sequence).size > 6, 'groups differ');
+  for (const [index, cut] of await cuts(numbered(60), 3)) assert.is(cut, whole.get(index));
+  for (const [index, cut] of await cuts(damaged(60, (i) => i % 7 === 1))) assert.is(cut, whole.get(index));
+});
+
+test('colour noise is of the picture and epoch, whatever the order, and leaves crops alone', async () => {
+  const pca = pcaOf([
+    [900, 100, 50],
+    [100, 700, 20],
+    [50, 20, 100],
+  ]);
+  const options = { augment: true, crop: 4, seed: 6 };
+  const plainBatches = await all(numbered(30), { ...options, batchSize: 30 });
+  const shifts = async (more: Partial<LoaderOptions>): Promise<Map<number, string>> => {
+    const found = new Map<number, string>();
+    for (const { indices, colour, images } of await all(numbered(30), {
+      ...options,
+      batchSize: 30,
+      colour: { pca },
+      ...more,
+    })) {
+      for (const [i, index] of indices.entries()) {
+        found.set(index, [...colour!.subarray(3 * i, 3 * i + 3)].join());
+        const expected = plainBatches[0]!.images.subarray(index * 48, (index + 1) * 48);
+        if (!more.epoch) assert.equal([...images.subarray(i * 48, (i + 1) * 48)], [...expected]);
+      }
+    }
+    return found;
+  };
+  const whole = await shifts({});
+  assert.is(new Set(whole.values()).size, 30);
+  for (const more of [{ shuffle: true }, { batchSize: 4, start: 2 }, { shuffle: true, prefetch: 0 }]) {
+    for (const [index, shift] of await shifts(more)) assert.is(shift, whole.get(index));
+  }
+  assert.not.equal(await shifts({ epoch: 1 }), whole);
+  assert.is(plainBatches[0]!.colour, undefined);
 });
 
 test('evaluation cuts the centre and mirrors nothing', async () => {
