@@ -69,7 +69,8 @@ export interface Kernels {
   };
   /**
    * `out[kept] = scale * op over reduced of x[kept, reduced]`: the first `kept` axes of x (any strides) stay, the
-   * others are reduced. `out` is dense, its shape the kept axes. An empty sum is 0. max and min hand NaN on.
+   * others are reduced. `out` is dense, its shape the kept axes, its dtype x's: float32 (or float64). An empty sum
+   * is 0. max and min hand NaN on.
    */
   reduce: {
     readonly op: 'sum' | 'max' | 'min';

@@ -5,7 +5,7 @@
 import * as assert from 'uvu/assert';
 import type { HostRandom } from '../../src/core/random.js';
 import type { DType, Shape } from '../../src/core/shape.js';
-import { type Device, type Tensor, tensor } from '../../src/index.js';
+import { type Device, flip, permute, slice, type Tensor, tensor } from '../../src/index.js';
 import { nmse } from '../backends/cpu/numbers.js';
 
 /** The place of an element: one number an axis. */
@@ -51,9 +51,43 @@ export class Nd {
     return this.at(...own.map((i, axis) => (this.shape[axis] === 1 ? 0 : i)));
   }
 
+  /** A dense tensor of it. */
   on(device: Device, dtype: DType = 'float32', requiresGrad = false): Tensor {
     const data = Float64Array.from(this.data);
     return tensor(data, { shape: this.shape, device, dtype, requiresGrad });
+  }
+
+  /** A tensor of it that is perhaps a view: turned, reversed, or cut out of a larger one. */
+  seen(random: HostRandom, device: Device, dtype: DType = 'float32'): Tensor {
+    const rank = this.shape.length;
+    if (rank === 0) return this.on(device, dtype);
+    const order = [...random.permutation(rank)];
+    const axis = order[0]!;
+    const n = this.shape[axis]!;
+    const changed = (size: number): Shape => this.shape.map((own, k) => (k === axis ? size : own));
+    const along = (index: Index, i: number): number[] => index.map((own, k) => (k === axis ? i : own));
+    switch (random.integer(4)) {
+      case 0: {
+        const shape = order.map((_, k) => this.shape[order.indexOf(k)]!);
+        return permute(
+          Nd.build(shape, (index) => this.at(...order.map((k) => index[k]!))).on(device, dtype),
+          order,
+        );
+      }
+      case 1: {
+        const reversed = Nd.build(this.shape, (index) => this.at(...along(index, n - 1 - index[axis]!)));
+        return flip(reversed.on(device, dtype), axis);
+      }
+      case 2: {
+        const inside = (i: number): boolean => i >= 1 && i <= n;
+        const larger = Nd.build(changed(n + 3), (index) =>
+          inside(index[axis]!) ? this.at(...along(index, index[axis]! - 1)) : 99,
+        );
+        return slice(larger.on(device, dtype), axis, 1, n + 1);
+      }
+      default:
+        return this.on(device, dtype);
+    }
   }
 }
 

@@ -56,8 +56,10 @@ function reductionOf(op: string, shape: Shape, options: ReduceOptions): Reductio
 }
 
 function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduction, scale: number): Tensor {
-  const view = x.view(op);
-  const out = Tensor.empty(op, x.device, r.shape, floatType([x]));
+  // Integers become float32 first: kernels reduce floats only.
+  const source = floatType([x]) === x.dtype ? x.alias(op) : map(op, e.input(0), [x]);
+  const view = source.view(op);
+  const out = Tensor.empty(op, x.device, r.shape, source.dtype);
   const order = [...r.kept, ...r.axes];
   const permuted: View = {
     ...view,
@@ -76,6 +78,7 @@ function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduct
     scale,
     out: { ...target, shape: kept, strides },
   });
+  source.dispose();
   return out;
 }
 
