@@ -69,18 +69,10 @@ function directStep(p: Product, plan: Plan, depth: 1 | 4): string {
     if (p.b.form === 'scattered') return `vec4f(${columns.map((j) => `b${t}_${j}`).join(', ')})`;
     return `vec4f(${columns.map((j) => (depth === 4 ? `b${j}.${lanes[t]}` : `b${j}[k % 4]`)).join(', ')})`;
   };
-  const steps = range(depth).map((t) => {
-    const vectors = range(plan.halves).map((h) => `let v${t}_${h} = ${vectorB(t, h)};`);
-    return [
-      ...vectors,
-      multiply(
-        plan,
-        (i) => scalarA(t, i),
-        (h) => `v${t}_${h}`,
-      ),
-    ].join('\n');
-  });
-  return [loadA, loadB, ...steps].join('\n');
+  const vectors = range(depth).flatMap((t) =>
+    range(plan.halves).map((h) => `let v${t}_${h} = ${vectorB(t, h)};`),
+  );
+  return [loadA, loadB, ...vectors, multiply(plan, depth, scalarA, (t, h) => `v${t}_${h}`)].join('\n');
 }
 
 function directLoads(name: string, operand: Operand, count: number, depth: 1 | 4): string {

@@ -80,14 +80,25 @@ export function accumulators({ rows, halves }: Plan): string {
     .join(' ');
 }
 
-/** `sum += a * b` for all rows of a tile; `a(i)` is a scalar, `b(h)` a vec4. */
-export function multiply({ rows, halves }: Plan, a: (i: number) => string, b: (h: number) => string): string {
+/**
+ * Adds the products of `depth` values of k to every sum of a tile: `a(t, i)` is the scalar of the t-th and row i,
+ * `b(t, h)` the vec4 of the t-th and columns 4h to 4h + 3.
+ */
+export function multiply(
+  { rows, halves }: Plan,
+  depth: number,
+  a: (t: number, i: number) => string,
+  b: (t: number, h: number) => string,
+): string {
+  const sum = (i: number, h: number): string => {
+    const total = range(depth).reduce(
+      (inner, t) => `fma(vec4f(${a(t, i)}), ${b(t, h)}, ${inner})`,
+      `c${i}_${h}`,
+    );
+    return `c${i}_${h} = ${total};`;
+  };
   return range(rows)
-    .map((i) =>
-      range(halves)
-        .map((h) => `c${i}_${h} = fma(vec4f(${a(i)}), ${b(h)}, c${i}_${h});`)
-        .join(' '),
-    )
+    .flatMap((i) => range(halves).map((h) => sum(i, h)))
     .join('\n');
 }
 

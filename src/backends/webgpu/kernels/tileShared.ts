@@ -43,8 +43,9 @@ ${sharedLoads('b', p.b, 'blockB')}
       let b0 = blockB[fromB]; let b1 = blockB[fromB + 1];
 ${multiply(
   plan,
-  (i) => `a${Math.floor(i / 4)}.${lanes[i % 4]}`,
-  (h) => `b${h}`,
+  1,
+  (_, i) => `a${Math.floor(i / 4)}.${lanes[i % 4]}`,
+  (_, h) => `b${h}`,
 )}
     }
     workgroupBarrier();
