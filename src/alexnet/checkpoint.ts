@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { DataError } from '../core/errors.js';
 import type { HostTensor, StateDict } from '../nn/module.js';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
+import type { Pca } from './data/pca.js';
 import { reasonOf, writeWhole } from './files.js';
 import type { Recipe } from './recipes.js';
 import type { Trainer, TrainerState } from './trainer.js';
@@ -33,14 +34,20 @@ export interface RunDescription {
   readonly trainingImages: number;
 }
 
+/** What training needs to know of its images. */
+export interface ImageStatistics {
+  /** The mean image `[3, imageSize, imageSize]`, 0-255. */
+  readonly mean: Float32Array;
+  /** Principal components of the colours. */
+  readonly pca: Pca;
+}
+
 /** A checkpoint, read. */
-export interface Checkpoint {
+export interface Checkpoint extends ImageStatistics {
   readonly run: RunDescription;
   readonly state: TrainerState;
   readonly parameters: StateDict;
   readonly velocities: StateDict;
-  /** `[3, imageSize, imageSize]`. */
-  readonly mean: Float32Array;
 }
 
 /** Writes a checkpoint whole. @throws {DataError} when the file can't be written; the old one is untouched then. */
@@ -48,7 +55,7 @@ export async function saveCheckpoint(
   path: string,
   trainer: Trainer,
   run: RunDescription,
-  mean: Float32Array,
+  { mean, pca }: ImageStatistics,
 ): Promise<void> {
   const { network, optimizer } = trainer;
   const state = trainer.state();
@@ -57,7 +64,12 @@ export async function saveCheckpoint(
   for (const [name, velocity] of velocities) tensors.set(velocityPrefix + name, velocity);
   const side = run.recipe.imageSize;
   tensors.set('mean', { shape: [mean.length / side / side, side, side], data: mean });
-  const metadata = { format, run: JSON.stringify(run), state: JSON.stringify(state) };
+  const metadata = {
+    format,
+    run: JSON.stringify(run),
+    state: JSON.stringify(state),
+    pca: JSON.stringify(pca),
+  };
   await writeWhole(path, encodeSafetensors({ tensors, metadata }));
 }
 
@@ -96,6 +108,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     'stream',
     'schedule',
   ]);
+  const pca = parse<Pca>(path, 'pca', metadata.pca, ['covariance', 'values', 'vectors']);
   const parameters = new Map<string, HostTensor>();
   const velocities = new Map<string, HostTensor>();
   for (const [name, tensor] of tensors) {
@@ -104,7 +117,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
   const mean = tensors.get('mean')?.data;
   if (!(mean instanceof Float32Array)) throw new DataError(`${path}: the checkpoint lacks the mean image`);
-  return { run, state, parameters, velocities, mean };
+  return { run, state, parameters, velocities, mean, pca };
 }
 
 /** JSON of our own making: checked for the fields we can't do without. */

@@ -2,23 +2,25 @@
  * A network together with what its images go through first: class scores, probabilities, hidden vectors and errors
  * of pixels 0-255.
  *
- * Bytes are uploaded to every device and become `(pixels - mean) * scale` there.
+ * Bytes are uploaded to every device and become `(pixels - mean + colour) * scale` there, where the mean is the part
+ * of the mean image that a crop covers, mirrored as it is, or its centre (recipe.mean).
  */
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
-import { eq, ne } from '../core/ops/elementwise.js';
-import { map } from '../core/ops/launch.js';
-import { crossEntropy } from '../core/ops/loss.js';
-import { argmax, sum, topk } from '../core/ops/reduce.js';
-import { concat, reshape } from '../core/ops/views.js';
+import { eq, log, ne } from '../core/ops/elementwise.js';
+import { map, mapInto } from '../core/ops/launch.js';
+import { crossEntropy, softmax } from '../core/ops/loss.js';
+import { argmax, mean, sum, topk } from '../core/ops/reduce.js';
+import { concat, flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
+import { tenCrops } from './data/cuts.js';
 import type { Dataset } from './data/dataset.js';
-import { batchCount, batches } from './data/loader.js';
+import { type Batch, batches } from './data/loader.js';
 import { Network } from './network.js';
-import type { Net, Recipe } from './recipes.js';
+import type { Net, Recipe, TestCrops } from './recipes.js';
 
 /** What a classifier is built from. */
 export interface ClassifierOptions {
@@ -31,6 +33,15 @@ export interface ClassifierOptions {
   readonly mean: Float32Array;
 }
 
+/** Scores of a batch. */
+export interface ScoredBatch {
+  /** `[N, classes]`, to be disposed of. */
+  readonly scores: Tensor;
+  /** `[N]`, class numbers, and places in the data set. */
+  readonly labels: Int32Array;
+  readonly indices: Uint32Array;
+}
+
 /** Errors on images not trained on, as fractions. */
 export interface Evaluation {
   readonly loss: number;
@@ -40,6 +51,11 @@ export interface Evaluation {
   readonly images: number;
 }
 
+/** Images `[N, 3, size, size]`, 0-255; where they were cut from (the centre unless given); their shifts of colour. */
+export type Input = Pick<Batch, 'images'> & Partial<Pick<Batch, 'offsets' | 'mirrored' | 'colour'>>;
+
+/** Bytes, mean, and shift of colour. */
+const shifted = e.mul(e.add(e.sub(e.input(0), e.input(1)), e.input(2)), e.param(0));
 const normalized = e.mul(e.sub(e.input(0), e.input(1)), e.param(0));
 
 /** The network and its input. */
@@ -49,7 +65,7 @@ export class Classifier {
 
   /** @throws {ArgumentError} when the devices don't suit the placement, or images are smaller than the network's. */
   constructor(private readonly options: ClassifierOptions) {
-    const { net, recipe, classes, devices, seed, mean } = options;
+    const { net, recipe, classes, devices, seed } = options;
     const { architecture } = net;
     if (recipe.imageSize < architecture.size) {
       throw new ArgumentError(
@@ -63,32 +79,73 @@ export class Classifier {
       seed,
       dropoutForm: recipe.dropoutForm,
     });
-    const centre = centreCrop(mean, recipe.imageSize, architecture.size);
-    const shape = [architecture.channels, architecture.size, architecture.size];
-    this.means = this.network.devices.map((device) => keep(Tensor.from('mean', device, centre, shape)));
+    const side = recipe.imageSize;
+    const shape = [architecture.channels, side, side];
+    this.means = this.network.devices.map((device) => keep(Tensor.from('mean', device, options.mean, shape)));
   }
 
-  /** Images `[N, 3, size, size]`, 0-255, on each device as the network reads them. */
-  upload(images: Uint8Array): Tensor[] {
+  /** Images on each device as the network reads them. */
+  upload(input: Input): Tensor[] {
+    return this.network.devices.map((device, i) => scope(() => this.uploadTo(device, this.means[i]!, input)));
+  }
+
+  private uploadTo(device: Device, meanImage: Tensor, { images, offsets, mirrored, colour }: Input): Tensor {
     const { recipe, net } = this.options;
     const { channels, size } = net.architecture;
-    const shape = [images.length / (channels * size * size), channels, size, size];
-    return this.network.devices.map((device, i) =>
-      scope(() => {
-        const bytes = Tensor.from('upload', device, images, shape);
-        return map('normalize', normalized, [bytes, this.means[i]!], { params: [recipe.inputScale] });
-      }),
-    );
+    const n = images.length / (channels * size * size);
+    const bytes = Tensor.from('upload', device, images, [n, channels, size, size]);
+    const divisor = colour && recipe.colourNoise ? recipe.colourNoise.divisor : 1;
+    const params = [recipe.inputScale / divisor];
+    const expr = colour ? shifted : normalized;
+    const shifts = colour ? [Tensor.from('upload', device, colour, [n, channels, 1, 1])] : [];
+    const middle = (recipe.imageSize - size) >> 1;
+    const partAt = (top: number, left: number, mirror: boolean): Tensor => {
+      const part = slice(slice(meanImage, 1, top, top + size), 2, left, left + size);
+      return mirror ? flip(part, 2) : part;
+    };
+    if (recipe.mean === 'centre' || !offsets || !mirrored || areCentral(offsets, mirrored, middle)) {
+      return map('normalize', expr, [bytes, partAt(middle, middle, false), ...shifts], { params });
+    }
+    const out = Tensor.empty('normalize', device, bytes.shape);
+    for (let i = 0; i < n; i++) {
+      const part = partAt(offsets[2 * i]!, offsets[2 * i + 1]!, mirrored[i] === 1);
+      const own = [bytes, ...shifts].map((x) => slice(x, 0, i, i + 1));
+      const inputs = [own[0]!, part, ...own.slice(1)];
+      mapInto('normalize', [expr], inputs, [slice(out, 0, i, i + 1)], { params });
+    }
+    return out;
   }
 
-  /** Class scores `[N, classes]` of images `[N, 3, size, size]`, 0-255, without dropout. */
-  predict(images: Uint8Array): Promise<Tensor> {
-    return this.inEvaluation(() => this.network.forward(this.upload(images)));
+  /** Class scores `[N, classes]`, without dropout. */
+  predict(input: Input): Promise<Tensor> {
+    return this.inEvaluation(() => this.network.forward(this.upload(input)));
   }
 
-  /** The last hidden layer's outputs (`Network.features`) of images `[N, 3, size, size]`, 0-255, without dropout. */
-  features(images: Uint8Array): Promise<Tensor> {
-    return this.inEvaluation(() => this.network.features(this.upload(images)));
+  /** The last hidden layer's outputs (`Network.features`), without dropout. */
+  features(input: Input): Promise<Tensor> {
+    return this.inEvaluation(() => this.network.features(this.upload(input)));
+  }
+
+  /**
+   * Scores `[N, classes]` of a data set's images, batch by batch: of the centre, or the logarithm of the class
+   * probabilities averaged over ten crops. Either way their softmax is the class probabilities.
+   */
+  async *scores(dataset: Dataset, crops: TestCrops): AsyncGenerator<ScoredBatch, void, void> {
+    const { recipe, net } = this.options;
+    const { size } = net.architecture;
+    const batchSize = Math.max(1, Math.floor(recipe.batchSize / crops));
+    for await (const batch of batches(dataset, crops === 1 ? { batchSize, crop: size } : { batchSize })) {
+      const { labels, indices } = batch;
+      const scores = await scope(async () => {
+        if (crops === 1) return this.predict(batch);
+        const each = await this.predict(tenCrops(batch.images, recipe.imageSize, size));
+        return noGrad(() => {
+          const probabilities = reshape(softmax(each), [labels.length, crops, this.options.classes]);
+          return log(mean(probabilities, { axes: 1 }));
+        });
+      });
+      yield { scores, labels, indices };
+    }
   }
 
   /** Runs the network without dropout or gradients, and sets it back to training if that is what it was doing. */
@@ -102,27 +159,23 @@ export class Classifier {
     }
   }
 
-  /** Loss and errors over a data set, by centre crops. */
+  /** Loss and errors over a data set. */
   async evaluate(
     dataset: Dataset,
-    onBatch: (done: number, of: number) => void = () => {},
+    crops: TestCrops,
+    onImages: (done: number, of: number) => void = () => {},
   ): Promise<Evaluation> {
-    const { recipe, net } = this.options;
-    const batchSize = recipe.batchSize;
-    const of = batchCount(dataset.length, batchSize);
     const totals = { images: 0, loss: 0, wrong: 0, missed: 0 };
-    for await (const batch of batches(dataset, { batchSize, crop: net.architecture.size })) {
-      const figures = await scope(async () => {
-        const logits = await this.predict(batch.images);
-        return noGrad(() => this.score(logits, batch.labels));
-      });
+    for await (const { scores, labels } of this.scores(dataset, crops)) {
+      const figures = noGrad(() => scope(() => this.score(scores, labels)));
+      scores.dispose();
       const [loss = Number.NaN, wrong = Number.NaN, hits = Number.NaN] = await figures.data();
       figures.dispose();
-      totals.images += batch.labels.length;
+      totals.images += labels.length;
       totals.loss += loss;
       totals.wrong += wrong;
-      totals.missed += batch.labels.length - hits;
-      onBatch(batch.number + 1, of);
+      totals.missed += labels.length - hits;
+      onImages(totals.images, dataset.length);
     }
     const { images } = totals;
     const top5Error = this.options.classes > 5 ? totals.missed / images : Number.NaN;
@@ -153,14 +206,6 @@ export function row(scalars: readonly Tensor[]): Tensor {
   );
 }
 
-/** The middle `[3, to, to]` of an image `[3, from, from]`. */
-function centreCrop(image: Float32Array, from: number, to: number): Float32Array {
-  const margin = (from - to) >> 1;
-  const rows = Array.from({ length: (image.length / from / from) * to }, (_, i) => {
-    const start = (Math.floor(i / to) * from + margin + (i % to)) * from + margin;
-    return image.subarray(start, start + to);
-  });
-  const out = new Float32Array(rows.length * to);
-  for (const [i, pixels] of rows.entries()) out.set(pixels, i * to);
-  return out;
+function areCentral(offsets: Int32Array, mirrored: Uint8Array, middle: number): boolean {
+  return offsets.every((offset) => offset === middle) && mirrored.every((mirror) => mirror === 0);
 }

@@ -2,6 +2,7 @@
  * How each network is trained by default, and the catalogue of networks by name.
  */
 import type { Architecture, Placement } from './architecture.js';
+import { type ColourForm, defaultColourForm } from './data/pca.js';
 import * as tables from './networks.js';
 
 /** When the learning rate drops. */
@@ -13,6 +14,20 @@ export type ScheduleRecipe =
       readonly maxDrops: number;
       readonly factor: number;
     };
+
+/** The paper's colour noise (section 4.1; data/pca.ts has the formula). */
+export interface ColourRecipe {
+  readonly form: ColourForm;
+  /** Standard deviation of the coefficients. */
+  readonly deviation: number;
+  /** What noisy pixels are divided by, so that they aren't larger than those without noise. */
+  readonly divisor: number;
+  /** First epoch (from 0) without it; null: never. */
+  readonly until: number | null;
+}
+
+/** The centre, or the paper's ten crops. */
+export type TestCrops = 1 | 10;
 
 /** Everything training depends on besides network, data and seed. */
 export interface Recipe {
@@ -34,6 +49,15 @@ export interface Recipe {
   readonly imageSize: number;
   /** Random crops and mirroring while training. */
   readonly augment: boolean;
+  /** Places of random crops, and how many images in a row share one; see `LoaderOptions`. */
+  readonly cropPlaces: 'all' | 'below-margin';
+  readonly cropSharedBy: number;
+  /** Noise of colour while training; null for none. */
+  readonly colourNoise: ColourRecipe | null;
+  /** Which part of the mean image a crop has subtracted: the part it covers, or the centre whatever it covers. */
+  readonly mean: 'crop' | 'centre';
+  /** Crops of an image whose class probabilities are averaged to validate. */
+  readonly testCrops: TestCrops;
   /** What pixels 0-255 less the mean image are multiplied by. */
   readonly inputScale: number;
   readonly dropoutForm: 'paper' | 'inverted';
@@ -62,6 +86,11 @@ const paper: Recipe = {
   slowed: [],
   imageSize: 256,
   augment: true,
+  cropPlaces: 'below-margin',
+  cropSharedBy: 1,
+  colourNoise: { form: defaultColourForm, deviation: 0.1, divisor: 1, until: null },
+  mean: 'crop',
+  testCrops: 1,
   inputScale: 1,
   dropoutForm: 'paper',
 };
@@ -75,6 +104,7 @@ const cuda: Recipe = {
   biasDecay: 0,
   imageSize: 32,
   augment: false,
+  colourNoise: null,
 };
 
 /** The networks by name. */
@@ -92,6 +122,7 @@ export const nets = {
       biasRate: 0.02,
       schedule: { kind: 'step', milestones: [8, 11], factor: 0.1 },
       imageSize: 32,
+      colourNoise: null,
       inputScale: 1 / 64,
     },
   },

@@ -10,13 +10,14 @@ import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import {
   type Checkpoint,
+  type ImageStatistics,
   type RunDescription,
   readCheckpoint,
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
 import type { Evaluation } from './classifier.js';
-import { describeUnreadable } from './data/dataset.js';
+import { type Dataset, describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
 import { reasonOf, writeWhole } from './files.js';
@@ -88,9 +89,10 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
     throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
   });
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
-  const mean = resume?.mean ?? (await meanOf(data.train)).image;
-  const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, mean });
-  const save = (name: 'last' | 'best'): Promise<void> => saveCheckpoint(at(name), trainer, description, mean);
+  const statistics = resume ?? (await statisticsOf(data.train));
+  const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
+  const save = (name: 'last' | 'best'): Promise<void> =>
+    saveCheckpoint(at(name), trainer, description, statistics);
   try {
     if (resume) restoreCheckpoint(trainer, resume);
     const lines = resume ? await readLog(out, trainer.epochsDone) : [];
@@ -104,7 +106,11 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         await save('last');
         return { interrupted: true, lines };
       }
-      const evaluation = await trainer.classifier.evaluate(data.validation, listener.validating);
+      const evaluation = await trainer.classifier.evaluate(
+        data.validation,
+        recipe.testCrops,
+        listener.validating,
+      );
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
       const best = lines.every(({ valError }) => line.valError < valError);
       lines.push(line);
@@ -126,6 +132,11 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   } finally {
     trainer.dispose();
   }
+}
+
+async function statisticsOf(dataset: Dataset): Promise<ImageStatistics> {
+  const { image, pca } = await meanOf(dataset);
+  return { mean: image, pca };
 }
 
 function logLine(report: EpochReport, evaluation: Evaluation, seconds: number): LogLine {

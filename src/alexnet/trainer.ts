@@ -5,7 +5,7 @@
  * host, nor the host's memory for the devices. Everything random is counted by seed, epoch, image and step, so a
  * trainer restored from `state()` goes on bit for bit.
  */
-import { TandemError } from '../core/errors.js';
+import { ArgumentError, TandemError } from '../core/errors.js';
 import { ne } from '../core/ops/elementwise.js';
 import { crossEntropy } from '../core/ops/loss.js';
 import { argmax, sum } from '../core/ops/reduce.js';
@@ -15,9 +15,10 @@ import { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
 import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
-import { Classifier, type ClassifierOptions, row } from './classifier.js';
+import { Classifier, type ClassifierOptions, type Input, row } from './classifier.js';
 import type { Dataset } from './data/dataset.js';
 import { type Batch, batchCount, batches } from './data/loader.js';
+import type { ColourNoise, Pca } from './data/pca.js';
 import type { Network } from './network.js';
 
 /** Sums over the images of an epoch so far. */
@@ -50,6 +51,12 @@ export interface EpochReport {
   readonly imagesPerSecond: number;
 }
 
+/** What is needed to train. */
+export interface TrainerOptions extends ClassifierOptions {
+  /** Principal components of the training images' colours, for recipes with colour noise. */
+  readonly pca?: Pca;
+}
+
 /** Called after each step whose loss has arrived. */
 export type StepListener = (progress: {
   readonly done: number;
@@ -68,7 +75,7 @@ export class Trainer {
   private totals: Totals = { images: 0, loss: 0, wrong: 0 };
 
   /** @throws {ArgumentError} when the devices don't suit the placement, or a rate is below 0. */
-  constructor(private readonly options: ClassifierOptions) {
+  constructor(private readonly options: TrainerOptions) {
     const { recipe } = options;
     this.classifier = new Classifier(options);
     const { learningRate, biasRate, momentum, weightDecay, biasDecay } = recipe;
@@ -154,6 +161,9 @@ export class Trainer {
       start: this.batch,
       crop: net.architecture.size,
       augment: recipe.augment,
+      places: recipe.cropPlaces,
+      sharedBy: recipe.cropSharedBy,
+      colour: this.colourNoise(),
     });
     for await (const batch of source) {
       if (signal?.aborted) break;
@@ -182,6 +192,15 @@ export class Trainer {
     };
   }
 
+  /** The noise that this epoch's images get. */
+  private colourNoise(): ColourNoise | undefined {
+    const { recipe, pca } = this.options;
+    const noise = recipe.colourNoise;
+    if (!noise || this.epoch >= (noise.until ?? Number.POSITIVE_INFINITY)) return undefined;
+    if (!pca) throw new ArgumentError('Trainer: the recipe has colour noise, which needs pca');
+    return { ...noise, pca };
+  }
+
   /** Lowers the rates of layers that the recipe slows by now; a factor of 0 freezes both weights and biases. */
   private slowLayers(): void {
     const { factor } = this.schedule.state();
@@ -206,10 +225,10 @@ export class Trainer {
   }
 
   /** Enqueues one step; gives the batch's loss and number of wrong answers, `[2]`, to be read and disposed of. */
-  async step(batch: Pick<Batch, 'images' | 'labels'>): Promise<Tensor> {
+  async step(batch: Input & Pick<Batch, 'labels'>): Promise<Tensor> {
     return scope(async () => {
       const [first] = this.network.devices;
-      const logits = await this.network.forward(this.classifier.upload(batch.images));
+      const logits = await this.network.forward(this.classifier.upload(batch));
       const labels = Tensor.from('labels', first!, batch.labels, [batch.labels.length]);
       const loss = crossEntropy(logits, labels);
       const wrong = noGrad(() => sum(ne(argmax(logits), labels)));

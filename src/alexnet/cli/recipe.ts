@@ -4,6 +4,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ArgumentError } from '../../core/errors.js';
+import type { ColourForm } from '../data/pca.js';
 import { isPresetName, presets, withPreset } from '../presets.js';
 import { isNetName, type Net, type NetName, nets, type Recipe } from '../recipes.js';
 import type { Variant } from '../variants.js';
@@ -36,6 +37,13 @@ export interface RecipeOptions {
   readonly lowered?: 'all' | 'weights';
   readonly slowed?: Recipe['slowed'];
   readonly augment?: boolean;
+  readonly cropPlaces?: 'all' | 'below-margin';
+  readonly cropSharedBy?: number;
+  readonly colourNoise?: 'off' | ColourForm;
+  readonly colourUntil?: number;
+  readonly colourDivisor?: number;
+  readonly mean?: 'crop' | 'centre';
+  readonly testCrops?: '1' | '10';
 }
 
 /** `conv1:68:0.1,conv1:72:0`: layer, epoch, factor. */
@@ -102,7 +110,30 @@ export function addRecipeOptions(command: Command): Command {
     .option('--drop <x>', 'what a drop multiplies the rate by', positive)
     .addOption(choice('--lowered <which>', 'rates that the schedule lowers', ['all', 'weights']))
     .option('--slowed <list>', 'layer:epoch:factor, as in conv1:68:0.1,conv1:72:0 (0 freezes)', slowedList)
-    .option('--no-augment', 'no random crops, no mirroring');
+    .option('--no-augment', 'no random crops, no mirroring')
+    .addOption(
+      choice('--crop-places <which>', 'random crops at 0 to m of a margin of m pixels, or 0 to m - 1', [
+        'all',
+        'below-margin',
+      ]),
+    )
+    .option('--crop-shared-by <n>', 'images in a row with the same random crop', whole(1))
+    .addOption(
+      choice('--colour-noise <form>', "by the roots of the colours' eigenvalues, by eigenvalues, or none", [
+        'off',
+        'sqrt',
+        'lambda',
+      ]),
+    )
+    .option('--colour-until <epoch>', 'first epoch without colour noise', whole(0))
+    .option('--colour-divisor <x>', 'what noisy pixels are divided by', positive)
+    .addOption(
+      choice('--mean <part>', 'subtract the part of the mean image under the crop, or its centre', [
+        'crop',
+        'centre',
+      ]),
+    )
+    .addOption(choice('--test-crops <n>', 'crops that are averaged to validate', ['1', '10']));
 }
 
 /** Networks and presets, for `--help`. */
@@ -175,7 +206,30 @@ function recipeOf({ recipe: base, architecture }: Net, options: RecipeOptions): 
     lowered: options.lowered ?? base.lowered,
     slowed,
     schedule: scheduleOf(base.schedule, options),
+    cropPlaces: options.cropPlaces ?? base.cropPlaces,
+    cropSharedBy: options.cropSharedBy ?? base.cropSharedBy,
+    colourNoise: colourOf(base.colourNoise, options),
+    mean: options.mean ?? base.mean,
+    testCrops: options.testCrops ? (options.testCrops === '10' ? 10 : 1) : base.testCrops,
   };
+}
+
+function colourOf(
+  before: Recipe['colourNoise'],
+  { colourNoise: form, colourUntil, colourDivisor }: RecipeOptions,
+): Recipe['colourNoise'] {
+  const chosen =
+    form === undefined
+      ? before
+      : form === 'off'
+        ? null
+        : { ...(before ?? { deviation: 0.1, divisor: 1, until: null }), form };
+  if (!chosen) {
+    if (colourUntil !== undefined || colourDivisor !== undefined)
+      throw new ArgumentError('--colour-until and --colour-divisor go with --colour-noise sqrt or lambda');
+    return null;
+  }
+  return { ...chosen, until: colourUntil ?? chosen.until, divisor: colourDivisor ?? chosen.divisor };
 }
 
 function scheduleOf(before: Recipe['schedule'], options: RecipeOptions): Recipe['schedule'] {
@@ -212,8 +266,20 @@ export function describeRecipe(recipe: Recipe, variant: Variant): string[] {
       `${describeSchedule(recipe)}${recipe.lowered === 'weights' ? " of the weights' rate" : ''}`,
       ...slowed,
     ].join('; '),
+    describeImages(recipe),
     ...(changes.length > 0 ? [`variant: ${changes.join(', ')}`] : []),
   ];
+}
+
+function describeImages({ augment, cropPlaces, cropSharedBy, colourNoise, mean, testCrops }: Recipe): string {
+  const shared = cropSharedBy > 1 ? ` shared by ${cropSharedBy} images` : '';
+  const crops = augment ? `random crops (${cropPlaces}) and mirroring${shared}` : 'no augmentation';
+  const until = colourNoise?.until === null ? '' : ` until epoch ${colourNoise?.until}`;
+  const colour = colourNoise
+    ? `colour noise ${colourNoise.deviation} ${colourNoise.form}${until}`
+    : 'no colour noise';
+  const tests = testCrops === 10 ? 'ten crops' : 'the centre';
+  return `${crops}, ${colour}, mean of the ${mean}, validation by ${tests}`;
 }
 
 function describeSchedule({ schedule }: Recipe): string {
