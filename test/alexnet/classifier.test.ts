@@ -1,0 +1,134 @@
+/**
+ * What images go through before the network: mean, colour and scale against arithmetic on the host; ten crops as the
+ * average of ten single ones; hidden vectors that the last layer turns into the scores.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Classifier, type Input } from '../../src/alexnet/classifier.js';
+import { meanCrops, tenCrops } from '../../src/alexnet/data/cuts.js';
+import { MemoryDataset } from '../../src/alexnet/data/dataset.js';
+import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
+import type { Device } from '../../src/core/device.js';
+import { drawOf, HostRandom } from '../../src/core/random.js';
+import { scope } from '../../src/core/scope.js';
+import { noGrad } from '../../src/core/tape.js';
+import { assertClose, onHost, withDevices } from '../support/devices.js';
+
+const test = suite('classifier');
+const random = new HostRandom(drawOf(5, 0));
+const side = 40;
+const size = 32;
+const classes = 7;
+const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => random.integer(256));
+const mean = Float32Array.from({ length: 3 * side * side }, () => 255 * random.uniform());
+const net: Net = nets.small;
+
+function classifierOn(devices: readonly Device[], changes: Partial<Recipe> = {}): Classifier {
+  const recipe = { ...net.recipe, imageSize: side, batchSize: 20, ...changes };
+  return new Classifier({ net, recipe, classes, devices, seed: 1, mean });
+}
+
+/** (pixels - mean + colour) * scale, image by image. */
+function expected(input: Required<Input>, means: Float32Array, scale: number): number[] {
+  const area = size * size;
+  return Array.from(input.images, (pixel, i) => {
+    const m = means.length === input.images.length ? i : i % means.length;
+    return (pixel - means[m]! + input.colour[Math.floor(i / area)]!) * scale;
+  });
+}
+
+const input: Required<Input> = {
+  images: bytes(3 * 3 * size * size),
+  offsets: Int32Array.of(0, 8, 3, 1, 4, 4),
+  mirrored: Uint8Array.of(0, 1, 1),
+  colour: Float32Array.from({ length: 9 }, () => 20 * random.normal()),
+};
+
+test('subtracts the mean under each crop, mirrored as it is, and adds the colour', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1.1, until: null } as const;
+    const classifier = classifierOn([device], { mean: 'crop', inputScale: 0.5, colourNoise });
+    const [x] = classifier.upload(input);
+    const data = expected(input, meanCrops(mean, side, size, input), 0.5 / 1.1);
+    assertClose(await onHost(x!), { shape: [3, 3, size, size], data }, 'input');
+    x!.dispose();
+    classifier.dispose();
+    assert.is(device.memory().buffers, 0);
+  });
+});
+
+test('subtracts the centre of the mean from every crop when so told', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const classifier = classifierOn([device], { mean: 'centre', inputScale: 2 });
+    const still = { ...input, colour: new Float32Array(9) };
+    const [x] = classifier.upload({ images: input.images, offsets: input.offsets, mirrored: input.mirrored });
+    const middle = { offsets: Int32Array.of(4, 4), mirrored: Uint8Array.of(0) };
+    const data = expected(still, meanCrops(mean, side, size, middle), 2);
+    assertClose(await onHost(x!), { shape: [3, 3, size, size], data }, 'input');
+    x!.dispose();
+    classifier.dispose();
+  });
+});
+
+test('ten crops: probabilities are the mean of those of the ten', async () => {
+  await withDevices([{ threads: 1 }, { threads: 1 }], async (...devices) => {
+    const classifier = classifierOn(devices);
+    const images = bytes(3 * 3 * side * side);
+    const data = new MemoryDataset(
+      'three',
+      ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      [3, side, side],
+      images,
+      Int32Array.of(2, 0, 6),
+    );
+    const labels: number[] = [];
+    const averaged: number[] = [];
+    for await (const batch of classifier.scores(data, 10)) {
+      averaged.push(...Array.from((await onHost(batch.scores)).data, Math.exp));
+      labels.push(...batch.labels);
+      batch.scores.dispose();
+    }
+    assert.equal(labels, [2, 0, 6]);
+    const crops = tenCrops(images, side, size);
+    const logits = await classifier.predict(crops);
+    const each = await onHost(logits);
+    logits.dispose();
+    const wanted = new Float64Array(3 * classes);
+    for (let i = 0; i < 30; i++) {
+      const row = Array.from(each.data).slice(i * classes, (i + 1) * classes);
+      const total = row.reduce((sum, x) => sum + Math.exp(x), 0);
+      for (let c = 0; c < classes; c++)
+        wanted[Math.floor(i / 10) * classes + c]! += Math.exp(row[c]!) / total / 10;
+    }
+    assertClose(
+      { shape: [3, classes], data: Float32Array.from(averaged) },
+      { shape: [3, classes], data: wanted },
+      'p',
+    );
+    const { images: count, error } = await classifier.evaluate(data, 10);
+    assert.is(count, 3);
+    assert.ok(error >= 0 && error <= 1);
+    classifier.dispose();
+  });
+});
+
+test('hidden vectors are what the last layer scores, the same on one device and two', async () => {
+  await withDevices([{ threads: 1 }, { threads: 1 }], async (one, other) => {
+    const found = [];
+    for (const devices of [[one], [one, other]]) {
+      const classifier = classifierOn(devices);
+      const hidden = await classifier.features(input);
+      assert.equal([...hidden.shape], [3, 128]);
+      const scores = await classifier.predict(input);
+      classifier.network.eval();
+      const again = noGrad(() => scope(() => classifier.network.classify(hidden)));
+      assertClose(await onHost(again), await onHost(scores), 'scores');
+      found.push(await onHost(hidden));
+      for (const x of [hidden, scores, again]) x.dispose();
+      classifier.dispose();
+    }
+    assertClose(found[1]!, found[0]!, 'hidden');
+  });
+});
+
+test.run();
