@@ -17,7 +17,7 @@ import {
   saveCheckpoint,
 } from './checkpoint.js';
 import type { Evaluation } from './classifier.js';
-import { type Dataset, describeUnreadable } from './data/dataset.js';
+import { describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
 import { reasonOf, writeWhole } from './files.js';
@@ -89,7 +89,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
     throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
   });
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
-  const statistics = resume ?? (await statisticsOf(data.train));
+  const statistics = resume ?? (await statisticsOf(data));
   const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
   const save = (name: 'last' | 'best'): Promise<void> =>
     saveCheckpoint(at(name), trainer, description, statistics);
@@ -134,8 +134,8 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   }
 }
 
-async function statisticsOf(dataset: Dataset): Promise<ImageStatistics> {
-  const { image, pca } = await meanOf(dataset);
+async function statisticsOf({ train, mean }: OpenedData): Promise<ImageStatistics> {
+  const { image, pca } = mean ?? (await meanOf(train));
   return { mean: image, pca };
 }
 
@@ -189,17 +189,21 @@ function shorten(names: readonly string[]): string {
 }
 
 /**
- * The checkpoint to resume from: a file, or a run's folder, whose last one is taken.
+ * A run's checkpoint: a file, or a run's folder, whose `preferred` one is taken (the last where there is no best one).
  * @throws {DataError} when there is none, or it is damaged.
  */
-export async function openCheckpoint(path: string): Promise<{ checkpoint: Checkpoint; folder: string }> {
+export async function openCheckpoint(
+  path: string,
+  preferred: 'last' | 'best' = 'last',
+): Promise<{ checkpoint: Checkpoint; folder: string; file: string }> {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
-  const file = isFolder ? join(path, runFiles.last) : path;
-  if (isFolder && !existsSync(file)) {
+  const names = [runFiles[preferred], runFiles.last].map((name) => join(path, name));
+  const file = isFolder ? names.find((name) => existsSync(name)) : path;
+  if (file === undefined) {
     throw new DataError(`${path}: no ${runFiles.last} in this folder: nothing to resume (yet)`);
   }
   const checkpoint = await readCheckpoint(file);
-  return { checkpoint, folder: isFolder ? path : join(file, '..') };
+  return { checkpoint, folder: isFolder ? path : join(file, '..'), file };
 }
 
 /** The network of a run. @throws {DataError} when the catalogue has none of its name. */

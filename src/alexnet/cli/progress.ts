@@ -97,3 +97,32 @@ export class TerminalProgress implements RunListener {
     );
   };
 }
+
+/** Counts images done, on a terminal; silent without one. */
+export class Countdown {
+  private readonly bar: SingleBar;
+
+  /** @param what is being done */
+  constructor(what: string) {
+    this.bar = new SingleBar(
+      {
+        format: `${what} [{bar}] {percentage} %  {value}/{total}`,
+        hideCursor: true,
+        clearOnComplete: true,
+        noTTYOutput: false,
+        fps: 5,
+      },
+      Presets.legacy,
+    );
+  }
+
+  show = (done: number, of: number): void => {
+    if (!process.stdout.isTTY) return;
+    if (!this.bar.isActive) this.bar.start(of, 0);
+    this.bar.update(done);
+  };
+
+  stop = (): void => {
+    this.bar.stop();
+  };
+}

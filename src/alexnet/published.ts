@@ -1,0 +1,55 @@
+/**
+ * Results published in 2012 (Krizhevsky, Sutskever, Hinton, sections 3, 4, 6) and with cuda-convnet's example nets, to
+ * stand beside ours. Errors are fractions.
+ */
+import type { TestCrops } from './recipes.js';
+
+/** One published result. */
+export interface Published {
+  readonly what: string;
+  readonly set: string;
+  /** Networks whose probabilities are averaged. */
+  readonly networks: number;
+  readonly crops: TestCrops;
+  readonly top1: number | null;
+  readonly top5: number | null;
+}
+
+const row = (
+  what: string,
+  set: string,
+  networks: number,
+  crops: TestCrops,
+  top1: number | null,
+  top5: number | null,
+): Published => ({ what, set, networks, crops, top1, top5 });
+
+/** Of AlexNet on ImageNet; 5 and 7 networks are averaged. */
+const imagenet: readonly Published[] = [
+  row('CNN', 'ILSVRC-2010 test', 1, 10, 0.375, 0.17),
+  row('CNN, one crop', 'ILSVRC-2010 test', 1, 1, 0.39, 0.183),
+  row('1 CNN', 'ILSVRC-2012 validation', 1, 10, 0.407, 0.182),
+  row('5 CNNs', 'ILSVRC-2012 validation', 5, 10, 0.381, 0.164),
+  row('5 CNNs', 'ILSVRC-2012 test', 5, 10, null, 0.164),
+  row('1 CNN, pre-trained on Fall 2011', 'ILSVRC-2012 validation', 1, 10, 0.39, 0.166),
+  row('7 CNNs, two pre-trained', 'ILSVRC-2012 validation', 7, 10, 0.367, 0.154),
+  row('7 CNNs, two pre-trained', 'ILSVRC-2012 test', 7, 10, null, 0.153),
+];
+
+const cifar = (what: string, top1: number): readonly Published[] => [
+  row(what, 'CIFAR-10 test', 1, 1, top1, null),
+];
+
+/** The nets of cuda-convnet's examples, by our name for them. */
+const cifarNets: Readonly<Record<string, readonly Published[]>> = {
+  '80sec': cifar("cuda-convnet's layers-80sec", 0.26),
+  '18pct': cifar("cuda-convnet's layers-18pct", 0.18),
+};
+
+/** Published results of a network on data of its kind; none where nobody published any. */
+export function publishedFor(net: string, classes: readonly string[]): readonly Published[] {
+  if (net.startsWith('alexnet')) return classes.length === 1000 ? imagenet : [];
+  return classes.join() === cifarClasses ? (cifarNets[net] ?? []) : [];
+}
+
+const cifarClasses = 'airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck';
