@@ -42,7 +42,7 @@ function classify(entries: readonly Entry[], skip: number): Classed[] {
 }
 
 /** The first names of a list, in brackets. */
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   return `(${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''})`;
 }
 
@@ -128,7 +128,7 @@ function heldOut(
 /**
  * Sorts the files of a folder or archive into classes and splits.
  * @param entries the training data's files.
- * @param options `holdout`: share of each class held out when there's no validation set. `validation`: another
+ * @param options `holdout`: share of each class held out when there's no validation set; 0: none. `validation`: another
  * folder's or archive's files to validate with instead.
  * @throws {DataError} when there are no class folders, only one class, or validation classes that aren't trained.
  */
@@ -158,6 +158,7 @@ export function splitFolder(
     const validation = numbered(other.path, classedIn(other.path, other.entries, folder), classes);
     return { classes, train, validation, notes: [`validation images: ${other.path}`] };
   }
+  if (ownFolder === undefined && options.holdout === 0) return { classes, train, validation: [], notes: [] };
   if (ownFolder === undefined) return heldOut(path, classes, train, options.holdout);
   const validation = numbered(path, classedIn(path, entries, ownFolder), classes);
   const notes = [`validation images: the folder ${ownFolder}`];

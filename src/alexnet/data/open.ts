@@ -1,6 +1,7 @@
 /**
- * Opens the data to train with, recognised by what it is: class folders of JPEG and PNG files, CIFAR-10's binary
- * files, MNIST's IDX files, each in a folder or a tar archive; or, with no path, the synthetic set.
+ * Opens the data to train with, recognised by what it is: a folder of prepared shards; class folders of JPEG and PNG
+ * files, CIFAR-10's binary files, MNIST's IDX files, each in a folder or a tar archive; or, with no path, the
+ * synthetic set.
  *
  * Sets that fit in memory are decoded once and kept as bytes; larger ones are decoded batch by batch.
  */
@@ -16,7 +17,10 @@ import {
 } from './dataset.js';
 import { DecodePool, FileDataset, type LabelledFile } from './decode-pool.js';
 import { folderLayout, splitFolder } from './folder.js';
+import type { Mean } from './mean.js';
 import { readMnist } from './mnist.js';
+import type { ShardDataset } from './shard-dataset.js';
+import { isShardFolder, openShards } from './shards.js';
 import { type Entry, listEntries } from './sources.js';
 import { holdOut } from './splits.js';
 import { SyntheticDataset } from './synthetic.js';
@@ -42,7 +46,7 @@ export interface OpenOptions {
 }
 
 /** What the data was recognised as. */
-export type DataKind = 'synthetic' | 'folder' | 'cifar10' | 'mnist';
+export type DataKind = 'synthetic' | 'folder' | 'cifar10' | 'mnist' | 'shards';
 
 /** Data to train with. */
 export interface OpenedData {
@@ -50,6 +54,10 @@ export interface OpenedData {
   readonly train: Dataset;
   readonly validation: Dataset;
   readonly classes: readonly string[];
+  /** What people call the classes, where `classes` are ids (ImageNet's WNIDs). */
+  readonly classNames?: readonly string[];
+  /** Means of the training set, where they're stored with it and it's the whole of it that is opened. */
+  readonly mean?: Mean;
   /** What was decided or noticed that the user should know, a sentence each. */
   readonly notes: readonly string[];
   /** Ends decoding threads. */
@@ -76,6 +84,7 @@ export async function openData(path: string | undefined, options: OpenOptions = 
     throw new ArgumentError(`limit ${limit} isn't a number of images: expected a positive integer`);
   }
   if (path === undefined) return openSynthetic(imageSize, options);
+  if (await isShardFolder(path)) return openPrepared(path, options);
   const entries = await listEntries(path);
   const cifar = await readCifar(path, entries);
   if (cifar) return openStored('cifar10', cifar, options);
@@ -132,6 +141,40 @@ function openStored(kind: DataKind, stored: StoredSets, options: OpenOptions): O
     train: resized(train, imageSize, imageSize),
     validation: resized(validation, imageSize, imageSize),
     classes: train.classes,
+    notes,
+    close: nothingToClose,
+  };
+}
+
+async function openPrepared(path: string, options: OpenOptions): Promise<OpenedData> {
+  const { imageSize = 32, holdout = 0.1, seed = 0, limit } = options;
+  if (options.validation !== undefined) {
+    throw new ArgumentError(
+      `validation data of its own goes into shards when they're prepared (prepare --validation), not with ${path}`,
+    );
+  }
+  const opened = await openShards(path);
+  const { index, mean } = opened;
+  let { train, validation } = opened;
+  const notes: string[] = [];
+  if (!validation) {
+    const parted = holdOut(path, train.names, train.labels, holdout);
+    validation = train.pick(parted.validation);
+    train = train.pick(parted.train);
+    notes.push(
+      `no validation images were prepared: ${validation.length} are held out of the training images`,
+    );
+  }
+  if (limit !== undefined) train = train.pick(balancedSubset(train.labels, limit, seed));
+  const sized = async (set: ShardDataset): Promise<Dataset> =>
+    index.size === imageSize ? set : keptIfSmall(resized(set, imageSize, imageSize), options);
+  return {
+    kind: 'shards',
+    train: await sized(train),
+    validation: await sized(validation),
+    classes: train.classes,
+    classNames: index.classes.map(({ name }) => name),
+    ...(train === opened.train && index.size === imageSize ? { mean } : {}),
     notes,
     close: nothingToClose,
   };

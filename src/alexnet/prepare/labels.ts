@@ -1,0 +1,131 @@
+/**
+ * The labels of ImageNet's validation photographs, which lie in one folder, and what its classes are called.
+ *
+ * Files that are understood, by what they hold:
+ * - ILSVRC2012_validation_ground_truth.txt (development kit): line i is the ILSVRC2012_ID, from 1, of photograph i.
+ *   These ids aren't in the order of the WNIDs, so a table of synsets must come with it:
+ * - meta.mat (development kit), or text of lines `ID WNID ...` or `WNID ID ...` (map_clsloc.txt).
+ * - a list of WNIDs, line i being that of photograph i.
+ * - LOC_val_solution.csv (Kaggle): `ImageId,PredictionString`, each prediction starting with the WNID.
+ * - LOC_synset_mapping.txt (Kaggle): lines `WNID what it is called`.
+ */
+import { DataError } from '../../core/errors.js';
+import { readSynsets } from './matlab.js';
+
+/** Matches a WordNet id of a noun, as ImageNet names its classes. */
+const wnid = /^n\d{8}$/;
+
+/** A class of ImageNet. */
+export interface Synset {
+  readonly wnid: string;
+  /** ILSVRC2012_ID; undefined where the file doesn't number them. */
+  readonly id: number | undefined;
+  /** What it is called, empty when the file doesn't say. */
+  readonly words: string;
+}
+
+/** Gives the WNID of a validation photograph, by its file's name without folders. */
+export type Labeller = (fileName: string) => string;
+
+/**
+ * Reads a table of synsets: meta.mat or text.
+ * @throws {DataError} for anything else, and when a WNID or id occurs twice.
+ */
+export function parseSynsets(path: string, bytes: Uint8Array): Synset[] {
+  const isMatlab = new TextDecoder('latin1').decode(bytes.subarray(0, 6)) === 'MATLAB';
+  const synsets = isMatlab
+    ? readSynsets(path, bytes)
+    : linesOf(bytes).map((line, i) => synsetOf(path, line, i));
+  for (const key of ['wnid', 'id'] as const) {
+    const seen = new Set<string | number>();
+    for (const synset of synsets) {
+      const value = synset[key];
+      if (value === undefined) continue;
+      if (seen.has(value)) throw new DataError(`${path}: two classes have the ${key} ${value}`);
+      seen.add(value);
+    }
+  }
+  if (synsets.length === 0) throw new DataError(`${path}: no classes in it`);
+  return synsets;
+}
+
+function synsetOf(path: string, line: string, index: number): Synset {
+  const [first = '', second = ''] = line.split(/[\s,]+/, 2);
+  const after = (count: number): string =>
+    line
+      .split(/[\s,]+/)
+      .slice(count)
+      .join(' ');
+  if (wnid.test(first) && /^\d+$/.test(second)) {
+    return { wnid: first, id: Number(second), words: after(2).replaceAll('_', ' ') };
+  }
+  if (/^\d+$/.test(first) && wnid.test(second)) {
+    return { wnid: second, id: Number(first), words: after(2).replaceAll('_', ' ') };
+  }
+  if (wnid.test(first)) return { wnid: first, id: undefined, words: line.slice(first.length).trim() };
+  throw new DataError(
+    `${path}: line ${index + 1} is "${line.slice(0, 40)}", expected a WNID (n01440764) with its name or ILSVRC2012_ID`,
+  );
+}
+
+function linesOf(bytes: Uint8Array): string[] {
+  const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
+  return lines.map((line) => line.trim()).filter((line) => line !== '');
+}
+
+/**
+ * Reads the labels of the validation photographs.
+ * @param synsets needed where the labels are ILSVRC2012_IDs.
+ * @throws {DataError} when the file is none that is understood, or a table of synsets with ids is needed.
+ */
+export function parseGroundTruth(path: string, bytes: Uint8Array, synsets: readonly Synset[]): Labeller {
+  const lines = linesOf(bytes);
+  if (/^ImageId,PredictionString$/i.test(lines[0] ?? '')) return fromSolution(path, lines.slice(1));
+  const odd = lines.findIndex((line) => !wnid.test(line) && !/^\d+$/.test(line));
+  if (odd >= 0 || lines.length === 0) {
+    throw new DataError(
+      `${path}: line ${odd + 1} is "${(lines[odd] ?? '').slice(0, 40)}", expected on each line the ILSVRC2012_ID or ` +
+        'WNID of one validation photograph, or a CSV file headed ImageId,PredictionString',
+    );
+  }
+  const byId = new Map(synsets.map(({ id, wnid: name }) => [String(id), name]));
+  const labels = lines.map((line, i) => {
+    if (wnid.test(line)) return line;
+    const found = byId.get(line);
+    if (found !== undefined) return found;
+    throw new DataError(
+      synsets.some(({ id }) => id !== undefined)
+        ? `${path}: line ${i + 1} has the ILSVRC2012_ID ${line}, which the table of synsets doesn't have`
+        : `${path}: holds ILSVRC2012_IDs, which aren't in the order of the WNIDs, and nothing says which class each ` +
+            "stands for: give the development kit's meta.mat, or a text file of lines `ID WNID`, with --synsets",
+    );
+  });
+  return (fileName) => {
+    const digits = /_(\d{8})\.[^.]+$/.exec(fileName)?.[1];
+    const label = digits === undefined ? undefined : labels[Number(digits) - 1];
+    if (label !== undefined) return label;
+    throw new DataError(
+      digits === undefined
+        ? `validation photograph ${fileName} isn't called ILSVRC2012_val_00000001.JPEG or the like, so its number in ${path} is unknown`
+        : `validation photograph ${fileName} has no line in ${path}, which has ${labels.length}`,
+    );
+  };
+}
+
+/** Kaggle's labels: `ILSVRC2012_val_00048981,n03995372 85 1 499 272`. */
+function fromSolution(path: string, lines: readonly string[]): Labeller {
+  const labels = new Map<string, string>();
+  for (const [i, line] of lines.entries()) {
+    const [name = '', prediction = ''] = line.split(',', 2);
+    const [label = ''] = prediction.trim().split(' ');
+    if (!wnid.test(label)) {
+      throw new DataError(`${path}: line ${i + 2} is "${line.slice(0, 40)}", expected IMAGE,WNID ...`);
+    }
+    labels.set(name, label);
+  }
+  return (fileName) => {
+    const label = labels.get(fileName.replace(/\.[^.]+$/, ''));
+    if (label !== undefined) return label;
+    throw new DataError(`validation photograph ${fileName} has no line in ${path}, which has ${labels.size}`);
+  };
+}
