@@ -2,7 +2,7 @@
  * How convolutions lay out their operands: tables of offsets, images with a border of zeros, packed channels.
  */
 import { type Shape, sizeOf, type View } from '../../../core/shape.js';
-import type { Recorder } from '../recorder.js';
+import { type Recorder, wide } from '../recorder.js';
 
 /** Channels in whole vec4s. */
 export function roundUp(channels: number): number {
@@ -68,16 +68,18 @@ export function pack(recorder: Recorder, x: View, packing: Packing): View {
   const { blocks, depth, channels, channelStep, blockStep, order } = packing;
   const width = roundUp(channels);
   const out = recorder.temporary([blocks, depth, width]);
+  const value = (lane: number): string =>
+    `select(0.0, x[start + min(m + ${lane}, u.channels - 1) * u.channelStep], m + ${lane} < u.channels)`;
   recorder.dispatch({
     key: 'pack',
-    body: () => `let line = index / u.width; let m = index - line * u.width;
+    body: () => `let line = index / u.quads; let m = (index - line * u.quads) * 4;
 let block = line / u.depth; let k = line - block * u.depth;
-let place = ${order ? 'order[u.orderAt + k]' : 'k'};
-out[index] = select(0.0, x[u.xAt + block * u.blockStep + place + min(m, u.channels - 1) * u.channelStep], m < u.channels);`,
-    i32: { depth, channels, channelStep, blockStep, width },
+let start = u.xAt + block * u.blockStep + ${order ? 'order[u.orderAt + k]' : 'k'};
+out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
+    i32: { depth, channels, channelStep, blockStep, quads: width / 4 },
     read: order ? { x, order } : { x },
-    write: { out },
-    run: { invocations: sizeOf(out.shape) },
+    write: { out: wide(out) },
+    run: { invocations: sizeOf(out.shape) / 4 },
   });
   return out;
 }
