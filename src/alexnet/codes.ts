@@ -1,0 +1,255 @@
+/**
+ * Short binary codes of feature vectors, for fast retrieval: what the paper's section 6.1 suggests an auto-encoder
+ * should give.
+ *
+ *     z = (x - mean) / deviation;  h = relu(A z + a);  p = sigmoid(B h + b);  code = p > 1/2
+ *     z' = D relu(C code + c) + d;  loss = mean (z - z')^2
+ *
+ * The decoder sees the code rounded to 0 and 1, while the gradient passes as if it hadn't been (Krizhevsky and Hinton,
+ * "Using very deep autoencoders for content-based image retrieval", 2011). Codes are compared by the number of bits
+ * that differ (Hamming distance).
+ */
+import type { Device } from '../core/device.js';
+import { ArgumentError, DataError, TandemError } from '../core/errors.js';
+import { tensor } from '../core/ops/create.js';
+import { add, floor, mul, sigmoid, sub } from '../core/ops/elementwise.js';
+import { mean } from '../core/ops/reduce.js';
+import { drawOf, HostRandom } from '../core/random.js';
+import { scope } from '../core/scope.js';
+import { noGrad } from '../core/tape.js';
+import type { Tensor } from '../core/tensor.js';
+import { Linear } from '../nn/layers.js';
+import { type HostTensor, Module, type StateDict } from '../nn/module.js';
+import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
+import { SGD } from '../nn/sgd.js';
+import { type FeatureTable, nearest } from './features.js';
+
+const format = 'tandem-codes-1';
+
+/** Sizes of an auto-encoder. */
+export interface CoderSizes {
+  /** Of the vectors. */
+  readonly width: number;
+  /** Of the layers between vectors and code. */
+  readonly hidden: number;
+  /** A multiple of 8. */
+  readonly bits: number;
+}
+
+/** How it is trained. */
+export interface CoderTraining {
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  /** Of the order of the vectors. */
+  readonly seed: number;
+  readonly onEpoch?: (epoch: number, loss: number) => void;
+}
+
+/** Codes of named images: `[N, bits / 8]` bytes. */
+export interface CodeTable {
+  readonly names: readonly string[];
+  readonly bytes: Uint8Array;
+}
+
+/** The auto-encoder. */
+export class Coder extends Module {
+  private readonly encoder: Linear;
+  private readonly coder: Linear;
+  private readonly decoder: Linear;
+  private readonly output: Linear;
+  /** `[width]` and a scalar: vectors are shifted by the first and divided by the second. */
+  private shift: Float32Array;
+  private deviation = 1;
+
+  /** @throws {ArgumentError} unless `bits` is a multiple of 8. */
+  constructor(
+    readonly sizes: CoderSizes,
+    readonly device: Device,
+  ) {
+    super();
+    const { width, hidden, bits } = sizes;
+    if (!Number.isInteger(bits / 8) || bits < 8)
+      throw new ArgumentError(`codes: ${bits} bits aren't whole bytes`);
+    this.encoder = new Linear(width, hidden, { device, relu: true });
+    this.coder = new Linear(hidden, bits, { device });
+    this.decoder = new Linear(bits, hidden, { device, relu: true });
+    this.output = new Linear(hidden, width, { device });
+    this.shift = new Float32Array(width);
+  }
+
+  /** Fits to the vectors; returns the last epoch's loss, the share of the variance that isn't reproduced. */
+  async fit(
+    table: FeatureTable,
+    { epochs, batchSize, learningRate, seed, onEpoch }: CoderTraining,
+  ): Promise<number> {
+    this.normalizeBy(table);
+    const count = table.names.length;
+    const optimizer = new SGD([{ params: this.parameters(), learningRate, momentum: 0.9, weightDecay: 0 }]);
+    let loss = Number.NaN;
+    try {
+      for (let epoch = 0; epoch < epochs; epoch++) {
+        const order = new HostRandom(drawOf(seed, epoch)).permutation(count);
+        let total = 0;
+        for (let start = 0; start < count; start += batchSize) {
+          const rows = order.subarray(start, start + batchSize);
+          total += (await this.step(this.rows(table, rows), rows.length, optimizer)) * rows.length;
+        }
+        loss = total / count;
+        if (!Number.isFinite(loss)) {
+          throw new TandemError(`codes: training diverged in epoch ${epoch + 1}: lower the learning rate`);
+        }
+        onEpoch?.(epoch + 1, loss);
+      }
+    } finally {
+      optimizer.dispose();
+    }
+    return loss;
+  }
+
+  private async step(vectors: Float32Array, count: number, optimizer: SGD): Promise<number> {
+    const loss = await scope(async () => {
+      const z = tensor(vectors, { shape: [count, this.sizes.width], device: this.device });
+      const p = this.probabilities(z);
+      const code = add(p, sub(bitsOf(p), p).detach());
+      const difference = sub(this.output.forward(this.decoder.forward(code)), z);
+      const error = mean(mul(difference, difference));
+      optimizer.zeroGrad();
+      await error.backward();
+      optimizer.step();
+      return error.detach();
+    });
+    return loss.item().finally(() => loss.dispose());
+  }
+
+  private probabilities(z: Tensor): Tensor {
+    return sigmoid(this.coder.forward(this.encoder.forward(z)));
+  }
+
+  /** The codes of vectors. @throws {ArgumentError} when they're of another width */
+  async encode(table: FeatureTable, batchSize = 256): Promise<CodeTable> {
+    const { width, bits } = this.sizes;
+    if (table.width !== width) {
+      throw new ArgumentError(`codes: made for vectors of ${width} numbers, these have ${table.width}`);
+    }
+    const count = table.names.length;
+    const bytes = new Uint8Array((count * bits) / 8);
+    for (let start = 0; start < count; start += batchSize) {
+      const rows = Uint32Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => start + i);
+      const rounded = noGrad(() =>
+        scope(() => {
+          const shape = [rows.length, width];
+          return bitsOf(this.probabilities(tensor(this.rows(table, rows), { shape, device: this.device })));
+        }),
+      );
+      const data = await rounded.data();
+      rounded.dispose();
+      for (let i = 0; i < data.length; i++) {
+        if (data[i] === 1) bytes[(start * bits + i) >> 3]! |= 1 << (i & 7);
+      }
+    }
+    return { names: table.names, bytes };
+  }
+
+  /** Some vectors, normalized. */
+  private rows({ vectors, width }: FeatureTable, rows: Uint32Array): Float32Array {
+    const out = new Float32Array(rows.length * width);
+    for (const [i, row] of rows.entries()) {
+      for (let j = 0; j < width; j++) {
+        out[i * width + j] = (vectors[row * width + j]! - this.shift[j]!) / this.deviation;
+      }
+    }
+    return out;
+  }
+
+  private normalizeBy({ vectors, width, names }: FeatureTable): void {
+    const count = names.length;
+    if (count < 2) throw new DataError(`codes: ${count} vectors, at least 2 are needed`);
+    const sums = new Float64Array(width);
+    for (let i = 0; i < vectors.length; i++) sums[i % width]! += vectors[i]!;
+    this.shift = Float32Array.from(sums, (sum) => sum / count);
+    const squares = vectors.reduce((sum, x, i) => sum + (x - this.shift[i % width]!) ** 2, 0);
+    this.deviation = Math.sqrt(squares / vectors.length) || 1;
+  }
+
+  /** A file's pieces: the auto-encoder and, under `codes`, what it made of images. */
+  async save(codes: CodeTable): Promise<Uint8Array[]> {
+    const { bits } = this.sizes;
+    const tensors = new Map<string, HostTensor>(await this.stateDict());
+    tensors.set('shift', { shape: [this.shift.length], data: this.shift });
+    tensors.set('codes', { shape: [codes.names.length, bits / 8], data: codes.bytes });
+    const metadata = {
+      format,
+      sizes: JSON.stringify(this.sizes),
+      deviation: String(this.deviation),
+      names: JSON.stringify(codes.names),
+    };
+    return encodeSafetensors({ tensors, metadata });
+  }
+
+  /** Reads what `save` wrote. @param file its name, for messages @throws {DataError} for any other file */
+  static load(bytes: Uint8Array, file: string, device: Device): { coder: Coder; codes: CodeTable } {
+    const { tensors, metadata } = decodeSafetensors(bytes, file);
+    const shift = tensors.get('shift')?.data;
+    const codes = tensors.get('codes')?.data;
+    if (metadata.format !== format || !(shift instanceof Float32Array) || !(codes instanceof Uint8Array)) {
+      throw new DataError(`${file}: no file of codes, as 'codes train' writes it`);
+    }
+    const sizes: CoderSizes = JSON.parse(metadata.sizes ?? '');
+    const names: string[] = JSON.parse(metadata.names ?? '');
+    const coder = new Coder(sizes, device);
+    const state: StateDict = new Map([...tensors].filter(([name]) => name !== 'shift' && name !== 'codes'));
+    coder.loadStateDict(state);
+    coder.shift = shift;
+    coder.deviation = Number(metadata.deviation);
+    return { coder, codes: { names, bytes: codes } };
+  }
+}
+
+/** 1 where p > 1/2, else 0. */
+function bitsOf(p: Tensor): Tensor {
+  return floor(add(p, 0.5));
+}
+
+const ones = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let rest = byte; rest > 0; rest &= rest - 1) count++;
+  return count;
+});
+
+/** The rows whose codes differ least from a code, nearest first; of equals the earlier row. */
+export function nearestCodes(
+  { names, bytes }: CodeTable,
+  query: Uint8Array,
+  count: number,
+): { row: number; distance: number }[] {
+  const width = query.length;
+  const distances = names.map((_, row) => {
+    let distance = 0;
+    for (let i = 0; i < width; i++) distance += ones[bytes[row * width + i]! ^ query[i]!]!;
+    return { row, distance };
+  });
+  return distances.sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, count);
+}
+
+/**
+ * How well codes find what L2 finds: of the `exact` nearest neighbours of a row (itself left out), the share that is
+ * among the `candidates` rows nearest by code; the mean over rows.
+ */
+export function recallOf(
+  table: FeatureTable,
+  codes: CodeTable,
+  { exact, candidates, queries }: { exact: number; candidates: number; queries: readonly number[] },
+): number {
+  const bytes = codes.bytes.length / codes.names.length;
+  const shares = queries.map((row) => {
+    const others = <T extends { row: number }>(found: T[], count: number): number[] =>
+      found.flatMap((item) => (item.row === row ? [] : [item.row])).slice(0, count);
+    const vector = table.vectors.subarray(row * table.width, (row + 1) * table.width);
+    const wanted = others(nearest(table, vector, exact + 1), exact);
+    const code = codes.bytes.subarray(row * bytes, (row + 1) * bytes);
+    const found = new Set(others(nearestCodes(codes, code, candidates + 1), candidates));
+    return wanted.filter((neighbour) => found.has(neighbour)).length / wanted.length;
+  });
+  return shares.reduce((sum, share) => sum + share, 0) / shares.length;
+}

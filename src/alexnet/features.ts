@@ -1,0 +1,161 @@
+/**
+ * Images as vectors: what the last hidden layer makes of each (AlexNet's 4096 numbers), files of them, and the search
+ * for the nearest by L2 distance (the paper's Figure 4, right).
+ *
+ * A table of features is a .safetensors file, its names within; or a .npy file with the names, one a line, in a text
+ * file beside it.
+ */
+import { readFile } from 'node:fs/promises';
+import { ArgumentError, DataError } from '../core/errors.js';
+import { decodeNpy, encodeNpy } from '../nn/npy.js';
+import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
+import type { Classifier } from './classifier.js';
+import type { Dataset } from './data/dataset.js';
+import { DecodePool, FileDataset } from './data/decode-pool.js';
+import { batches } from './data/loader.js';
+import { listEntries } from './data/sources.js';
+import { reasonOf, writeWhole } from './files.js';
+
+/** Vectors of named images. */
+export interface FeatureTable {
+  /** `[N]`, paths within the folder. */
+  readonly names: readonly string[];
+  readonly width: number;
+  /** `[N, width]`. */
+  readonly vectors: Float32Array;
+}
+
+/** Images of a folder or archive, whatever its subfolders are. */
+export interface ImageFolder {
+  readonly dataset: Dataset;
+  /** `[length]`, paths within the folder. */
+  readonly names: readonly string[];
+  /** Ends the threads that decode. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the images of a folder, of an archive, or a single image file.
+ * @param side pixels a side that they're resized and cropped to
+ * @throws {DataError} when it holds no files.
+ */
+export async function openImages(path: string, side: number, workers?: number): Promise<ImageFolder> {
+  const single = /\.(jpe?g|png)$/i.test(path);
+  const entries = single ? [{ name: path, source: { path } }] : await listEntries(path);
+  const files = entries.map(({ name, source }) => ({ name, source, label: 0 }));
+  const pool = new DecodePool(workers);
+  return {
+    dataset: new FileDataset(path, ['image'], files, side, side, pool),
+    names: files.map(({ name }) => name),
+    close: () => pool.close(),
+  };
+}
+
+/**
+ * The vectors of a data set's readable images, by their centre crops.
+ * @returns vectors, and the images' places in the data set
+ */
+export async function vectorsOf(
+  classifier: Classifier,
+  dataset: Dataset,
+  options: { batchSize: number; crop: number },
+  onImages: (done: number, of: number) => void = () => {},
+): Promise<{ vectors: Float32Array; width: number; indices: number[] }> {
+  const rows: Float32Array[] = [];
+  const indices: number[] = [];
+  for await (const batch of batches(dataset, options)) {
+    const hidden = await classifier.features(batch);
+    rows.push(Float32Array.from(await hidden.data()));
+    hidden.dispose();
+    indices.push(...batch.indices);
+    onImages(indices.length, dataset.length);
+  }
+  const width = rows[0] ? rows.reduce((sum, row) => sum + row.length, 0) / indices.length : 0;
+  const vectors = new Float32Array(indices.length * width);
+  let start = 0;
+  for (const row of rows) {
+    vectors.set(row, start);
+    start += row.length;
+  }
+  return { vectors, width, indices };
+}
+
+/** An image among others. */
+export interface Neighbour {
+  /** Row of the table. */
+  readonly row: number;
+  readonly distance: number;
+}
+
+/**
+ * The rows nearest to a vector by L2 distance, nearest first; of equals the earlier row.
+ * @throws {ArgumentError} when the vector isn't as wide as the table's.
+ */
+export function nearest(
+  { vectors, width, names }: FeatureTable,
+  query: Float32Array,
+  count: number,
+): Neighbour[] {
+  if (query.length !== width) {
+    throw new ArgumentError(
+      `the query has ${query.length} features, the table ${width}: were they made by another network?`,
+    );
+  }
+  const distances = names.map((_, row) => {
+    let sum = 0;
+    for (let i = 0, at = row * width; i < width; i++, at++) {
+      const difference = vectors[at]! - query[i]!;
+      sum += difference * difference;
+    }
+    return { row, distance: Math.sqrt(sum) };
+  });
+  return distances.sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, count);
+}
+
+/** The text file of names beside a .npy file. */
+export function namesFile(path: string): string {
+  return path.replace(/\.npy$/, '.names.txt');
+}
+
+/**
+ * Writes a table.
+ * @throws {ArgumentError} when the file's name ends neither in .npy nor in .safetensors.
+ */
+export async function writeFeatures(path: string, { names, width, vectors }: FeatureTable): Promise<void> {
+  const tensor = { shape: [names.length, width], data: vectors };
+  if (path.endsWith('.npy')) {
+    await writeWhole(path, encodeNpy(tensor));
+    await writeWhole(namesFile(path), [names.map((name) => `${name}\n`).join('')]);
+  } else if (path.endsWith('.safetensors')) {
+    const metadata = { names: JSON.stringify(names) };
+    await writeWhole(path, encodeSafetensors({ tensors: new Map([['features', tensor]]), metadata }));
+  } else throw new ArgumentError(`${path}: features are written as .npy or .safetensors`);
+}
+
+/** Reads a table. @throws {DataError} when it's damaged or its names are missing. */
+export async function readFeatures(path: string): Promise<FeatureTable> {
+  const read = (file: string): Promise<Buffer> =>
+    readFile(file).catch((error: unknown) => {
+      throw new DataError(`${file}: can't be read: ${reasonOf(error)}`, { cause: error });
+    });
+  const bytes = await read(path);
+  const isNpy = path.endsWith('.npy');
+  const file = isNpy ? null : decodeSafetensors(bytes, path);
+  const tensor = file ? file.tensors.get('features') : decodeNpy(bytes, path);
+  if (tensor?.shape.length !== 2 || !(tensor.data instanceof Float32Array)) {
+    throw new DataError(`${path}: holds no table of features ([images, width] of float32)`);
+  }
+  const names = file
+    ? parseNames(file.metadata.names)
+    : (await read(namesFile(path))).toString().split('\n').filter(Boolean);
+  const [rows = 0, width = 0] = tensor.shape;
+  if (names.length !== rows) {
+    throw new DataError(`${path}: ${rows} vectors but ${names.length} names`);
+  }
+  return { names, width, vectors: tensor.data };
+}
+
+function parseNames(text: string | undefined): string[] {
+  const names: unknown = text === undefined ? [] : JSON.parse(text);
+  return Array.isArray(names) ? names.map(String) : [];
+}

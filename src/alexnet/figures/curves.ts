@@ -1,0 +1,84 @@
+/**
+ * How training went: errors and losses by epoch, and where the rate dropped.
+ */
+import type { LogLine } from '../run.js';
+import type { Plotter } from './plot.js';
+
+interface Point {
+  readonly epoch: number;
+  readonly value: number;
+  readonly curve: string;
+}
+
+const colours = ['#7f7f7f', '#3b6fb6', '#e08214'];
+
+/** Plots of errors and of losses, SVG files by their names. */
+export function plotCurves(plotter: Plotter, lines: readonly LogLine[]): ReadonlyMap<string, string> {
+  const points = (curves: Readonly<Record<string, (line: LogLine) => number | null>>): Point[] =>
+    Object.entries(curves).flatMap(([curve, of]) =>
+      lines.flatMap((line) => {
+        const value = of(line);
+        return value === null ? [] : [{ epoch: line.epoch, value, curve }];
+      }),
+    );
+  const errors = points({
+    training: (line) => line.trainError,
+    validation: (line) => line.valError,
+    'validation, top 5': (line) => line.valTop5Error,
+  });
+  const losses = points({ training: (line) => line.trainLoss, validation: (line) => line.valLoss });
+  return new Map([
+    ['errors.svg', plotLines(plotter, lines, errors, 'error', true)],
+    ['losses.svg', plotLines(plotter, lines, losses, 'cross-entropy', false)],
+  ]);
+}
+
+function plotLines(
+  { plots, draw }: Plotter,
+  lines: readonly LogLine[],
+  points: readonly Point[],
+  label: string,
+  percent: boolean,
+): string {
+  const drops = lines.filter((line, i) => i > 0 && line.learningRate < lines[i - 1]!.learningRate);
+  const curves = [...new Set(points.map(({ curve }) => curve))];
+  return draw({
+    width: 640,
+    height: 340,
+    marginLeft: 50,
+    marginRight: 120,
+    // Whole epochs.
+    x: {
+      label: 'epoch',
+      ticks: Math.min(10, lines.length),
+      tickFormat: (n) => (n % 1 === 0 ? String(n) : ''),
+    },
+    y: { label: percent ? `${label} (%)` : label, percent, zero: true, grid: true },
+    color: { domain: curves, range: colours },
+    marks: [
+      plots.ruleX(drops, { x: 'epoch', stroke: '#bbbbbb', strokeDasharray: '3 3' }),
+      plots.text(drops, {
+        x: 'epoch',
+        frameAnchor: 'top',
+        dx: 4,
+        textAnchor: 'start',
+        fill: '#777777',
+        text: ({ learningRate }) => `rate ${Number(learningRate.toPrecision(2))}`,
+      }),
+      plots.lineY(points, { x: 'epoch', y: 'value', stroke: 'curve', strokeWidth: 2 }),
+      plots.dot(points, { x: 'epoch', y: 'value', fill: 'curve', r: 2.5 }),
+      plots.text(
+        points,
+        plots.selectLast({
+          x: 'epoch',
+          y: 'value',
+          z: 'curve',
+          fill: 'curve',
+          text: 'curve',
+          textAnchor: 'start',
+          dx: 8,
+        }),
+      ),
+    ],
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Queries, each with the images nearest to it, a row each: the paper's Figure 4, right.
+ */
+import type { Picture } from '../data/resize.js';
+import { svgFile, svgPicture, svgText } from './svg.js';
+
+/** A picture with a line or two below it. */
+export interface Captioned {
+  readonly picture: Picture;
+  readonly caption: readonly string[];
+}
+
+/** A query and what was found for it. */
+export interface GalleryRow {
+  readonly query: Captioned;
+  readonly found: readonly Captioned[];
+}
+
+const side = 112;
+const gap = 12;
+const captionHeight = 34;
+
+/** An SVG file: the query at the left, apart from what was found. */
+export function drawGallery(rows: readonly GalleryRow[]): string {
+  const cell = side + gap;
+  const columns = Math.max(...rows.map(({ found }) => found.length));
+  const body = rows.flatMap(({ query, found }, i) => {
+    const top = gap + i * (side + captionHeight + gap);
+    const at = ({ picture, caption }: Captioned, left: number): string[] => [
+      svgPicture(picture, left, top, side),
+      ...caption.map((line, n) => svgText(line, left, top + side + 14 + 14 * n, side)),
+    ];
+    return [...at(query, gap), ...found.flatMap((item, n) => at(item, 3 * gap + (n + 1) * cell))];
+  });
+  return svgFile(4 * gap + (columns + 1) * cell, gap + rows.length * (side + captionHeight + gap), body);
+}

@@ -1,0 +1,115 @@
+/**
+ * The first layer's kernels as pictures, tower by tower, and how colourful each is: the paper's Figure 3, where one
+ * tower's kernels came out without colour and the other's with it.
+ *
+ * The measure: with w_c(p) the weight of channel c at pixel p and m(p) its mean over the channels, the share of the
+ * kernel's energy that isn't grey, sum (w_c(p) - m(p))^2 / sum w_c(p)^2: 0 for a kernel that sees brightness alone, 2/3
+ * on average for random weights, 1 for one that sees differences of colour alone.
+ */
+import type { HostTensor } from '../../nn/module.js';
+import type { Picture } from '../data/resize.js';
+import { enlarge, tile } from './picture.js';
+import type { Plotter } from './plot.js';
+
+/** The kernels of a tower. */
+export interface TowerKernels {
+  readonly tower: number;
+  readonly pictures: readonly Picture[];
+  /** Colourfulness of each, 0-1. */
+  readonly colourfulness: readonly number[];
+}
+
+/** Parts the weights `[K, 3, k, k]` of a first layer by towers. @param kernels of each tower */
+export function kernelsOf({ shape, data }: HostTensor, kernels: readonly number[]): TowerKernels[] {
+  const [, , side = 1] = shape;
+  const size = 3 * side * side;
+  let start = 0;
+  return kernels.map((count, tower) => {
+    const own = Array.from({ length: count }, (_, i) =>
+      data.subarray((start + i) * size, (start + i + 1) * size),
+    );
+    start += count;
+    return {
+      tower,
+      pictures: own.map((weights) => ({ width: side, height: side, planes: inGrey(weights) })),
+      colourfulness: own.map(colourfulness),
+    };
+  });
+}
+
+/** Weights as bytes: 0 is the middle grey, the largest of the kernel black or white. */
+function inGrey(weights: ArrayLike<number>): Uint8Array {
+  const all = Array.from(weights);
+  const most = Math.max(...all.map(Math.abs)) || 1;
+  return Uint8Array.from(all, (w) => Math.round(127.5 + (127.5 * w) / most));
+}
+
+/** Share of a kernel's energy that isn't grey. @param weights `[3, k, k]` */
+export function colourfulness(weights: ArrayLike<number>): number {
+  const area = weights.length / 3;
+  let [coloured, all] = [0, 0];
+  for (let p = 0; p < area; p++) {
+    const channels = [weights[p]!, weights[area + p]!, weights[2 * area + p]!];
+    const grey = (channels[0]! + channels[1]! + channels[2]!) / 3;
+    for (const w of channels) {
+      coloured += (w - grey) ** 2;
+      all += w * w;
+    }
+  }
+  return all === 0 ? 0 : coloured / all;
+}
+
+/** The median of numbers. */
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** One picture of all kernels: towers below each other, each kernel's pixels enlarged to about 44. */
+export function drawKernels(towers: readonly TowerKernels[]): Picture {
+  const side = towers[0]?.pictures[0]?.width ?? 1;
+  const factor = Math.max(1, Math.round(44 / side));
+  const columns = Math.min(16, Math.max(...towers.map(({ pictures }) => pictures.length)));
+  const blank = { width: side, height: side, planes: new Uint8Array(3 * side * side).fill(255) };
+  const tiles = towers.flatMap(({ pictures }, i) => {
+    const rest = (columns - (pictures.length % columns)) % columns;
+    // A row left blank sets the towers apart.
+    return [...pictures, ...Array(rest + (i < towers.length - 1 ? columns : 0)).fill(blank)];
+  });
+  return tile(
+    tiles.map((picture) => enlarge(picture, factor)),
+    columns,
+    4,
+  );
+}
+
+/** Colourfulness of every kernel, a column of dots for each tower, its median a line. */
+export function plotColourfulness({ plots, draw }: Plotter, towers: readonly TowerKernels[]): string {
+  const dots = towers.flatMap(({ tower, colourfulness: values }) =>
+    values.map((value, i) => ({ tower: `tower ${tower}`, value, i: i / values.length })),
+  );
+  const medians = towers.map(({ tower, colourfulness: values }) => ({
+    tower: `tower ${tower}`,
+    value: median(values),
+  }));
+  return draw({
+    width: 420,
+    height: 280,
+    marginLeft: 50,
+    x: { axis: null },
+    y: { domain: [0, 1], label: 'share of a kernel that is colour', grid: true },
+    fx: { label: null, padding: 0.2 },
+    marks: [
+      plots.dot(dots, { fx: 'tower', x: 'i', y: 'value', fill: '#3b6fb6', r: 3, fillOpacity: 0.7 }),
+      plots.ruleY(medians, { fx: 'tower', y: 'value', stroke: '#e08214', strokeWidth: 2 }),
+      plots.text(medians, {
+        fx: 'tower',
+        y: 'value',
+        frameAnchor: 'right',
+        dy: -7,
+        text: ({ value }) => `median ${value.toFixed(2)}`,
+      }),
+    ],
+  });
+}

@@ -1,0 +1,38 @@
+/**
+ * Plots as SVG files, by Observable Plot on linkedom's document: no browser takes part. Both are development
+ * dependencies, loaded when a plot is drawn.
+ */
+import type { PlotOptions } from '@observablehq/plot';
+import { TandemError } from '../../core/errors.js';
+
+/** Observable Plot. */
+export type Plots = typeof import('@observablehq/plot');
+
+/** What draws. */
+export interface Plotter {
+  readonly plots: Plots;
+  /** A plot as the text of an SVG file. */
+  draw(options: PlotOptions): string;
+}
+
+/** @throws {TandemError} when the libraries aren't installed. */
+export async function openPlotter(): Promise<Plotter> {
+  const [plots, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')]).catch(
+    (error: unknown) => {
+      throw new TandemError(
+        'figures: @observablehq/plot and linkedom draw them; get them with npm install in a clone of the repository',
+        { cause: error },
+      );
+    },
+  );
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const draw = (options: PlotOptions): string => {
+    const svg = plots.plot({ style: 'background: white; font-size: 12px', ...options, document });
+    svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+    return `${svg.outerHTML}\n`;
+  };
+  return { plots, draw };
+}
+
+/** The colours of towers, or of whatever comes in a pair; kept apart by people who see colours differently. */
+export const pairColours = ['#3b6fb6', '#e08214'] as const;
