@@ -60,6 +60,7 @@ if (driver !== null) {
     // Each kind of tile is a pipeline to compile, so only the aligned sizes go through all the forms.
     for (const [B, M, N, K, forms] of [
       [2, 12, 16, 20, [0, 1, 2, 3, 6]],
+      [1, 67, 12, 9, [1]],
       [1, 9, 13, 11, [0, 3]],
       [1, 1, 24, 37, [2]],
       [1, 4, 8, 6, [1]],
@@ -124,7 +125,8 @@ if (driver !== null) {
   test('conv2d and gradients, direct tiles: strides, groups, four-sided padding', async () => {
     await conv(direct, [2, 3, 19, 21], [10, 5, 3], [4, 3], [2, 1, 0, 3], 1);
     await conv(direct, [3, 6, 7, 6], [12, 3, 3], [1, 1], [1, 1, 1, 1], 3);
-    await conv(direct, [1, 16, 5, 5], [5, 1, 1], [1, 1], [0, 0, 0, 0], 1);
+    await conv(direct, [1, 16, 5, 5], [32, 1, 1], [1, 1], [0, 0, 0, 0], 1);
+    await conv(direct, [1, 3, 5, 5], [5, 2, 2], [1, 1], [0, 0, 0, 0], 1);
     await conv(direct, [2, 4, 6, 6], [4, 2, 2], [3, 3], [0, 0, 0, 0], 2);
     for (let round = 0; round < 6; round++) {
       const groups = upTo(2);
