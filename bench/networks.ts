@@ -53,7 +53,8 @@ export async function measureNetwork(
   const labels = Int32Array.from({ length: row.batch }, () => random.integer(classes));
   const live: number[] = [];
   const run = async (): Promise<void> => {
-    const result = row.work === 'inference' ? trainer.classifier.predict({ images }) : trainer.step({ images, labels });
+    const result =
+      row.work === 'inference' ? trainer.classifier.predict({ images }) : trainer.step({ images, labels });
     await (await result).data();
     (await result).dispose();
   };
