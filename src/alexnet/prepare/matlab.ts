@@ -14,17 +14,9 @@ import { DataError } from '../../core/errors.js';
 import { messageOf } from '../data/sources.js';
 import type { Synset } from './labels.js';
 
-const types = {
-  int8: 1,
-  uint8: 2,
-  int16: 3,
-  uint16: 4,
-  int32: 5,
-  uint32: 6,
-  float32: 7,
-  float64: 9,
-} as const;
-const [matrixType, compressedType, utf8Type] = [14, 15, 16];
+const [matrixType, compressedType] = [14, 15];
+/** Types of text: bytes that are UTF-8 (as int8 and uint8 are taken too) and 16-bit units. */
+const [int8Type, uint8Type, utf8Type, utf16Type] = [1, 2, 16, 17];
 const [structClass, charClass] = [2, 4];
 
 /** Largest inflated element that is believed, in bytes. */
@@ -52,7 +44,8 @@ export function readSynsets(path: string, bytes: Uint8Array): Synset[] {
   try {
     for (const element of reader.elements(bytes.subarray(128))) {
       const matrix = reader.matrix(element);
-      if (matrix?.name === 'synsets' && Array.isArray(matrix.value)) return leaves(path, matrix.value);
+      const rows = matrix?.name === 'synsets' ? matrix.value() : undefined;
+      if (Array.isArray(rows)) return leaves(path, rows);
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
@@ -102,15 +95,15 @@ class Reader {
     }
   }
 
-  /** A matrix with its name; undefined for other elements. */
-  matrix({ type, body }: Element): { name: string; value: Value } | undefined {
+  /** A matrix: its name, and what reads its content. Undefined for other elements. */
+  matrix({ type, body }: Element): { name: string; value: () => Value } | undefined {
     if (type !== matrixType) return undefined;
-    if (body.length === 0) return { name: '', value: [] };
+    if (body.length === 0) return { name: '', value: () => [] };
     const [flags, dimensions, name, ...content] = this.elements(body);
     if (!flags || !dimensions || !name) throw new Error('a matrix without flags, dimensions and name');
     const kind = viewOf(flags.body).getUint32(0, this.little) & 0xff;
     const count = this.numbers(dimensions).reduce((product, n) => product * n, 1);
-    return { name: latin(name.body), value: this.content(kind, count, content) };
+    return { name: latin(name.body), value: () => this.content(kind, count, content) };
   }
 
   private content(kind: number, count: number, content: readonly Element[]): Value {
@@ -125,30 +118,35 @@ class Reader {
     }
     return Array.from({ length: count }, (_, row) => {
       const cells = content.slice(2 + row * names.length, 2 + (row + 1) * names.length);
-      return new Map(names.map((name, i) => [name, cells[i] ? (this.matrix(cells[i])?.value ?? []) : []]));
+      return new Map(names.map((name, i) => [name, cells[i] ? (this.matrix(cells[i])?.value() ?? []) : []]));
     });
   }
 
   private characters({ type, body }: Element): string {
-    if (type === utf8Type || type === types.int8 || type === types.uint8)
-      return new TextDecoder().decode(body);
+    if ([utf8Type, int8Type, uint8Type].includes(type)) return new TextDecoder().decode(body);
     return String.fromCharCode(...this.numbers({ type, body }));
   }
 
   private numbers({ type, body }: Element): number[] {
     const view = viewOf(body);
-    const every = (size: number, read: (at: number) => number): number[] =>
-      Array.from({ length: Math.floor(body.length / size) }, (_, i) => read(i * size));
     const { little } = this;
-    if (type === types.int8) return every(1, (at) => view.getInt8(at));
-    if (type === types.uint8) return every(1, (at) => view.getUint8(at));
-    if (type === types.int16) return every(2, (at) => view.getInt16(at, little));
-    if (type === types.uint16 || type === utf8Type + 1) return every(2, (at) => view.getUint16(at, little));
-    if (type === types.int32) return every(4, (at) => view.getInt32(at, little));
-    if (type === types.uint32) return every(4, (at) => view.getUint32(at, little));
-    if (type === types.float32) return every(4, (at) => view.getFloat32(at, little));
-    if (type === types.float64) return every(8, (at) => view.getFloat64(at, little));
-    throw new Error(`numbers of type ${type}`);
+    const readers: Record<number, [bytes: number, read: (at: number) => number]> = {
+      [int8Type]: [1, (at) => view.getInt8(at)],
+      [uint8Type]: [1, (at) => view.getUint8(at)],
+      3: [2, (at) => view.getInt16(at, little)],
+      4: [2, (at) => view.getUint16(at, little)],
+      5: [4, (at) => view.getInt32(at, little)],
+      6: [4, (at) => view.getUint32(at, little)],
+      7: [4, (at) => view.getFloat32(at, little)],
+      9: [8, (at) => view.getFloat64(at, little)],
+      12: [8, (at) => Number(view.getBigInt64(at, little))],
+      13: [8, (at) => Number(view.getBigUint64(at, little))],
+      [utf16Type]: [2, (at) => view.getUint16(at, little)],
+    };
+    const reader = readers[type];
+    if (!reader) throw new Error(`numbers of type ${type}`);
+    const [bytes, read] = reader;
+    return Array.from({ length: Math.floor(body.length / bytes) }, (_, i) => read(i * bytes));
   }
 }
 
