@@ -27,8 +27,10 @@ export async function openPlotter(): Promise<Plotter> {
   );
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const draw = (options: PlotOptions): string => {
-    const svg = plots.plot({ style: 'background: white; font-size: 12px', ...options, document });
+    const svg = plots.plot({ ...options, document });
     svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+    svg.setAttribute('style', 'background: white');
+    svg.setAttribute('font-size', '11.5');
     return `${svg.outerHTML}\n`;
   };
   return { plots, draw };

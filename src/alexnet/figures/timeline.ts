@@ -1,0 +1,143 @@
+/**
+ * One training step as it ran: what each device computed when, and what crossed between them.
+ *
+ * Kernels come from the devices' profiles, crossings from the ledger; both are laid on the clock of `performance.now`.
+ * Profiling makes WebGPU devices wait for each kernel, so it's the order and the proportions that count there.
+ */
+import type { KernelTime } from '../../core/backend.js';
+import { type Crossing, ledger } from '../../core/ledger.js';
+import type { Input } from '../classifier.js';
+import type { Trainer } from '../trainer.js';
+import { formatBytes } from './placement.js';
+import type { Plotter } from './plot.js';
+
+/** A step's kernels and crossings; times in milliseconds from its beginning. */
+export interface StepTimeline {
+  readonly devices: readonly string[];
+  readonly kernels: readonly (KernelTime & { readonly device: string })[];
+  readonly crossings: readonly Crossing[];
+}
+
+/** Runs one training step with all devices profiled, after one that compiles what it needs. */
+export async function recordStep(
+  trainer: Trainer,
+  batch: Input & { readonly labels: Int32Array },
+): Promise<StepTimeline> {
+  const { devices } = trainer.network;
+  const step = async (): Promise<void> => {
+    const figures = await trainer.step(batch);
+    await Promise.all(devices.map((device) => device.sync()));
+    figures.dispose();
+  };
+  await step();
+  const before = ledger.rows.length;
+  const origins = devices.map((device) => {
+    device.startProfile();
+    return performance.now();
+  });
+  await step();
+  const profiles = await Promise.all(devices.map((device) => device.stopProfile()));
+  const kernels = profiles.flatMap((profile, i) =>
+    profile.map((kernel) => ({ ...kernel, device: devices[i]!.name, start: kernel.start + origins[i]! })),
+  );
+  const crossings = ledger.rows.slice(before);
+  const origin = Math.min(...[...kernels, ...crossings].map(({ start }) => start));
+  return {
+    devices: devices.map((device) => device.name),
+    kernels: kernels.map((kernel) => ({ ...kernel, start: kernel.start - origin })),
+    crossings: crossings.map((crossing) => ({ ...crossing, start: crossing.start - origin })),
+  };
+}
+
+const phaseColours = { forward: '#3b6fb6', backward: '#e08214', update: '#6a9f58' } as const;
+
+/** The step as an SVG file: a lane for each device, and between them an arrow for each crossing. */
+export function plotTimeline(
+  { plots, draw }: Plotter,
+  { devices, kernels, crossings }: StepTimeline,
+): string {
+  const lane = (name: string): number => -devices.indexOf(name);
+  const layers = layerSpans(kernels);
+  const phases = Object.entries(phaseColours).map(([phase], i) => ({ phase, i }));
+  const end = Math.max(...kernels.map(({ start, milliseconds }) => start + milliseconds));
+  return draw({
+    width: 1100,
+    height: 150 * devices.length + 70,
+    marginLeft: 60,
+    marginTop: 40,
+    x: { label: 'milliseconds', domain: [0, end] },
+    y: { axis: null, domain: [-devices.length + 0.5, 0.5] },
+    color: { domain: Object.keys(phaseColours), range: Object.values(phaseColours) },
+    marks: [
+      plots.rect(kernels, {
+        x1: 'start',
+        x2: ({ start, milliseconds }: KernelTime) => start + milliseconds,
+        y1: ({ device }: { device: string }) => lane(device) - 0.25,
+        y2: ({ device }: { device: string }) => lane(device) + 0.25,
+        fill: 'phase',
+        title: ({ kernel, layer, phase, milliseconds }: KernelTime) =>
+          `${layer || 'outside layers'} ${phase}: ${kernel}, ${milliseconds.toFixed(2)} ms`,
+      }),
+      plots.text(
+        layers.filter(({ width }) => width > end / 45),
+        {
+          x: 'middle',
+          y: ({ device }: { device: string }) => lane(device) + 0.33,
+          text: 'layer',
+          fill: '#444444',
+        },
+      ),
+      plots.arrow(crossings, {
+        x1: 'start',
+        x2: ({ start, milliseconds }: Crossing) => start + milliseconds,
+        y1: ({ from, to }: Crossing) => lane(from) + 0.25 * Math.sign(lane(to) - lane(from)),
+        y2: ({ from, to }: Crossing) => lane(to) + 0.25 * Math.sign(lane(from) - lane(to)),
+        stroke: '#c2362b',
+        headLength: 6,
+      }),
+      plots.text(crossings, {
+        x: ({ start, milliseconds }: Crossing) => start + milliseconds / 2,
+        y: ({ from, to }: Crossing) => (lane(from) + lane(to)) / 2 + 0.09 * Math.sign(lane(from) - lane(to)),
+        text: ({ layer, bytes }: Crossing) => `${layer} ${formatBytes(bytes)}`,
+        fill: '#c2362b',
+        stroke: 'white',
+        strokeWidth: 3,
+        fontSize: 9,
+      }),
+      plots.text(devices, {
+        frameAnchor: 'left',
+        dx: -56,
+        y: (device: string) => lane(device),
+        text: (device: string) => device,
+        textAnchor: 'start',
+      }),
+      plots.text(phases, {
+        frameAnchor: 'top-left',
+        dy: -30,
+        x: ({ i }: { i: number }) => (i * end) / 12,
+        text: 'phase',
+        fill: 'phase',
+        fontWeight: 600,
+        textAnchor: 'start',
+      }),
+    ],
+  });
+}
+
+/** Stretches of kernels of one layer and phase on one device. */
+function layerSpans(
+  kernels: StepTimeline['kernels'],
+): { device: string; layer: string; middle: number; width: number }[] {
+  const spans: { device: string; layer: string; phase: string; start: number; end: number }[] = [];
+  for (const { device, layer, phase, start, milliseconds } of kernels) {
+    const last = spans.findLast((span) => span.device === device);
+    if (last && last.layer === layer && last.phase === phase) last.end = start + milliseconds;
+    else spans.push({ device, layer, phase, start, end: start + milliseconds });
+  }
+  return spans.map(({ device, layer, start, end }) => ({
+    device,
+    layer,
+    middle: (start + end) / 2,
+    width: end - start,
+  }));
+}
