@@ -35,7 +35,7 @@ export function parseSynsets(path: string, bytes: Uint8Array): Synset[] {
   const isMatlab = new TextDecoder('latin1').decode(bytes.subarray(0, 6)) === 'MATLAB';
   const synsets = isMatlab
     ? readSynsets(path, bytes)
-    : linesOf(bytes).map((line, i) => synsetOf(path, line, i));
+    : linesOf(bytes).flatMap((line, i) => (line === '' ? [] : [synsetOf(path, line, i)]));
   for (const key of ['wnid', 'id'] as const) {
     const seen = new Set<string | number>();
     for (const synset of synsets) {
@@ -68,9 +68,10 @@ function synsetOf(path: string, line: string, index: number): Synset {
   );
 }
 
+/** Lines without blanks around them; empty ones only where others follow, as a line's number may count. */
 function linesOf(bytes: Uint8Array): string[] {
-  const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
-  return lines.map((line) => line.trim()).filter((line) => line !== '');
+  const lines = new TextDecoder().decode(bytes).trimEnd().split(/\r?\n/);
+  return lines.map((line) => line.trim());
 }
 
 /**
@@ -82,9 +83,9 @@ export function parseGroundTruth(path: string, bytes: Uint8Array, synsets: reado
   const lines = linesOf(bytes);
   if (/^ImageId,PredictionString$/i.test(lines[0] ?? '')) return fromSolution(path, lines.slice(1));
   const odd = lines.findIndex((line) => !wnid.test(line) && !/^\d+$/.test(line));
-  if (odd >= 0 || lines.length === 0) {
+  if (odd >= 0) {
     throw new DataError(
-      `${path}: line ${odd + 1} is "${(lines[odd] ?? '').slice(0, 40)}", expected on each line the ILSVRC2012_ID or ` +
+      `${path}: line ${odd + 1} is "${lines[odd]!.slice(0, 40)}", expected on each line the ILSVRC2012_ID or ` +
         'WNID of one validation photograph, or a CSV file headed ImageId,PredictionString',
     );
   }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { encode } from 'fast-png';
 import jpeg from 'jpeg-js';
+import { packTar } from 'modern-tar';
 
 /** Runs `body` with a temporary folder that holds `files`, by path, and removes the folder. */
 export async function withFolder(
@@ -98,4 +99,14 @@ export function withOrientation(bytes: Uint8Array, orientation: number): Uint8Ar
   const entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
   const tiff = [...text('MM'), 0, 42, 0, 0, 0, 8, 0, 1, ...entry, 0, 0, 0, 0];
   return Uint8Array.from([0xff, 0xd8, ...segment(0xe1, [...text('Exif'), 0, 0, ...tiff]), ...bytes.slice(2)]);
+}
+
+/** A tar archive of files by path. */
+export async function tarOf(files: Record<string, Uint8Array | string>): Promise<Uint8Array> {
+  return packTar(
+    Object.entries(files).map(([name, body]) => ({
+      header: { name, size: Buffer.byteLength(body), type: 'file' as const },
+      body,
+    })),
+  );
 }

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { packTar } from 'modern-tar';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { balancedSubset, type Dataset } from '../../../src/alexnet/data/dataset.js';
@@ -11,7 +10,7 @@ import { DecodePool } from '../../../src/alexnet/data/decode-pool.js';
 import { type OpenedData, type OpenOptions, openData } from '../../../src/alexnet/data/open.js';
 import { holdOut } from '../../../src/alexnet/data/splits.js';
 import { DataError } from '../../../src/core/errors.js';
-import { blockJpeg, jpegOf, plainPng, withFolder } from './files.js';
+import { blockJpeg, jpegOf, plainPng, tarOf, withFolder } from './files.js';
 
 type Files = Record<string, Uint8Array | string>;
 
@@ -158,13 +157,6 @@ test('the number of decoding threads changes no byte', async () => {
 });
 
 test('tar archives, gzipped or not, hold the same as folders, with another for validation', async () => {
-  const tarOf = async (files: Files): Promise<Uint8Array> =>
-    packTar(
-      Object.entries(files).map(([name, body]) => ({
-        header: { name, size: body.length, type: 'file' },
-        body,
-      })),
-    );
   const train = await tarOf(plain('set/train/', 4));
   const test = await tarOf(plain('test/', 2));
   await withFolder(

@@ -7,15 +7,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bytesOf, listArchive } from '../../../src/alexnet/data/sources.js';
 import { DataError } from '../../../src/core/errors.js';
-import { withFolder } from './files.js';
-
-type Files = readonly (readonly [string, Uint8Array | string])[];
-
-async function tarOf(files: Files): Promise<Uint8Array> {
-  return packTar(
-    files.map(([name, body]) => ({ header: { name, size: body.length, type: 'file' as const }, body })),
-  );
-}
+import { tarOf, withFolder } from './files.js';
 
 /** What an archive holds: names and their text. */
 async function contents(path: string): Promise<Record<string, string>> {
@@ -41,7 +33,7 @@ async function refused(bytes: Uint8Array, message: RegExp): Promise<void> {
 test('members are found with their bytes, bodies of any length', async () => {
   const expected: Record<string, string> = { empty: '' };
   for (const length of [1, 511, 512, 513, 5000, 100_000]) expected[`a/${length}.txt`] = 'x'.repeat(length);
-  await withFolder({ 'x.tar': await tarOf(Object.entries(expected)) }, async (folder) => {
+  await withFolder({ 'x.tar': await tarOf(expected) }, async (folder) => {
     assert.equal(await contents(join(folder, 'x.tar')), expected);
   });
 });
@@ -74,12 +66,9 @@ test("the system's tar, in each of its formats, names too long for a header incl
 test("an archive's archives are folders of its, as in ImageNet's training archive", async () => {
   const inner = async (wnid: string): Promise<[string, Uint8Array]> => [
     `${wnid}.tar`,
-    await tarOf([
-      [`${wnid}_1.JPEG`, `${wnid} one`],
-      [`${wnid}_2.JPEG`, `${wnid} two`],
-    ]),
+    await tarOf({ [`${wnid}_1.JPEG`]: `${wnid} one`, [`${wnid}_2.JPEG`]: `${wnid} two` }),
   ];
-  const bytes = await tarOf([await inner('n01'), await inner('n02')]);
+  const bytes = await tarOf(Object.fromEntries([await inner('n01'), await inner('n02')]));
   await withFolder({ 'x.tar': bytes }, async (folder) => {
     assert.equal(await contents(join(folder, 'x.tar')), {
       'n01/n01_1.JPEG': 'n01 one',
@@ -89,14 +78,11 @@ test("an archive's archives are folders of its, as in ImageNet's training archiv
     });
   });
   const [name, whole] = await inner('n03');
-  await refused(await tarOf([[name, whole.subarray(0, 1800)]]), /x\.tar, n03\.tar: .*cut short/);
+  await refused(await tarOf({ [name]: whole.subarray(0, 1800) }), /x\.tar, n03\.tar: .*cut short/);
 });
 
 test('cut anywhere, an archive is refused', async () => {
-  const whole = await tarOf([
-    ['a', 'x'.repeat(700)],
-    ['b', 'y'.repeat(10)],
-  ]);
+  const whole = await tarOf({ a: 'x'.repeat(700), b: 'y'.repeat(10) });
   // Headers at 0 and 1536, bodies to 2560, then the zeroed blocks.
   for (const length of [513, 1000, 1536, 1600, 2048, 2053, 2560, 2700]) {
     await refused(whole.subarray(0, length), /cut short/);
@@ -104,10 +90,7 @@ test('cut anywhere, an archive is refused', async () => {
 });
 
 test('a broken header is refused by its place', async () => {
-  const bytes = await tarOf([
-    ['a', 'x'],
-    ['b', 'y'],
-  ]);
+  const bytes = await tarOf({ a: 'x', b: 'y' });
   bytes[1024 + 3]! ^= 1;
   await refused(bytes, /the header at byte 1024 is broken/);
   bytes[3]! ^= 1;
@@ -115,9 +98,10 @@ test('a broken header is refused by its place', async () => {
 });
 
 test('a name held twice is refused, for which of the two is meant?', async () => {
-  const bytes = await tarOf([
-    ['c/a.JPEG', 'first'],
-    ['c/a.JPEG', 'second'],
+  const header = { name: 'c/a.JPEG', size: 1, type: 'file' as const };
+  const bytes = await packTar([
+    { header, body: '1' },
+    { header, body: '2' },
   ]);
   await refused(bytes, /holds c\/a\.JPEG twice/);
 });
