@@ -184,3 +184,20 @@ export function place18pct(classes = 10): Placement {
     fc10: { kernels: [classes], reads: 'own' },
   };
 }
+
+/**
+ * A four-layer net for the race of the paper's Figure 1, which gives no sizes: those of the 18pct net, every pooling
+ * after the non-linearity so that ReLU and tanh see the same, without normalization or decay. Weights start with
+ * sqrt(2 / inputs), which suits either.
+ */
+export const fourLayers: Architecture = {
+  name: 'four-layers',
+  channels: 3,
+  size: 32,
+  layers: [
+    { ...cudaConv('conv1', 0.16, [relu, ceilPool('max')]), weightDecay: 0 },
+    { ...cudaConv('conv2', 0.05, [relu, ceilPool('avg')]), weightDecay: 0 },
+    { ...cudaConv('conv3', 0.05, [relu, ceilPool('avg')]), weightDecay: 0 },
+    { name: 'fc10', stages: [], std: 0.04, bias: 0, weightDecay: 0 },
+  ],
+};

@@ -154,6 +154,21 @@ export const nets = {
     towers: 1,
     recipe: { ...cuda, epochs: 140, schedule: { kind: 'step', milestones: [120, 130], factor: 0.1 } },
   },
+  'four-layers': {
+    about: 'the net of Figure 1, which ReLU and tanh race on; no regularization',
+    architecture: tables.fourLayers,
+    placement: tables.place18pct,
+    towers: 1,
+    recipe: {
+      ...cuda,
+      epochs: 60,
+      learningRate: 0.02,
+      biasRate: 0.02,
+      weightDecay: 0,
+      schedule: { kind: 'step', milestones: [], factor: 0.1 },
+      inputScale: 1 / 64,
+    },
+  },
 } as const satisfies Record<string, Net>;
 
 /** A name of the catalogue. */

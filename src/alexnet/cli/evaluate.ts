@@ -129,7 +129,9 @@ function printErrors(report: Report, networks: number, crops: TestCrops): void {
 function printClasses({ perClass, top5Error }: Report): void {
   const hasTop5 = !Number.isNaN(top5Error);
   const width = Math.max(5, ...perClass.map(({ name }) => name.length));
-  console.log(`\n${'class'.padEnd(width)}  images    top-1${hasTop5 ? '    top-5' : ''}  most often taken for`);
+  console.log(
+    `\n${'class'.padEnd(width)}  images    top-1${hasTop5 ? '    top-5' : ''}  most often taken for`,
+  );
   for (const { name, images, top1Error, top5Error: missed, takenFor } of perClass) {
     if (images === 0) continue;
     const share = hasTop5 ? `  ${percent(missed).padStart(7)}` : '';

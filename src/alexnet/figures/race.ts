@@ -1,0 +1,42 @@
+/**
+ * The paper's Figure 1 from the log of a race: training error by epoch, ReLU solid, others dashed, a line a seed.
+ */
+import { type RaceLine, racesOf } from '../race.js';
+import type { Plotter } from './plot.js';
+
+const colours = { relu: '#3b6fb6', tanh: '#e08214', 'abs-tanh': '#6a9f58' } as const;
+
+/** The figure as an SVG file. @param target training error that ends a race */
+export function plotRace({ plots, draw }: Plotter, lines: readonly RaceLine[], target: number): string {
+  const races = racesOf(lines);
+  return draw({
+    width: 640,
+    height: 360,
+    marginLeft: 50,
+    marginRight: 70,
+    x: { label: 'epochs', domain: [0, Math.max(...lines.map(({ epoch }) => epoch))] },
+    y: { label: 'training error (%)', percent: true, domain: [0, 75], grid: true, clamp: true },
+    color: { domain: Object.keys(colours), range: Object.values(colours) },
+    marks: [
+      plots.ruleY([target], { stroke: '#777777', strokeDasharray: '2 3' }),
+      ...races.map((race) => {
+        const dashed = race[0]?.activation === 'relu' ? {} : { strokeDasharray: '6 4' };
+        return plots.lineY(race, {
+          x: 'epoch',
+          y: 'trainError',
+          stroke: 'activation',
+          strokeWidth: 1.8,
+          ...dashed,
+        });
+      }),
+      plots.dot(
+        lines.filter(({ ended }) => ended === 'reached'),
+        { x: 'epoch', y: 'trainError', fill: 'activation', r: 3.5 },
+      ),
+      plots.text(
+        races.flatMap((race) => (race[0]?.seed === 0 ? race.slice(-1) : [])),
+        { x: 'epoch', y: 'trainError', text: 'activation', fill: 'activation', textAnchor: 'start', dx: 8 },
+      ),
+    ],
+  });
+}
