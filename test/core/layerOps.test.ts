@@ -4,6 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Shape } from '../../src/core/shape.js';
 import {
   avgPool2d,
   conv2d,
@@ -47,11 +48,14 @@ function total(n: number, f: (i: number) => number): number {
   return result;
 }
 
+/** Small whole numbers, whose sums of products are exact in float32: nothing hides behind rounding. */
+const whole = (shape: Shape): Nd => Nd.integers(random, shape, -9, 9);
+
 onEach('matmul: batches broadcast, operands of any layout', async (device) => {
   for (let round = 0; round < 8; round++) {
     const [batchA = [], batchB = []] = broadcastingShapes(random, 2, round % 3);
     const [m, k, n] = [between(random, 1, 20), between(random, 1, 20), between(random, 1, 20)];
-    const [a, b] = [Nd.normal(random, [...batchA, m, k]), Nd.normal(random, [...batchB, k, n])];
+    const [a, b] = [whole([...batchA, m, k]), whole([...batchB, k, n])];
     const expected = Nd.build([...broadcastShape(batchA, batchB), m, n], (index) => {
       const [i, j] = index.slice(-2);
       const batch = index.slice(0, -2);
@@ -65,7 +69,7 @@ onEach('matmul: batches broadcast, operands of any layout', async (device) => {
     const what = `matmul ${a.shape} by ${b.shape}`;
     await assertNd(matmul(a.seen(random, device), b.seen(random, device)), expected, what);
   }
-  const [row, column] = [Nd.normal(random, [1, 5]), Nd.normal(random, [5, 1])];
+  const [row, column] = [whole([1, 5]), whole([5, 1])];
   const repeated = matmul(expand(row.on(device), [3, 5]), transpose(expand(column.on(device), [5, 2]), 0, 0));
   const product = total(5, (l) => row.at(0, l) * column.at(l, 0));
   await assertNd(
@@ -78,7 +82,7 @@ onEach('matmul: batches broadcast, operands of any layout', async (device) => {
 
 onEach('linear: x W^T + bias, then ReLU', async (device) => {
   const [n, k, o] = [between(random, 1, 9), between(random, 1, 30), between(random, 1, 9)];
-  const [x, w, b] = [Nd.normal(random, [n, k]), Nd.normal(random, [o, k]), Nd.normal(random, [o])];
+  const [x, w, b] = [whole([n, k]), whole([o, k]), whole([o])];
   const plain = Nd.build([n, o], ([i, j]) => total(k, (l) => x.at(i!, l) * w.at(j!, l)));
   const biased = Nd.build([n, o], ([i, j]) => plain.at(i!, j!) + b.at(j!));
   const rectified = Nd.build([n, o], (index) => Math.max(0, biased.at(...index)));
@@ -96,9 +100,9 @@ onEach('conv2d: the sum over the window, in groups, with strides and four paddin
     const stride = [between(random, 1, 3), between(random, 1, 3)] as const;
     const [top, left, bottom, right] = [0, 0, 0, 0].map(() => between(random, 0, 2));
     const [h, w] = [kh + between(random, 0, 5), kw + between(random, 0, 5)];
-    const x = Nd.normal(random, [between(random, 1, 2), groups * each, h, w]);
-    const weight = Nd.normal(random, [groups * per, each, kh, kw]);
-    const bias = Nd.normal(random, [groups * per]);
+    const x = whole([between(random, 1, 2), groups * each, h, w]);
+    const weight = whole([groups * per, each, kh, kw]);
+    const bias = whole([groups * per]);
     const shape = [
       x.shape[0]!,
       groups * per,
@@ -156,7 +160,7 @@ onEach('pooling: overlapping, padded, overhanging in ceil mode', async (device) 
     const [top = 0, left = 0, bottom = 0, right = 0] = padding;
     const [h, w] = [kernel[0] + between(random, 0, 6), kernel[1] + between(random, 0, 6)];
     const ceilMode = random.uniform() < 0.5;
-    const x = Nd.normal(random, [2, 2, h, w]);
+    const x = whole([2, 2, h, w]);
     const count = (n: number, k: number, s: number, before: number, after: number): number => {
       let windows = Math.floor((n + before + after - k) / s) + 1;
       // In ceil mode one more, if any pixel is left over and it starts before the padding behind the image.
