@@ -117,7 +117,9 @@ async function listBytes(path: string, bytes: Uint8Array): Promise<Entry[]> {
   const at = (offset: number, length: number): Uint8Array => bytes.subarray(offset, offset + length);
   const members = await listTar(path, { size: bytes.length, read: at });
   // Copies: a view that's posted to a thread would take the whole archive along.
-  return entriesOf(path, members, ({ offset, length }) => ({ bytes: bytes.slice(offset, offset + length) }));
+  return entriesOf(path, members, ({ offset, length }) => ({
+    bytes: new Uint8Array(at(offset, length)),
+  }));
 }
 
 function checkTar(path: string, start: Uint8Array): void {
