@@ -157,7 +157,7 @@ function logLine(report: EpochReport, evaluation: Evaluation, seconds: number): 
 }
 
 /** The log's lines up to an epoch; a line beyond it comes from after the checkpoint and will be written again. */
-async function readLog(out: string, epochs: number): Promise<LogLine[]> {
+export async function readLog(out: string, epochs: number): Promise<LogLine[]> {
   const path = join(out, runFiles.log);
   if (!existsSync(path)) return [];
   const text = await readFile(path, 'utf8');

@@ -67,18 +67,26 @@ function plotLines(
       }),
       plots.lineY(points, { x: 'epoch', y: 'value', stroke: 'curve', strokeWidth: 2 }),
       plots.dot(points, { x: 'epoch', y: 'value', fill: 'curve', r: 2.5 }),
-      plots.text(
-        points,
-        plots.selectLast({
-          x: 'epoch',
-          y: 'value',
-          z: 'curve',
-          fill: 'curve',
-          text: 'curve',
-          textAnchor: 'start',
-          dx: 8,
-        }),
-      ),
+      plots.text(endLabels(points), {
+        x: 'epoch',
+        y: 'value',
+        fill: 'curve',
+        text: 'curve',
+        textAnchor: 'start',
+        dx: 8,
+      }),
     ],
   });
+}
+
+/** Where the curves' names go: at their ends, moved apart so that none covers another. */
+function endLabels(points: readonly Point[]): Point[] {
+  const last = new Map(points.map((point) => [point.curve, point]));
+  const top = Math.max(...points.map(({ value }) => value));
+  const labels: Point[] = [];
+  for (const point of [...last.values()].sort((a, b) => a.value - b.value)) {
+    const below = labels.at(-1)?.value ?? Number.NEGATIVE_INFINITY;
+    labels.push({ ...point, value: Math.max(point.value, below + top / 22) });
+  }
+  return labels;
 }

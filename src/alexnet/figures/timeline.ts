@@ -60,6 +60,7 @@ export function plotTimeline(
   const layers = layerSpans(kernels);
   const phases = Object.entries(phaseColours).map(([phase], i) => ({ phase, i }));
   const end = Math.max(...kernels.map(({ start, milliseconds }) => start + milliseconds));
+  const arrows = crossings.map((crossing) => flight(crossing, kernels));
   return draw({
     width: 1100,
     height: 150 * devices.length + 70,
@@ -87,18 +88,18 @@ export function plotTimeline(
           fill: '#444444',
         },
       ),
-      plots.arrow(crossings, {
-        x1: 'start',
-        x2: ({ start, milliseconds }: Crossing) => start + milliseconds,
-        y1: ({ from, to }: Crossing) => lane(from) + 0.25 * Math.sign(lane(to) - lane(from)),
-        y2: ({ from, to }: Crossing) => lane(to) + 0.25 * Math.sign(lane(from) - lane(to)),
+      plots.arrow(arrows, {
+        x1: 'left',
+        x2: 'arrived',
+        y1: ({ from, to }: Flight) => lane(from) + 0.25 * Math.sign(lane(to) - lane(from)),
+        y2: ({ from, to }: Flight) => lane(to) + 0.25 * Math.sign(lane(from) - lane(to)),
         stroke: '#c2362b',
         headLength: 6,
       }),
-      plots.text(crossings, {
-        x: ({ start, milliseconds }: Crossing) => start + milliseconds / 2,
-        y: ({ from, to }: Crossing) => (lane(from) + lane(to)) / 2 + 0.09 * Math.sign(lane(from) - lane(to)),
-        text: ({ layer, bytes }: Crossing) => `${layer} ${formatBytes(bytes)}`,
+      plots.text(apart(arrows, end / 12), {
+        x: ({ left, arrived }: Flight) => (left + arrived) / 2,
+        y: ({ from, to }: Flight) => (lane(from) + lane(to)) / 2 + 0.09 * Math.sign(lane(from) - lane(to)),
+        text: ({ layer, bytes }: Flight) => `${layer} ${formatBytes(bytes)}`,
         fill: '#c2362b',
         stroke: 'white',
         strokeWidth: 3,
@@ -122,6 +123,31 @@ export function plotTimeline(
       }),
     ],
   });
+}
+
+/** A crossing on its way: when its data was computed, at the earliest, and when it arrived. */
+interface Flight extends Crossing {
+  readonly left: number;
+  readonly arrived: number;
+}
+
+/** The ledger's time counts from when the data was asked for; until the sender's kernels are done it waits. */
+function flight(crossing: Crossing, kernels: StepTimeline['kernels']): Flight {
+  const arrived = crossing.start + crossing.milliseconds;
+  const ends = kernels.flatMap(({ device, start, milliseconds }) =>
+    device === crossing.from && start + milliseconds <= arrived ? [start + milliseconds] : [],
+  );
+  return { ...crossing, left: Math.max(crossing.start, ...ends), arrived };
+}
+
+/** Those of a direction that are at least `distance` milliseconds after the one before: labels need room. */
+function apart(flights: readonly Flight[], distance: number): Flight[] {
+  const kept: Flight[] = [];
+  for (const next of [...flights].sort((a, b) => a.left - b.left)) {
+    const last = kept.findLast(({ from }) => from === next.from);
+    if (!last || next.left - last.left >= distance) kept.push(next);
+  }
+  return kept;
 }
 
 /** Stretches of kernels of one layer and phase on one device. */

@@ -1,0 +1,251 @@
+/**
+ * Each figure of a run's report: what is drawn from the log, the tables and the checkpoint, and what is measured with
+ * the network at work.
+ */
+import type { Device } from '../../core/device.js';
+import { crossings, type PlacedLayer, placeLayers } from '../architecture.js';
+import type { Checkpoint } from '../checkpoint.js';
+import { restoreCheckpoint } from '../checkpoint.js';
+import type { Classifier } from '../classifier.js';
+import { type Dataset, MemoryDataset } from '../data/dataset.js';
+import { randomFor } from '../data/draws.js';
+import { batches } from '../data/loader.js';
+import type { OpenedData } from '../data/open.js';
+import { answersOf, likeliest } from '../evaluation.js';
+import { nearest, vectorsOf } from '../features.js';
+import { type RaceLine, summarize } from '../race.js';
+import { type LogLine, netOf } from '../run.js';
+import { Trainer } from '../trainer.js';
+import { drawAnswers } from './answers.js';
+import { plotCurves } from './curves.js';
+import { type Captioned, drawGallery } from './gallery.js';
+import { drawKernels, kernelsOf, median, plotColourfulness } from './kernels.js';
+import { encodePicture, pictureAt } from './picture.js';
+import { formatBytes, plotPlacement } from './placement.js';
+import type { Plotter } from './plot.js';
+import { plotRace } from './race.js';
+import type { Section } from './report.js';
+import { plotTimeline, recordStep } from './timeline.js';
+
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+/** The layers of a checkpoint's network with all sizes. */
+export function layersOf({ run }: Checkpoint): PlacedLayer[] {
+  const { architecture, placement } = netOf(run);
+  return placeLayers(architecture, placement(run.classes.length));
+}
+
+/** Errors and losses by epoch. */
+export function curvesSection(plotter: Plotter, lines: readonly LogLine[]): Section {
+  const best = Math.min(...lines.map(({ valError }) => valError));
+  return {
+    title: 'Training',
+    text: [
+      `${lines.length} epochs; lowest validation error ${percent(best)}. Training errors are those of augmented images with dropout, so that they may lie above validation errors.`,
+    ],
+    files: plotCurves(plotter, lines),
+  };
+}
+
+/** Figure 1, from the log of its race. */
+export function raceSection(plotter: Plotter, lines: readonly RaceLine[], target: number): Section {
+  const rows = summarize(lines, target).map(({ activation, epochs, mean, ratio }) => [
+    activation,
+    epochs.map((n) => n?.toFixed(1) ?? 'never').join(', '),
+    mean.toFixed(1),
+    ratio.toFixed(1),
+  ]);
+  return {
+    title: 'Figure 1: ReLU against tanh',
+    text: [
+      `The four-layer net without regularization on ${lines[0]?.images ?? 0} images, each non-linearity at its own rate, until the training error is ${percent(target)}. In the paper tanh takes six times as many epochs.`,
+    ],
+    files: new Map([['figure1.svg', plotRace(plotter, lines, target)]]),
+    table: [['non-linearity', 'epochs, by seed', 'mean', 'times ReLU'], ...rows],
+  };
+}
+
+/** Figure 2: the placement and what crosses. */
+export function placementSection(plotter: Plotter, checkpoint: Checkpoint): Section {
+  const layers = layersOf(checkpoint);
+  const rows = crossings(layers);
+  const bytes = rows.reduce((sum, { floats }) => sum + 4 * floats, 0);
+  const batch = checkpoint.run.recipe.batchSize;
+  return {
+    title: 'Figure 2: kernels, towers and what crosses',
+    text: [
+      rows.length === 0
+        ? 'One tower: nothing crosses.'
+        : `With a device for each tower ${formatBytes(bytes)} cross for each image on the way forward and as many on the way back: ${formatBytes(2 * bytes * batch)} in a training step of ${batch} images. Red arrows cross.`,
+    ],
+    files: new Map([['figure2.svg', plotPlacement(plotter, layers)]]),
+  };
+}
+
+/** Figure 3: the first layer's kernels. */
+export function kernelsSection(plotter: Plotter, checkpoint: Checkpoint): Section {
+  const [first] = layersOf(checkpoint);
+  const weights = checkpoint.parameters.get(`${first?.spec.name}.weight`);
+  if (!first || !weights) throw new Error('a checkpoint without its first layer');
+  const towers = kernelsOf(
+    weights,
+    first.towers.map(({ kernels }) => kernels),
+  );
+  return {
+    title: `Figure 3: the kernels of ${first.spec.name}`,
+    text: [
+      "Towers from top to bottom, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone, random weights have 2/3.",
+      "In the paper one tower's kernels came out free of colour and the other's colourful, in every run.",
+    ],
+    files: new Map<string, string | Uint8Array>([
+      ['figure3.png', encodePicture(drawKernels(towers))],
+      ['figure3-colour.svg', plotColourfulness(plotter, towers)],
+    ]),
+    table: [
+      ['tower', 'kernels', 'median share of colour', 'lowest', 'highest'],
+      ...towers.map(({ tower, colourfulness }) => [
+        String(tower),
+        String(colourfulness.length),
+        median(colourfulness).toFixed(3),
+        Math.min(...colourfulness).toFixed(3),
+        Math.max(...colourfulness).toFixed(3),
+      ]),
+    ],
+  };
+}
+
+/** Some images of a data set, drawn from a seed, in memory. */
+async function sample(dataset: Dataset, count: number, seed: number): Promise<MemoryDataset> {
+  const chosen = randomFor(seed, 'subset', 0).permutation(dataset.length).subarray(0, count);
+  const { images, labels } = await dataset.load(chosen);
+  return new MemoryDataset(dataset.name, dataset.classes, dataset.imageShape, images, labels);
+}
+
+/** What the figures of a network at work need. */
+export interface Working {
+  readonly classifier: Classifier;
+  readonly checkpoint: Checkpoint;
+  readonly data: OpenedData;
+  readonly seed: number;
+}
+
+/** Figure 4, left: images and the likeliest classes. */
+export async function answersSection(
+  { classifier, checkpoint, data, seed }: Working,
+  count: number,
+): Promise<Section> {
+  const names = data.classNames ?? data.classes;
+  const shown = await sample(data.validation, count, seed);
+  const { probabilities, labels } = await answersOf(classifier, shown, 1);
+  const width = names.length;
+  const answered = Array.from(labels, (label, i) => {
+    const row = probabilities.subarray(i * width, (i + 1) * width);
+    return {
+      picture: pictureAt(shown.images, checkpoint.run.recipe.imageSize, i),
+      truth: names[label]!,
+      likeliest: likeliest(row, Math.min(5, width)).map((c) => ({ name: names[c]!, probability: row[c]! })),
+    };
+  });
+  return {
+    title: 'Figure 4, left: what the network answers',
+    text: [
+      'Validation images drawn at random, with the classes found likeliest; the bar of the true class is red.',
+    ],
+    files: new Map([['figure4-left.svg', drawAnswers(answered)]]),
+  };
+}
+
+/** Figure 4, right: validation images and the training images nearest in the last hidden layer. */
+export async function neighboursSection(
+  { classifier, checkpoint, data, seed }: Working,
+  { queries, among, neighbours }: { queries: number; among: number; neighbours: number },
+): Promise<Section> {
+  const { recipe } = checkpoint.run;
+  const names = data.classNames ?? data.classes;
+  const crop = netOf(checkpoint.run).architecture.size;
+  const [asked, searched] = [
+    await sample(data.validation, queries, seed + 1),
+    await sample(data.train, Math.min(among, data.train.length), seed),
+  ];
+  const options = { batchSize: recipe.batchSize, crop };
+  const [from, found] = [
+    await vectorsOf(classifier, asked, options),
+    await vectorsOf(classifier, searched, options),
+  ];
+  const table = { ...found, names: Array.from(searched.labels, (label) => names[label]!) };
+  const captioned = (set: MemoryDataset, row: number, more: readonly string[]): Captioned => ({
+    picture: pictureAt(set.images, recipe.imageSize, row),
+    caption: [names[set.labels[row]!]!, ...more],
+  });
+  let same = 0;
+  const rows = Array.from(asked.labels, (label, i) => {
+    const vector = from.vectors.subarray(i * from.width, (i + 1) * from.width);
+    const near = nearest(table, vector, neighbours);
+    same += near.filter(({ row }) => searched.labels[row] === label).length;
+    return {
+      query: captioned(asked, i, ['(query)']),
+      found: near.map(({ row, distance }) => captioned(searched, row, [`at ${distance.toPrecision(3)}`])),
+    };
+  });
+  const share = same / Math.max(1, rows.length * neighbours);
+  return {
+    title: 'Figure 4, right: neighbours in the last hidden layer',
+    text: [
+      `Validation images, each with the ${neighbours} training images (of ${searched.length} drawn at random) whose ${from.width} numbers in the last hidden layer are nearest by L2 distance. ${percent(share)} of the neighbours shown are of the query's class; by chance it would be about ${percent(1 / names.length)}.`,
+    ],
+    files: new Map([['figure4-right.svg', drawGallery(rows)]]),
+  };
+}
+
+/** One training step, device by device. */
+export async function timelineSection(
+  plotter: Plotter,
+  checkpoint: Checkpoint,
+  data: OpenedData,
+  devices: readonly Device[],
+): Promise<Section> {
+  const { run } = checkpoint;
+  const net = netOf(run);
+  const trainer = new Trainer({
+    ...checkpoint,
+    net,
+    recipe: run.recipe,
+    classes: run.classes.length,
+    devices,
+    seed: run.seed,
+  });
+  try {
+    restoreCheckpoint(trainer, checkpoint);
+    const source = batches(data.train, {
+      batchSize: Math.min(run.recipe.batchSize, data.train.length),
+      crop: net.architecture.size,
+    });
+    const { value: batch } = await source.next();
+    await source.return();
+    if (!batch) throw new Error('training data without an image');
+    const timeline = await recordStep(trainer, batch);
+    const ends = timeline.kernels.map(({ start, milliseconds }) => start + milliseconds);
+    const bytes = timeline.crossings.reduce((sum, crossing) => sum + crossing.bytes, 0);
+    const busy = timeline.devices.map((device) => {
+      const own = timeline.kernels.filter((kernel) => kernel.device === device);
+      const time = own.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+      const flops = own.reduce((sum, kernel) => sum + kernel.flops, 0);
+      return [
+        device,
+        `${time.toFixed(1)} ms`,
+        percent(time / Math.max(...ends)),
+        `${(flops / time / 1e6).toFixed(1)} GFLOP/s`,
+      ];
+    });
+    return {
+      title: 'One training step',
+      text: [
+        `A step of ${batch.labels.length} images, profiled: ${Math.max(...ends).toFixed(1)} ms, ${timeline.crossings.length} crossings of ${formatBytes(bytes)} in all (red).`,
+      ],
+      files: new Map([['timeline.svg', plotTimeline(plotter, timeline)]]),
+      table: [['device', 'kernels', 'of the step', 'while computing'], ...busy],
+    };
+  } finally {
+    trainer.dispose();
+  }
+}
