@@ -43,7 +43,7 @@ const wayOut = 'run prepare again with the same --data and --out: it makes only 
 export async function isShardFolder(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => undefined);
   if (!info?.isDirectory()) return false;
-  const records = (await readdir(path)).filter((name) => /^(train|validation)-\d{5}\.json$/.test(name));
+  const records = (await readdir(path)).filter((name) => /^(train|validation)-\d{5,}\.json$/.test(name));
   if (existsSync(join(path, shardFiles.index))) return records.length > 0;
   if (records.length === 0) return false;
   throw new DataError(`${path}: holds ${records.length} shards but no index yet: ${wayOut}`);

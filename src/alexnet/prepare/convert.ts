@@ -110,7 +110,7 @@ export async function makeShard(
 async function sourceOf({ files, classes, size }: ShardPlan): Promise<string> {
   const lengths = await mapLimited(files, 16, ({ source }) => lengthOf(source));
   const lines = files.map(({ name, label }, i) => `${name}\0${classes[label]}\0${lengths[i]}\n`);
-  return sha256(`${conversion} ${size}\n`, ...lines);
+  return sha256(`${conversion} ${size}\n${lines.join('')}`);
 }
 
 /** Bytes of a source; -1 when it isn't there (a broken link). */

@@ -2,7 +2,8 @@
  * From the files as people have them to labelled files: which are training images, which validate, of which class.
  *
  * Each file's role comes from the first folder of its path that has one: train, val and the like, or ImageNet's
- * archives ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, which count as folders of their name. So all of these
+ * archives ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, which count as folders of their name (but not
+ * ILSVRC2012_img_train_t3.tar, which holds the dogs of the former once more). So all of these
  * are understood: class folders; train/ and val/ folders; ImageNet's archives and development kit in one folder, none
  * unpacked; Kaggle's ILSVRC/Data/CLS-LOC/ with its .csv and .txt files. Validation images in one folder without
  * classes take their labels from a file (labels.ts); without one nothing is guessed.
@@ -13,9 +14,10 @@ import { baseName } from '../data/cifar.js';
 import type { LabelledFile } from '../data/decode-pool.js';
 import { listed, splitFolder } from '../data/folder.js';
 import type { ShardClass } from '../data/shard-format.js';
-import { bytesOf, type Entry, listArchive, listEntries, messageOf, splitNames } from '../data/sources.js';
+import { bytesOf, type Entry, listArchive, listEntries, messageOf } from '../data/sources.js';
 import type { ScanProgress } from '../data/tar.js';
 import { type Labeller, parseGroundTruth, parseSynsets, type Synset } from './labels.js';
+import { isImage, type Roles, roleOf, roles } from './roles.js';
 
 /** Where the images and what is known of them lie. */
 export interface LayoutOptions {
@@ -42,8 +44,6 @@ export interface Layout {
   /** What was decided that the user should know, a sentence each. */
   readonly notes: readonly string[];
 }
-
-type Role = 'train' | 'validation' | 'test';
 
 /** Names of label files, first those that say more. */
 const groundTruthNames = [
@@ -93,8 +93,8 @@ export async function resolveLayout(options: LayoutOptions): Promise<Layout> {
   checkNames(options.data, split.classes, notes);
   return {
     classes: nameClasses(split.classes, synsets.flat()),
-    train: sorted(split.train),
-    validation: sorted(split.validation),
+    train: sorted(options.data, split.train),
+    validation: sorted(options.validation ?? options.data, split.validation),
     notes,
   };
 }
@@ -102,8 +102,14 @@ export async function resolveLayout(options: LayoutOptions): Promise<Layout> {
 const byName = (a: { name: string }, b: { name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
-function sorted(files: readonly LabelledFile[]): LabelledFile[] {
-  return files.toSorted((a, b) => a.label - b.label || byName(a, b));
+/** By class and name. @throws {DataError} when two files are called the same, so that one would be counted twice. */
+function sorted(path: string, files: readonly LabelledFile[]): LabelledFile[] {
+  const inOrder = files.toSorted((a, b) => a.label - b.label || byName(a, b));
+  const twice = inOrder.find(({ name }, i) => name === inOrder[i + 1]?.name);
+  if (!twice) return inOrder;
+  throw new DataError(
+    `${path}: ${twice.name} is found twice, in two folders or archives of that part; give the one to use as --data`,
+  );
 }
 
 /** Lists a folder or archive, and the archives in a folder that play a part. */
@@ -134,11 +140,6 @@ async function gather(path: string, options: LayoutOptions, notes: string[]): Pr
   return lists.flat();
 }
 
-/** Whether a file is called as images are, or has no ending that says otherwise. */
-function isImage({ name }: Pick<Entry, 'name'>): boolean {
-  return /\.(jpe?g|png)$|\/[^/.]*$|^[^/.]*$/i.test(name);
-}
-
 /** The entries that may be images; the others are counted in a note, label files apart. */
 function images(path: string, entries: readonly Entry[], notes: string[]): Entry[] {
   const rest = entries.filter((entry) => !isImage(entry));
@@ -149,34 +150,6 @@ function images(path: string, entries: readonly Entry[], notes: string[]): Entry
     );
   }
   return entries.filter(isImage);
-}
-
-/** A file's role, and what is left of its path below the folder that gives it. */
-function roleOf(name: string): { role: Role; rest: string } | undefined {
-  const parts = name.split('/');
-  for (const [i, part] of parts.slice(0, -1).entries()) {
-    const known = /^ilsvrc\d*_img_(train|val|test)/i.exec(part)?.[1] ?? part;
-    const word = known.toLowerCase();
-    const rest = parts.slice(i + 1).join('/');
-    if (splitNames.train.some((x) => x === word)) return { role: 'train', rest };
-    if (word.startsWith('test') && splitNames.validation.some((x) => x === word))
-      return { role: 'test', rest };
-    if (splitNames.validation.some((x) => x === word)) return { role: 'validation', rest };
-  }
-  return undefined;
-}
-
-/** Entries by role, with the folders down to the one that gives it taken off their names. */
-type Roles = Record<Role | 'none', Entry[]>;
-
-function roles(entries: readonly Entry[]): Roles {
-  const found: Roles = { train: [], validation: [], test: [], none: [] };
-  for (const entry of entries) {
-    const role = roleOf(entry.name);
-    if (role) found[role.role].push({ name: role.rest, source: entry.source });
-    else found.none.push(entry);
-  }
-  return found;
 }
 
 const inFolder = ({ name }: Entry): boolean => name.includes('/');

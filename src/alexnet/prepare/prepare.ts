@@ -32,6 +32,9 @@ import { reportText, type SplitSummary, summarize } from './report.js';
 /** Shards in memory at once: while one is written the next is decoded. */
 const shardsAtOnce = 2;
 
+/** Largest shard, bytes: it's held in memory and read at once. */
+const maxShard = 2 ** 30;
+
 /** Who is told how it goes. */
 export interface PrepareListener {
   /** Files were found and labelled; converting begins. */
@@ -72,6 +75,13 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     if (!Number.isInteger(value) || value < 1) {
       throw new ArgumentError(`prepare: ${name} ${value} isn't a positive integer`);
     }
+  }
+  const shardBytes = shardImages * 3 * size * size;
+  if (shardBytes > maxShard) {
+    throw new ArgumentError(
+      `prepare: ${shardImages} images of side ${size} make shards of ${shardBytes} bytes, at most ${maxShard} are allowed: ` +
+        'put fewer images into a shard',
+    );
   }
   await makeFolder(out);
   const layout = await resolveLayout(options);
@@ -168,7 +178,7 @@ function emptyClasses({ classes, train }: ShardIndex): string[] {
   return empty.length > 0 ? [`no training image could be read of ${empty.join(', ')}`] : [];
 }
 
-const ownFile = /^((train|validation)-\d{5})\.(bin|json)(\.\d+\.tmp)?$/;
+const ownFile = /^((train|validation)-\d{5,})\.(bin|json)(\.\d+\.tmp)?$/;
 
 /** Makes the folder of the shards. @throws {ArgumentError} when it holds files that aren't of shards. */
 async function makeFolder(out: string): Promise<void> {

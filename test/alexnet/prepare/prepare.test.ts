@@ -218,6 +218,16 @@ test('two classes with one name are refused', async () => {
   });
 });
 
+test('images found twice are refused, archives that hold some once more are not used', async () => {
+  const twice = { ...training('data/old/train/'), ...training('data/new/train/') };
+  await refused(twice, {}, /train\/n01440764\/n01440764_1\.PNG is found twice/);
+  const dogs = { ...training('data/train/'), 'data/ILSVRC2012_img_train_t3.tar': await tarOf(training()) };
+  await prepared(dogs, {}, async ({ notes }, folder) => {
+    await checkLabels(folder, [6, 0]);
+    assert.match(notes.join(), 'not used: the archive ILSVRC2012_img_train_t3.tar');
+  });
+});
+
 test('a tar cut short is refused before anything is made of it', async () => {
   const whole = await tarOf(training('train/'));
   await refused({ data: whole.subarray(0, whole.length - 1500) }, {}, /cut short/);
@@ -324,6 +334,12 @@ test('when nothing can be read that is an error, and so is a folder of other thi
     ArgumentError,
   );
   await refused(training('data/'), { size: 0 }, /size 0 isn't a positive integer/, ArgumentError);
+  await refused(
+    training('data/'),
+    { size: 256, shardImages: 1e6 },
+    /put fewer images into a shard/,
+    ArgumentError,
+  );
 });
 
 /** A folder's files: names and contents. */
