@@ -9,6 +9,7 @@
  *
  * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
  */
+import { around } from './around.js';
 import { TandemError } from './errors.js';
 import { scope } from './scope.js';
 import { trace } from './trace.js';
@@ -165,17 +166,7 @@ export function gradEnabled(): boolean {
 /** Runs `fn` (which may be async) without recording: nothing inside needs gradients or saves tensors for them. */
 export function noGrad<T>(fn: () => T): T {
   disabled++;
-  const restore = (): void => {
+  return around(fn, () => {
     disabled--;
-  };
-  let result: T;
-  try {
-    result = fn();
-  } catch (error) {
-    restore();
-    throw error;
-  }
-  if (!(result instanceof Promise)) restore();
-  else void result.then(restore, restore);
-  return result;
+  });
 }

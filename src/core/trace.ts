@@ -3,6 +3,8 @@
  * ledger and by profiles. Purely descriptive: no result depends on it.
  */
 
+import { around } from './around.js';
+
 /** The phases of a training step. */
 export type Phase = 'forward' | 'backward' | 'update';
 
@@ -13,17 +15,7 @@ export const trace: { step: number; phase: Phase; layer: string } = { step: 0, p
 export function inLayer<T>(layer: string, fn: () => T): T {
   const outer = trace.layer;
   trace.layer = layer;
-  const restore = (): void => {
+  return around(fn, () => {
     trace.layer = outer;
-  };
-  let result: T;
-  try {
-    result = fn();
-  } catch (error) {
-    restore();
-    throw error;
-  }
-  if (result instanceof Promise) void result.then(restore, restore);
-  else restore();
-  return result;
+  });
 }
