@@ -112,6 +112,15 @@ export function nearest(
   return distances.sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, count);
 }
 
+/** Some rows of a table. */
+export function pickRows({ names, width, vectors }: FeatureTable, rows: readonly number[]): FeatureTable {
+  const picked = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) {
+    picked.set(vectors.subarray(row * width, (row + 1) * width), i * width);
+  }
+  return { names: rows.map((row) => names[row]!), width, vectors: picked };
+}
+
 /** The text file of names beside a .npy file. */
 export function namesFile(path: string): string {
   return path.replace(/\.npy$/, '.names.txt');

@@ -8,7 +8,7 @@ import { openDevice } from '../../backends/open.js';
 import type { Device } from '../../core/device.js';
 import { ArgumentError, DataError } from '../../core/errors.js';
 import { Coder, nearestCodes, recallOf } from '../codes.js';
-import { readFeatures } from '../features.js';
+import { pickRows, readFeatures } from '../features.js';
 import { reasonOf, writeWhole } from '../files.js';
 import { openCheckpoint } from '../run.js';
 import { addDeviceOptions, type DeviceOptions, positive, runCommand, settled, whole } from './options.js';
@@ -56,26 +56,35 @@ async function train(options: TrainOptions): Promise<void> {
   await withDevice(options, async (device) => {
     const { bits, hidden, epochs, batch, learningRate, seed } = options;
     const coder = new Coder({ width: table.width, hidden, bits }, device);
+    // Queries are held out of training, at most every second vector.
+    const step = Math.max(2, Math.ceil(table.names.length / options.queries));
+    const rows = Array.from(table.names.keys());
+    const queries = rows.filter((row) => row % step === 0);
     const every = Math.max(1, Math.floor(epochs / 10));
-    await coder.fit(table, {
-      epochs,
-      batchSize: batch,
-      learningRate,
-      seed,
-      onEpoch: (epoch, loss) => {
-        if (epoch % every === 0)
-          console.log(`epoch ${epoch}/${epochs}  ${percent(loss)} of the variance left`);
+    await coder.fit(
+      pickRows(
+        table,
+        rows.filter((row) => row % step !== 0),
+      ),
+      {
+        epochs,
+        batchSize: batch,
+        learningRate,
+        seed,
+        onEpoch: (epoch, loss) => {
+          if (epoch % every === 0)
+            console.log(`epoch ${epoch}/${epochs}  ${percent(loss)} of the variance left`);
+        },
       },
-    });
+    );
     const codes = await coder.encode(table);
     await writeWhole(options.out, await coder.save(codes));
+    const before = `vectors of ${table.width * 32}`;
     console.log(
-      `${codes.names.length} codes of ${bits} bits (vectors: ${table.width * 32}) and their coder: ${options.out}`,
+      `${codes.names.length} codes of ${bits} bits (from ${before}) and their coder: ${options.out}`,
     );
-    const step = Math.max(1, Math.floor(table.names.length / options.queries));
-    const queries = Array.from(table.names.keys()).filter((row) => row % step === 0);
     console.log(
-      `share of the 10 nearest by L2 that are among the nearest by code (${queries.length} queries):`,
+      `of the 10 nearest by L2 to ${queries.length} vectors held out, the share among the nearest by code:`,
     );
     for (const candidates of [10, 20, 50, 100].filter((n) => n < table.names.length)) {
       const recall = recallOf(table, codes, { exact: 10, candidates, queries });
@@ -154,7 +163,7 @@ addDeviceOptions(
     .option('--batch <n>', 'vectors in a step', whole(1), 64)
     .option('--learning-rate <x>', 'rate', positive, 0.1)
     .option('--seed <n>', 'of the order', whole(0), 0)
-    .option('--queries <n>', 'vectors that the recall is measured with', whole(1), 200),
+    .option('--queries <n>', 'vectors held out to measure the recall with', whole(1), 200),
 ).action((options: TrainOptions) => runCommand(() => train(options)));
 addDeviceOptions(
   program
