@@ -62,8 +62,8 @@ function cpuTime(): number | null {
   return (user + system) / 1000;
 }
 
-/** Bursts of more runs than this are warmed up for so many milliseconds. */
-const [manyRuns, warmUp] = [50, 150];
+/** Bursts of more runs than this are warmed up for as long as they are measured, and at least for so long. */
+const [manyRuns, warmUp] = [10, 100];
 
 /** Measures `subject` with the probe beside it. */
 export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {
@@ -84,7 +84,12 @@ export async function measure(subject: Subject, probe: Probe, budget: Budget): P
     runs = Math.ceil(runs * Math.min(50, Math.max(1.5, (1.1 * budget.burst) / took)));
   }
   // Where enqueueing is most of the work, the JavaScript engine takes a while to compile it well.
-  for (let warm = 0; runs > manyRuns && warm < warmUp; ) warm += await burst(runs);
+  const patience = Math.max(warmUp, budget.time);
+  for (let warm = 0; runs > manyRuns && warm < patience; ) {
+    const took = await burst(runs);
+    warm += took;
+    if (took < budget.burst) runs = Math.ceil((1.1 * runs * budget.burst) / took);
+  }
   const samples: Sample[] = [];
   const bench = new Bench({ iterations: budget.samples, time: budget.time, warmup: false, throws: true });
   let rates = await probe.measure();

@@ -16,6 +16,7 @@ interface Options {
   readonly threads: string;
   readonly only: RegExp;
   readonly quick: boolean;
+  readonly scaling: boolean;
   readonly json?: string;
   readonly seed: number;
   readonly adapter?: string;
@@ -43,6 +44,7 @@ const command = new Command('npm run bench --')
   .option('--threads <list>', 'CPU threads, shared out among the devices of a row', defaultThreads())
   .option('--only <pattern>', 'rows whose name matches this regular expression', pattern, /^/)
   .option('--quick', 'smaller batches and fewer samples; one thread, and one on each of two devices', false)
+  .option('--scaling', 'AlexNet inference at 1 to 256 images', false)
   .option('--json <file>', 'write the report there')
   .option('--seed <n>', 'of all random numbers', seedOf, 1)
   .option('--adapter <name>', 'WebGPU: an adapter whose name contains this')
@@ -73,6 +75,7 @@ async function main(options: Options): Promise<void> {
     settings,
     only: options.only,
     quick: options.quick,
+    scaling: options.scaling,
     seed: options.seed,
     webGpu: await webGpuOptions(options),
     onRow(row) {

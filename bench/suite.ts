@@ -5,6 +5,7 @@ import type { WebGpuOptions } from '../src/backends/open.js';
 import { type Budget, type Measurement, measure, type Subject } from './harness.js';
 import { type KernelSizes, kernelRows } from './kernels.js';
 import { measureNetwork, networkRows } from './networks.js';
+import { opRows } from './ops.js';
 import type { Probe } from './probes.js';
 import type { Row } from './rows.js';
 import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
@@ -17,6 +18,8 @@ export interface SuiteOptions {
   readonly only: RegExp;
   /** Smaller batches, fewer samples. */
   readonly quick: boolean;
+  /** Inference at each power of two up to 256 images. */
+  readonly scaling: boolean;
   readonly seed: number;
   readonly webGpu: WebGpuOptions;
   /** Called with each row, and with each setting's device descriptions by name. */
@@ -59,6 +62,8 @@ const slow: Plan = {
 };
 
 const slowBelow = 8e9;
+
+const powersOfTwo = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 /** Runs all. */
 export async function runSuite(options: SuiteOptions): Promise<void> {
@@ -104,7 +109,7 @@ async function runDeviceRows(
   try {
     const [first] = devices;
     if (first && devices.length === 1) {
-      for (const { name, prepare } of kernelRows(plan.kernels)) {
+      for (const { name, prepare } of [...kernelRows(plan.kernels), ...opRows()]) {
         await run(name, () => prepare(first, options.seed));
       }
     }
@@ -118,7 +123,8 @@ async function runDeviceRows(
 
 /** Whole networks, each on devices of its own. */
 async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: SuiteOptions): Promise<void> {
-  const rows = [...networkRows('inference', plan.inference), ...networkRows('training step', plan.training)];
+  const batches = options.scaling ? powersOfTwo : plan.inference;
+  const rows = [...networkRows('inference', batches), ...networkRows('training step', plan.training)];
   for (const row of rows.filter(({ name }) => options.only.test(name))) {
     const devices = await openSetting(setting, options.webGpu);
     try {

@@ -1,0 +1,41 @@
+/**
+ * Tiny ops, JavaScript included: checks, allocation, the tape's look, enqueueing and giving back. At 64 elements the
+ * kernel is the least of it.
+ */
+import type { Device } from '../src/core/device.js';
+import { randn } from '../src/core/ops/create.js';
+import { add, mul, relu } from '../src/core/ops/elementwise.js';
+import { matmul } from '../src/core/ops/matmul.js';
+import { sum } from '../src/core/ops/reduce.js';
+import { drawOf } from '../src/core/random.js';
+import type { Tensor } from '../src/core/tensor.js';
+import type { KernelRow } from './kernels.js';
+
+function op(name: string, side: number, compute: (a: Tensor, b: Tensor) => Tensor): KernelRow {
+  return {
+    name: `op ${name} of ${side}x${side}`,
+    prepare(device: Device, seed: number) {
+      const [a, b] = [0, 1].map((stream) => randn([side, side], { device, draw: drawOf(seed, stream) }));
+      if (!a || !b) throw new Error('two operands are needed');
+      return {
+        cost: { flops: 0, bytes: 12 * side * side },
+        run: () => compute(a, b).dispose(),
+        dispose() {
+          a.dispose();
+          b.dispose();
+        },
+      };
+    },
+  };
+}
+
+/** A row for each kind of op. */
+export function opRows(): KernelRow[] {
+  return [
+    op('add', 8, add),
+    op('multiply', 8, mul),
+    op('relu', 8, (a) => relu(a)),
+    op('sum', 8, (a) => sum(a)),
+    op('matmul', 8, matmul),
+  ];
+}
