@@ -2,69 +2,25 @@
  * The train command end to end, as child processes: what it writes, that runs interrupted or killed go on bit for
  * bit, and what it says to mistakes.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { encode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeSafetensors } from '../../src/nn/index.js';
+import { command, writeImages } from './commands.js';
 
-const script = fileURLToPath(new URL('../../src/alexnet/cli/train.js', import.meta.url));
 const test = suite('train');
 let folder = '';
 test.before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tandem-train-'));
-  for (const [part, count] of [
-    ['train', 30],
-    ['val', 10],
-  ] as const) {
-    for (const [label, name] of ['bars', 'noise', 'plain'].entries()) {
-      await mkdir(join(folder, 'images', part, name), { recursive: true });
-      for (let i = 0; i < count; i++)
-        await writeFile(join(folder, 'images', part, name, `${i}.png`), picture(label, i));
-    }
-  }
-  await writeFile(join(folder, 'images', 'train', 'bars', 'broken.jpg'), 'no picture');
+  await writeImages(folder);
 });
 test.after(() => rm(folder, { recursive: true, force: true }));
 
-/** A 32x32 PNG: bars, noise, or one colour. */
-function picture(label: number, i: number): Uint8Array {
-  const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, at) => {
-    const x = Math.floor(at / 3) % 32;
-    if (label === 0) return (x + i) % 8 < 4 ? 220 : 30;
-    return label === 1 ? (at * 2654435761 * (i + 1)) >>> 24 : 10 + 7 * i;
-  });
-  return encode({ width: 32, height: 32, data, channels: 3, depth: 8 });
-}
-
-interface Ended {
-  code: number | null;
-  output: string;
-}
-
-/** Starts the command; `watch` sees the output so far each time it grows. */
-function train(
-  args: string[],
-  watch: (output: string, child: ChildProcess) => void = () => {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const grow = (chunk: Buffer): void => {
-    output += chunk.toString();
-    watch(output, child);
-  };
-  child.stdout.on('data', grow);
-  child.stderr.on('data', grow);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
-}
+const train = (args: string[], watch?: Parameters<typeof command>[3]): ReturnType<typeof command> =>
+  command('train', args, folder, watch);
 
 const tiny = ['--data', 'images', '--epochs', '3', '--batch', '10', '--seed', '7'];
 

@@ -1,0 +1,209 @@
+/**
+ * The commands that follow training, end to end as child processes on a run of three epochs: evaluate, figures, features,
+ * retrieve, codes, ablations and figure1; what they write is read back, and mistakes are one clear line.
+ */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { namesFile, readFeatures } from '../../src/alexnet/features.js';
+import { command, type Ended, writeImages } from './commands.js';
+
+const test = suite('after training');
+let folder = '';
+
+/** Runs a command that should succeed; returns what it printed. */
+async function ran(name: string, ...args: string[]): Promise<string> {
+  const { code, output } = await command(name, [...args, '--threads', '1'], folder);
+  assert.is(code, 0, `${name} ${args.join(' ')}: ${output}`);
+  return output;
+}
+
+const small = ['--data', 'images', '--epochs', '3', '--batch', '10', '--learning-rate', '0.002'];
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tandem-after-'));
+  await writeImages(folder);
+  await ran('train', ...small, '--out', 'a');
+  await ran('train', ...small, '--out', 'b', '--seed', '1', '--activation', 'tanh', '--towers', '1');
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+test("evaluate: the last epoch's validation error, classes, and JSON", async () => {
+  const output = await ran('evaluate', '--run', 'a/last.safetensors', '--json', 'a.json');
+  const log = (await readFile(join(folder, 'a/log.jsonl'), 'utf8')).trim().split('\n');
+  const { valError, valLoss } = JSON.parse(log.at(-1)!);
+  const report = JSON.parse(await readFile(join(folder, 'a.json'), 'utf8'));
+  assert.is(report.images, 30);
+  assert.ok(Math.abs(report.top1Error - valError) < 1e-9, `${report.top1Error} is not ${valError}`);
+  assert.ok(Math.abs(report.loss - valLoss) < 1e-4, `${report.loss} is not ${valLoss}`);
+  assert.equal(
+    report.perClass.map(({ name, images }: { name: string; images: number }) => [name, images]),
+    [
+      ['bars', 10],
+      ['noise', 10],
+      ['plain', 10],
+    ],
+  );
+  for (const word of ['bars', 'noise', 'plain', 'top-1 error']) assert.match(output, word);
+});
+
+test('evaluate: several networks of other variants, ten crops', async () => {
+  const output = await ran('evaluate', '--checkpoints', 'a,b', '--crops', '10', '--no-per-class');
+  assert.match(output, /average of 2, 10 crops: top-1 error/);
+  assert.is(output.match(/1 network, 10 crops/g)?.length, 2);
+});
+
+test('figures: files and a page that needs no network', async () => {
+  await ran('figures', '--run', 'a', '--images', '3', '--queries', '2');
+  const files = await readdir(join(folder, 'a/figures'));
+  for (const name of [
+    'errors.svg',
+    'losses.svg',
+    'figure2.svg',
+    'figure3-colour.svg',
+    'figure4-left.svg',
+    'figure4-right.svg',
+    'timeline.svg',
+  ]) {
+    assert.ok(files.includes(name), name);
+    const svg = await readFile(join(folder, 'a/figures', name), 'utf8');
+    assert.match(svg, /^<svg [^>]*xmlns=/, name);
+    assert.not.match(svg, /NaN|undefined|Infinity/, name);
+  }
+  const placement = await readFile(join(folder, 'a/figures/figure2.svg'), 'utf8');
+  for (const word of ['conv3', '32 kernels', 'neurons', 'kB']) assert.match(placement, word);
+  const timeline = await readFile(join(folder, 'a/figures/timeline.svg'), 'utf8');
+  for (const word of ['cpu:0', 'cpu:1', 'conv2 forward', 'conv2 backward']) assert.match(timeline, word);
+  const kernels = decode(await readFile(join(folder, 'a/figures/figure3.png')));
+  assert.ok(kernels.width > 100 && kernels.height > 50);
+  const page = await readFile(join(folder, 'a/figures/report.html'), 'utf8');
+  assert.not.match(page, /(src|href)="(?!data:)/, 'the page loads something');
+  for (const word of ['Figure 2', 'Figure 3', 'Figure 4', 'One training step']) assert.match(page, word);
+});
+
+test('features, retrieve and codes', async () => {
+  const output = await ran('features', '--run', 'a', '--images', 'images/train', '--out', 'f.npy');
+  assert.match(output, /left out: 1 unreadable image \(.*broken\.jpg/);
+  await ran('features', '--run', 'a', '--images', 'images/train', '--out', 'f.safetensors');
+  const [npy, safe] = [
+    await readFeatures(join(folder, 'f.npy')),
+    await readFeatures(join(folder, 'f.safetensors')),
+  ];
+  assert.equal(npy, safe);
+  assert.is(npy.names.length, 90);
+  assert.is(npy.width, 128);
+  assert.match(await readFile(namesFile(join(folder, 'f.npy')), 'utf8'), /noise\/7\.png\n/);
+
+  const query = 'images/train/noise/7.png';
+  const found = await ran(
+    'retrieve',
+    '--run',
+    'a',
+    '--features',
+    'f.npy',
+    '--query',
+    query,
+    '--images',
+    'images/train',
+    '--out',
+    'near.svg',
+  );
+  assert.match(found.split('\n')[0]!, /noise\/7\.png/);
+  assert.match(await readFile(join(folder, 'near.svg'), 'utf8'), /<image /);
+
+  const trained = await ran(
+    'codes',
+    'train',
+    '--features',
+    'f.npy',
+    '--bits',
+    '16',
+    '--hidden',
+    '32',
+    '--epochs',
+    '40',
+    '--out',
+    'c.safetensors',
+  );
+  assert.match(trained, /10 candidates {2}\d/);
+  const near = await ran(
+    'codes',
+    'search',
+    '--codes',
+    'c.safetensors',
+    '--run',
+    'a',
+    '--query',
+    query,
+    '--count',
+    '40',
+  );
+  assert.match(near, /^ +0 bits /);
+  await ran(
+    'codes',
+    'encode',
+    '--codes',
+    'c.safetensors',
+    '--features',
+    'f.safetensors',
+    '--out',
+    'd.safetensors',
+  );
+  const [c, d] = await Promise.all(['c', 'd'].map((name) => readFile(join(folder, `${name}.safetensors`))));
+  assert.ok(c!.equals(d!), 'codes of the same vectors differ');
+});
+
+test('ablations: a run each, a table, and nothing trained twice', async () => {
+  const args = ['--set', 'base,one-crop,no-lrn', ...small, '--epochs', '1', '--out', 'abl'];
+  const output = await ran('ablations', ...args);
+  assert.match(output, /no-lrn .*\+1\.4 \/ \+1\.2/);
+  assert.is(output.match(/epoch 1\/1 {2}loss/g)?.length, 2, 'one-crop shares the run of the base');
+  const again = await ran('ablations', ...args);
+  assert.not.match(again, /epoch 1\/1 {2}loss/);
+  assert.equal(JSON.parse(await readFile(join(folder, 'abl/table.json'), 'utf8')).rows.length, 3);
+  const noLrn = JSON.parse(await readFile(join(folder, 'abl/no-lrn/run.json'), 'utf8'));
+  assert.equal(noLrn.variant, { lrn: 'off' });
+});
+
+test('figure1: races to the target, goes on from its log, plots', async () => {
+  const args = ['--data', 'images', '--seeds', '1', '--epochs', '2', '--target', '0.01', '--out', 'race'];
+  assert.match(await ran('figure1', ...args), /relu +seed 0 +epoch +2/);
+  const again = await ran('figure1', ...args);
+  assert.not.match(again, /seed 0 +epoch/);
+  assert.match(again, /times as many/);
+  assert.match(await readFile(join(folder, 'race/figure1.svg'), 'utf8'), /tanh/);
+});
+
+test('mistakes are one clear line and exit code 1', async () => {
+  const cases: [string, string[], RegExp][] = [
+    ['evaluate', [], /--run DIR/],
+    ['evaluate', ['--run', 'nowhere'], /nowhere.*no such file/],
+    ['evaluate', ['--run', 'a', '--crops', '5'], /Allowed choices are 1, 10/],
+    ['figures', ['--run', 'images'], /images.*no last\.safetensors/],
+    ['features', ['--run', 'a', '--images', 'images', '--out', 'f.txt'], /f\.txt.*\.npy or \.safetensors/],
+    [
+      'retrieve',
+      ['--run', 'a', '--features', 'a/last.safetensors', '--query', 'x.png'],
+      /no table of features/,
+    ],
+    [
+      'retrieve',
+      ['--run', 'a', '--features', 'f.npy', '--query', 'images/train/bars/broken.jpg'],
+      /broken\.jpg.*neither a JPEG nor a PNG/,
+    ],
+    ['codes', ['train', '--features', 'f.npy', '--bits', '12', '--out', 'x'], /12 bits/],
+    ['ablations', ['--set', 'lrn'], /lrn.*no-lrn/],
+    ['train', ['--preset', 'paper', '--net', '80sec'], /80sec.*eight layers/],
+  ];
+  for (const [name, args, expected] of cases) {
+    const { code, output }: Ended = await command(name, args, folder);
+    assert.is(code, 1, `${name} ${args.join(' ')}: ${output}`);
+    assert.match(output, expected, `${name} ${args.join(' ')}`);
+    assert.not.match(output, /\n\s+at /, `${name} printed a stack trace`);
+  }
+});
+
+test.run();
