@@ -41,6 +41,10 @@ function onEach(name: string, body: (device: Device) => Promise<void>): void {
   for (const device of devices) test(`${name} (${device.kind})`, () => scope(() => body(device)));
 }
 
+/** How often to try, where a kernel is compiled for each shape: less often where compiling takes long. */
+const rounds = (device: Device, onCpu: number): number =>
+  device.kind === 'cpu' ? onCpu : Math.ceil(onCpu / 3);
+
 /** The sum of f over the numbers from 0 to n - 1. */
 function total(n: number, f: (i: number) => number): number {
   let result = 0;
@@ -52,7 +56,7 @@ function total(n: number, f: (i: number) => number): number {
 const whole = (shape: Shape): Nd => Nd.integers(random, shape, -9, 9);
 
 onEach('matmul: batches broadcast, operands of any layout', async (device) => {
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < rounds(device, 9); round++) {
     const [batchA = [], batchB = []] = broadcastingShapes(random, 2, round % 3);
     const [m, k, n] = [between(random, 1, 20), between(random, 1, 20), between(random, 1, 20)];
     const [a, b] = [whole([...batchA, m, k]), whole([...batchB, k, n])];
@@ -93,7 +97,7 @@ onEach('linear: x W^T + bias, then ReLU', async (device) => {
 });
 
 onEach('conv2d: the sum over the window, in groups, with strides and four paddings', async (device) => {
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < rounds(device, 9); round++) {
     const groups = oneOf(random, [1, 2, 3]);
     const [each, per] = [between(random, 1, 3), between(random, 1, 3)];
     const [kh, kw] = [between(random, 1, 4), between(random, 1, 4)];
