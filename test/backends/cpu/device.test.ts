@@ -223,7 +223,7 @@ test('the process ends by itself without close, idle or with work enqueued', asy
 
 test('the process stays while something is awaited', async () => {
   const { code, output } = await runScript(
-    'for (let i = 0; i < 300; i++) backend.kernels.map(args); backend.read(view).then((x) => console.log(x.length));',
+    'for (let i = 0; i < 300; i++) backend.kernels.map(args); backend.read(view).then((x) => console.log(String(x.length)));',
   );
   assert.equal({ code, output }, { code: 0, output: '5000\n' });
 });
