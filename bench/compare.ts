@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { orComplain } from './cli.js';
 import { type Comparison, compareReports } from './comparison.js';
 import { parseReport, type Report } from './rows.js';
 
@@ -68,7 +69,7 @@ async function main(fileA: string, fileB: string, options: { readonly failAbove?
   if (gross.length > 0 || rows.length === 0) process.exitCode = 1;
 }
 
-await new Command('npm run bench:compare --')
+const command = new Command('npm run bench:compare --')
   .description('Compares two reports of npm run bench -- --json FILE, row by row.')
   .argument('<before>', 'a report')
   .argument('<after>', 'another')
@@ -77,5 +78,5 @@ await new Command('npm run bench:compare --')
     "end with an error when a row's time, in units of its probe, grew by more than this factor",
     factorOf,
   )
-  .action(main)
-  .parseAsync();
+  .action(main);
+await orComplain(command.parseAsync());

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { softwareDriver } from '../test/backends/webgpu/driver.js';
+import { orComplain } from './cli.js';
 import { measure } from './harness.js';
 import { cpuRungs } from './ladder/cpu.js';
 import { convProblem, matmulProblem, type Problem } from './ladder/problems.js';
@@ -92,4 +93,4 @@ const command = new Command('npm run bench:ladder --')
   .option('--adapter <name>', 'WebGPU: an adapter whose name contains this')
   .option('--driver <file>', 'WebGPU: a Vulkan driver file (ICD json)')
   .option('--software', 'WebGPU: the software driver that the tests use', false);
-await main(command.parse().opts<Options>());
+await orComplain(main(command.parse().opts<Options>()));

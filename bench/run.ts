@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { softwareDriver } from '../test/backends/webgpu/driver.js';
+import { orComplain } from './cli.js';
 import { describeMachine, load } from './machine.js';
 import type { Report, Row } from './rows.js';
 import { defaultThreads, parseSettings } from './settings.js';
@@ -101,4 +102,4 @@ async function main(options: Options): Promise<void> {
   await writeFile(options.json, `${JSON.stringify(report, null, 1)}\n`);
 }
 
-await main(command.parse().opts<Options>());
+await orComplain(main(command.parse().opts<Options>()));
