@@ -126,19 +126,35 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   return keys.map((key) => items.filter((item) => keyOf(item) === key));
 }
 
-/** For each non-linearity the epochs to the target of each seed, and how many times as many as ReLU's they are. */
-export function summarize(
-  lines: readonly RaceLine[],
-  target: number,
-): { activation: Racer; epochs: (number | null)[]; mean: number; ratio: number }[] {
+/** How a non-linearity fared. */
+export interface RaceSummary {
+  readonly activation: Racer;
+  /** Epochs to the target, by seed; null for a race that was given up. */
+  readonly epochs: readonly (number | null)[];
+  /** Null when a race was given up. */
+  readonly mean: number | null;
+  /** How many times ReLU's mean it is; null when either has none. */
+  readonly ratio: number | null;
+}
+
+/** Sums up the races of each non-linearity. */
+export function summarize(lines: readonly RaceLine[], target: number): RaceSummary[] {
   const activations = [...new Set(lines.map(({ activation }) => activation))];
   const rows = activations.map((activation) => {
     const races = racesOf(lines.filter((line) => line.activation === activation));
     const epochs = races.map((race) => epochsTo(race, target));
-    // One that never arrived counts as infinite.
-    const sum = epochs.reduce((total: number, n) => total + (n ?? Number.POSITIVE_INFINITY), 0);
-    return { activation, epochs, mean: sum / epochs.length };
+    const reached = epochs.filter((n) => n !== null);
+    const mean = reached.reduce((sum, n) => sum + n, 0) / reached.length;
+    return { activation, epochs, mean: reached.length < epochs.length ? null : mean };
   });
-  const relu = rows.find(({ activation }) => activation === 'relu')?.mean ?? Number.NaN;
-  return rows.map((row) => ({ ...row, ratio: row.mean / relu }));
+  const relu = rows.find(({ activation }) => activation === 'relu')?.mean ?? null;
+  return rows.map((row) => ({
+    ...row,
+    ratio: row.mean === null || relu === null ? null : row.mean / relu,
+  }));
+}
+
+/** A number of a summary, for people. */
+export function formatEpochs(epochs: number | null): string {
+  return epochs === null ? 'never' : epochs.toFixed(1);
 }

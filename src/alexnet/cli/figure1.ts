@@ -9,7 +9,7 @@ import { openData } from '../data/open.js';
 import { openPlotter } from '../figures/plot.js';
 import { plotRace } from '../figures/race.js';
 import { writeWhole } from '../files.js';
-import { type Racer, runRace, summarize } from '../race.js';
+import { formatEpochs, type Racer, runRace, summarize } from '../race.js';
 import { nets } from '../recipes.js';
 import {
   addDeviceOptions,
@@ -83,10 +83,9 @@ async function main(options: Options): Promise<void> {
       `\nepochs to ${percent(target)} training error (the paper: tanh takes six times as many as ReLU)`,
     );
     for (const { activation, epochs: each, mean, ratio } of summarize(lines, target)) {
-      const seedsText = each.map((n) => n?.toFixed(1) ?? 'never').join(', ');
-      console.log(
-        `${activation.padEnd(4)}  mean ${mean.toFixed(1)}  (${seedsText})  ${ratio.toFixed(1)} x ReLU`,
-      );
+      const seedsText = each.map(formatEpochs).join(', ');
+      const times = ratio === null ? '' : `  ${ratio.toFixed(1)} x ReLU`;
+      console.log(`${activation.padEnd(4)}  mean ${formatEpochs(mean)}  (${seedsText})${times}`);
     }
     console.log(`plot and log in ${out}`);
   } finally {

@@ -13,7 +13,7 @@ import { batches } from '../data/loader.js';
 import type { OpenedData } from '../data/open.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
-import { type RaceLine, summarize } from '../race.js';
+import { formatEpochs, type RaceLine, summarize } from '../race.js';
 import { type LogLine, netOf } from '../run.js';
 import { Trainer } from '../trainer.js';
 import { drawAnswers } from './answers.js';
@@ -51,9 +51,9 @@ export function curvesSection(plotter: Plotter, lines: readonly LogLine[]): Sect
 export function raceSection(plotter: Plotter, lines: readonly RaceLine[], target: number): Section {
   const rows = summarize(lines, target).map(({ activation, epochs, mean, ratio }) => [
     activation,
-    epochs.map((n) => n?.toFixed(1) ?? 'never').join(', '),
-    mean.toFixed(1),
-    ratio.toFixed(1),
+    epochs.map(formatEpochs).join(', '),
+    formatEpochs(mean),
+    ratio === null ? '-' : ratio.toFixed(1),
   ]);
   return {
     title: 'Figure 1: ReLU against tanh',
