@@ -2,9 +2,11 @@
  * Tandem's core: devices, tensors, gradients and ops. Layers are in `tandem-ts/nn`, the paper in `tandem-ts/alexnet`.
  */
 export {
+  type AdapterDescription,
   type CpuOptions,
   type DeviceName,
   isDeviceName,
+  listAdapters,
   openDevice,
   type WebGpuOptions,
 } from './backends/open.js';

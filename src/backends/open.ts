@@ -4,9 +4,9 @@
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import type { CpuOptions } from './cpu/device.js';
-import type { WebGpuOptions } from './webgpu/device.js';
+import type { AdapterDescription, WebGpuOptions } from './webgpu/device.js';
 
-export type { CpuOptions, WebGpuOptions };
+export type { AdapterDescription, CpuOptions, WebGpuOptions };
 
 /** Names of devices: the kind, and a number that tells devices of a kind apart. */
 export type DeviceName = `cpu:${number}` | `webgpu:${number}`;
@@ -40,4 +40,15 @@ export async function openDevice(name: string, options: CpuOptions & WebGpuOptio
 /** Whether a text names a device. */
 export function isDeviceName(text: string): text is DeviceName {
   return /^(cpu|webgpu):\d+$/.test(text);
+}
+
+/**
+ * The WebGPU adapters of this machine, those that compute on the CPU too.
+ * @param options `driver` as in WebGpuOptions
+ * @throws {DeviceError} when WebGPU is missing altogether, or a driver file doesn't exist.
+ */
+export async function listAdapters(
+  options: Pick<WebGpuOptions, 'driver'> = {},
+): Promise<AdapterDescription[]> {
+  return (await import('./webgpu/device.js')).listAdapters(options);
 }

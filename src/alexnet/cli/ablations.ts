@@ -15,11 +15,12 @@ import { writeWhole } from '../files.js';
 import { netOf, openCheckpoint, runFiles, runTraining } from '../run.js';
 import {
   addDeviceOptions,
+  addTrainingData,
   type DeviceOptions,
-  dataHelp,
   list,
   runCommand,
   settled,
+  type TrainingDataOptions,
   whole,
   withChosenDevices,
 } from './options.js';
@@ -32,13 +33,9 @@ import {
   type RecipeOptions,
 } from './recipe.js';
 
-interface Options extends RecipeOptions, DeviceOptions {
+interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   set: string[];
-  data?: string;
-  validation?: string;
-  limit?: number;
   seed: number;
-  workers?: number;
   out: string;
 }
 
@@ -46,16 +43,13 @@ const about = Object.entries(ablations)
   .map(([name, ablation]) => `  ${name.padEnd(17)} ${ablation.about}`)
   .join('\n');
 
-const program = settled(
-  new Command('ablations').description(
-    'What the parts of a network are worth, trained from one seed, beside the paper.',
+const program = addTrainingData(
+  settled(
+    new Command('ablations').description(
+      'What the parts of a network are worth, trained from one seed, beside the paper.',
+    ),
   ),
 )
-  .optionsGroup('Data:')
-  .option('--data <path>', `${dataHelp}; default: synthetic images`)
-  .option('--validation <path>', 'a second such folder or archive to validate with')
-  .option('--limit <n>', 'train on n images, as many of each class', whole(1))
-  .option('--workers <n>', 'threads that decode image files', whole(1))
   .optionsGroup('Ablations:')
   .option('--set <list>', 'which, by name', list, [
     'base',
@@ -151,7 +145,9 @@ async function runOne(
 /** A network of one tower takes the first of the devices given. */
 function devicesFor(options: Options, towers: number): DeviceOptions {
   const { device } = options;
-  return device && device.length > towers ? { ...options, device: device.slice(0, towers) } : options;
+  return device && device !== 'auto' && device.length > towers
+    ? { ...options, device: device.slice(0, towers) }
+    : options;
 }
 
 /** @throws {ArgumentError} when a folder holds a run of something else. */

@@ -4,32 +4,30 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { openDevice } from '../../backends/open.js';
 import type { Device } from '../../core/device.js';
 import { ArgumentError, DataError } from '../../core/errors.js';
 import { Coder, nearestCodes, recallOf } from '../codes.js';
 import { pickRows, readFeatures } from '../features.js';
 import { reasonOf, writeWhole } from '../files.js';
 import { openCheckpoint } from '../run.js';
-import { addDeviceOptions, type DeviceOptions, positive, runCommand, settled, whole } from './options.js';
+import {
+  addDeviceOptions,
+  type DeviceOptions,
+  positive,
+  runCommand,
+  settled,
+  whole,
+  withChosenDevices,
+} from './options.js';
 import { percent } from './progress.js';
 import { drawFound, queryVector } from './queries.js';
 
 /** Opens the device to compute codes on. */
-async function withDevice<T>(
-  { device, threads, deterministic }: DeviceOptions,
-  use: (device: Device) => Promise<T>,
-): Promise<T> {
-  const [name = 'cpu:0', second] = device ?? [];
-  if (second) throw new ArgumentError('--device: codes are computed on one device');
-  const opened = await (name.startsWith('cpu') && threads
-    ? openDevice(name, { threads, deterministic })
-    : openDevice(name));
-  try {
-    return await use(opened);
-  } finally {
-    await opened.close();
-  }
+function withDevice<T>(options: DeviceOptions, use: (device: Device) => Promise<T>): Promise<T> {
+  return withChosenDevices(options, 1, async ([device, second]) => {
+    if (!device || second) throw new ArgumentError('--device: codes are computed on one device');
+    return use(device);
+  });
 }
 
 async function readCoder(path: string, device: Device): Promise<ReturnType<typeof Coder.load>> {

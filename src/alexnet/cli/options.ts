@@ -2,11 +2,18 @@
  * What the commands share: reading options, opening devices for them, and ending with one line when something is
  * wrong.
  */
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceName } from '../../backends/open.js';
 import type { Device } from '../../core/device.js';
 import { TandemError } from '../../core/errors.js';
-import { closeDevices, openDevices, parseDevices } from './devices.js';
+import {
+  checkSettings,
+  chooseDevices,
+  closeDevices,
+  type DeviceSettings,
+  openDevices,
+  parseDevices,
+} from './devices.js';
 
 /** A parser of whole numbers from `least`. */
 export const whole =
@@ -43,7 +50,17 @@ export function onOff(text: string): boolean {
   throw new InvalidArgumentError('expected on or off.');
 }
 
-function deviceList(text: string): DeviceName[] {
+/** Reads a size as people write it: 800MB, 1.3GB, or a number of bytes. */
+export function byteSize(text: string): number {
+  const [, number, unit = ''] = /^([\d.]+) *(kB|MB|GB)?$/i.exec(text.trim()) ?? [];
+  const factors: Readonly<Record<string, number>> = { '': 1, kb: 1e3, mb: 1e6, gb: 1e9 };
+  const bytes = Math.floor(Number(number) * factors[unit.toLowerCase()]!);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError('expected a size such as 800MB or 1.3GB.');
+}
+
+function deviceList(text: string): DeviceName[] | 'auto' {
+  if (text.trim() === 'auto') return 'auto';
   try {
     return parseDevices(text);
   } catch (error) {
@@ -52,10 +69,8 @@ function deviceList(text: string): DeviceName[] {
 }
 
 /** Options that choose devices. */
-export interface DeviceOptions {
-  readonly device?: DeviceName[];
-  readonly threads?: number;
-  readonly deterministic: boolean;
+export interface DeviceOptions extends DeviceSettings {
+  readonly device?: DeviceName[] | 'auto';
 }
 
 /** Adds the options that choose devices. */
@@ -63,21 +78,33 @@ export function addDeviceOptions(command: Command): Command {
   return command
     .option(
       '--device <list>',
-      'one device, or one for each tower: cpu:0,cpu:1 (default: a cpu device for each tower)',
+      'one device, or one for each tower: cpu:0,cpu:1 or webgpu:0,webgpu:1; auto: the GPUs there are, else cpu ' +
+        '(default: a cpu device for each tower)',
       deviceList,
     )
     .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1))
-    .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false);
+    .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false)
+    .option('--adapter <name>', 'webgpu: an adapter whose name contains this (npm run devices lists them)')
+    .addOption(
+      new Option('--power <preference>', 'webgpu: let the system choose the adapter by power').choices([
+        'high-performance',
+        'low-power',
+      ]),
+    )
+    .option('--driver <files>', "webgpu: Vulkan driver files (.json) instead of the system's, joined by ':'")
+    .option('--memory-limit <size>', 'what the tensors of each device may take: 800MB, 1.3GB', byteSize);
 }
 
-/** Opens the devices chosen, a CPU device for each of `towers` by default, and closes them after `use`. */
+/**
+ * Opens the devices chosen, a CPU device for each of `towers` by default, and closes them after `use`. What `auto`
+ * chose, and why, is printed.
+ */
 export async function withChosenDevices<T>(
-  { device, threads, deterministic }: DeviceOptions,
+  options: DeviceOptions,
   towers: number,
   use: (devices: readonly Device[]) => Promise<T>,
 ): Promise<T> {
-  const names = device ?? Array.from({ length: towers }, (_, i): DeviceName => `cpu:${i}`);
-  const devices = await openDevices({ names, threads, deterministic });
+  const devices = await openDevices(await chosenNames(options, towers), options);
   try {
     return await use(devices);
   } finally {
@@ -85,9 +112,45 @@ export async function withChosenDevices<T>(
   }
 }
 
+/** The names of the devices chosen. @throws {ArgumentError} for settings of WebGPU devices when none is named */
+export async function chosenNames(options: DeviceOptions, towers: number): Promise<DeviceName[]> {
+  if (options.device !== 'auto') {
+    const names = options.device ?? Array.from({ length: towers }, (_, i): DeviceName => `cpu:${i}`);
+    checkSettings(names, options);
+    return names;
+  }
+  const { names, reason } = await chooseDevices(towers, options);
+  console.log(`auto      ${names.join(', ')}: ${reason}`);
+  return names;
+}
+
 /** What `--help` says of data. */
 export const dataHelp =
   'folder (or .tar, .tar.gz) of class folders of JPEG/PNG files, CIFAR-10 binary files, or MNIST IDX files';
+
+/** Options that choose what is trained on. */
+export interface TrainingDataOptions {
+  readonly data?: string;
+  readonly validation?: string;
+  readonly limit?: number;
+  readonly workers?: number;
+}
+
+/** Adds the number of threads that decode images. */
+export function addWorkers(command: Command): Command {
+  return command.option('--workers <n>', 'threads that decode image files', whole(1));
+}
+
+/** Adds the options that choose what is trained on. */
+export function addTrainingData(command: Command): Command {
+  return addWorkers(
+    command
+      .optionsGroup('Data:')
+      .option('--data <path>', `${dataHelp}; default: ten classes of synthetic images`)
+      .option('--validation <path>', 'a second such folder or archive to validate with')
+      .option('--limit <n>', 'train on n images, as many of each class', whole(1)),
+  );
+}
 
 /** A command with what all of them have. */
 export function settled(command: Command): Command {

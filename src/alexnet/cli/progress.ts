@@ -32,7 +32,9 @@ export class TerminalProgress implements RunListener {
     },
     Presets.legacy,
   );
+  /** When the first step of the epoch was reported, and the images it counted. */
   private started = 0;
+  private before = 0;
   private lastLine = 0;
   /** Seconds of validation and saving after each epoch, as last seen. */
   private overhead = 0;
@@ -51,10 +53,13 @@ export class TerminalProgress implements RunListener {
 
   step: RunListener['step'] = ({ done, of, totals, images }) => {
     const now = performance.now();
-    if (this.started === 0) this.started = now;
+    if (this.started === 0) {
+      this.started = now;
+      this.before = images;
+    }
     const seconds = (now - this.started) / 1000;
-    const rate = images / seconds;
-    const perBatch = (seconds / Math.max(1, images)) * (totals.images / Math.max(1, done));
+    const rate = (images - this.before) / seconds;
+    const perBatch = totals.images / Math.max(1, done) / rate;
     const left =
       perBatch * (of - done + (this.epochs - this.epochNumber) * of) +
       this.overhead * (this.epochs - this.epochNumber + 1);
@@ -64,7 +69,8 @@ export class TerminalProgress implements RunListener {
       done: percent(done / of),
       loss: (totals.loss / totals.images).toFixed(3),
       error: percent(totals.wrong / totals.images),
-      rate: rate.toFixed(0),
+      // The clock starts at the first report.
+      rate: rate > 0 ? rate.toFixed(0) : '-',
       left: formatDuration(left),
     };
     this.trainedUntil = now;
@@ -74,9 +80,8 @@ export class TerminalProgress implements RunListener {
     } else if (now - this.lastLine > 10_000) {
       this.lastLine = now;
       const { epoch, epochs, loss, error } = payload;
-      console.log(
-        `epoch ${epoch}/${epochs}  ${payload.done}  loss ${loss}  error ${error}  ${payload.rate} images/s  ${payload.left} left`,
-      );
+      const speed = rate > 0 ? `  ${payload.rate} images/s  ${payload.left} left` : '';
+      console.log(`epoch ${epoch}/${epochs}  ${payload.done}  loss ${loss}  error ${error}${speed}`);
     }
   };
 

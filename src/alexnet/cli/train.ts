@@ -12,10 +12,11 @@ import type { Net } from '../recipes.js';
 import { netOf, openCheckpoint, refuseToOverwrite, runFiles, runTraining } from '../run.js';
 import {
   addDeviceOptions,
+  addTrainingData,
   type DeviceOptions,
-  dataHelp,
   runCommand,
   settled,
+  type TrainingDataOptions,
   whole,
   withChosenDevices,
 } from './options.js';
@@ -29,25 +30,16 @@ import {
   type RecipeOptions,
 } from './recipe.js';
 
-interface Options extends RecipeOptions, DeviceOptions {
-  data?: string;
-  validation?: string;
-  limit?: number;
+interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   seed?: number;
-  workers?: number;
   out?: string;
   resume?: string;
 }
 
 const program = settled(
   new Command('train').description('Train a network on images: drawn ones by default, or your own.'),
-)
-  .optionsGroup('Data:')
-  .option('--data <path>', `${dataHelp}; default: ten classes of synthetic images`)
-  .option('--validation <path>', 'a second such folder or archive to validate with')
-  .option('--limit <n>', 'train on n images, as many of each class', whole(1))
-  .option('--workers <n>', 'threads that decode image files', whole(1));
-addRecipeOptions(addNetOptions(program));
+);
+addRecipeOptions(addNetOptions(addTrainingData(program)));
 addDeviceOptions(program.optionsGroup('Devices:'));
 program
   .optionsGroup('Run:')
@@ -67,6 +59,10 @@ const changeable: readonly string[] = [
   'device',
   'threads',
   'deterministic',
+  'adapter',
+  'power',
+  'driver',
+  'memoryLimit',
   'workers',
   'out',
   'resume',
@@ -83,7 +79,9 @@ function resumedRun(
     return program.getOptionValueSource(key) === 'cli' && !changeable.includes(key);
   });
   if (given) {
-    const allowed = changeable.filter((key) => key !== 'resume').map((key) => `--${key}`);
+    const allowed = changeable
+      .filter((key) => key !== 'resume')
+      .map((key) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
     throw new ArgumentError(
       `${given.long} can't be changed in a resumed run; only ${allowed.join(', ')} can`,
     );

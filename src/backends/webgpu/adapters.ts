@@ -26,9 +26,20 @@ export interface AdapterDescription {
   readonly software: boolean;
   /** The Vulkan driver file it was found with, null where the system chose. */
   readonly driver: string | null;
-  /** Largest buffer in bytes. */
-  readonly maxBufferSize: number;
+  /** What kernels may ask of it, in bytes, invocations and workgroups. */
+  readonly limits: Readonly<Record<(typeof limitNames)[number], number>>;
+  /** Optional features by their WebGPU names: 'timestamp-query', 'shader-f16', .. */
+  readonly features: readonly string[];
 }
+
+const limitNames = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
 
 interface Candidate extends AdapterDescription {
   request(): Promise<GPUAdapter | null>;
@@ -51,8 +62,28 @@ export interface ChosenAdapter {
 export async function listAdapters(
   options: Pick<AdapterOptions, 'driver'> = {},
 ): Promise<AdapterDescription[]> {
-  const candidates = await findCandidates(options);
-  return candidates.map(({ request: _, ...description }) => description);
+  return (await findCandidates(options)).map(describe);
+}
+
+/**
+ * Those to use when nobody said which device: 'webgpu:0', 'webgpu:1', .. of the same options are on these, in this
+ * order. One of software is among them only if `adapter` or `driver` asks for it (a driver that the environment names
+ * may be meant for other programs).
+ * @throws {DeviceError} as `listAdapters`
+ */
+export async function usableAdapters(options: AdapterOptions): Promise<AdapterDescription[]> {
+  const asked = options.adapter !== undefined || options.driver !== undefined;
+  return fitting(await findCandidates(options), options, asked).map(describe);
+}
+
+function describe({ request: _, ...description }: Candidate): AdapterDescription {
+  return description;
+}
+
+/** Those that the options name; of software only if `asked`. */
+function fitting(all: readonly Candidate[], { adapter }: AdapterOptions, asked: boolean): Candidate[] {
+  const wanted = adapter?.toLowerCase() ?? '';
+  return all.filter((c) => (asked || !c.software) && c.name.toLowerCase().includes(wanted));
 }
 
 /**
@@ -64,15 +95,12 @@ export async function chooseAdapter(name: string, options: AdapterOptions): Prom
   const match = /^webgpu(?::(\d+))?$/.exec(name);
   if (!match) throw new ArgumentError(`openWebGpu: '${name}' isn't a device name; expected 'webgpu:0'`);
   const all = await findCandidates(options);
-  const wanted = options.adapter?.toLowerCase();
-  const asked = wanted !== undefined || (await driverOf(options)) !== null;
-  const fitting = all.filter(
-    (c) => (asked || !c.software) && (wanted === undefined || c.name.toLowerCase().includes(wanted)),
-  );
-  const chosen = fitting[Number(match[1] ?? 0) % Math.max(1, fitting.length)];
+  const asked = options.adapter !== undefined || (await driverOf(options)) !== null;
+  const fit = fitting(all, options, asked);
+  const chosen = fit[Number(match[1] ?? 0) % Math.max(1, fit.length)];
   const adapter = await chosen?.request();
   if (!chosen || !adapter) throw new DeviceError(await noAdapterMessage(name, options, all));
-  return { adapter, name: chosen.name, software: chosen.software, shared: fitting.length === 1 };
+  return { adapter, name: chosen.name, software: chosen.software, shared: fit.length === 1 };
 }
 
 /** Bytes that a software adapter may take by default: half the memory of the machine, which it shares. */
@@ -95,14 +123,22 @@ async function findCandidates(options: AdapterOptions): Promise<Candidate[]> {
   for (const found of await search(options)) {
     const adapter = await found.request();
     if (!adapter) continue;
-    const { info, limits } = adapter;
+    const { info, limits, features } = adapter;
     candidates.push({
       name: found.name || info.description || info.device || info.vendor,
       vendor: info.vendor,
       architecture: info.architecture,
       software: info.isFallbackAdapter === true, // older browsers don't say
       driver: found.driver,
-      maxBufferSize: limits.maxBufferSize,
+      limits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+      },
+      features: [...features].sort(),
       request: found.request,
     });
   }

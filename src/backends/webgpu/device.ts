@@ -31,7 +31,7 @@ import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
 import { Recorder, type Tiles } from './recorder.js';
 
-export { type AdapterDescription, listAdapters } from './adapters.js';
+export { type AdapterDescription, listAdapters, usableAdapters } from './adapters.js';
 
 /** How to open a device. */
 export interface WebGpuOptions extends AdapterOptions {
