@@ -19,12 +19,12 @@ import type { TestCrops } from '../recipes.js';
 import { netOf, openCheckpoint } from '../run.js';
 import {
   addDeviceOptions,
+  addWorkers,
   type DeviceOptions,
   dataHelp,
   list,
   runCommand,
   settled,
-  whole,
   withChosenDevices,
 } from './options.js';
 import { Countdown, percent } from './progress.js';
@@ -52,9 +52,8 @@ const program = settled(
     new Option('--crops <n>', 'the centre, or the average of ten crops').choices(['1', '10']).default('1'),
   )
   .option('--no-per-class', 'leave out the table of classes')
-  .option('--json <file>', 'write everything there as well')
-  .option('--workers <n>', 'threads that decode image files', whole(1));
-addDeviceOptions(program);
+  .option('--json <file>', 'write everything there as well');
+addDeviceOptions(addWorkers(program));
 
 async function main(options: Options): Promise<void> {
   const paths = [...(options.run === undefined ? [] : [options.run]), ...(options.checkpoints ?? [])];

@@ -10,10 +10,10 @@ import { openImages, vectorsOf, writeFeatures } from '../features.js';
 import { netOf, openCheckpoint } from '../run.js';
 import {
   addDeviceOptions,
+  addWorkers,
   type DeviceOptions,
   runCommand,
   settled,
-  whole,
   withChosenDevices,
 } from './options.js';
 import { Countdown } from './progress.js';
@@ -32,9 +32,8 @@ const program = settled(
 )
   .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
   .requiredOption('--images <path>', 'folder or tar archive of JPEG and PNG files, in subfolders or not')
-  .requiredOption('--out <file>', '.safetensors (names within), or .npy (names in a text file beside it)')
-  .option('--workers <n>', 'threads that decode image files', whole(1));
-addDeviceOptions(program);
+  .requiredOption('--out <file>', '.safetensors (names within), or .npy (names in a text file beside it)');
+addDeviceOptions(addWorkers(program));
 
 async function main(options: Options): Promise<void> {
   const { checkpoint } = await openCheckpoint(options.run, 'best');

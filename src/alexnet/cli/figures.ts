@@ -23,6 +23,7 @@ import { readRace } from '../race.js';
 import { netOf, openCheckpoint, readLog } from '../run.js';
 import {
   addDeviceOptions,
+  addWorkers,
   type DeviceOptions,
   runCommand,
   settled,
@@ -57,9 +58,8 @@ const program = settled(
   .option('--images <n>', 'images of Figure 4, left', whole(1), 8)
   .option('--queries <n>', 'queries of Figure 4, right', whole(1), 5)
   .option('--among <n>', 'training images that the nearest are looked for among', whole(1), 1000)
-  .option('--seed <n>', 'which images are shown', whole(0), 0)
-  .option('--workers <n>', 'threads that decode image files', whole(1));
-addDeviceOptions(program);
+  .option('--seed <n>', 'which images are shown', whole(0), 0);
+addDeviceOptions(addWorkers(program));
 
 /** Training error at which races end, as in the paper. */
 const target = 0.25;

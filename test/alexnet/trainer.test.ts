@@ -1,0 +1,136 @@
+/**
+ * What recipes do to training: layers that slow down and freeze, rates that a schedule leaves alone, colour noise that
+ * ends, and that a trainer restored in between goes on the same.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MemoryDataset } from '../../src/alexnet/data/dataset.js';
+import { meanOf } from '../../src/alexnet/data/mean.js';
+import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
+import { Trainer } from '../../src/alexnet/trainer.js';
+import type { Device } from '../../src/core/device.js';
+import { drawOf, HostRandom } from '../../src/core/random.js';
+import type { StateDict } from '../../src/nn/module.js';
+import { withDevices } from '../support/devices.js';
+
+const test = suite('trainer');
+const random = new HostRandom(drawOf(3, 0));
+const data = new MemoryDataset(
+  'noise',
+  ['a', 'b', 'c'],
+  [3, 32, 32],
+  Uint8Array.from({ length: 12 * 3072 }, () => random.integer(256)),
+  Int32Array.from({ length: 12 }, (_, i) => i % 3),
+);
+const net: Net = nets['four-layers'];
+
+async function trainerOn(device: Device, changes: Partial<Recipe>): Promise<Trainer> {
+  const { image, pca } = await meanOf(data);
+  const recipe: Recipe = { ...net.recipe, batchSize: 6, learningRate: 0.01, biasRate: 0.02, ...changes };
+  return new Trainer({ net, recipe, classes: 3, devices: [device], seed: 4, mean: image, pca });
+}
+
+async function epoch(trainer: Trainer): Promise<StateDict> {
+  await trainer.trainEpoch(data);
+  trainer.finishEpoch(1);
+  return trainer.network.stateDict();
+}
+
+/** Names of the parameters that differ. */
+function changed(a: StateDict, b: StateDict): string[] {
+  return [...a].flatMap(([name, { data: old }]) =>
+    old.every((x, i) => x === b.get(name)!.data[i]) ? [] : [name],
+  );
+}
+
+test('a layer slows down, then freezes, and nothing else does', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const slowed = [
+      { layer: 'conv1', epoch: 1, factor: 0.1 },
+      { layer: 'conv1', epoch: 2, factor: 0 },
+    ];
+    const trainer = await trainerOn(device, { slowed });
+    const rate = (): number => trainer.optimizer.groups[0]!.learningRate;
+    await epoch(trainer);
+    assert.is(rate(), 0.01);
+    const second = await epoch(trainer);
+    assert.ok(Math.abs(rate() - 0.001) < 1e-12, `rate ${rate()}`);
+    assert.is(trainer.learningRate, 0.01);
+    const third = await epoch(trainer);
+    const all = [...second.keys()];
+    assert.equal(
+      changed(second, third),
+      all.filter((name) => !name.startsWith('conv1')),
+    );
+
+    // Another trainer, restored in between, freezes the layer as well.
+    const other = await trainerOn(device, { slowed });
+    other.network.loadStateDict(third);
+    other.restore(trainer.state());
+    assert.equal(
+      changed(third, await epoch(other)),
+      all.filter((name) => !name.startsWith('conv1')),
+    );
+    for (const each of [trainer, other]) each.dispose();
+    assert.is(device.memory().buffers, 0);
+  });
+});
+
+test("a schedule may lower the weights' rates alone", async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const schedule = { kind: 'step', milestones: [1], factor: 0.1 } as const;
+    for (const [lowered, bias] of [
+      ['all', 0.002],
+      ['weights', 0.02],
+    ] as const) {
+      const trainer = await trainerOn(device, { schedule, lowered });
+      await epoch(trainer);
+      await epoch(trainer);
+      const [weights, biases] = trainer.optimizer.groups.map((group) => group.learningRate);
+      assert.ok(
+        Math.abs(weights! - 0.001) < 1e-9 && Math.abs(biases! - bias) < 1e-9,
+        `${lowered}: ${weights}, ${biases}`,
+      );
+      trainer.dispose();
+    }
+  });
+});
+
+test('colour noise changes what is learned until it ends', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const noise = { form: 'sqrt', deviation: 0.1, divisor: 1.1 } as const;
+    const [still, ended, noisy] = [
+      await trainerOn(device, {}),
+      await trainerOn(device, { colourNoise: { ...noise, until: 0 } }),
+      await trainerOn(device, { colourNoise: { ...noise, until: null } }),
+    ];
+    const expected = await epoch(still);
+    assert.equal(changed(expected, await epoch(ended)), []);
+    assert.ok(changed(expected, await epoch(noisy)).includes('conv1.weight'));
+    for (const each of [still, ended, noisy]) each.dispose();
+  });
+});
+
+test('colour noise without the colours is refused', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1, until: null } as const;
+    const mean = new Float32Array(3072);
+    const trainer = new Trainer({
+      net,
+      recipe: { ...net.recipe, colourNoise },
+      classes: 3,
+      devices: [device],
+      seed: 0,
+      mean,
+    });
+    try {
+      await trainer.trainEpoch(data);
+      assert.unreachable();
+    } catch (error) {
+      assert.match(String(error), /colour noise, which needs pca/);
+    }
+    trainer.dispose();
+  });
+});
+
+test.run();
