@@ -28,7 +28,10 @@ export class Seat {
   async ask(request: Request): Promise<Reply> {
     if (!this.child) {
       const opened = await this.start();
-      if (opened.kind !== 'open') return opened;
+      if (opened.kind !== 'open') {
+        this.close();
+        return opened;
+      }
     }
     return this.exchange(request);
   }
