@@ -152,30 +152,6 @@ export function addTrainingData(command: Command): Command {
   );
 }
 
-/** Options that choose what is trained on. */
-export interface TrainingDataOptions {
-  readonly data?: string;
-  readonly validation?: string;
-  readonly limit?: number;
-  readonly workers?: number;
-}
-
-/** Adds the number of threads that decode images. */
-export function addWorkers(command: Command): Command {
-  return command.option('--workers <n>', 'threads that decode image files', whole(1));
-}
-
-/** Adds the options that choose what is trained on. */
-export function addTrainingData(command: Command): Command {
-  return addWorkers(
-    command
-      .optionsGroup('Data:')
-      .option('--data <path>', `${dataHelp}; default: ten classes of synthetic images`)
-      .option('--validation <path>', 'a second such folder or archive to validate with')
-      .option('--limit <n>', 'train on n images, as many of each class', whole(1)),
-  );
-}
-
 /** A command with what all of them have. */
 export function settled(command: Command): Command {
   return command.allowExcessArguments(false).showHelpAfterError('(--help lists the options)');
