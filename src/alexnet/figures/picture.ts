@@ -2,7 +2,8 @@
  * Pictures for figures: planes `[3, H, W]` as PNG files, as addresses within HTML and SVG, and tiled.
  */
 import * as png from 'fast-png';
-import type { Picture } from '../data/resize.js';
+import jpeg from 'jpeg-js';
+import { type Picture, resize } from '../data/resize.js';
 
 /** A PNG file. */
 export function encodePicture({ width, height, planes }: Picture): Uint8Array {
@@ -12,9 +13,24 @@ export function encodePicture({ width, height, planes }: Picture): Uint8Array {
   return png.encode({ width, height, data, channels: 3, depth: 8 });
 }
 
-/** A PNG file within an address. */
-export function pngAddress(file: Uint8Array): string {
-  return `data:image/png;base64,${Buffer.from(file).toString('base64')}`;
+/** A PNG or JPEG file within an address. */
+export function fileAddress(file: Uint8Array, type: 'png' | 'jpeg' = 'png'): string {
+  return `data:image/${type};base64,${Buffer.from(file).toString('base64')}`;
+}
+
+/** A JPEG file: photographs take a tenth of a PNG's bytes. */
+function encodePhotograph({ width, height, planes }: Picture): Uint8Array {
+  const area = width * height;
+  const data = new Uint8Array(4 * area).fill(255);
+  for (let i = 0; i < area; i++) for (let c = 0; c < 3; c++) data[4 * i + c] = planes[c * area + i]!;
+  return jpeg.encode({ width, height, data }, 88).data;
+}
+
+/** A square picture within an address, to be shown at a side: photographs at no more than twice that. */
+export function pictureAddress(picture: Picture, side: number): string {
+  if (picture.width < side) return fileAddress(encodePicture(picture));
+  const most = Math.min(picture.width, 2 * side);
+  return fileAddress(encodePhotograph(resize(picture, most, most)), 'jpeg');
 }
 
 /** Each pixel as a square of `factor` x `factor`. */

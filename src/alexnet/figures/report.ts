@@ -1,7 +1,7 @@
 /**
  * The figures of a run as one HTML page that opens without a network: every picture is within it.
  */
-import { pngAddress } from './picture.js';
+import { fileAddress } from './picture.js';
 import { escapeText } from './svg.js';
 
 /** A figure with what is to be said of it. */
@@ -57,7 +57,7 @@ ${body.join('\n')}
 
 function figure(name: string, about: string, file: string | Uint8Array): string {
   const picture =
-    typeof file === 'string' ? file : `<img src="${pngAddress(file)}" alt="${escapeText(about)}">`;
+    typeof file === 'string' ? file : `<img src="${fileAddress(file)}" alt="${escapeText(about)}">`;
   return `<figure>${picture}<figcaption>${escapeText(name)}</figcaption></figure>`;
 }
 

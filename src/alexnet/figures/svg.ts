@@ -2,7 +2,7 @@
  * SVG files put together of pictures and text, for figures that aren't plots.
  */
 import type { Picture } from '../data/resize.js';
-import { encodePicture, pngAddress } from './picture.js';
+import { pictureAddress } from './picture.js';
 
 /** Text as it may stand in HTML and SVG. */
 export function escapeText(text: string): string {
@@ -20,7 +20,7 @@ export function svgFile(width: number, height: number, body: readonly string[]):
 export function svgPicture(picture: Picture, x: number, y: number, side: number): string {
   // Small pictures are shown by their pixels rather than smeared.
   const pixels = picture.width < side ? ' style="image-rendering: pixelated"' : '';
-  const address = pngAddress(encodePicture(picture));
+  const address = pictureAddress(picture, side);
   return `<image x="${x}" y="${y}" width="${side}" height="${side}"${pixels} href="${address}"/>`;
 }
 
