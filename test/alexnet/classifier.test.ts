@@ -8,10 +8,12 @@ import { Classifier, type Input } from '../../src/alexnet/classifier.js';
 import { meanCrops, tenCrops } from '../../src/alexnet/data/cuts.js';
 import { MemoryDataset } from '../../src/alexnet/data/dataset.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
+import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
+import { softwareDriver } from '../backends/webgpu/driver.js';
 import { assertClose, onHost, withDevices } from '../support/devices.js';
 
 const test = suite('classifier');
@@ -44,16 +46,25 @@ const input: Required<Input> = {
   colour: Float32Array.from({ length: 9 }, () => 20 * random.normal()),
 };
 
-test('subtracts the mean under each crop, mirrored as it is, and adds the colour', async () => {
-  await withDevices([{ threads: 1 }], async (device) => {
-    const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1.1, until: null } as const;
-    const classifier = classifierOn([device], { mean: 'crop', inputScale: 0.5, colourNoise });
-    const [x] = classifier.upload(input);
-    const data = expected(input, meanCrops(mean, side, size, input), 0.5 / 1.1);
-    assertClose(await onHost(x!), { shape: [3, 3, size, size], data }, 'input');
-    x!.dispose();
-    classifier.dispose();
-    assert.is(device.memory().buffers, 0);
+const driver = await softwareDriver();
+
+test('subtracts the mean under each crop, mirrored as it is, and adds the colour, on every kind of device', async () => {
+  await withDevices([{ threads: 1 }], async (cpu) => {
+    const gpu = driver === null ? null : await openDevice('webgpu:0', { driver });
+    try {
+      const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1.1, until: null } as const;
+      const devices = gpu ? [cpu, gpu] : [cpu];
+      const classifier = classifierOn(devices, { mean: 'crop', inputScale: 0.5, colourNoise });
+      const data = expected(input, meanCrops(mean, side, size, input), 0.5 / 1.1);
+      for (const x of classifier.upload(input)) {
+        assertClose(await onHost(x), { shape: [3, 3, size, size], data }, `input on ${x.device.name}`);
+        x.dispose();
+      }
+      classifier.dispose();
+      for (const device of devices) assert.is(device.memory().buffers, 0, device.name);
+    } finally {
+      await gpu?.close();
+    }
   });
 });
 

@@ -26,6 +26,8 @@ export async function openValidation(
     seed: run.seed,
     validation: data ?? run.validation ?? undefined,
     workers,
+    // Each image is looked at once, if at all.
+    memory: 0,
   });
   if (opened.classes.join('\n') !== run.classes.join('\n')) {
     await opened.close();
