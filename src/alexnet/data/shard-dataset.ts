@@ -1,13 +1,13 @@
 /**
- * Pictures read from shards by position as they're asked for, and checked against their CRC-32 each time: one that
+ * Pictures read from shards by position as they're asked for, and checked against their checksum each time: one that
  * fails is left out and named, like any unreadable file.
  */
 import { open } from 'node:fs/promises';
-import { crc32 } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from './dataset.js';
 import { moveUp } from './decode-pool.js';
 import { mapLimited } from './parallel.js';
+import { checksum } from './shard-format.js';
 import { messageOf } from './sources.js';
 
 /** Files read at the same time. */
@@ -96,7 +96,7 @@ export class ShardDataset implements Dataset {
           const number = numbers[slot]!;
           const bytes = images.subarray(slot * size, (slot + 1) * size);
           const { bytesRead } = await file.read(bytes, 0, size, (number - shard.start) * size);
-          if (bytesRead < size || crc32(bytes) !== checksums[number]) {
+          if (bytesRead < size || checksum(bytes) !== checksums[number]) {
             failures.set(slot, `${shard.path}: picture ${number - shard.start} is damaged (checksum)`);
           }
         }

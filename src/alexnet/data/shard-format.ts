@@ -3,7 +3,7 @@
  *
  *   train-00000.bin    pictures one after the other, each raw bytes [3, size, size]: red, green, blue plane, 0-255
  *   train-00000.json   the record of what that file holds: for each picture its source's name, its class's id and
- *                      the CRC-32 of its bytes; what was refused, and what was converted oddly; and `source`, a
+ *                      the checksum of its bytes; what was refused, and what was converted oddly; and `source`, a
  *                      SHA-256 of the list of files it was made from, by which a restart knows its own work
  *   validation-...     the same for the validation set
  *   mean.safetensors   the mean training picture, `mean`, float32 [3, size, size]
@@ -16,7 +16,6 @@
  * and ids are numbered in sorted order, so a picture can't come by the wrong label.
  */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { messageOf } from './sources.js';
 
@@ -32,8 +31,8 @@ export const recordFormat = 'tandem-shard-1';
 /** The parts of a data set. */
 export type SplitName = 'train' | 'validation';
 
-/** A picture of a shard: name of its source, id of its class, CRC-32 of its bytes. */
-export type ShardImage = readonly [name: string, classId: string, crc: number];
+/** A picture of a shard: name of its source, id of its class, `checksum` of its bytes. */
+export type ShardImage = readonly [name: string, classId: string, checksum: number];
 
 /** A file, and why it was refused or what was odd about it. */
 export type Remark = readonly [name: string, what: string];
@@ -95,10 +94,17 @@ export function sha256(...pieces: readonly (Uint8Array | string)[]): string {
   return hash.digest('hex');
 }
 
-/** Where picture `i` first differs from its record's CRC-32, or -1: all agree. */
+/** A picture's checksum: the first 32 bits of the SHA-256 of its bytes. */
+export function checksum(bytes: Uint8Array): number {
+  return createHash('sha256').update(bytes).digest().readUInt32BE();
+}
+
+/** The first picture whose bytes differ from its record's checksum, or -1: all agree. */
 export function firstDamaged(images: Uint8Array, record: ShardRecord): number {
   const size = 3 * record.size * record.size;
-  return record.images.findIndex(([, , crc], i) => crc32(images.subarray(i * size, (i + 1) * size)) !== crc);
+  return record.images.findIndex(
+    ([, , sum], i) => checksum(images.subarray(i * size, (i + 1) * size)) !== sum,
+  );
 }
 
 /** A record as text, a line for each picture. */

@@ -117,7 +117,7 @@ function joinRecords(
   for (const [i, { images }] of records.entries()) {
     const { name: shard } = split.shards[i]!;
     shards.push({ path: join(folder, `${shard}.bin`), start: names.length });
-    for (const [name, id, crc] of images) {
+    for (const [name, id, sum] of images) {
       const label = numbers.get(id);
       if (label === undefined) {
         throw new DataError(
@@ -125,7 +125,7 @@ function joinRecords(
         );
       }
       labels[names.length] = label;
-      checksums[names.length] = crc;
+      checksums[names.length] = sum;
       perClass[label]! += 1;
       names.push(name);
     }

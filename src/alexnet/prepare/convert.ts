@@ -4,12 +4,12 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { type DecodePool, type LabelledFile, moveUp } from '../data/decode-pool.js';
 import type { ImageSource } from '../data/image-source.js';
 import { mapLimited } from '../data/parallel.js';
 import {
+  checksum,
   encodeRecord,
   firstDamaged,
   parseRecord,
@@ -95,7 +95,7 @@ export async function makeShard(
     source,
     images: read.map((from, at): ShardImage => {
       const { name, label } = files[from]!;
-      return [name, classes[label]!, crc32(images.subarray(at * bytes, (at + 1) * bytes))];
+      return [name, classes[label]!, checksum(images.subarray(at * bytes, (at + 1) * bytes))];
     }),
     odd,
     refused: Array.from(failures, ([at, reason]): Remark => [files[at]!.name, reason]),
