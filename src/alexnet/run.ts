@@ -1,6 +1,6 @@
 /**
  * A training run as files in a folder: `log.jsonl` (a line for each epoch), `run.json` (what was trained how),
- * `last.safetensors` and `best.safetensors` (checkpoints). Every file is written whole, so a run killed at any moment
+ * `last.safetensors` and `best.safetensors` (checkpoints), `profile.json` when it was profiled. Every file is written whole, so a run killed at any moment
  * goes on from its last checkpoint.
  */
 import { existsSync, statSync } from 'node:fs';
@@ -21,6 +21,7 @@ import { describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
 import { reasonOf, writeWhole } from './files.js';
+import { type Profile, profileSteps } from './profile.js';
 import { isNetName, type Net, nets } from './recipes.js';
 import { type EpochReport, type StepListener, Trainer } from './trainer.js';
 import { applyVariant } from './variants.js';
@@ -31,6 +32,7 @@ export const runFiles = {
   run: 'run.json',
   last: 'last.safetensors',
   best: 'best.safetensors',
+  profile: 'profile.json',
 } as const;
 
 /** A line of `log.jsonl`. Errors are fractions. */
@@ -85,9 +87,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   const { description, net, devices, data, out, resume, listener, signal } = options;
   const { recipe, seed, classes } = description;
   checkSameData(resume, description);
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
-  });
+  await makeFolder(out);
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
   const statistics = resume ?? (await statisticsOf(data));
   const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
@@ -129,6 +129,38 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
       }
     }
     return { interrupted: false, lines };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+async function makeFolder(out: string): Promise<void> {
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
+  });
+}
+
+/**
+ * Profiles `steps` steps of a run from where it stands, after one that isn't counted; no checkpoint is written.
+ * @throws {DataError} when the run's folder can't be made, or no image can be read.
+ */
+export async function profileRun(
+  options: Omit<RunOptions, 'listener' | 'signal'>,
+  steps: number,
+): Promise<Profile> {
+  const { description, net, devices, data, out, resume } = options;
+  const { recipe, seed, classes } = description;
+  checkSameData(resume, description);
+  await makeFolder(out);
+  const statistics = resume ?? (await statisticsOf(data));
+  const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
+  try {
+    if (resume) restoreCheckpoint(trainer, resume);
+    const source = trainer.batches(data.train);
+    const { value: batch } = await source.next();
+    await source.return();
+    if (!batch) throw new DataError(`${data.train.name}: no batch of images is left to profile`);
+    return await profileSteps(trainer, batch, steps);
   } finally {
     trainer.dispose();
   }

@@ -145,7 +145,7 @@ export class Trainer {
     onStep: StepListener = () => {},
     signal?: AbortSignal,
   ): Promise<EpochReport | null> {
-    const { recipe, net, seed } = this.options;
+    const { recipe } = this.options;
     const of = batchCount(dataset.length, recipe.batchSize);
     this.network.train();
     if (this.batch === 0) this.schedule.start(this.epoch);
@@ -153,19 +153,7 @@ export class Trainer {
     const started = performance.now();
     let images = 0;
     let pending: Promise<void> = Promise.resolve();
-    const source = batches(dataset, {
-      batchSize: recipe.batchSize,
-      seed,
-      epoch: this.epoch,
-      shuffle: true,
-      start: this.batch,
-      crop: net.architecture.size,
-      augment: recipe.augment,
-      places: recipe.cropPlaces,
-      sharedBy: recipe.cropSharedBy,
-      colour: this.colourNoise(),
-    });
-    for await (const batch of source) {
+    for await (const batch of this.batches(dataset)) {
       if (signal?.aborted) break;
       trace.step = this.epoch * of + batch.number;
       const figures = await this.step(batch);
@@ -190,6 +178,23 @@ export class Trainer {
       learningRate: this.learningRate,
       imagesPerSecond: images / seconds,
     };
+  }
+
+  /** The rest of the epoch's batches, from where training stands, as steps see them. */
+  batches(dataset: Dataset): AsyncGenerator<Batch, void, void> {
+    const { recipe, net, seed } = this.options;
+    return batches(dataset, {
+      batchSize: recipe.batchSize,
+      seed,
+      epoch: this.epoch,
+      shuffle: true,
+      start: this.batch,
+      crop: net.architecture.size,
+      augment: recipe.augment,
+      places: recipe.cropPlaces,
+      sharedBy: recipe.cropSharedBy,
+      colour: this.colourNoise(),
+    });
   }
 
   /** The noise that this epoch's images get. */

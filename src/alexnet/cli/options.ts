@@ -159,6 +159,11 @@ export function settled(command: Command): Command {
 
 /** Runs a command's work; an error of ours becomes a line on standard error and exit code 1. */
 export async function runCommand(work: () => Promise<void>): Promise<void> {
+  // A reader that has seen enough (| head) is no fault.
+  process.stdout.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
   try {
     await work();
   } catch (error) {

@@ -8,11 +8,15 @@ import { ArgumentError } from '../../core/errors.js';
 import { parameterCount, placeLayers } from '../architecture.js';
 import type { Checkpoint, RunDescription } from '../checkpoint.js';
 import { type OpenedData, openData } from '../data/open.js';
+import { dryRun } from '../dryRun.js';
+import { writeWhole } from '../files.js';
 import type { Net } from '../recipes.js';
-import { netOf, openCheckpoint, refuseToOverwrite, runFiles, runTraining } from '../run.js';
+import { netOf, openCheckpoint, profileRun, refuseToOverwrite, runFiles, runTraining } from '../run.js';
+import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
   addTrainingData,
+  chosenNames,
   type DeviceOptions,
   runCommand,
   settled,
@@ -34,6 +38,8 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   seed?: number;
   out?: string;
   resume?: string;
+  profile?: number;
+  dryRun: boolean;
 }
 
 const program = settled(
@@ -46,6 +52,12 @@ program
   .option('--seed <n>', 'seed of weights, order, augmentation and dropout (default: 0)', whole(0))
   .option('--out <dir>', 'folder for the log and the checkpoints (default: a dated one under runs/)')
   .option('--resume <path>', 'go on with a run: its folder, or a checkpoint file')
+  .option(
+    '--profile <n>',
+    'run n steps and print where their time goes; also as profile.json in the folder',
+    whole(1),
+  )
+  .option('--dry-run', "count a step's memory, multiply-adds and crossings without running it", false)
   .addHelpText(
     'after',
     `\n${catalogue()}\n\nCtrl-C saves a checkpoint and stops; a second one stops at once.`,
@@ -66,6 +78,8 @@ const changeable: readonly string[] = [
   'workers',
   'out',
   'resume',
+  'profile',
+  'dryRun',
 ];
 
 /** What a resumed run trains: as the checkpoint says, but for the number of epochs and where the data lies. */
@@ -80,7 +94,7 @@ function resumedRun(
   });
   if (given) {
     const allowed = changeable
-      .filter((key) => key !== 'resume')
+      .filter((key) => !['resume', 'profile', 'dryRun'].includes(key))
       .map((key) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
     throw new ArgumentError(
       `${given.long} can't be changed in a resumed run; only ${allowed.join(', ')} can`,
@@ -133,7 +147,8 @@ async function main(options: Options): Promise<void> {
   const run = checkpoint ? resumedRun(checkpoint, options) : newRun(options);
   const net = netOf(run);
   const out = options.out ?? resumed?.folder ?? datedFolder(run.net);
-  if (!resumed || out !== resumed.folder) refuseToOverwrite(out);
+  if (options.dryRun) return count(run, net, options);
+  if (options.profile === undefined && (!resumed || out !== resumed.folder)) refuseToOverwrite(out);
 
   const data = await open(run, options.workers);
   const interrupt = new AbortController();
@@ -149,6 +164,17 @@ async function main(options: Options): Promise<void> {
         out,
       );
       const done = checkpoint?.state.epoch ?? 0;
+      const { profile: steps } = options;
+      if (steps !== undefined) {
+        const profiled = await profileRun(
+          { description, net, devices, data, out, resume: checkpoint },
+          steps,
+        );
+        console.log(['', ...profileLines(profiled)].join('\n'));
+        await writeWhole(join(out, runFiles.profile), [profileJson(profiled), '\n']);
+        console.log(`\nall of it in ${join(out, runFiles.profile)}`);
+        return;
+      }
       if (checkpoint) console.log(`resuming after epoch ${done}, batch ${checkpoint.state.batch}`);
       const listener = new TerminalProgress(run.recipe.epochs, done + 1);
       const started = performance.now();
@@ -182,6 +208,28 @@ async function main(options: Options): Promise<void> {
     stop();
     await data.close();
   }
+}
+
+/** Classes of the sets that the published networks were trained on, for a dry run without data. */
+const publishedClasses = ({ architecture }: Net): number => (architecture.size < 224 ? 10 : 1000);
+
+/** Counts what a step needs on the devices named; they aren't opened, and needn't exist. */
+async function count(
+  run: Omit<RunDescription, 'classes' | 'trainingImages'>,
+  net: Net,
+  options: Options,
+): Promise<void> {
+  let classes = publishedClasses(net);
+  if (run.data) {
+    const data = await open(run, options.workers);
+    classes = data.classes.length;
+    await data.close();
+  }
+  const { memoryLimit, threads } = options;
+  const settings = { ...(memoryLimit !== undefined && { memoryLimit }), ...(threads && { threads }) };
+  const devices = await chosenNames(options, net.towers);
+  const needs = await dryRun({ net, recipe: run.recipe, classes, devices, settings });
+  console.log([`network   ${run.net}: ${net.about}; ${classes} classes`, ...needsLines(needs)].join('\n'));
 }
 
 function introduce(

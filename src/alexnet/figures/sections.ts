@@ -13,6 +13,7 @@ import { batches } from '../data/loader.js';
 import type { OpenedData } from '../data/open.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
+import { profileSteps } from '../profile.js';
 import { formatEpochs, type RaceLine, summarize } from '../race.js';
 import { type LogLine, netOf } from '../run.js';
 import { Trainer } from '../trainer.js';
@@ -25,7 +26,7 @@ import { formatBytes, plotPlacement } from './placement.js';
 import type { Plotter } from './plot.js';
 import { plotRace } from './race.js';
 import type { Section } from './report.js';
-import { plotTimeline, recordStep } from './timeline.js';
+import { plotTimeline } from './timeline.js';
 
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
@@ -223,7 +224,7 @@ export async function timelineSection(
     const { value: batch } = await source.next();
     await source.return();
     if (!batch) throw new Error('training data without an image');
-    const timeline = await recordStep(trainer, batch);
+    const timeline = await profileSteps(trainer, batch);
     const ends = timeline.kernels.map(({ start, milliseconds }) => start + milliseconds);
     const bytes = timeline.crossings.reduce((sum, crossing) => sum + crossing.bytes, 0);
     const busy = timeline.devices.map((device) => {

@@ -1,61 +1,17 @@
 /**
- * One training step as it ran: what each device computed when, and what crossed between them.
- *
- * Kernels come from the devices' profiles, crossings from the ledger; both are laid on the clock of `performance.now`.
- * Profiling makes WebGPU devices wait for each kernel, so it's the order and the proportions that count there.
+ * One training step as a picture, from its profile (../profile.ts): what each device computed when, and what crossed
+ * between them.
  */
 import type { KernelTime } from '../../core/backend.js';
-import { type Crossing, ledger } from '../../core/ledger.js';
-import type { Input } from '../classifier.js';
-import type { Trainer } from '../trainer.js';
+import type { Crossing } from '../../core/ledger.js';
+import type { Profile } from '../profile.js';
 import { formatBytes } from './placement.js';
 import type { Plotter } from './plot.js';
-
-/** A step's kernels and crossings; times in milliseconds from its beginning. */
-export interface StepTimeline {
-  readonly devices: readonly string[];
-  readonly kernels: readonly (KernelTime & { readonly device: string })[];
-  readonly crossings: readonly Crossing[];
-}
-
-/** Runs one training step with all devices profiled, after one that compiles what it needs. */
-export async function recordStep(
-  trainer: Trainer,
-  batch: Input & { readonly labels: Int32Array },
-): Promise<StepTimeline> {
-  const { devices } = trainer.network;
-  const step = async (): Promise<void> => {
-    const figures = await trainer.step(batch);
-    await Promise.all(devices.map((device) => device.sync()));
-    figures.dispose();
-  };
-  await step();
-  const before = ledger.rows.length;
-  const origins = devices.map((device) => {
-    device.startProfile();
-    return performance.now();
-  });
-  await step();
-  const profiles = await Promise.all(devices.map((device) => device.stopProfile()));
-  const kernels = profiles.flatMap((profile, i) =>
-    profile.map((kernel) => ({ ...kernel, device: devices[i]!.name, start: kernel.start + origins[i]! })),
-  );
-  const crossings = ledger.rows.slice(before);
-  const origin = Math.min(...[...kernels, ...crossings].map(({ start }) => start));
-  return {
-    devices: devices.map((device) => device.name),
-    kernels: kernels.map((kernel) => ({ ...kernel, start: kernel.start - origin })),
-    crossings: crossings.map((crossing) => ({ ...crossing, start: crossing.start - origin })),
-  };
-}
 
 const phaseColours = { forward: '#3b6fb6', backward: '#e08214', update: '#6a9f58' } as const;
 
 /** The step as an SVG file: a lane for each device, and between them an arrow for each crossing. */
-export function plotTimeline(
-  { plots, draw }: Plotter,
-  { devices, kernels, crossings }: StepTimeline,
-): string {
+export function plotTimeline({ plots, draw }: Plotter, { devices, kernels, crossings }: Profile): string {
   const lane = (name: string): number => -devices.indexOf(name);
   const layers = layerSpans(kernels);
   const phases = Object.entries(phaseColours).map(([phase], i) => ({ phase, i }));
@@ -132,7 +88,7 @@ interface Flight extends Crossing {
 }
 
 /** The ledger's time counts from when the data was asked for; until the sender's kernels are done it waits. */
-function flight(crossing: Crossing, kernels: StepTimeline['kernels']): Flight {
+function flight(crossing: Crossing, kernels: Profile['kernels']): Flight {
   const arrived = crossing.start + crossing.milliseconds;
   const ends = kernels.flatMap(({ device, start, milliseconds }) =>
     device === crossing.from && start + milliseconds <= arrived ? [start + milliseconds] : [],
@@ -152,7 +108,7 @@ function apart(flights: readonly Flight[], distance: number): Flight[] {
 
 /** Stretches of kernels of one layer and phase on one device. */
 function layerSpans(
-  kernels: StepTimeline['kernels'],
+  kernels: Profile['kernels'],
 ): { device: string; layer: string; middle: number; width: number }[] {
   const spans: { device: string; layer: string; phase: string; start: number; end: number }[] = [];
   for (const { device, layer, phase, start, milliseconds } of kernels) {

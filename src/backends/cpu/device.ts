@@ -1,13 +1,14 @@
 /**
  * The CPU device: the contract's kernels, each as a plan's commands (plan.ts) or as a plain loop, on a team of threads.
  */
-import type {
-  Backend,
-  KernelName,
-  Kernels,
-  KernelTable,
-  KernelTime,
-  MemoryStats,
+import {
+  type Backend,
+  type KernelName,
+  type Kernels,
+  type KernelTable,
+  type KernelTime,
+  kernelTable,
+  type MemoryStats,
 } from '../../core/backend.js';
 import { costOf } from '../../core/cost.js';
 import { ArgumentError, DeviceError } from '../../core/errors.js';
@@ -83,9 +84,12 @@ function checkOptions(options: CpuOptions, name: string): void {
 
 type ProfiledKernel = Omit<KernelTime, 'start' | 'milliseconds'>;
 
+/** The element types of CPU devices. */
+export const cpuDTypes: ReadonlySet<DType> = new Set<DType>(['float32', 'float64', 'int32', 'uint8']);
+
 class CpuDevice implements Backend {
   readonly kind = 'cpu';
-  readonly dtypes: ReadonlySet<DType> = new Set(['float32', 'float64', 'int32', 'uint8']);
+  readonly dtypes = cpuDTypes;
   readonly kernels: KernelTable;
 
   private readonly planner: Planner;
@@ -101,23 +105,7 @@ class CpuDevice implements Backend {
     private team: Team | null,
     private readonly fast: boolean,
   ) {
-    this.kernels = {
-      map: (args) => this.launch('map', args),
-      reduce: (args) => this.launch('reduce', args),
-      matmul: (args) => this.launch('matmul', args),
-      conv2d: (args) => this.launch('conv2d', args),
-      conv2dInputGrad: (args) => this.launch('conv2dInputGrad', args),
-      conv2dWeightGrad: (args) => this.launch('conv2dWeightGrad', args),
-      pool2d: (args) => this.launch('pool2d', args),
-      pool2dGrad: (args) => this.launch('pool2dGrad', args),
-      lrn: (args) => this.launch('lrn', args),
-      lrnGrad: (args) => this.launch('lrnGrad', args),
-      crossEntropy: (args) => this.launch('crossEntropy', args),
-      crossEntropyGrad: (args) => this.launch('crossEntropyGrad', args),
-      gather: (args) => this.launch('gather', args),
-      scatterAdd: (args) => this.launch('scatterAdd', args),
-      topk: (args) => this.launch('topk', args),
-    };
+    this.kernels = kernelTable((kernel, args) => this.launch(kernel, args));
     const { threads, features } = this.open('openDevice').options;
     this.planner = {
       threads,
@@ -234,7 +222,7 @@ class CpuDevice implements Backend {
 }
 
 /** Whether an operand is float64, which only plain loops take. */
-function hasDoubles(args: object): boolean {
+export function hasDoubles(args: object): boolean {
   for (const value of Object.values(args)) {
     if (Array.isArray(value) ? value.some(isDouble) : isDouble(value)) return true;
   }

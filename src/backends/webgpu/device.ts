@@ -2,13 +2,14 @@
  * WebGPU devices: `openWebGpu` chooses an adapter and makes a logical device on it; `WebGpuDevice` joins buffers,
  * pipelines, queue and kernels to the `Backend` of the contract.
  */
-import type {
-  Backend,
-  KernelName,
-  Kernels,
-  KernelTable,
-  KernelTime,
-  MemoryStats,
+import {
+  type Backend,
+  type KernelName,
+  type Kernels,
+  type KernelTable,
+  type KernelTime,
+  kernelTable,
+  type MemoryStats,
 } from '../../core/backend.js';
 import { costOf } from '../../core/cost.js';
 import {
@@ -71,11 +72,14 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
   return new WebGpuDevice(name, gpu, chosen, budget, tiles);
 }
 
+/** The element types of WebGPU devices. */
+export const webGpuDTypes: ReadonlySet<DType> = new Set<DType>(['float32', 'int32', 'uint8']);
+
 /** One logical device. */
 export class WebGpuDevice implements Backend {
   readonly kind = 'webgpu';
   readonly description: string;
-  readonly dtypes: ReadonlySet<DType> = new Set<DType>(['float32', 'int32', 'uint8']);
+  readonly dtypes = webGpuDTypes;
   readonly kernels: KernelTable;
   private readonly health: Health;
   private readonly buffers: Buffers;
@@ -104,26 +108,7 @@ export class WebGpuDevice implements Backend {
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
     this.recorder = new Recorder(this.buffers, this.pipelines, this.queue, tiles);
     this.readbacks = new Readbacks(gpu, this.queue);
-    const bound = <K extends KernelName>(kernel: K) => {
-      return (args: Kernels[K]): void => this.enqueue(kernel, args);
-    };
-    this.kernels = {
-      map: bound('map'),
-      reduce: bound('reduce'),
-      matmul: bound('matmul'),
-      conv2d: bound('conv2d'),
-      conv2dInputGrad: bound('conv2dInputGrad'),
-      conv2dWeightGrad: bound('conv2dWeightGrad'),
-      pool2d: bound('pool2d'),
-      pool2dGrad: bound('pool2dGrad'),
-      lrn: bound('lrn'),
-      lrnGrad: bound('lrnGrad'),
-      crossEntropy: bound('crossEntropy'),
-      crossEntropyGrad: bound('crossEntropyGrad'),
-      gather: bound('gather'),
-      scatterAdd: bound('scatterAdd'),
-      topk: bound('topk'),
-    };
+    this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }
 
   /** Buffers and pipelines made, dispatches and submits done: flat over training, but for the last two. */

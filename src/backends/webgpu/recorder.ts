@@ -75,8 +75,8 @@ export class Recorder {
 
   constructor(
     private readonly buffers: Buffers,
-    private readonly pipelines: Pipelines,
-    private readonly queue: CommandQueue,
+    private readonly pipelines: Pick<Pipelines, 'get'>,
+    private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
     readonly tiles: Tiles,
   ) {}
 
