@@ -93,8 +93,18 @@ export const e = {
   ge: binary('ge'),
 } as const;
 
+const keys = new WeakMap<Expr, string>();
+
 /** A text that two trees share exactly when they are the same: the key of caches of compiled kernels. */
 export function exprKey(expr: Expr): string {
+  const known = keys.get(expr);
+  if (known !== undefined) return known;
+  const key = writeKey(expr);
+  keys.set(expr, key);
+  return key;
+}
+
+function writeKey(expr: Expr): string {
   switch (expr.kind) {
     case 'input':
       return `i${expr.index}`;

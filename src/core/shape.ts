@@ -106,6 +106,7 @@ export function formatShape(shape: Shape): string {
 
 /** Whether two shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
   return a.length === b.length && a.every((n, axis) => n === b[axis]);
 }
 
@@ -113,7 +114,9 @@ export function sameShape(a: Shape, b: Shape): boolean {
  * The shape that all of `shapes` broadcast to, by NumPy's rule: aligned at the last axis, sizes must be equal or 1.
  * @throws {ArgumentError} naming `op` and the shapes that don't fit.
  */
-export function broadcastShapes(op: string, ...shapes: readonly Shape[]): number[] {
+export function broadcastShapes(op: string, ...shapes: readonly Shape[]): Shape {
+  const [first] = shapes;
+  if (first && shapes.every((shape) => sameShape(shape, first))) return first;
   const rank = Math.max(0, ...shapes.map((shape) => shape.length));
   const result = new Array<number>(rank).fill(1);
   for (const shape of shapes) {
@@ -135,6 +138,7 @@ export function broadcastShapes(op: string, ...shapes: readonly Shape[]): number
 
 /** The same elements seen with a larger `shape`: new and size-1 axes repeat with stride 0. */
 export function broadcastTo(view: View, shape: Shape): View {
+  if (sameShape(view.shape, shape)) return view;
   const lead = shape.length - view.shape.length;
   const strides = shape.map((n, axis) => {
     const i = axis - lead;

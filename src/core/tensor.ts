@@ -10,6 +10,7 @@ import { ArgumentError, DeviceError, DisposedError } from './errors.js';
 import { e } from './expr.js';
 import { adopt, keep } from './scope.js';
 import {
+  type BufferId,
   bytesPerElement,
   checkShape,
   contiguousStrides,
@@ -30,7 +31,7 @@ class Storage {
 
   constructor(
     readonly device: Device,
-    readonly buffer: number,
+    readonly buffer: BufferId,
   ) {}
 
   retain(): void {
@@ -47,7 +48,7 @@ class Storage {
 }
 
 /** Shape and place of the elements within a storage. */
-type Layout = Pick<View, 'dtype' | 'shape' | 'strides' | 'offset'>;
+type Layout = Pick<View, 'shape' | 'strides' | 'offset'>;
 
 /** A multi-dimensional array on a device. */
 export class Tensor {
@@ -60,19 +61,17 @@ export class Tensor {
    */
   grad: Tensor | null = null;
   private edge: Edge<Tensor> | null = null;
-  private leaf: boolean;
+  private leaf = false;
   private storage: Storage | null;
 
   private constructor(
     storage: Storage,
-    private readonly layout: Layout,
-    requiresGrad = false,
+    private readonly place: View,
   ) {
     this.storage = storage;
     this.device = storage.device;
-    this.dtype = layout.dtype;
-    this.shape = layout.shape;
-    this.leaf = requiresGrad;
+    this.dtype = place.dtype;
+    this.shape = place.shape;
     storage.retain();
     adopt(this);
   }
@@ -84,7 +83,7 @@ export class Tensor {
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
     checkShape(op, shape);
     const buffer = device.alloc(sizeOf(shape) * bytesPerElement[dtype], dtype, op);
-    return new Tensor(new Storage(device, buffer), dense(shape, dtype));
+    return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
   }
 
   /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ */
@@ -94,7 +93,8 @@ export class Tensor {
       throw new ArgumentError(`${op}: ${data.length} numbers don't fill a tensor of ${formatShape(shape)}`);
     }
     const dtype = dtypeOf(data);
-    return new Tensor(new Storage(device, device.upload(data, dtype, op)), dense(shape, dtype));
+    const buffer = device.upload(data, dtype, op);
+    return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
   }
 
   /** Number of elements. */
@@ -132,12 +132,13 @@ export class Tensor {
 
   /** Where the elements lie, for kernels. @throws {DisposedError} naming `op` */
   view(op: string): View {
-    return { ...this.layout, buffer: this.held(op).buffer };
+    this.held(op);
+    return this.place;
   }
 
   /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. */
-  alias(op: string, layout: Partial<Omit<Layout, 'dtype'>> = {}): Tensor {
-    return new Tensor(this.held(op), { ...this.layout, ...layout });
+  alias(op: string, layout: Partial<Layout> = {}): Tensor {
+    return new Tensor(this.held(op), { ...this.place, ...layout });
   }
 
   /** The same elements without their history: a new leaf. */
@@ -147,7 +148,7 @@ export class Tensor {
 
   /** Whether the elements lie densely in row-major order. */
   get contiguous(): boolean {
-    return isContiguous(this.layout);
+    return isContiguous(this.place);
   }
 
   /** Gives the elements back. Calling it again does nothing; using the tensor afterwards throws. */
@@ -270,8 +271,8 @@ function describe(x: Tensor): string {
   return `${formatShape(x.shape)} ${x.dtype}`;
 }
 
-function dense(shape: Shape, dtype: DType): Layout {
-  return { dtype, shape: [...shape], strides: contiguousStrides(shape), offset: 0 };
+function dense(buffer: BufferId, dtype: DType, shape: Shape): View {
+  return { buffer, dtype, shape: [...shape], strides: contiguousStrides(shape), offset: 0 };
 }
 
 /** A dense copy of any view. */

@@ -18,7 +18,7 @@ import type { TypedArray } from '../../core/shape.js';
 
 /** Indices of the control words in an Int32Array over the memory. */
 export const control = {
-  /** Position after the last published command, and whether thread 0 sleeps on it. */
+  /** Position after the last published command, and whether thread 0 sleeps on it (wait.ts). */
   head: 16,
   headSleepers: 17,
   /** Position after the last published command for the whole team, and how many of the others sleep on it. */

@@ -13,7 +13,7 @@ import {
   slotBytes,
   slotWords,
 } from './control.js';
-import { publish } from './wait.js';
+import { publish, sleep } from './wait.js';
 
 /** Bytes of a payload that may stand in the ring itself; more must lie elsewhere in the memory. */
 export const inlineBytes = (ringSlots * slotBytes) / 8;
@@ -109,11 +109,7 @@ export class Queue implements Progress {
     let since = performance.now();
     let tail = Atomics.load(this.words, control.tail);
     while (this.inFlight() > slots) {
-      if (this.mayBlock) {
-        Atomics.add(this.words, control.tailSleepers, 1);
-        Atomics.wait(this.words, control.tail, tail, 1000);
-        Atomics.sub(this.words, control.tailSleepers, 1);
-      }
+      if (this.mayBlock) sleep(this.words, control.tail, tail, control.tailSleepers, 1000);
       const now = Atomics.load(this.words, control.tail);
       if (now !== tail) since = performance.now();
       tail = now;

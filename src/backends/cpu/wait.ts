@@ -30,9 +30,7 @@ export class Patience {
     }
     this.milliseconds = Math.max(this.least, this.milliseconds / 2);
     this.sleeps++;
-    Atomics.add(words, sleepers, 1);
-    while (Atomics.load(words, index) === value) Atomics.wait(words, index, value);
-    Atomics.sub(words, sleepers, 1);
+    while (Atomics.load(words, index) === value) sleep(words, index, value, sleepers);
   }
 
   private seesChange(words: Int32Array, index: number, value: number): boolean {
@@ -51,8 +49,24 @@ function changes(words: Int32Array, index: number, value: number): boolean {
   return false;
 }
 
-/** Sets word `index` and wakes those asleep on it. */
+/**
+ * Sleeps until `publish` changes word `index` from `value`, or for so many milliseconds; may return early. Word
+ * `sleepers` counts who sleeps or is about to. Who wakes a sleeper takes it off: waking takes long, and what is
+ * published meanwhile needn't try again.
+ */
+export function sleep(
+  words: Int32Array,
+  index: number,
+  value: number,
+  sleepers: number,
+  milliseconds = Number.POSITIVE_INFINITY,
+): void {
+  Atomics.add(words, sleepers, 1);
+  if (Atomics.wait(words, index, value, milliseconds) !== 'ok') Atomics.sub(words, sleepers, 1);
+}
+
+/** Sets word `index` and wakes all that sleep on it. */
 export function publish(words: Int32Array, index: number, value: number, sleepers: number): void {
   Atomics.store(words, index, value);
-  if (Atomics.load(words, sleepers) > 0) Atomics.notify(words, index);
+  if (Atomics.load(words, sleepers) > 0) Atomics.sub(words, sleepers, Atomics.notify(words, index));
 }

@@ -8,60 +8,88 @@
 import { ArgumentError } from '../errors.js';
 import { type Expr, e, inputsOf } from '../expr.js';
 import type { DType } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
-import { commonDevice, floatType, map } from './launch.js';
+import { record, type Tensor } from '../tensor.js';
+import { floatType, map } from './launch.js';
 import { sumTo } from './reduce.js';
 
 type Operand = Tensor | number;
 
 /** Value and gradients of an op; operands, result and incoming gradient are expressions. */
 interface Definition {
+  readonly op: string;
   readonly value: (...operands: readonly Expr[]) => Expr;
   /** d result / d operand, times g; none for ops that are flat everywhere. */
   readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: readonly Expr[]) => Expr)[];
+  /** What was worked out so far, by pattern: the same trees at every call, known to caches of compiled kernels. */
+  readonly forms: Map<number, Form>;
 }
 
-function apply(op: string, { value, gradients }: Definition, operands: readonly Operand[]): Tensor {
-  const tensors = [...new Set(operands.filter((x) => x instanceof Tensor))];
-  if (tensors.length === 0)
-    throw new ArgumentError(`${op}: got only numbers; at least one operand must be a tensor`);
-  commonDevice(op, tensors);
-  const params = operands.filter((x) => typeof x === 'number');
-  let numbers = 0;
-  const places = operands.map((x) => (x instanceof Tensor ? tensors.indexOf(x) : -1 - numbers++));
+/** A definition for one pattern of operands: which of them are the same tensor, which are numbers. */
+interface Form {
+  /** Inputs are the distinct tensors. */
+  readonly value: Expr;
+  /** The gradient of each tensor. Inputs are what is `saved`, then the incoming gradient. */
+  readonly gradients: readonly Expr[];
+  /** What the gradients mention: numbers of tensors, and of the result, which comes after them. */
+  readonly saved: readonly number[];
+}
+
+/** @param places for each operand the number of its tensor, or -1 - the number of its param */
+function formOf({ value, gradients = [] }: Definition, places: readonly number[], tensors: number): Form {
   const termsOf = (input: (i: number) => Expr): Expr[] =>
     places.map((place) => (place < 0 ? e.param(-1 - place) : input(place)));
-
-  const out = map(op, value(...termsOf(e.input)), tensors, { params });
-  if (!gradients) return out;
-
-  // Inputs of the gradients: the tensors, then the result, then the incoming gradient.
   const gradientsOf = (input: (i: number) => Expr): Expr[] =>
-    tensors.map((_, t) => {
-      const parts = gradients.filter((_, i) => places[i] === t);
+    Array.from({ length: tensors }, (_, t) => {
       const terms = termsOf(input);
-      return parts
-        .map((by) => by(input(tensors.length + 1), input(tensors.length), ...terms))
+      return gradients
+        .filter((_, i) => places[i] === t)
+        .map((by) => by(input(tensors + 1), input(tensors), ...terms))
         .reduce((sum, part) => e.add(sum, part));
     });
-  const mentioned = new Set(gradientsOf(e.input).flatMap(inputsOf));
-  const candidates = [...tensors, out];
-  const used = [...candidates.keys()].filter((i) => mentioned.has(i));
+  const isFlat = gradients.length === 0;
+  const mentioned = new Set(isFlat ? [] : gradientsOf(e.input).flatMap(inputsOf));
+  const saved = [...mentioned].filter((i) => i <= tensors).sort((a, b) => a - b);
+  return {
+    value: value(...termsOf(e.input)),
+    gradients: isFlat ? [] : gradientsOf((i) => e.input(i > tensors ? saved.length : saved.indexOf(i))),
+    saved,
+  };
+}
+
+function apply(definition: Definition, operands: readonly Operand[]): Tensor {
+  const { op, forms } = definition;
+  const tensors: Tensor[] = [];
+  const params: number[] = [];
+  const places = operands.map((x) => {
+    if (typeof x === 'number') return -params.push(x);
+    const known = tensors.indexOf(x);
+    return known < 0 ? tensors.push(x) - 1 : known;
+  });
+  if (tensors.length === 0)
+    throw new ArgumentError(`${op}: got only numbers; at least one operand must be a tensor`);
+  const pattern = places.reduce((key, place) => 8 * key + place + 4, 0);
+  let form = forms.get(pattern);
+  if (!form) {
+    form = formOf(definition, places, tensors.length);
+    forms.set(pattern, form);
+  }
+  const { value, gradients, saved } = form;
+
+  const out = map(op, value, tensors, { params });
+  if (gradients.length === 0) return out;
   record({
     op,
     inputs: tensors,
     outputs: [out],
-    saved: used.map((i) => candidates[i]!),
-    gradient: ({ grads: [grad], saved, needs }) => {
-      const exprs = gradientsOf((i) => e.input(i > tensors.length ? used.length : used.indexOf(i)));
-      return exprs.map((expr, t) => {
+    saved: saved.map((i) => tensors[i] ?? out),
+    gradient: ({ grads: [grad], saved, needs }) =>
+      gradients.map((expr, t) => {
         if (!needs[t] || !grad) return null;
         const { shape, dtype } = tensors[t]!;
         if (expr.kind === 'input' && grad.dtype === dtype) return sumTo(grad, shape);
         // Of the operand's own dtype, where float32 met float64.
         return sumTo(map(op, expr, [...saved, grad], { params, dtype }), shape);
-      });
-    },
+      }),
   });
   return out;
 }
@@ -71,10 +99,12 @@ type Binary = (a: Operand, b: Operand) => Tensor;
 
 function unary(op: string, value: (x: Expr) => Expr, gradient?: (g: Expr, y: Expr, x: Expr) => Expr): Unary {
   const definition: Definition = {
+    op,
+    forms: new Map(),
     value: (x) => value(x!),
     ...(gradient && { gradients: [(g, y, x) => gradient(g, y, x!)] }),
   };
-  return (x) => apply(op, definition, [x]);
+  return (x) => apply(definition, [x]);
 }
 
 type BinaryGradient = (g: Expr, y: Expr, a: Expr, b: Expr) => Expr;
@@ -85,12 +115,14 @@ function binary(
   ...gradients: readonly BinaryGradient[]
 ): Binary {
   const definition: Definition = {
+    op,
+    forms: new Map(),
     value: (a, b) => value(a!, b!),
     ...(gradients.length > 0 && {
       gradients: gradients.map((by) => (g: Expr, y: Expr, a?: Expr, b?: Expr) => by(g, y, a!, b!)),
     }),
   };
-  return (a, b) => apply(op, definition, [a, b]);
+  return (a, b) => apply(definition, [a, b]);
 }
 
 /** 1 where a > b, 1/2 where they are equal, else 0: how min and max share a gradient among equals. */
@@ -194,20 +226,24 @@ export const isnan = unary('isnan', e.isnan);
 
 /** x held within [low, high]; the gradient passes inside and at the bounds. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
-  return apply('clamp', clampDefinition, [x, low, high]);
+  return apply(clampDefinition, [x, low, high]);
 }
 
 const clampDefinition: Definition = {
+  op: 'clamp',
+  forms: new Map(),
   value: (x, low, high) => e.min(e.max(x!, low!), high!),
   gradients: [(g, _y, x, low, high) => e.where(e.mul(e.ge(x!, low!), e.le(x!, high!)), g, 0)],
 };
 
 /** a where `condition` isn't 0, else b. The condition's gradient is 0. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  return apply('where', whereDefinition, [condition, a, b]);
+  return apply(whereDefinition, [condition, a, b]);
 }
 
 const whereDefinition: Definition = {
+  op: 'where',
+  forms: new Map(),
   value: (condition, a, b) => e.where(condition!, a!, b!),
   gradients: [
     () => e.constant(0),

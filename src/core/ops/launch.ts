@@ -21,18 +21,18 @@ import { denseCopy, Tensor } from '../tensor.js';
  * @throws {DeviceError} naming the op and both devices. @throws {DisposedError} naming the op
  */
 export function commonDevice(op: string, tensors: readonly Tensor[]): Device {
-  const [first, ...others] = tensors;
-  if (!first) throw new ArgumentError(`${op}: got no tensor`);
+  const device = tensors[0]?.device;
+  if (!device) throw new ArgumentError(`${op}: got no tensor`);
   for (const x of tensors) x.requireAlive(op);
-  for (const other of others) {
-    if (other.device !== first.device) {
-      const names = `${first.device.name} and ${other.device.name}`;
+  for (const x of tensors) {
+    if (x.device !== device) {
+      const names = `${device.name} and ${x.device.name}`;
       throw new DeviceError(
         `${op}: tensors on ${names}; move one with to() or join them with exchange() first`,
       );
     }
   }
-  return first.device;
+  return device;
 }
 
 /** @throws {ArgumentError} unless x has `rank` axes; `layout` names them, as in '[N, C, H, W]'. */

@@ -3,6 +3,8 @@
  * are one where every operand goes on from the end of the inner one to the next step of the outer one.
  */
 
+import { isContiguous, sizeOf } from '../../../core/shape.js';
+
 /** Sizes of the axes and each walker's strides along them. */
 export interface Walk {
   readonly shape: number[];
@@ -18,6 +20,10 @@ export function simplifyAxes(
   strides: readonly (readonly number[])[],
   lead: number,
 ): Walk {
+  const size = sizeOf(shape);
+  if (size > 1 && strides.every((s) => isContiguous({ shape, strides: s }))) {
+    return { shape: [size], strides: strides.map(() => [1]) };
+  }
   const leading = strides[lead]!;
   const order = shape
     .map((_, axis) => axis)

@@ -23,7 +23,7 @@ function operandOf(view: View, stride: number, output: boolean, raw: boolean): M
 /** See `Kernels.map`. Float64 is left to the plain loop, and so are bytes written across another output's axes. */
 export function planMap(args: Kernels['map'], planner: Planner): boolean {
   const { exprs, inputs, outputs, params, draw } = args;
-  const views = [...inputs, ...outputs];
+  const views = inputs.concat(outputs);
   if (views.some((view) => view.dtype === 'float64')) return false;
   const total = sizeOf(args.shape);
   if (total === 0) return true;
@@ -46,13 +46,15 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
   };
   // Bytes are written four neighbours at a time; the axes may have been sorted for another output.
   if (kind.outputs.some((output) => output.dtype === 'uint8' && output.inner === 'strided')) return false;
-  const words = [total, walk.shape[last]!, ...walk.shape.slice(0, last)];
+  const words = [total, walk.shape[last]!];
+  for (let axis = 0; axis < last; axis++) words.push(walk.shape[axis]!);
   views.forEach((view, w) => {
     const width = bytesPerElement[view.dtype];
-    words.push(addressOf(view), ...walk.strides[w]!.map((stride) => stride * width));
+    words.push(addressOf(view));
+    for (const stride of walk.strides[w]!) words.push(stride * width);
   });
   if (counter !== null) words.push(counter.offset, ...walk.strides[views.length]!);
-  words.push(...params.map(floatBits));
+  for (const param of params) words.push(floatBits(param));
   if (counter !== null) words.push(...counter.seed, counter.stream);
   const module: KernelModule = { key: mapKey(kind), emit: (features) => emitMap(kind, features) };
   planner.run(module, 'map', words, total * exprs.length < smallMap);
