@@ -10,14 +10,14 @@ import type { Kernels } from '../../../core/backend.js';
 import type { View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
 import { axpyModule, axpyWords } from '../wasm/axpy.js';
-import { dotModule, dotWords, scratchBytes } from '../wasm/dot.js';
+import { dotModule, dotWords, mostFew, scratchBytes } from '../wasm/dot.js';
 import { depthBlock } from '../wasm/panels.js';
 import { chunkBytes, isSmall, runPack, runProduct, strided, workspaceOf } from './product.js';
 
 type MatMul = Kernels['matmul'];
 
-/** Up to so many rows or columns are few for `dot`, and for `axpy`. */
-const [fewForDot, fewForAxpy] = [12, 8];
+/** Up to so many rows are few for `axpy`. */
+const fewForAxpy = 8;
 
 /** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
 function bytesOf(view: View): { batch: number; row: number; column: number } {
@@ -72,7 +72,7 @@ function planDot(args: MatMul, planner: Planner): boolean {
   const depth = args.a.shape[2] ?? 0;
   const a = bytesOf(args.a);
   const b = bytesOf(args.b);
-  if (Math.min(M, N) > fewForDot || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
+  if (Math.min(M, N) > mostFew || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
   const left = { address: addressOf(args.a), group: a.batch, row: a.row, rows: M, out: 4 * N, bias: 0 };
   const bias = args.bias === null ? 0 : addressOf(args.bias);
   const right = { address: addressOf(args.b), group: b.batch, row: b.column, rows: N, out: 4, bias };

@@ -3,22 +3,21 @@
  *
  *     out[r, s] = sum over k of tall[r, k] * few[s, k] (+ bias) (then max(0, .))
  *
- * Nothing is packed: four rows of the tall matrix are read side by side, once from memory; for the further rows of
- * the few they are in a cache. Each sum has four or eight lanes (k mod 4 or 8), added up at the end. Threads share
- * the tall rows.
+ * Nothing is packed: four rows of the tall matrix are read side by side, a block of depth once from memory; for the
+ * further rows of the few it is in the first level cache. Each sum has four or eight lanes (k mod 4 or 8), added up at
+ * the end of each block. Threads share the tall rows.
  */
 import type { Features, KernelModule } from '../plan.js';
 import { type FuncBuilder, ModuleBuilder } from './assembler.js';
 import {
-  type Code,
   doWhile,
   f32,
   f32x4,
   forRange,
-  type I32,
   i32,
   if_,
   type Local,
+  memory,
   type V128,
   type Value,
   v128,
@@ -50,8 +49,14 @@ export const dotWords = new WordLayout(
   'scratch',
 );
 
-/** Bytes of scratch memory for each thread: the sums of two rows of the few. */
-export const scratchBytes = 64;
+/** Up to so many rows are few. */
+export const mostFew = 16;
+
+/** Bytes of scratch memory for each thread: four sums of each of the few. */
+export const scratchBytes = 16 * mostFew;
+
+/** Bytes of each row in a block of depth: with four tall rows and two of the few, six of eight ways of the cache. */
+const blockBytes = 4096;
 
 /** Rows of the tall matrix read side by side: the lanes of a vector of results. */
 const rowsAtOnce = 4;
@@ -67,7 +72,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
   const [one, two] = [emitRows(module, features, 1), emitRows(module, features, 2)];
   const f = module.func('dot');
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const { s, i, k } = f.locals('i32', 's', 'i', 'k');
+  const { s, i, k, from } = f.locals('i32', 's', 'i', 'k', 'from');
   const { result } = f.locals('f32', 'result');
   const l = new Lanes(f, features);
   const w = l.words(dotWords, words);
@@ -90,42 +95,49 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
     const rows = Array.from({ length: rowsAtOnce }, (_, r) =>
       l.let(rowAt(l.let(smaller(l.let(i32.add(first, r)), lastRow)))),
     );
-    /** The results of row s of the few, from sums at `sums`: the rest of the depth, bias, ReLU, store. */
-    const finishRow = (sums: I32): Code =>
-      l.block(() => {
-        const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
-        const eachResult = l.block(() => {
-          const row = l.let(i32.add(first, i));
-          const tallRow = l.let(rowAt(row));
-          const add = (value: Value<'f32'>) => result.set(f32.add(result, value));
-          l.do(
-            result.set(f32.load(i32.add(sums, i32.shl(i, 2)))),
-            forRange(k, vectorBytes, depthBytes, 4, [
-              add(f32.mul(f32.load(i32.add(tallRow, k)), f32.load(i32.add(fewRow, k)))),
-            ]),
-            if_(w.tallBias, add(f32.load(i32.add(w.tallBias, i32.shl(row, 2))))),
-            if_(w.fewBias, add(f32.load(i32.add(w.fewBias, i32.shl(s, 2))))),
-            if_(w.relu, result.set(f32.max(0, result))),
-            f32.store(i32.add(out, i32.add(i32.mul(row, w.outTall), i32.mul(s, w.outFew))), result),
-          );
-        });
-        l.do(forRange(i, 0, count, 1, eachResult), s.set(i32.add(s, 1)));
-      });
-    const eachRow = l.block(() => {
+    /** The results of row s of the few, from its sums: the rest of the depth, bias, ReLU, store. */
+    const finishRow = l.block(() => {
+      const sums = l.let(i32.add(scratch, i32.shl(s, 4)));
       const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
-      l.do(
-        if_(
-          i32.ltU(i32.add(s, 1), w.fewRows),
-          [
-            two.call(...rows, fewRow, i32.add(fewRow, w.fewRow), vectorBytes, scratch),
-            finishRow(scratch),
-            finishRow(i32.add(scratch, 16)),
-          ],
-          [one.call(...rows, fewRow, i32.add(fewRow, 16), vectorBytes, scratch), finishRow(scratch)],
-        ),
-      );
+      const eachResult = l.block(() => {
+        const row = l.let(i32.add(first, i));
+        const tallRow = l.let(rowAt(row));
+        const add = (value: Value<'f32'>) => result.set(f32.add(result, value));
+        l.do(
+          result.set(f32.load(i32.add(sums, i32.shl(i, 2)))),
+          forRange(k, vectorBytes, depthBytes, 4, [
+            add(f32.mul(f32.load(i32.add(tallRow, k)), f32.load(i32.add(fewRow, k)))),
+          ]),
+          if_(w.tallBias, add(f32.load(i32.add(w.tallBias, i32.shl(row, 2))))),
+          if_(w.fewBias, add(f32.load(i32.add(w.fewBias, i32.shl(s, 2))))),
+          if_(w.relu, result.set(f32.max(0, result))),
+          f32.store(i32.add(out, i32.add(i32.mul(row, w.outTall), i32.mul(s, w.outFew))), result),
+        );
+      });
+      l.do(forRange(i, 0, count, 1, eachResult));
     });
-    l.do(s.set(0), while_(i32.ltU(s, w.fewRows), eachRow), unit.set(i32.add(unit, 1)));
+    const eachDepth = l.block(() => {
+      const bytes = l.let(smaller(l.let(i32.sub(vectorBytes, from)), blockBytes));
+      const starts = rows.map((row) => l.let(i32.add(row, from)));
+      const addRows = l.block(() => {
+        const fewRow = l.let(i32.add(i32.add(few, from), i32.mul(s, w.fewRow)));
+        const sums = l.let(i32.add(scratch, i32.shl(s, 4)));
+        l.do(
+          if_(
+            i32.ltU(i32.add(s, 1), w.fewRows),
+            two.call(...starts, fewRow, i32.add(fewRow, w.fewRow), bytes, sums),
+            one.call(...starts, fewRow, i32.add(fewRow, 16), bytes, sums),
+          ),
+        );
+      });
+      l.do(forRange(s, 0, w.fewRows, 2, addRows));
+    });
+    l.do(
+      memory.fill(scratch, 0, scratchBytes),
+      forRange(from, 0, vectorBytes, blockBytes, eachDepth),
+      forRange(s, 0, w.fewRows, 1, finishRow),
+      unit.set(i32.add(unit, 1)),
+    );
   });
   l.do(while_(i32.ltU(unit, end), eachBlock));
   f.body(l.finish());
@@ -133,8 +145,8 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Emits the inner loop: four tall rows by one or two of the few, `bytes` of each (a multiple of `turnBytes`), to four
- * sums for each of the few: `(tall rows, few0, few1, bytes, to)`. With one of them, `few1` is its second vector, so
+ * Emits the inner loop: four tall rows by one or two of the few, `bytes` of each (a multiple of `turnBytes`), added to
+ * four sums for each of the few: `(tall rows, few0, few1, bytes, to)`. With one of them, `few1` is its second vector, so
  * that both have eight sums at work: fewer would wait for each other. A function of its own: see tile.ts on registers.
  */
 function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): FuncBuilder<null> {
@@ -160,7 +172,7 @@ function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): Func
   const total = count === 1 ? [sums[0]!.map((sum, i) => f32x4.add(sum, sums[1]![i]!))] : sums;
   return f.body(
     if_(bytes, doWhile(turn, i32.ne(k, bytes))),
-    total.map((row, j) => v128.store(to, sumLanes(row), 16 * j)),
+    total.map((row, j) => v128.store(to, f32x4.add(v128.load(to, 16 * j), sumLanes(row)), 16 * j)),
   );
 }
 
