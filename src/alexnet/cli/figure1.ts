@@ -41,7 +41,7 @@ const program = settled(
   .option('--data <path>', 'CIFAR-10, as train takes it; default: synthetic images')
   .option('--limit <n>', 'train on n images, as many of each class', whole(1))
   .option('--relu-rate <x>', 'learning rate with ReLU', positive, nets['four-layers'].recipe.learningRate)
-  .option('--tanh-rate <x>', 'learning rate with tanh', positive, 0.01)
+  .option('--tanh-rate <x>', 'learning rate with tanh', positive, 0.02)
   .option('--seeds <n>', 'races of each', whole(1), 3)
   .option('--target <x>', 'training error that ends a race', positive, 0.25)
   .option(
