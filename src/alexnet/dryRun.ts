@@ -2,7 +2,7 @@
  * What training a network needs, found out without training it: bytes on each device by the devices' own account,
  * multiply-adds of a step, and the bytes that cross in it.
  */
-import { type DryOptions, openDryDevice } from '../backends/dry.js';
+import { type DryOptions, type DryRow, openDryDevice } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
 import { type Crossing, ledger } from '../core/ledger.js';
 import { trace } from '../core/trace.js';
@@ -29,12 +29,19 @@ export interface DeviceNeeds {
   readonly peak: number;
   /** Bytes in use or kept for the next step: what the process or the GPU has given out. */
   readonly reserved: number;
-  /** Multiply-adds of matrix products and convolutions, and floating-point operations of all kernels, in a step. */
+  /** Multiply-adds of matrix products and convolutions in a step. */
   readonly macs: number;
-  readonly flops: number;
-  /** Kernels run in a step. */
-  readonly kernels: number;
+  /** A step's kernels. */
+  readonly rows: readonly DryRow[];
 }
+
+/** The kernels that multiply matrices. */
+export const products: ReadonlySet<string> = new Set([
+  'matmul',
+  'conv2d',
+  'conv2dInputGrad',
+  'conv2dWeightGrad',
+]);
 
 /** What a training step needs. */
 export interface StepNeeds {
@@ -74,28 +81,26 @@ export async function dryRun({
   };
   try {
     trainer.network.train();
-    let before = opened.map(({ tally }) => tally());
+    let rows: DryRow[][] = [];
     let crossed = ledger.rows.length;
     for (let step = 0; step < 3; step++) {
       trace.step = step;
-      before = opened.map(({ tally }) => tally());
       crossed = ledger.rows.length;
       (await trainer.step(batch)).dispose();
+      rows = opened.map(({ takeRows }) => takeRows());
     }
     return {
       batchSize,
-      devices: opened.map(({ device, tally }, i) => {
+      devices: devices.map((device, i) => {
         const { live, pooled, peak } = device.memory();
-        const { macs, flops, kernels } = tally();
-        const start = before[i]!;
+        const own = rows[i]!;
         return {
           name: names[i]!,
           resident: live,
           peak,
           reserved: live + pooled,
-          macs: macs - start.macs,
-          flops: flops - start.flops,
-          kernels: kernels - start.kernels,
+          macs: own.reduce((sum, row) => sum + (products.has(row.kernel) ? row.flops / 2 : 0), 0),
+          rows: own,
         };
       }),
       crossings: ledger.rows

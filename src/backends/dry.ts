@@ -16,6 +16,7 @@ import {
 import { costOf } from '../core/cost.js';
 import { Device } from '../core/device.js';
 import { type BufferId, type DType, makeArray, sizeOf } from '../core/shape.js';
+import { type Phase, trace } from '../core/trace.js';
 import type { DeviceName } from './open.js';
 
 /** What a kind of device contributes: its account, and what each kernel asks of it. */
@@ -23,25 +24,30 @@ export interface Books {
   readonly dtypes: ReadonlySet<DType>;
   alloc(bytes: number, op: string): BufferId;
   free(buffer: BufferId): void;
-  /** Allocates and frees what enqueueing the kernel would. */
-  launch<K extends KernelName>(kernel: K, args: Kernels[K]): void;
+  /** Allocates and frees what enqueueing the kernel would; returns the number of commands or dispatches. */
+  launch<K extends KernelName>(kernel: K, args: Kernels[K]): number;
   memory(): MemoryStats;
 }
 
-/** Work that was asked for. */
-export interface Tally {
-  /** Floating-point operations of all kernels; a multiply-add counts as two. */
+/** All runs of a kernel for one layer and phase. */
+export interface DryRow {
+  readonly kernel: KernelName;
+  /** As core/trace.ts had it. */
+  readonly layer: string;
+  readonly phase: Phase;
+  readonly runs: number;
+  /** What was enqueued for them: dispatches of a WebGPU device, commands of a CPU's team. */
+  readonly dispatches: number;
+  /** Floating-point operations (a multiply-add counts as two), and bytes read and written at the least. */
   readonly flops: number;
-  /** Multiply-adds of matrix products and convolutions. */
-  readonly macs: number;
-  /** Number of kernels. */
-  readonly kernels: number;
+  readonly bytes: number;
 }
 
-/** A device that computes nothing, and what was asked of it so far. */
+/** A device that computes nothing. */
 export interface DryDevice {
   readonly device: Device;
-  tally(): Tally;
+  /** What was asked of it since the last call. */
+  takeRows(): DryRow[];
 }
 
 /** Options of a dry device. */
@@ -52,13 +58,6 @@ export interface DryOptions {
   readonly threads?: number;
 }
 
-const products: ReadonlySet<KernelName> = new Set([
-  'matmul',
-  'conv2d',
-  'conv2dInputGrad',
-  'conv2dWeightGrad',
-]);
-
 /** Opens a dry device: `await openDryDevice('webgpu:0')`. */
 export async function openDryDevice(name: DeviceName, options: DryOptions = {}): Promise<DryDevice> {
   const kind = name.startsWith('cpu') ? 'cpu' : 'webgpu';
@@ -66,17 +65,23 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     kind === 'cpu'
       ? new (await import('./cpu/dry.js')).CpuBooks(name, options)
       : new (await import('./webgpu/dry.js')).WebGpuBooks(name, options);
-  const tally = { flops: 0, macs: 0, kernels: 0 };
+  const rows = new Map<string, DryRow>();
   const backend: Backend = {
     kind,
     description: `dry run of a ${kind} device`,
     dtypes: books.dtypes,
     kernels: kernelTable((kernel, args) => {
-      const { flops } = costOf(kernel, args);
-      tally.flops += flops;
-      if (products.has(kernel)) tally.macs += flops / 2;
-      tally.kernels++;
-      books.launch(kernel, args);
+      const { layer, phase } = trace;
+      const key = [kernel, layer, phase].join('\n');
+      const row = rows.get(key) ?? { kernel, layer, phase, runs: 0, dispatches: 0, flops: 0, bytes: 0 };
+      const { flops, bytes } = costOf(kernel, args);
+      rows.set(key, {
+        ...row,
+        runs: row.runs + 1,
+        dispatches: row.dispatches + books.launch(kernel, args),
+        flops: row.flops + flops,
+        bytes: row.bytes + bytes,
+      });
     }),
     alloc: (bytes, op) => books.alloc(bytes, op),
     upload: (data, op) => books.alloc(data.byteLength, op),
@@ -89,5 +94,10 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     stopProfile: async () => [],
     close: async () => {},
   };
-  return { device: new Device(name, backend), tally: () => ({ ...tally }) };
+  const takeRows = (): DryRow[] => {
+    const taken = [...rows.values()];
+    rows.clear();
+    return taken;
+  };
+  return { device: new Device(name, backend), takeRows };
 }

@@ -94,7 +94,7 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
     formatBytes(d.peak),
     formatBytes(d.resident),
     formatBytes(d.reserved),
-    String(d.kernels),
+    String(d.rows.reduce((sum, { dispatches }) => sum + dispatches, 0)),
     (d.macs / 1e9).toPrecision(3),
   ]);
   const bytes = crossings.reduce((sum, crossing) => sum + crossing.bytes, 0);
@@ -103,7 +103,7 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
     '',
     ...table(
       [
-        ['device', 'peak', 'between steps', 'with spare buffers', 'kernels', 'billion multiply-adds'],
+        ['device', 'peak', 'between steps', 'with spare buffers', 'dispatches', 'billion multiply-adds'],
         ...rows,
       ],
       1,

@@ -16,6 +16,7 @@ export class CpuBooks implements Books {
   private readonly allocator: Allocator;
   private readonly planner: Planner;
   private temporaries: BufferId[] = [];
+  private commands = 0;
   private readonly tables = new Map<string, BufferId>();
 
   constructor(name: string, { memoryLimit = Number.POSITIVE_INFINITY, threads = 1 }: DryOptions) {
@@ -25,7 +26,9 @@ export class CpuBooks implements Books {
     this.planner = {
       threads,
       features: { relaxed: true },
-      run: () => {},
+      run: () => {
+        this.commands++;
+      },
       temporary: (bytes) => {
         const block = this.allocator.alloc(bytes, 'temporary', false);
         this.temporaries.push(block);
@@ -47,11 +50,13 @@ export class CpuBooks implements Books {
     this.allocator.free(buffer);
   }
 
-  launch<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+  launch<K extends KernelName>(kernel: K, args: Kernels[K]): number {
+    const before = this.commands;
     const plan: Plan<K> | undefined = hasDoubles(args) ? undefined : plans[kernel];
-    plan?.(args, this.planner);
+    if (!plan?.(args, this.planner)) this.commands++; // a plain loop
     for (const block of this.temporaries) this.allocator.free(block);
     this.temporaries = [];
+    return this.commands - before;
   }
 
   memory(): MemoryStats {

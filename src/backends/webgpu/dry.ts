@@ -40,6 +40,7 @@ export class WebGpuBooks implements Books {
   readonly dtypes: ReadonlySet<DType> = webGpuDTypes;
   private readonly buffers: Buffers;
   private readonly recorder: Recorder;
+  private dispatches = 0;
 
   constructor(name: string, { memoryLimit = Number.POSITIVE_INFINITY }: DryOptions) {
     const nowhere = {
@@ -48,7 +49,10 @@ export class WebGpuBooks implements Books {
     const limits = { budget: memoryLimit, largest: Number.POSITIVE_INFINITY };
     this.buffers = new Buffers(nowhere, name, limits, () => 0);
     const program: Program = { pipeline: null, layout: null, failed: false, ready: Promise.resolve() };
-    const queue = { dispatch: () => {}, write: () => {}, copy: () => {} };
+    const dispatch = (): void => {
+      this.dispatches++;
+    };
+    const queue = { dispatch, write: () => {}, copy: () => {} };
     this.recorder = new Recorder(this.buffers, { get: () => program }, queue, 'shared');
   }
 
@@ -60,9 +64,11 @@ export class WebGpuBooks implements Books {
     this.buffers.free(buffer);
   }
 
-  launch<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+  launch<K extends KernelName>(kernel: K, args: Kernels[K]): number {
+    const before = this.dispatches;
     this.recorder.op = kernel;
     kernels[kernel](this.recorder, args);
+    return this.dispatches - before;
   }
 
   memory(): MemoryStats {

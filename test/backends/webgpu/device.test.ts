@@ -1,9 +1,9 @@
 /**
  * A WebGPU device as its users meet it: order of work, memory, errors, loss, profiles, several devices at once.
  */
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { listAdapters, openWebGpu, type WebGpuDevice } from '../../../src/backends/webgpu/device.js';
@@ -13,7 +13,7 @@ import { ArgumentError, DeviceError, DeviceLostError, OutOfMemoryError } from '.
 import { type Expr, e } from '../../../src/core/expr.js';
 import { dtypeOf, type TypedArray, type View } from '../../../src/core/shape.js';
 import { inLayer } from '../../../src/core/trace.js';
-import { softwareDriver } from './driver.js';
+import { secondDriver, softwareDriver } from './driver.js';
 import { openSoftware } from './harness.js';
 
 const driver = await softwareDriver();
@@ -246,10 +246,7 @@ if (driver !== null) {
 
   test('two drivers count as two adapters', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tandem-driver-'));
-    const library = 'libvk_swiftshader.so';
-    await copyFile(join(dirname(driver), library), join(folder, 'libsecond.so'));
-    const second = join(folder, 'second.json');
-    await writeFile(second, (await readFile(driver, 'utf8')).replace(library, 'libsecond.so'));
+    const second = await secondDriver(driver, folder);
     const both = `${driver}${delimiter}${second}`;
     const adapters = await listAdapters({ driver: both });
     assert.equal(

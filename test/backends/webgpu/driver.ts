@@ -3,8 +3,8 @@
  * package `@sparticuz/chromium` (with the Vulkan loader beside it) into a cache folder.
  */
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrotliDecompress } from 'node:zlib';
@@ -23,6 +23,18 @@ let driver: Promise<string | null> | null = null;
 export function softwareDriver(): Promise<string | null> {
   driver ??= find();
   return driver;
+}
+
+/**
+ * A copy of a driver in a folder, under another name: with the first it makes two adapters. Gives its ICD
+ * file. Once in a folder: a library that is in use must not be written over.
+ */
+export async function secondDriver(first: string, folder: string): Promise<string> {
+  const library = 'libvk_swiftshader.so';
+  await copyFile(join(dirname(first), library), join(folder, 'libsecond.so'));
+  const second = join(folder, 'second.json');
+  await writeFile(second, (await readFile(first, 'utf8')).replace(library, 'libsecond.so'));
+  return second;
 }
 
 async function find(): Promise<string | null> {
