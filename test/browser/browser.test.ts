@@ -1,0 +1,238 @@
+/**
+ * The library in a browser, as a page imports it: `dist/` behind a static server and an import map, driven in headless
+ * Chromium (the system's, or the one in the package `@sparticuz/chromium`). CPU devices need shared memory, so the
+ * server sends the headers that isolate a page; WebGPU is tried where this Chromium has it.
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { conv2d, openDevice, tensor } from '../../src/index.js';
+
+/** `dist/`: compiled tests run in dist/test/browser. */
+const served = fileURLToPath(new URL('../..', import.meta.url));
+
+const installed = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/usr/bin/google-chrome-stable',
+];
+
+const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
+<script type="importmap">
+{ "imports": { "tandem-ts": "/src/index.js", "tandem-ts/nn": "/src/nn/index.js" } }
+</script>
+<script type="module">
+  import * as tandem from 'tandem-ts';
+  import * as nn from 'tandem-ts/nn';
+
+  /** Fits x^2 on a device; the losses of the first and the last step. */
+  async function train(device) {
+    const { mean, mul, sub, randn, scope, manualSeed } = tandem;
+    manualSeed(1);
+    const model = new nn.Sequential(
+      new nn.Linear(1, 16, { device }), new nn.ReLU(), new nn.Linear(16, 1, { device }));
+    const optimizer = new nn.SGD([{ params: model.parameters(), learningRate: 0.05, weightDecay: 0 }]);
+    const losses = [];
+    for (let step = 0; step < 40; step++) {
+      losses.push(await scope(async () => {
+        const x = randn([32, 1], { device });
+        const error = sub(model.forward(x), mul(x, x));
+        const loss = mean(mul(error, error));
+        optimizer.zeroGrad();
+        await loss.backward();
+        optimizer.step();
+        return loss.item();
+      }));
+    }
+    return [losses[0], losses.at(-1)];
+  }
+
+  async function use(name, options) {
+    const device = await tandem.openDevice(name, options);
+    const a = tandem.tensor([[1, 2], [3, 4]], { device });
+    const product = [...await tandem.matmul(a, a).data()];
+    const x = tandem.tensor(Float32Array.from({ length: 2 * 3 * 64 }, (_, i) => (i % 7) - 3), { shape: [2, 3, 8, 8], device });
+    const weight = tandem.tensor(Float32Array.from({ length: 4 * 3 * 9 }, (_, i) => (i % 5) - 2), { shape: [4, 3, 3, 3], device });
+    const conv = [...await tandem.conv2d(x, weight, { padding: 1 }).data()];
+    const losses = await train(device);
+    await device.close();
+    return { description: device.description, product, conv, losses };
+  }
+
+  globalThis.tandem = { use, listAdapters: tandem.listAdapters };
+</script>`;
+
+/** Serves dist/; '/' isolated, '/plain' not. */
+async function serve(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const isolating = {
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    };
+    const headers = pathname === '/plain' ? {} : isolating;
+    if (pathname === '/' || pathname === '/plain') {
+      response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end(page);
+      return;
+    }
+    readFile(join(served, normalize(pathname))).then(
+      (content) => response.writeHead(200, { 'Content-Type': 'text/javascript', ...headers }).end(content),
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+/** Headless Chromium, or why there is none. */
+async function launch(): Promise<Browser | string> {
+  const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--use-vulkan=swiftshader'];
+  const args = ['--no-sandbox', ...gpu, '--use-webgpu-adapter=swiftshader'];
+  const reasons: string[] = [];
+  const start = async (executablePath: string): Promise<Browser | null> => {
+    try {
+      return await chromium.launch({ executablePath, args, timeout: 30_000 });
+    } catch (error) {
+      reasons.push(`${executablePath}: ${String(error).split('\n', 1)[0]}`);
+      return null;
+    }
+  };
+  for (const path of installed.filter((candidate) => existsSync(candidate))) {
+    const browser = await start(path);
+    if (browser) return browser;
+  }
+  if (process.platform === 'linux' && process.arch === 'x64') {
+    const { default: packed } = await import('@sparticuz/chromium');
+    const browser = await start(await packed.executablePath());
+    if (browser) return browser;
+  }
+  return reasons.join('; ') || 'no Chromium was found';
+}
+
+const test = suite('browser');
+const browser = await launch();
+
+if (typeof browser === 'string') {
+  console.warn(
+    `\nBROWSER TESTS SKIPPED: ${browser}. Install Chromium (apt-get install chromium), or what it lacks (libnss3).\n`,
+  );
+} else {
+  const server = await serve();
+  const address = server.address();
+  const origin = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  test.after(async () => {
+    await browser.close();
+    server.close();
+  });
+
+  /** Opens a path, and evaluates an expression there once its module has run. */
+  const inPage = async (path: string, expression: string): Promise<unknown> => {
+    const tab = await browser.newPage();
+    const problems: string[] = [];
+    tab.on('pageerror', (error) => problems.push(error.message));
+    try {
+      await tab.goto(origin + path);
+      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: 20_000 });
+      return await tab.evaluate(expression);
+    } catch (error) {
+      throw new Error(`${problems.join('; ')} ${error}`);
+    } finally {
+      await tab.close();
+    }
+  };
+
+  interface Used {
+    readonly description: string;
+    readonly product: number[];
+    readonly conv: number[];
+    readonly losses: [first: number, last: number];
+  }
+
+  const use = async (name: string, options: object): Promise<Used> =>
+    JSON.parse(
+      String(
+        await inPage(
+          '/',
+          `tandem.use('${name}', ${JSON.stringify(options)}).then((used) => JSON.stringify(used))`,
+        ),
+      ),
+    );
+
+  function check({ product, conv, losses }: Used, expected: readonly number[]): void {
+    assert.equal(product, [7, 10, 15, 22]);
+    assert.is(conv.length, expected.length);
+    for (const [i, value] of conv.entries()) assert.ok(Math.abs(value - expected[i]!) < 1e-4, `element ${i}`);
+    assert.ok(losses[1] < 0.5 * losses[0], `losses ${losses}`);
+  }
+
+  /** The same convolution here. */
+  async function expectedConv(): Promise<number[]> {
+    const device = await openDevice('cpu:0', { threads: 1, kernels: 'plain' });
+    const numbers = (size: number, period: number): Float32Array =>
+      Float32Array.from({ length: size }, (_, i) => (i % period) - Math.floor(period / 2));
+    const x = tensor(numbers(2 * 3 * 64, 7), { shape: [2, 3, 8, 8], device });
+    const weight = tensor(numbers(4 * 3 * 9, 5), { shape: [4, 3, 3, 3], device });
+    const values = await conv2d(x, weight, { padding: 1 }).data();
+    await device.close();
+    return [...values];
+  }
+
+  test('a CPU device of two threads: products and training', async () => {
+    const used = await use('cpu:0', { threads: 2 });
+    assert.match(used.description, /2 threads, (relaxed )?SIMD/);
+    check(used, await expectedConv());
+  });
+
+  test('without the isolating headers, the error names them', async () => {
+    const message = await inPage('/plain', "tandem.use('cpu:0').catch((error) => error.message)");
+    assert.match(String(message), /cpu:0.*Cross-Origin-Opener-Policy.*Cross-Origin-Embedder-Policy/);
+  });
+
+  test('a WebGPU device, where this browser has an adapter', async () => {
+    const found = await inPage(
+      '/',
+      'navigator.gpu ? tandem.listAdapters().then(([first]) => first?.name ?? null) : null',
+    );
+    if (typeof found !== 'string') {
+      console.warn('\nBROWSER WEBGPU TEST SKIPPED: this Chromium offers no adapter.\n');
+      return;
+    }
+    const used = await use('webgpu:0', { adapter: found });
+    assert.match(used.description, /WebGPU/);
+    check(used, await expectedConv());
+  });
+}
+
+test('core, nn and backends import nothing of Node at load', async () => {
+  const files = new Map<string, string>();
+  const visit = async (url: URL): Promise<void> => {
+    if (files.has(url.href)) return;
+    const text = await readFile(url, 'utf8');
+    files.set(url.href, text);
+    for (const [, name = ''] of text.matchAll(
+      /^(?:import|export|\}) ?(?:[^;'"]* from )?['"]([^'"]+)['"];/gm,
+    )) {
+      assert.match(name, /^\.\.?\//, `${url.pathname} imports ${name}`);
+      await visit(new URL(name, url));
+    }
+    // What is loaded later, but for node.ts, which is only asked for in Node.
+    for (const [, name = ''] of text.matchAll(/import\(['"](\.[^'"]+)['"]\)/g)) {
+      if (!name.endsWith('/node.js')) await visit(new URL(name, url));
+    }
+  };
+  await visit(new URL('../../src/index.js', import.meta.url));
+  await visit(new URL('../../src/nn/index.js', import.meta.url));
+  await visit(new URL('../../src/backends/cpu/worker.js', import.meta.url));
+  const has = (name: string): boolean => [...files.keys()].some((href) => href.endsWith(name));
+  for (const name of ['cpu/device.js', 'webgpu/device.js', 'core/tensor.js', 'nn/sgd.js']) {
+    assert.ok(has(name), `${name} wasn't looked at`);
+  }
+});
+
+test.run();
