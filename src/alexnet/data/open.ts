@@ -85,7 +85,7 @@ export async function openData(path: string | undefined, options: OpenOptions = 
   }
   if (path === undefined) return openSynthetic(imageSize, options);
   if (await isShardFolder(path)) return openPrepared(path, options);
-  const entries = await listEntries(path);
+  const entries = await listEntries(path).catch(sayLayout);
   const cifar = await readCifar(path, entries);
   if (cifar) return openStored('cifar10', cifar, options);
   const mnist = await readMnist(path, entries);
@@ -216,8 +216,12 @@ async function openFolder(
     };
   } catch (error) {
     await pool.close();
-    if (error instanceof DataError)
-      throw new DataError(`${error.message}; ${folderLayout}`, { cause: error });
-    throw error;
+    return sayLayout(error);
   }
+}
+
+/** Throws an error again; to one about the data it adds what data was expected. */
+function sayLayout(error: unknown): never {
+  if (!(error instanceof DataError)) throw error;
+  throw new DataError(`${error.message}; ${folderLayout}`, { cause: error });
 }
