@@ -1,9 +1,9 @@
 /**
  * The training loop: batches in, parameters changed, epochs reported. It knows nothing of files or terminals.
  *
- * A step: the classifier uploads images and runs forward, the loss runs backward, and SGD updates. Steps are enqueued one ahead of the losses read back, so that devices never wait for the
- * host, nor the host's memory for the devices. Everything random is counted by seed, epoch, image and step, so a
- * trainer restored from `state()` goes on bit for bit.
+ * A step: the classifier uploads images and runs forward, the loss runs backward, and SGD updates. Steps are enqueued
+ * one ahead of the losses read back, so that devices never wait for the host, nor the host's memory for the devices.
+ * Everything random is counted by seed, epoch, image and step, so a trainer restored from `state()` goes on bit for bit.
  */
 import { ArgumentError, TandemError } from '../core/errors.js';
 import { ne } from '../core/ops/elementwise.js';

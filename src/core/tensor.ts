@@ -324,3 +324,8 @@ export function record({ op, inputs, outputs, saved = [], gradient }: Recorded):
   );
   for (const [index, out] of outputs.entries()) out.attach(node, index);
 }
+
+/** `record` for one input and one output, where the gradient depends on nothing but the one that comes in. */
+export function recordLinear(op: string, x: Tensor, out: Tensor, back: (grad: Tensor) => Tensor): void {
+  record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? back(grad) : null] });
+}

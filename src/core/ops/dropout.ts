@@ -6,7 +6,7 @@
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { record, type Tensor } from '../tensor.js';
+import { recordLinear, type Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
 import { type DrawPlacement, map } from './launch.js';
 import { reshape } from './views.js';
@@ -37,11 +37,6 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
     draw: options.draw ?? defaultGenerator().next(),
   };
   const out = map(op, masked, [x], settings);
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? map(op, masked, [grad], settings) : null],
-  });
+  recordLinear(op, x, out, (grad) => map(op, masked, [grad], settings));
   return out;
 }

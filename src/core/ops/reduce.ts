@@ -18,7 +18,7 @@ import {
   sizeOf,
   type View,
 } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { record, recordLinear, Tensor } from '../tensor.js';
 import { floatType, map, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
@@ -203,12 +203,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   const { strides } = broadcastTo(x.view(op), shape);
   const out = x.alias(op, { shape: [...shape], strides });
   const before = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? sumTo(grad, before) : null],
-  });
+  recordLinear(op, x, out, (grad) => sumTo(grad, before));
   return out;
 }
 

@@ -6,7 +6,7 @@ import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../shape.js';
-import { denseCopy, record, Tensor } from '../tensor.js';
+import { denseCopy, record, recordLinear, Tensor } from '../tensor.js';
 import { commonDevice, map, mapInto } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
@@ -43,12 +43,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const out = (copy ?? x).alias(op, layout);
   copy?.dispose();
   const before = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? reshape(grad, before) : null],
-  });
+  recordLinear(op, x, out, (grad) => reshape(grad, before));
   return out;
 }
 
@@ -72,12 +67,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   const { shape, strides } = x.view(op);
   const out = x.alias(op, { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
   const inverse = axes.map((_, axis) => axes.indexOf(axis));
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? permute(grad, inverse) : null],
-  });
+  recordLinear(op, x, out, (grad) => permute(grad, inverse));
   return out;
 }
 
@@ -173,12 +163,7 @@ export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
     strides: strides.map((s, axis) => (reversed.includes(axis) ? -s : s)),
     offset: last,
   });
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? flip(grad, reversed) : null],
-  });
+  recordLinear(op, x, out, (grad) => flip(grad, reversed));
   return out;
 }
 
@@ -244,6 +229,6 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
     target.dispose();
     return padded;
   });
-  record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? inner(grad) : null] });
+  recordLinear(op, x, out, inner);
   return out;
 }
