@@ -91,7 +91,7 @@ export interface LabelledFile {
 export class FileDataset implements Dataset {
   readonly imageShape: readonly [3, number, number];
   readonly labels: Int32Array;
-  private readonly failed = new Map<number, Unreadable>();
+  private readonly log = new UnreadableLog();
 
   /** @param pool the threads that decode, which other data sets may share; whoever opened it closes it. */
   constructor(
@@ -111,7 +111,7 @@ export class FileDataset implements Dataset {
   }
 
   get unreadable(): readonly Unreadable[] {
-    return [...this.failed].sort(([a], [b]) => a - b).map(([, file]) => file);
+    return this.log.list;
   }
 
   async load(indices: ArrayLike<number>): Promise<LoadedImages> {
@@ -124,14 +124,37 @@ export class FileDataset implements Dataset {
       height,
       width,
     );
-    for (const [at, reason] of failures) {
-      this.failed.set(asked[at]!, { name: files[at]!.name, reason });
-    }
-    const size = c * height * width;
+    return this.log.sift(planes, c * height * width, asked, failures, this.labels, (at) => files[at]!.name);
+  }
+}
+
+/** The pictures of a data set found unreadable so far. */
+export class UnreadableLog {
+  private readonly failed = new Map<number, Unreadable>();
+
+  /** Each once, in the order of the set. */
+  get list(): readonly Unreadable[] {
+    return [...this.failed].sort(([a], [b]) => a - b).map(([, picture]) => picture);
+  }
+
+  /**
+   * Notes what failed, by position among those asked for, and gives the others.
+   * @param planes [N, size], changed in place
+   * @param labels of the whole set, by index
+   */
+  sift(
+    planes: Uint8Array,
+    size: number,
+    asked: readonly number[],
+    failures: ReadonlyMap<number, string>,
+    labels: Int32Array,
+    nameOf: (at: number) => string,
+  ): LoadedImages {
+    for (const [at, reason] of failures) this.failed.set(asked[at]!, { name: nameOf(at), reason });
     const read = moveUp(planes, size, asked.length, failures);
     return {
       images: planes.subarray(0, read.length * size),
-      labels: Int32Array.from(read, (at) => files[at]!.label),
+      labels: Int32Array.from(read, (at) => labels[asked[at]!]!),
       indices: Uint32Array.from(read, (at) => asked[at]!),
     };
   }

@@ -5,7 +5,7 @@
 import { open } from 'node:fs/promises';
 import { DataError } from '../../core/errors.js';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from './dataset.js';
-import { moveUp } from './decode-pool.js';
+import { UnreadableLog } from './decode-pool.js';
 import { mapLimited } from './parallel.js';
 import { checksum } from './shard-format.js';
 import { messageOf } from './sources.js';
@@ -34,7 +34,7 @@ export class ShardDataset implements Dataset {
   readonly length: number;
   readonly imageShape: readonly [3, number, number];
   readonly labels: Int32Array;
-  private readonly failed = new Map<number, Unreadable>();
+  private readonly log = new UnreadableLog();
 
   /** @param chosen numbers of the pictures it holds, in this order; default: all. */
   constructor(
@@ -50,7 +50,7 @@ export class ShardDataset implements Dataset {
   }
 
   get unreadable(): readonly Unreadable[] {
-    return [...this.failed].sort(([a], [b]) => a - b).map(([, picture]) => picture);
+    return this.log.list;
   }
 
   /** The name of the file a picture was made from. @throws {ArgumentError} outside 0..length-1. */
@@ -74,7 +74,7 @@ export class ShardDataset implements Dataset {
   /** @throws {DataError} when a shard can't be opened any more. */
   async load(indices: ArrayLike<number>): Promise<LoadedImages> {
     checkIndices(this.name, this.length, indices);
-    const { names, labels, checksums } = this.pictures;
+    const { names, checksums } = this.pictures;
     const asked = Array.from(indices);
     const numbers = asked.map((index) => this.numberOf(index));
     const size = 3 * this.side * this.side;
@@ -104,15 +104,7 @@ export class ShardDataset implements Dataset {
         await file.close();
       }
     });
-    for (const [slot, reason] of failures) {
-      this.failed.set(asked[slot]!, { name: names[numbers[slot]!]!, reason });
-    }
-    const read = moveUp(images, size, asked.length, failures);
-    return {
-      images: images.subarray(0, read.length * size),
-      labels: Int32Array.from(read, (slot) => labels[numbers[slot]!]!),
-      indices: Uint32Array.from(read, (slot) => asked[slot]!),
-    };
+    return this.log.sift(images, size, asked, failures, this.labels, (slot) => names[numbers[slot]!]!);
   }
 
   private numberOf(index: number): number {
