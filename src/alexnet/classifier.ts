@@ -16,6 +16,7 @@ import { concat, flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
+import type { StateDict } from '../nn/module.js';
 import { tenCrops } from './data/cuts.js';
 import type { Dataset } from './data/dataset.js';
 import { type Batch, batches } from './data/loader.js';
@@ -31,6 +32,8 @@ export interface ClassifierOptions {
   readonly seed: number;
   /** Mean training image `[3, imageSize, imageSize]`, 0-255. */
   readonly mean: Float32Array;
+  /** Parameters instead of drawn ones, towers joined. */
+  readonly parameters?: StateDict;
 }
 
 /** Scores of a batch. */
@@ -77,6 +80,7 @@ export class Classifier {
       placement: net.placement(classes),
       devices,
       seed,
+      parameters: options.parameters,
       dropoutForm: recipe.dropoutForm,
     });
     const side = recipe.imageSize;

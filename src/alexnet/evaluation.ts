@@ -57,8 +57,8 @@ export function loadClassifier(
     devices,
     seed: run.seed,
     mean,
+    parameters,
   });
-  classifier.network.loadStateDict(parameters);
   classifier.network.eval();
   return classifier;
 }

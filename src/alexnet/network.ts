@@ -21,8 +21,7 @@ import { scope } from '../core/scope.js';
 import { contiguousStrides, sizeOf, type TypedArray } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { inLayer } from '../core/trace.js';
-import { constant, normal } from '../nn/init.js';
-import { assign, checkState, type HostTensor, Module, parameter, type StateDict } from '../nn/module.js';
+import { assign, checkState, type HostTensor, Module, type StateDict } from '../nn/module.js';
 import {
   type Architecture,
   type PlacedLayer,
@@ -30,19 +29,7 @@ import {
   placeLayers,
   type Stage,
 } from './architecture.js';
-
-/** A layer's share on one device: a tower's, or on a single device all towers' as groups. */
-interface Part {
-  readonly device: Device;
-  /** `[kernels, inputs, KH, KW]` or `[kernels, inputs]`. */
-  readonly weight: Tensor;
-  /** `[kernels]`. */
-  readonly bias: Tensor;
-  /** Towers held here, as groups of a convolution that reads `own`. */
-  readonly towers: number;
-  /** Number of the first kernel here among all of the layer. */
-  readonly start: number;
-}
+import { buildPart, drawn, given, joinedShapes, type Part } from './parts.js';
 
 interface BuiltLayer {
   readonly placed: PlacedLayer;
@@ -58,6 +45,8 @@ export interface NetworkOptions {
   readonly devices: readonly Device[];
   /** Seed of the initial weights and of dropout. */
   readonly seed: number;
+  /** Parameters as `stateDict` gives them, instead of drawn ones: quicker than drawing first and loading then. */
+  readonly parameters?: StateDict | undefined;
   /** See `dropout`. Default 'paper'. */
   readonly dropoutForm?: 'paper' | 'inverted';
 }
@@ -75,10 +64,12 @@ export class Network extends Module {
 
   /**
    * @throws {ArgumentError} when the devices are neither one nor as many as the towers, or can't hold the placement:
-   * one device needs towers of equal size, several a last layer on the first alone and no norm across all towers.
+   * one device needs towers of equal size, several a last layer on the first alone and no norm across all towers; and
+   * when `parameters` doesn't fit.
    */
-  constructor({ architecture, placement, devices, seed, dropoutForm = 'paper' }: NetworkOptions) {
+  constructor(options: NetworkOptions) {
     super();
+    const { architecture, placement, devices, seed, parameters, dropoutForm = 'paper' } = options;
     const placed = placeLayers(architecture, placement);
     const towers = placed[0]?.towers.length ?? 0;
     this.devices = devices.every((device) => device === devices[0]) ? devices.slice(0, 1) : devices;
@@ -89,13 +80,15 @@ export class Network extends Module {
       );
     }
     for (const [i, layer] of placed.entries()) this.check(architecture.name, layer, i === placed.length - 1);
+    if (parameters) checkState(architecture.name, joinedShapes(placed), parameters);
     this.dropoutForm = dropoutForm;
     this.generator = new Generator(seed);
     this.layers = placed.map((layer) => {
       const draw = this.generator.next();
+      const make = parameters ? given(layer, parameters) : drawn(layer, draw);
       return {
         placed: layer,
-        parts: this.devices.map((device, i) => buildPart(layer, device, this.merged ? null : i, draw)),
+        parts: this.devices.map((device, i) => buildPart(layer, device, this.merged ? null : i, make)),
       };
     });
   }
@@ -314,23 +307,6 @@ export class Network extends Module {
     }
     return joined;
   }
-}
-
-function buildPart(layer: PlacedLayer, device: Device, tower: number | null, draw: Draw): Part | null {
-  const own = layer.towers.filter((_, i) => tower === null || i === tower);
-  const kernels = own.reduce((sum, t) => sum + t.kernels, 0);
-  const first = own[0];
-  if (!first || kernels === 0) return null;
-  const shape = [kernels, ...first.weight.slice(1)];
-  // A tower's weights are rows of the layer's, so they count on from the row they start at.
-  const offset = first.start * sizeOf(shape.slice(1));
-  return {
-    device,
-    weight: parameter(normal(layer.spec.std)(shape, device, { ...draw, offset })),
-    bias: parameter(constant(layer.spec.bias)([kernels], device)),
-    towers: own.filter((t) => t.kernels > 0).length,
-    start: first.start,
-  };
 }
 
 function joinedShape(parts: readonly Tensor[]): number[] {

@@ -38,6 +38,22 @@ export function makeArray(dtype: DType, length: number): TypedArray {
   }
 }
 
+/** The host array of `length` elements at byte `address` of `memory`, which it shares. */
+export function arrayAt(dtype: DType, memory: ArrayBufferLike, address: number, length: number): TypedArray {
+  if (address % bytesPerElement[dtype] !== 0)
+    throw new RangeError(`address ${address} isn't one of a ${dtype}`);
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(memory, address, length);
+    case 'float64':
+      return new Float64Array(memory, address, length);
+    case 'int32':
+      return new Int32Array(memory, address, length);
+    case 'uint8':
+      return new Uint8Array(memory, address, length);
+  }
+}
+
 /** The dtype whose elements a host array holds. @throws {ArgumentError} for arrays of other elements */
 export function dtypeOf(data: TypedArray): DType {
   if (data instanceof Float32Array) return 'float32';

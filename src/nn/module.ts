@@ -9,6 +9,7 @@ import { e } from '../core/expr.js';
 import { mapInto } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
 import {
+  type DType,
   dtypeOf,
   formatShape,
   makeArray,
@@ -128,14 +129,17 @@ export function dropGradients(params: readonly Tensor[]): void {
   }
 }
 
+/** The same numbers as `dtype`. */
+export function converted(data: TypedArray, dtype: DType): TypedArray {
+  if (dtypeOf(data) === dtype) return data;
+  const numbers = makeArray(dtype, data.length);
+  numbers.set(data);
+  return numbers;
+}
+
 /** Overwrites a tensor's elements, converted to its dtype. */
 export function assign(x: Tensor, data: TypedArray): void {
-  let numbers = data;
-  if (dtypeOf(data) !== x.dtype) {
-    numbers = makeArray(x.dtype, data.length);
-    numbers.set(data);
-  }
-  const source = Tensor.from('assign', x.device, numbers, x.shape);
+  const source = Tensor.from('assign', x.device, converted(data, x.dtype), x.shape);
   mapInto('assign', [e.input(0)], [source], [x]);
   source.dispose();
 }

@@ -4,15 +4,7 @@
  * begins with `{`, may end in spaces, and is at most 100 MB.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
-import {
-  bytesPerElement,
-  type DType,
-  dtypeOf,
-  formatShape,
-  makeArray,
-  sizeOf,
-  type TypedArray,
-} from '../core/shape.js';
+import { arrayAt, bytesPerElement, type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from './module.js';
 
 const maxHeader = 100_000_000;
@@ -79,7 +71,8 @@ interface Extent {
 }
 
 /**
- * Reads a file's bytes; the tensors are copies.
+ * Reads a file's bytes. The tensors share them, so that weights are in memory once; those whose place isn't a multiple
+ * of their numbers' size are copies.
  * @param file its name, for messages
  * @throws {DataError} for anything but a whole, consistent file: the tensors must cover the data without holes or
  * overlaps, and no name may occur twice.
@@ -158,8 +151,10 @@ function readTensor(
   if (end - start !== expected)
     return `${end - start} bytes, its shape ${formatShape(shape)} takes ${expected}`;
   if (end > body.length) return `data up to byte ${end}, the file ends at ${body.length}: was it cut short?`;
-  const data: TypedArray = makeArray(dtype, sizeOf(shape));
-  new Uint8Array(data.buffer).set(body.subarray(start, end));
+  const place = body.byteOffset + start;
+  const aligned = place % bytesPerElement[dtype] === 0;
+  const memory = aligned ? body.buffer : new Uint8Array(body.subarray(start, end)).buffer;
+  const data = arrayAt(dtype, memory, aligned ? place : 0, sizeOf(shape));
   return { value: { shape, data }, start, end };
 }
 

@@ -201,6 +201,25 @@ test('a state dict of two devices loads on one and back, bit for bit; velocities
   });
 });
 
+test('a network built with given parameters holds them, on one device or two, and refuses those that do not fit', async () => {
+  await withDevices(two, async (first, second) => {
+    const drawn = new Network({ ...small, devices: [first, second] });
+    const parameters = await drawn.stateDict();
+    for (const devices of [[first], [first, second]]) {
+      await withNetwork({ ...small, seed: 14, devices, parameters }, async (network) => {
+        assert.equal(await network.stateDict(), parameters);
+        assert.ok(network.parameters().every((x) => x.requiresGrad));
+      });
+    }
+    assert.throws(
+      () => new Network({ ...small, placement: tables.smallTowers(12), devices: [first], parameters }),
+      (error: unknown) =>
+        error instanceof ArgumentError &&
+        /: fc8\.weight is 10x128, expected 12x128; fc8\.bias is 10, expected 12$/.test(error.message),
+    );
+  });
+});
+
 test('a state dict that does not fit is refused with every problem, and nothing changes', async () => {
   await withDevices(two, async (first, second) => {
     const network = new Network({ ...small, devices: [first, second] });

@@ -51,6 +51,22 @@ test('a file made by hand is read', () => {
   assert.equal([...file.tensors], expected);
 });
 
+test('numbers are in memory once where they lie at a multiple of their size', () => {
+  const [header, numbers] = encodeSafetensors({
+    tensors: new Map([['w', { shape: [2], data: Float32Array.of(1, -2) }]]),
+    metadata: {},
+  });
+  for (const shift of [0, 4, 1]) {
+    const memory = Buffer.alloc(shift + header!.length + numbers!.length);
+    const bytes = memory.subarray(shift);
+    bytes.set(header!);
+    bytes.set(numbers!, header!.length);
+    const { data } = decodeSafetensors(bytes, 'a.safetensors').tensors.get('w')!;
+    bytes.fill(0);
+    assert.equal([...data], shift === 1 ? [1, -2] : [0, 0], `shifted by ${shift}`);
+  }
+});
+
 test('a file is written byte for byte as the format says, numbers at a multiple of 8', () => {
   const data = Float32Array.of(9, 1, -2).subarray(1);
   const pieces = encodeSafetensors({

@@ -5,7 +5,6 @@
  * (seed, epoch, index), or, where neighbours share a crop, of their place in the epoch. So neither prefetching, nor the number of decoding threads, nor starting at batch k changes what batch k
  * holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
  */
-import { setImmediate } from 'node:timers/promises';
 import { ArgumentError } from '../../core/errors.js';
 import { type Cuts, centre, copyCut, type Place } from './cuts.js';
 import type { Dataset, LoadedImages } from './dataset.js';
@@ -85,7 +84,7 @@ export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncG
 
   const fetch = async (number: number): Promise<Batch> => {
     // Let the caller have the batch it's waiting for first: this one is made while the devices compute.
-    await setImmediate();
+    await new Promise((resolve) => setTimeout(resolve));
     const first = number * batchSize;
     const asked = order.subarray(first, first + batchSize);
     const loaded = await dataset.load(asked);

@@ -3,7 +3,7 @@
  * that JSON doesn't know (NaN, infinities, -0) as `{ "number": text }`.
  */
 import type { KernelName, Kernels } from '../../core/backend.js';
-import { bytesPerElement, type TypedArray, type View } from '../../core/shape.js';
+import { arrayAt, type View } from '../../core/shape.js';
 import type { LoopArgs, LoopView } from './loops/index.js';
 
 /** A kernel and its arguments, ready to run. */
@@ -45,25 +45,4 @@ function resolve({ buffer, dtype, shape, strides, offset }: View, memory: ArrayB
     last += Math.max(0, (shape[axis]! - 1) * strides[axis]!);
   }
   return { data: arrayAt(dtype, memory, buffer, last + 1), shape, strides, offset };
-}
-
-/** `length` elements at byte `address` of `memory`. */
-export function arrayAt(
-  dtype: View['dtype'],
-  memory: ArrayBufferLike,
-  address: number,
-  length: number,
-): TypedArray {
-  if (address % bytesPerElement[dtype] !== 0)
-    throw new RangeError(`address ${address} isn't one of a ${dtype}`);
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(memory, address, length);
-    case 'float64':
-      return new Float64Array(memory, address, length);
-    case 'int32':
-      return new Int32Array(memory, address, length);
-    case 'uint8':
-      return new Uint8Array(memory, address, length);
-  }
 }

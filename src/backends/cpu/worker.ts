@@ -7,7 +7,7 @@
  * (the first error stays) and the command counts as done, so that nobody waits for ever.
  */
 import type { KernelName } from '../../core/backend.js';
-import type { TypedArray } from '../../core/shape.js';
+import { arrayAt, type TypedArray } from '../../core/shape.js';
 import {
   control,
   dtypes,
@@ -23,7 +23,7 @@ import {
   slotWords,
 } from './control.js';
 import { enableRelaxedSimd } from './features.js';
-import { arrayAt, decodeLoop, type LoopCall } from './loopCommand.js';
+import { decodeLoop, type LoopCall } from './loopCommand.js';
 import { loops } from './loops/index.js';
 import { connectToParent } from './thread.js';
 import { Patience, publish } from './wait.js';
