@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { orComplain } from './cli.js';
 import { type Comparison, compareReports } from './comparison.js';
 import { parseReport, type Report } from './rows.js';
+import { machineLine } from './table.js';
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
@@ -41,13 +42,11 @@ function factorOf(text: string): number {
 
 async function main(fileA: string, fileB: string, options: { readonly failAbove?: number }): Promise<void> {
   const [before, after] = await Promise.all([load(fileA), load(fileB)]);
-  for (const [name, { date, machine, load: loads }] of [
+  for (const [name, report] of [
     ['before', before],
     ['after', after],
   ] as const) {
-    console.log(
-      `${name}: ${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.runtime}, load ${loads.join(' to ')}`,
-    );
+    console.log(`${name}: ${report.date}, ${machineLine(report)}`);
   }
   const head = `${'work'.padEnd(44)} ${'where'.padEnd(15)} ${'before'.padStart(9)} ${'after ms'.padStart(9)}`;
   console.log(`\n${head} ${'ratio'.padStart(7)} ${'/ probe'.padStart(7)} ${'noise'.padStart(7)}`);

@@ -20,6 +20,8 @@ export interface Subject {
   /** Resolves when all that was enqueued has run. */
   sync(): Promise<void>;
   readonly cost: Cost;
+  /** Milliseconds of processor time so far, where that isn't this process's. */
+  readonly cpuTime?: () => number;
 }
 
 /** How long to look at a row. */
@@ -92,13 +94,14 @@ export async function measure(subject: Subject, probe: Probe, budget: Budget): P
   }
   const samples: Sample[] = [];
   const bench = new Bench({ iterations: budget.samples, time: budget.time, warmup: false, throws: true });
+  const cpu = subject.cpuTime ?? cpuTime;
   let rates = await probe.measure();
   const timed = async () => {
-    const before = cpuTime();
+    const before = cpu();
     const milliseconds = await burst(runs);
-    const after = cpuTime();
-    const cpu = before === null || after === null ? null : (after - before) / runs;
-    samples.push({ milliseconds: milliseconds / runs, cpu, rates });
+    const after = cpu();
+    const own = before === null || after === null ? null : (after - before) / runs;
+    samples.push({ milliseconds: milliseconds / runs, cpu: own, rates });
     return { overriddenDuration: milliseconds };
   };
   const beforeEach = async (): Promise<void> => {

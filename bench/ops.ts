@@ -11,14 +11,15 @@ import { drawOf } from '../src/core/random.js';
 import type { Tensor } from '../src/core/tensor.js';
 import type { KernelRow } from './kernels.js';
 
-function op(name: string, side: number, compute: (a: Tensor, b: Tensor) => Tensor): KernelRow {
+/** @param moved numbers read and written, in units of an operand's. */
+function op(name: string, side: number, moved: number, compute: (a: Tensor, b: Tensor) => Tensor): KernelRow {
   return {
     name: `op ${name} of ${side}x${side}`,
     prepare(device: Device, seed: number) {
       const [a, b] = [0, 1].map((stream) => randn([side, side], { device, draw: drawOf(seed, stream) }));
       if (!a || !b) throw new Error('two operands are needed');
       return {
-        cost: { flops: 0, bytes: 12 * side * side },
+        cost: { flops: name === 'matmul' ? 2 * side ** 3 : 0, bytes: 4 * moved * side * side },
         run: () => compute(a, b).dispose(),
         dispose() {
           a.dispose();
@@ -29,13 +30,14 @@ function op(name: string, side: number, compute: (a: Tensor, b: Tensor) => Tenso
   };
 }
 
-/** A row for each kind of op. */
-export function opRows(): KernelRow[] {
+/** A row for each kind of op at 64 elements; the first also at `sides` squared. */
+export function opRows(sides: readonly number[]): KernelRow[] {
   return [
-    op('add', 8, add),
-    op('multiply', 8, mul),
-    op('relu', 8, (a) => relu(a)),
-    op('sum', 8, (a) => sum(a)),
-    op('matmul', 8, matmul),
+    op('add', 8, 3, add),
+    op('multiply', 8, 3, mul),
+    op('relu', 8, 2, (a) => relu(a)),
+    op('sum', 8, 1, (a) => sum(a)),
+    op('matmul', 8, 3, matmul),
+    ...sides.map((side) => op('add', side, 3, add)),
   ];
 }

@@ -16,6 +16,17 @@ export interface Row extends Measurement {
   readonly threads: number | null;
   /** For whole networks. */
   readonly network?: NetworkFigures;
+  /** For starts: how long each step took, one after the other. */
+  readonly start?: readonly StartStep[];
+}
+
+/** Name of the row that measures a start. */
+export const startName = 'AlexNet start to first result';
+
+/** A step on the way from a process's start to its first result. */
+export interface StartStep {
+  readonly name: string;
+  readonly milliseconds: number;
 }
 
 /** What is known of a network's run besides its time. */
@@ -51,7 +62,8 @@ export interface Part {
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
-  readonly memoryBytes: number;
+  /** null in browsers. */
+  readonly memoryBytes: number | null;
   readonly platform: string;
   /** 'node 20.20.2', or the browser. */
   readonly runtime: string;
@@ -62,8 +74,8 @@ export interface Machine {
 export interface Report {
   readonly date: string;
   readonly machine: Machine;
-  /** Processes that wanted to run on average over the last minute, before and after. */
-  readonly load: readonly [before: number, after: number];
+  /** Processes that wanted to run on average over the last minute, before and after; null in browsers. */
+  readonly load: readonly [before: number, after: number] | null;
   readonly seed: number;
   readonly quick: boolean;
   /** What the devices call themselves, by name. */
@@ -84,7 +96,8 @@ export function parseReport(text: string, file: string): Report {
 }
 
 function isReport(value: unknown): value is Report {
-  if (!isObject(value) || !isObject(value.machine) || !Array.isArray(value.load)) return false;
+  if (!isObject(value) || !isObject(value.machine)) return false;
+  if (value.load !== null && !Array.isArray(value.load)) return false;
   return typeof value.date === 'string' && Array.isArray(value.rows) && value.rows.every(isRow);
 }
 

@@ -3,18 +3,20 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { availableThreads } from '../src/backends/cpu/features.js';
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { softwareDriver } from '../test/backends/webgpu/driver.js';
 import { orComplain } from './cli.js';
 import { describeMachine, load } from './machine.js';
 import type { Report, Row } from './rows.js';
-import { defaultThreads, parseSettings } from './settings.js';
+import { parseSettings, threadCounts } from './settings.js';
+import { Starter } from './start.js';
 import { runSuite } from './suite.js';
-import { networkLines, tableHead, tableRow } from './table.js';
+import { detailLines, machineLine, tableHead, tableRow } from './table.js';
 
 interface Options {
   readonly device: string;
-  readonly threads: string;
+  readonly threads?: string;
   readonly only?: RegExp;
   readonly quick: boolean;
   readonly scaling: boolean;
@@ -42,10 +44,17 @@ function seedOf(text: string): number {
 const command = new Command('npm run bench --')
   .description('Measures every kernel, transfers, and whole AlexNet. How to read it: bench/README.md')
   .option('--device <list>', 'devices, two joined by + for the two towers', 'cpu:0,cpu:0+cpu:1')
-  .option('--threads <list>', 'CPU threads, shared out among the devices of a row', defaultThreads())
+  .option(
+    '--threads <list>',
+    'CPU threads, shared out among the devices of a row (default: 1 and all; 1, 2, 4, .. and all with --scaling)',
+  )
   .option('--only <pattern>', 'rows whose name matches this regular expression', pattern)
   .option('--quick', 'smaller batches and fewer samples; one thread, and one on each of two devices', false)
-  .option('--scaling', 'AlexNet inference at 1 to 256 images', false)
+  .option(
+    '--scaling',
+    'also AlexNet at 1 to 256 images and tiny ops up to large ones: curves for the page',
+    false,
+  )
   .option('--json <file>', 'write the report there')
   .option('--seed <n>', 'of all random numbers', seedOf, 1)
   .option('--adapter <name>', 'WebGPU: an adapter whose name contains this')
@@ -58,35 +67,40 @@ async function webGpuOptions({ adapter, driver, software }: Options): Promise<We
 }
 
 async function main(options: Options): Promise<void> {
-  const all = parseSettings(options.device, options.threads);
-  const asked = command.getOptionValueSource('threads') === 'cli';
+  const counts = options.threads ?? threadCounts(await availableThreads(), options.scaling).join();
+  const all = parseSettings(options.device, counts);
   // In a hurry one thread says most; the pair shows both towers at work.
-  const settings =
-    options.quick && !asked ? all.filter(({ names, threads }) => (threads ?? 1) <= names.length) : all;
+  const hurried = options.quick && options.threads === undefined;
+  const settings = hurried ? all.filter(({ names, threads }) => (threads ?? 1) <= names.length) : all;
   const before = load();
   const machine = await describeMachine();
-  const gigabytes = (machine.memoryBytes / 2 ** 30).toFixed(0);
-  console.log(
-    `${machine.cpu}, ${machine.cores} cores, ${gigabytes} GiB, ${machine.runtime}, load ${before}\n`,
-  );
+  console.log(`${machineLine({ machine, load: null })}, load ${before}\n`);
   console.log(tableHead());
   const rows: Row[] = [];
   let devices: Record<string, string> = {};
-  await runSuite({
+  const { seed, quick } = options;
+  const webGpu = await webGpuOptions(options);
+  let starter: Starter | null = null;
+  const suite = runSuite({
     settings,
     only: options.only ?? /^/,
-    quick: options.quick,
+    quick,
     scaling: options.scaling,
-    seed: options.seed,
-    webGpu: await webGpuOptions(options),
+    seed,
+    webGpu,
+    async measureStart(setting, probe, samples) {
+      starter ??= await Starter.create('alexnet', seed);
+      return starter.measure(setting, probe, samples, webGpu);
+    },
     onRow(row) {
       rows.push(row);
-      for (const text of [tableRow(row), ...networkLines(row)]) console.log(text);
+      for (const text of [tableRow(row), ...detailLines(row)]) console.log(text);
     },
     onDevices(descriptions) {
       devices = { ...devices, ...descriptions };
     },
   });
+  await suite.finally(() => starter?.close());
   const after = load();
   console.log(
     `\nload ${after}; of peak: share of the roofline, m where memory sets it. bench/README.md explains.`,
@@ -96,7 +110,6 @@ async function main(options: Options): Promise<void> {
     process.exitCode = 1;
   }
   if (options.json === undefined) return;
-  const { seed, quick } = options;
   const date = new Date().toISOString();
   const report: Report = { date, machine, load: [before, after], seed, quick, devices, rows };
   await writeFile(options.json, `${JSON.stringify(report, null, 1)}\n`);

@@ -1,8 +1,13 @@
 /**
  * Where rows run: a setting is one device or two, with a number of CPU threads, and the probe that goes with it.
  */
-import { availableParallelism } from 'node:os';
-import { type DeviceName, isDeviceName, openDevice, type WebGpuOptions } from '../src/backends/open.js';
+import {
+  type CpuOptions,
+  type DeviceName,
+  isDeviceName,
+  openDevice,
+  type WebGpuOptions,
+} from '../src/backends/open.js';
 import type { Device } from '../src/core/device.js';
 import { ArgumentError } from '../src/core/errors.js';
 import { cpuProbe, type Probe } from './probes.js';
@@ -44,15 +49,23 @@ export function parseSettings(devices: string, threads: string): Setting[] {
   });
 }
 
+/** A device's name and the options it is opened with. */
+export type Opening = readonly [name: DeviceName, options: CpuOptions | WebGpuOptions];
+
+/** How a setting's devices are opened. */
+export function openingsOf({ names, threads }: Setting, webGpu: WebGpuOptions): Opening[] {
+  const cpus = names.filter((name) => name.startsWith('cpu')).length;
+  return names.map((name) => [
+    name,
+    name.startsWith('cpu') ? { threads: (threads ?? 0) / Math.max(1, cpus) } : webGpu,
+  ]);
+}
+
 /** Opens a setting's devices. */
 export async function openSetting(setting: Setting, webGpu: WebGpuOptions): Promise<Device[]> {
-  const cpus = setting.names.filter((name) => name.startsWith('cpu')).length;
-  const threads = (setting.threads ?? 0) / Math.max(1, cpus);
   const devices: Device[] = [];
   try {
-    for (const name of setting.names) {
-      devices.push(await openDevice(name, name.startsWith('cpu') ? { threads } : webGpu));
-    }
+    for (const [name, options] of openingsOf(setting, webGpu)) devices.push(await openDevice(name, options));
   } catch (error) {
     await closeAll(devices);
     throw error;
@@ -85,7 +98,8 @@ export async function closeAll(items: readonly { close(): Promise<void> }[]): Pr
   await Promise.all(items.map((item) => item.close()));
 }
 
-/** 1, and all the threads the machine runs at once. */
-export function defaultThreads(): string {
-  return [...new Set([1, availableParallelism()])].join();
+/** Numbers of threads on a machine that runs `most` at once: one and all, or with `curve` 1, 2, 4, .. and all. */
+export function threadCounts(most: number, curve: boolean): number[] {
+  const powers = curve ? Array.from({ length: 8 }, (_, i) => 2 ** i).filter((n) => n < most) : [1];
+  return [...new Set([...powers, most])];
 }

@@ -1,5 +1,6 @@
 /**
- * The suite: every row that fits a setting, one after the other, each handed on as soon as it is measured.
+ * The suite: every row that fits a setting, one after the other, each handed on as soon as it is measured. It runs in
+ * Node and in browsers (page/live.ts) alike.
  */
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { type Budget, type Measurement, measure, type Subject } from './harness.js';
@@ -7,7 +8,7 @@ import { type KernelSizes, kernelRows } from './kernels.js';
 import { measureNetwork, networkRows } from './networks.js';
 import { opRows } from './ops.js';
 import type { Probe } from './probes.js';
-import type { Row } from './rows.js';
+import { type Row, startName } from './rows.js';
 import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
 import { transferRows } from './transfers.js';
 
@@ -18,10 +19,12 @@ export interface SuiteOptions {
   readonly only: RegExp;
   /** Smaller batches, fewer samples. */
   readonly quick: boolean;
-  /** Inference at each power of two up to 256 images. */
+  /** More sizes: networks at each power of two of images, ops from one element to many. */
   readonly scaling: boolean;
   readonly seed: number;
   readonly webGpu: WebGpuOptions;
+  /** Measures the start of a process, where there are processes. */
+  readonly measureStart?: (setting: Setting, probe: Probe, samples: number) => Promise<Row>;
   /** Called with each row, and with each setting's device descriptions by name. */
   onRow(row: Row): void;
   onDevices(descriptions: Readonly<Record<string, string>>): void;
@@ -34,6 +37,7 @@ interface Plan {
   readonly training: readonly number[];
   readonly kernelBudget: Budget;
   readonly networkBudget: Omit<Budget, 'burst'>;
+  readonly starts: number;
 }
 
 const full: Plan = {
@@ -42,6 +46,7 @@ const full: Plan = {
   training: [16, 128],
   kernelBudget: { samples: 7, time: 300, burst: 15 },
   networkBudget: { samples: 3, time: 3000 },
+  starts: 7,
 };
 
 const quick: Plan = {
@@ -50,6 +55,7 @@ const quick: Plan = {
   training: [16],
   kernelBudget: { samples: 5, time: 40, burst: 5 },
   networkBudget: { samples: 2, time: 0 },
+  starts: 3,
 };
 
 /** For devices of a few GFLOP/s: software drivers. */
@@ -59,11 +65,19 @@ const slow: Plan = {
   training: [1],
   kernelBudget: { samples: 3, time: 100, burst: 5 },
   networkBudget: { samples: 2, time: 0 },
+  starts: 2,
 };
 
 const slowBelow = 8e9;
 
-const powersOfTwo = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+/** What `scaling` adds. */
+const scaled = {
+  inference: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+  training: [1, 2, 4, 8, 16, 32, 64, 128],
+  opSides: [1, 32, 128, 512],
+};
+/** Its networks get no more patience than this: there are many of them. */
+const scaledBudget = { samples: 3, time: 0 };
 
 /** Runs all. */
 export async function runSuite(options: SuiteOptions): Promise<void> {
@@ -74,6 +88,9 @@ export async function runSuite(options: SuiteOptions): Promise<void> {
       const plan = flops < slowBelow ? slow : options.quick ? quick : full;
       await runDeviceRows(setting, probe, plan, options);
       await runNetworks(setting, probe, plan, options);
+      const { measureStart, only } = options;
+      if (measureStart && only.test(startName))
+        options.onRow(await measureStart(setting, probe, plan.starts));
     } finally {
       await probe.close();
     }
@@ -109,7 +126,10 @@ async function runDeviceRows(
   try {
     const [first] = devices;
     if (first && devices.length === 1) {
-      for (const { name, prepare } of [...kernelRows(plan.kernels), ...opRows()]) {
+      for (const { name, prepare } of [
+        ...kernelRows(plan.kernels),
+        ...opRows(options.scaling ? scaled.opSides : []),
+      ]) {
         await run(name, () => prepare(first, options.seed));
       }
     }
@@ -123,8 +143,9 @@ async function runDeviceRows(
 
 /** Whole networks, each on devices of its own. */
 async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: SuiteOptions): Promise<void> {
-  const batches = options.scaling ? powersOfTwo : plan.inference;
-  const rows = [...networkRows('inference', batches), ...networkRows('training step', plan.training)];
+  const { scaling } = options;
+  const { inference, training } = scaling && plan !== slow ? scaled : plan;
+  const rows = [...networkRows('inference', inference), ...networkRows('training step', training)];
   for (const row of rows.filter(({ name }) => options.only.test(name))) {
     const devices = await openSetting(setting, options.webGpu);
     try {
@@ -132,7 +153,7 @@ async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: 
         row,
         devices,
         probe,
-        plan.networkBudget,
+        scaling ? scaledBudget : plan.networkBudget,
         options.seed,
       );
       options.onRow({ ...rowOf(setting, name, measured), ...(network && { network }) });

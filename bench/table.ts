@@ -1,7 +1,7 @@
 /**
  * Rows for people: a table that grows while the suite runs, and a network's breakdown below its row.
  */
-import type { Part, Row } from './rows.js';
+import type { Part, Report, Row } from './rows.js';
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
@@ -10,6 +10,14 @@ function digits(value: number): string {
   if (!Number.isFinite(value) || value === 0) return '-';
   if (value >= 100) return value.toFixed(0);
   return value.toPrecision(3);
+}
+
+/** The machine of a report, and how busy it was. */
+export function machineLine({ machine, load }: Pick<Report, 'machine' | 'load'>): string {
+  const { cpu, cores, memoryBytes, runtime } = machine;
+  const memory = memoryBytes === null ? [] : [`${(memoryBytes / 2 ** 30).toFixed(0)} GiB`];
+  const busy = load === null ? [] : [`load ${load.join(' to ')}`];
+  return [cpu, `${cores} cores`, ...memory, runtime, ...busy].join(', ');
 }
 
 /** Widths of the columns; the first is aligned left. */
@@ -56,9 +64,12 @@ export function tableRow(row: Row): string {
 
 const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
 
-/** What a network's row comes to, and its parts down to a share of 1 %. */
-export function networkLines(row: Row): string[] {
-  const { network } = row;
+/** What stands below a row: the steps of a start, or what a network's run comes to and its parts down to 1 %. */
+export function detailLines({ network, start }: Row): string[] {
+  if (start)
+    return start.map(
+      ({ name, milliseconds }) => `    ${name.padEnd(46)}${digits(milliseconds).padStart(9)} ms`,
+    );
   if (!network) return [];
   const { msPerImage, shareOfRoofline, busy, memory, memoryFlat, breakdown } = network;
   const peaks = memory

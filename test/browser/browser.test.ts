@@ -1,27 +1,14 @@
 /**
  * The library in a browser, as a page imports it: `dist/` behind a static server and an import map, driven in headless
- * Chromium (the system's, or the one in the package `@sparticuz/chromium`). CPU devices need shared memory, so the
- * server sends the headers that isolate a page; WebGPU is tried where this Chromium has it.
+ * Chromium. CPU devices need shared memory, so the server sends the headers that isolate a page; WebGPU is tried where
+ * this Chromium has it.
  */
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { join, normalize } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { serve } from '../../bench/serve.js';
 import { conv2d, openDevice, tensor } from '../../src/index.js';
-
-/** `dist/`: compiled tests run in dist/test/browser. */
-const served = fileURLToPath(new URL('../..', import.meta.url));
-
-const installed = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-  '/usr/bin/google-chrome-stable',
-];
+import { launch, warnOfNone } from './chromium.js';
 
 const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
 <script type="importmap">
@@ -68,64 +55,13 @@ const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
   globalThis.tandem = { use, listAdapters: tandem.listAdapters };
 </script>`;
 
-/** Serves dist/; '/' isolated, '/plain' not. */
-async function serve(): Promise<Server> {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const isolating = {
-      'Cross-Origin-Opener-Policy': 'same-origin',
-      'Cross-Origin-Embedder-Policy': 'require-corp',
-    };
-    const headers = pathname === '/plain' ? {} : isolating;
-    if (pathname === '/' || pathname === '/plain') {
-      response.writeHead(200, { 'Content-Type': 'text/html', ...headers }).end(page);
-      return;
-    }
-    readFile(join(served, normalize(pathname))).then(
-      (content) => response.writeHead(200, { 'Content-Type': 'text/javascript', ...headers }).end(content),
-      () => response.writeHead(404).end(),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
-
-/** Headless Chromium, or why there is none. */
-async function launch(): Promise<Browser | string> {
-  const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--use-vulkan=swiftshader'];
-  const args = ['--no-sandbox', ...gpu, '--use-webgpu-adapter=swiftshader'];
-  const reasons: string[] = [];
-  const start = async (executablePath: string): Promise<Browser | null> => {
-    try {
-      return await chromium.launch({ executablePath, args, timeout: 30_000 });
-    } catch (error) {
-      reasons.push(`${executablePath}: ${String(error).split('\n', 1)[0]}`);
-      return null;
-    }
-  };
-  for (const path of installed.filter((candidate) => existsSync(candidate))) {
-    const browser = await start(path);
-    if (browser) return browser;
-  }
-  if (process.platform === 'linux' && process.arch === 'x64') {
-    const { default: packed } = await import('@sparticuz/chromium');
-    const browser = await start(await packed.executablePath());
-    if (browser) return browser;
-  }
-  return reasons.join('; ') || 'no Chromium was found';
-}
-
 const test = suite('browser');
 const browser = await launch();
 
 if (typeof browser === 'string') {
-  console.warn(
-    `\nBROWSER TESTS SKIPPED: ${browser}. Install Chromium (apt-get install chromium), or what it lacks (libnss3).\n`,
-  );
+  warnOfNone(browser);
 } else {
-  const server = await serve();
-  const address = server.address();
-  const origin = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  const server = await serve({ '/': { html: page }, '/plain': { html: page, isolated: false } });
   test.after(async () => {
     await browser.close();
     server.close();
@@ -137,7 +73,7 @@ if (typeof browser === 'string') {
     const problems: string[] = [];
     tab.on('pageerror', (error) => problems.push(error.message));
     try {
-      await tab.goto(origin + path);
+      await tab.goto(server.origin + path);
       await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: 20_000 });
       return await tab.evaluate(expression);
     } catch (error) {

@@ -1,0 +1,101 @@
+/**
+ * A report as a page that needs no network: plots as SVG, tables, and the report itself as JSON. Served by serve.ts the
+ * page can also run the suite in the browser (live.ts).
+ */
+import { escapeText } from '../../src/alexnet/figures/svg.js';
+import type { PeersReport } from '../peers/report.js';
+import type { Report, Row } from '../rows.js';
+import { machineLine } from '../table.js';
+import { batchCurves, breakdown, opCurves, roofline, startBars, threadCurves, where } from './charts.js';
+import { peersSection } from './peers.js';
+
+const style = `
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #222; }
+h2 { margin-top: 2em; } h3 { margin-bottom: 0.3em; }
+table { border-collapse: collapse; font-size: 13px; } td, th { padding: 2px 10px; text-align: left; vertical-align: top; }
+tr:nth-child(even) { background: #f4f4f4; } .n { text-align: right; font-variant-numeric: tabular-nums; }
+svg { max-width: 100%; height: auto; } td { overflow-wrap: anywhere; }
+form label { margin-right: 1em; } fieldset { border: 1px solid #ccc; padding: 0.7em 1em; }
+`;
+
+/** A heading and what stands below it; nothing for nothing. */
+function section(level: 2 | 3, title: string, ...content: readonly string[]): string {
+  const text = content.join('');
+  return text === '' ? '' : `<h${level}>${escapeText(title)}</h${level}>${text}`;
+}
+
+/** Every row as a table. */
+function table(rows: readonly Row[]): string {
+  const line = (row: Row): string => {
+    const { name, medianMs, spread, gflops, gbps, shareOfPeak, bound } = row;
+    const numbers = [
+      medianMs.toPrecision(3),
+      `${(100 * spread).toFixed(0)} %`,
+      gflops > 0 ? gflops.toPrecision(3) : '',
+      gbps > 0 ? gbps.toPrecision(3) : '',
+      `${(100 * shareOfPeak).toFixed(0)} %${bound === 'memory' ? ' m' : ''}`,
+    ];
+    const words = [name, where(row)].map((text) => `<td>${escapeText(text)}</td>`);
+    return `<tr>${words.join('')}${numbers.map((text) => `<td class="n">${text}</td>`).join('')}</tr>`;
+  };
+  const heads = ['work', 'where', 'median ms', 'spread', 'GFLOP/s', 'GB/s', 'of the roofline'];
+  return `<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>${rows.map(line).join('')}</table>`;
+}
+
+function results(report: Report): string {
+  const { date, rows, devices, quick } = report;
+  const settings = [...new Set(rows.map(where))];
+  const roofs = settings.map((setting) =>
+    section(3, setting, roofline(rows.filter((row) => where(row) === setting))),
+  );
+  const largest = new Map<string, Row>();
+  for (const row of rows) {
+    const work = row.name.includes('training') ? 'training' : 'inference';
+    const key = `${work} on ${where(row)}`;
+    if (row.network && row.network.images <= 128) largest.set(key, row);
+  }
+  const described = Object.entries(devices).map(([name, text]) => `${name}: ${text}`);
+  return `
+<p>${escapeText([machineLine(report), ...described, date].join('; '))}${quick ? '; in a hurry (--quick)' : ''}.</p>
+${section(
+  2,
+  'Roofline',
+  `<p>The line is what the machine gave at most, measured beside every row: multiply-adds in registers, and reading memory
+that no cache holds. Points above its slope work on operands that fit in a cache.</p>`,
+  ...roofs,
+)}
+${section(
+  2,
+  'AlexNet',
+  section(3, 'Inference: cost of an image', batchCurves(rows, 'inference')),
+  section(3, 'Training step: cost of an image', batchCurves(rows, 'training')),
+  section(3, 'Inference over threads; dashed: one thread times as many', threadCurves(rows, 'inference')),
+  section(3, 'Training step over threads', threadCurves(rows, 'training')),
+  section(3, 'From the start of a process to the first result, weights in a file', startBars(rows)),
+  ...[...largest.values()].map((row) =>
+    section(3, `${row.name}, ${where(row)}: time in kernels, and share of the roofline`, breakdown(row)),
+  ),
+)}
+${section(2, 'Tiny operations, through the public functions', opCurves(rows))}
+`;
+}
+
+/** The whole page. */
+export function page(report: Report | null, peers: PeersReport | null): string {
+  const embedded = JSON.stringify(report).replaceAll('<', '\\u003c');
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Tandem: kernel throughput</title>
+<style>${style}</style>
+<script type="importmap">{ "imports": { "tinybench": "/node_modules/tinybench/dist/index.js" } }</script>
+<script type="application/json" id="report">${embedded}</script>
+<h1>Tandem: kernel throughput</h1>
+${report ? results(report) : ''}
+${peers ? peersSection(peers) : ''}
+<h2>In this browser</h2>
+<div id="live"><p>Served by <code>npm run bench:page -- --serve</code>, this page runs the same suite right here.</p></div>
+<script type="module">if (location.protocol !== 'file:') import('/bench/page/live.js');</script>
+${report ? section(2, 'All rows', '<p>m: memory sets the roofline, not arithmetic.</p>', table(report.rows)) : ''}
+</html>
+`;
+}

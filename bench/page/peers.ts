@@ -1,0 +1,103 @@
+/**
+ * The part of the page about other libraries: bars of their times over ours, and what they cannot do.
+ */
+import * as Plot from '@observablehq/plot';
+import { escapeText } from '../../src/alexnet/figures/svg.js';
+import { ArgumentError } from '../../src/core/errors.js';
+import type { Cell, Figures, PeersReport, PeersRow } from '../peers/report.js';
+import { svg } from './charts.js';
+
+/** Reads a report of bench/peers. @throws {ArgumentError} when the text isn't one, naming the file. */
+export function parsePeers(text: string, file: string): PeersReport {
+  const value: unknown = JSON.parse(text);
+  if (isPeersReport(value)) return value;
+  throw new ArgumentError(
+    `${file} isn't a report of bench/peers; make one there with npm start -- --json FILE`,
+  );
+}
+
+function isPeersReport(value: unknown): value is PeersReport {
+  if (typeof value !== 'object' || value === null || !('rows' in value) || !('load' in value)) return false;
+  const { rows } = value;
+  return Array.isArray(rows) && rows.every((row: unknown) => isObjectWith(row, 'cells'));
+}
+
+function isObjectWith(value: unknown, key: string): boolean {
+  return typeof value === 'object' && value !== null && key in value;
+}
+
+interface Bar extends Figures {
+  readonly row: string;
+  readonly peer: string;
+}
+
+/** A row's bars: every library but ours, which is the line they start from. */
+function barsOf({ name, cells: [ours, ...others] }: PeersRow): Bar[] {
+  const own = ours?.figures ? `${name}\nTandem ${ours.figures.medianMs.toPrecision(3)} ms` : name;
+  return others.flatMap(({ peer, figures }) => (figures ? [{ row: own, peer, ...figures }] : []));
+}
+
+/** The section. */
+export function peersSection(report: PeersReport): string {
+  const { rows, cpu, runtime, load, threads, versions, date } = report;
+  const bars = rows.flatMap(barsOf);
+  const peers = [...new Set(bars.map(({ peer }) => peer))];
+  const names = [...new Set(bars.map(({ row }) => row))];
+  const [least, most] = [
+    Math.min(1, ...bars.map(({ ratio }) => ratio)),
+    Math.max(1, ...bars.map(({ ratio }) => ratio)),
+  ];
+  const chart = svg({
+    height: 60 + names.length * (14 * peers.length + 12),
+    marginLeft: 10,
+    marginRight: 170,
+    x: {
+      type: 'log',
+      label: "its time / Tandem's →",
+      grid: true,
+      domain: [least / 1.3, most * 1.6],
+      tickFormat: '~g',
+    },
+    y: { axis: null, domain: peers },
+    fy: { label: null, domain: names, padding: 0.15 },
+    color: { legend: true, domain: peers },
+    marks: [
+      Plot.barX(bars, {
+        x1: 1,
+        x2: 'ratio',
+        y: 'peer',
+        fy: 'row',
+        fill: 'peer',
+        title: ({ peer, medianMs, cpuMs, spread }: Bar) =>
+          `${peer}: ${medianMs.toPrecision(3)} ms (spread ${(100 * spread).toFixed(0)} %), processor time ${cpuMs.toPrecision(3)} ms`,
+      }),
+      Plot.text(bars, {
+        x: 'ratio',
+        y: 'peer',
+        fy: 'row',
+        text: ({ ratio }: Bar) => ratio.toPrecision(ratio < 100 ? 2 : 3),
+        textAnchor: 'start',
+        dx: 4,
+      }),
+      Plot.ruleX([1], { strokeWidth: 1.5 }),
+    ],
+  });
+  const busy = load.join(' to ');
+  const made = `${cpu}, ${runtime}, threads: ${threads}, load ${busy}, ${date}`;
+  const known = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `<h2>Other libraries</h2>
+<p>The same work on the same threads, each library in a process of its own, in turns; a result counts once it agrees with
+Tandem's. Bars to the right of the line are slower than Tandem, to the left faster; medians of wall-clock time. What is
+alike and what isn't: bench/README.md, Peers. ${escapeText(made)}. ${escapeText(known.join(', '))}.</p>
+${chart}${cannotTable(rows)}`;
+}
+
+function cannotTable(rows: readonly PeersRow[]): string {
+  const line = (name: string, { peer, cannot }: Cell): string[] =>
+    cannot === undefined
+      ? []
+      : [`<tr>${[peer, name, cannot].map((text) => `<td>${escapeText(text)}</td>`).join('')}</tr>`];
+  const lines = rows.flatMap(({ name, cells }) => cells.flatMap((cell) => line(name, cell)));
+  if (lines.length === 0) return '';
+  return `<h3>What they cannot do</h3><table><tr><th>library</th><th>work</th><th>what it says</th></tr>${lines.join('')}</table>`;
+}

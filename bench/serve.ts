@@ -1,0 +1,69 @@
+/**
+ * A static server of compiled modules and pages made in memory (Node), with the headers that isolate a page, which
+ * shared memory needs in browsers.
+ */
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join, normalize } from 'node:path';
+import { root } from './machine.js';
+
+/** A page at a path. */
+export interface ServedPage {
+  readonly html: string;
+  /** Whether to send the headers that isolate it; default true. */
+  readonly isolated?: boolean;
+}
+
+/** A running server. */
+export interface Served {
+  /** 'http://127.0.0.1:8080'. */
+  readonly origin: string;
+  close(): void;
+}
+
+const isolating = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+/** The file that a path of the site stands for: packages' modules, and those of dist/. */
+function fileOf(path: string): string {
+  const inner = normalize(path);
+  return join(root, inner.startsWith('/node_modules/') ? '' : 'dist', inner);
+}
+
+/**
+ * Serves `pages` by their paths and every compiled module below its own, to this machine alone.
+ * @param port 0 for any that is free
+ * @throws when the port is taken
+ */
+export async function serve(pages: Readonly<Record<string, ServedPage>>, port = 0): Promise<Served> {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const page = pages[pathname];
+    const headers = page?.isolated === false ? {} : isolating;
+    const send = (type: string, content: string | Buffer): void =>
+      void response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers }).end(content);
+    if (page) send('text/html', page.html);
+    else if (!pathname.endsWith('.js')) response.writeHead(404).end();
+    else {
+      readFile(fileOf(pathname)).then(
+        (content) => send('text/javascript', content),
+        () => response.writeHead(404).end(),
+      );
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const taken = typeof address === 'object' && address ? address.port : port;
+  return {
+    origin: `http://127.0.0.1:${taken}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

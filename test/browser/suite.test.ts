@@ -1,0 +1,96 @@
+/**
+ * The benchmark suite in a browser: the results page, served, runs chosen rows there and fills its table.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { page } from '../../bench/page/html.js';
+import { parseReport, type Report, type Row } from '../../bench/rows.js';
+import { serve } from '../../bench/serve.js';
+import { launch, warnOfNone } from './chromium.js';
+
+const test = suite('the suite in a browser');
+const browser = await launch();
+
+const row: Row = {
+  name: 'matmul 256',
+  device: 'cpu:0',
+  threads: 1,
+  medianMs: 1,
+  cpuMs: null,
+  spread: 0.01,
+  samples: 9,
+  gflops: 33,
+  gbps: 0.7,
+  shareOfPeak: 0.6,
+  bound: 'arithmetic',
+  probe: { gflops: 55, gbps: 20 },
+};
+const report: Report = {
+  date: '2026-01-01',
+  machine: { cpu: 'a', cores: 2, memoryBytes: 1, platform: 'linux', runtime: 'node 20', tandem: '0' },
+  load: [0, 0],
+  seed: 1,
+  quick: true,
+  devices: { 'cpu:0': 'CPU, 1 thread' },
+  rows: [row],
+};
+
+if (typeof browser === 'string') warnOfNone(browser);
+else {
+  test.after(() => browser.close());
+
+  test('the served page runs quick rows on cpu:0, compares them with its report, and gives a report', async () => {
+    const server = await serve({ '/': { html: page(report, null) } });
+    const tab = await browser.newPage();
+    const problems: string[] = [];
+    tab.on('pageerror', (error) => problems.push(error.message));
+    try {
+      await tab.goto(server.origin);
+      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.fill('#live [name=only]', '^(matmul 256|lrn1 forward|upload|op add)');
+      await tab.click('#live button');
+      await tab.waitForSelector('#save:not([hidden])', { timeout: 90_000 });
+      const saved = String(await tab.evaluate('fetch(save.href).then((response) => response.text())'));
+      const found = parseReport(saved, 'the saved report');
+      assert.equal(
+        found.rows.map(({ name, device, threads }) => `${name} on ${device}, ${threads}`),
+        ['matmul 256', 'lrn1 forward, batch 4', 'op add of 8x8', 'upload 4x3x224x224'].map(
+          (name) => `${name} on cpu:0, 1`,
+        ),
+      );
+      for (const { medianMs, shareOfPeak, probe } of found.rows) {
+        assert.ok(medianMs > 0 && shareOfPeak > 0 && probe.gflops > 0.1, JSON.stringify(found.rows));
+      }
+      assert.match(found.devices['cpu:0'] ?? '', /CPU, 1 thread, (relaxed )?SIMD/);
+      const lines = await tab.$$eval('#rows tr', (all) =>
+        all.map((line) => [...line.children].map((cell) => cell.textContent)),
+      );
+      assert.is(lines.length, 5);
+      assert.equal(lines[1]?.slice(0, 3), ['matmul 256', 'cpu:0', '1']);
+      assert.equal(lines[1]?.slice(8), ['1.00', found.rows[0]?.medianMs.toFixed(2)]);
+      assert.equal(lines[2]?.slice(8), ['', ''], 'a row that the report lacks');
+      assert.equal(problems, []);
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  });
+
+  test('what is wrong in the form is said, and it can be tried again', async () => {
+    const server = await serve({ '/': { html: page(null, null) } });
+    const tab = await browser.newPage();
+    try {
+      await tab.goto(server.origin);
+      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.fill('#live [name=threads]', 'many');
+      await tab.click('#live button');
+      await tab.waitForFunction("/whole numbers/.test(document.querySelector('#state').textContent)");
+      assert.not.ok(await tab.isDisabled('#live button'));
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  });
+}
+
+test.run();
