@@ -112,15 +112,16 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         listener.validating,
       );
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
-      const best = lines.every(({ valError }) => line.valError < valError);
+      const isBest = lines.every(({ valError }) => line.valError < valError);
       lines.push(line);
       stop = trainer.finishEpoch(evaluation.error);
       await writeWhole(
         at('log'),
         lines.map((entry) => `${JSON.stringify(entry)}\n`),
       );
+      // `last` comes last: a run killed in between does the epoch again, and with it whatever it hadn't written.
+      if (isBest) await save('best');
       await save('last');
-      if (best) await save('best');
       listener.epoch(line);
       const unreadable = [...data.train.unreadable, ...data.validation.unreadable];
       if (unreadable.length > reported) {

@@ -3,12 +3,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { placeLayers } from '../../src/alexnet/architecture.js';
 import { averageAnswers, likeliest, reportOf } from '../../src/alexnet/evaluation.js';
-import { colourfulness, kernelsOf, median } from '../../src/alexnet/figures/kernels.js';
+import { colourfulness, kernelsOf, median, randomColourfulness } from '../../src/alexnet/figures/kernels.js';
 import { enlarge, tile } from '../../src/alexnet/figures/picture.js';
 import { formatBytes, neuronsOf } from '../../src/alexnet/figures/placement.js';
 import { publishedFor } from '../../src/alexnet/published.js';
 import { epochsTo, type RaceLine, summarize } from '../../src/alexnet/race.js';
 import { nets } from '../../src/alexnet/recipes.js';
+import { HostRandom } from '../../src/core/random.js';
 
 const test = suite('evaluation');
 const classes = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -81,6 +82,19 @@ test('colourfulness: 0 of grey, 1 of opposed colours, about 2/3 of noise', () =>
   );
   assert.equal([...second!.pictures[0]!.planes], [255, 0, 128]);
   assert.is(median([3, 1, 2, 10]), 2.5);
+});
+
+test('random kernels are as colourful as the formula says', () => {
+  const [count, side] = [400, 5];
+  const random = new HostRandom({ seed: [20120930, 0], stream: 0 });
+  const data = Float32Array.from({ length: count * 3 * side ** 2 }, () => random.normal());
+  const [tower] = kernelsOf({ shape: [count, 3, side, side], data }, [count]);
+  const shares = tower!.colourfulness;
+  const mean = shares.reduce((sum, share) => sum + share, 0) / count;
+  const deviation = Math.sqrt(shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / count);
+  const expected = randomColourfulness(side);
+  assert.ok(Math.abs(mean - expected.mean) < 0.01, `mean ${mean}`);
+  assert.ok(Math.abs(deviation / expected.deviation - 1) < 0.15, `deviation ${deviation}`);
 });
 
 test('pictures are enlarged and tiled', () => {

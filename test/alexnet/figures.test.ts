@@ -84,6 +84,13 @@ test('figures: files and a page that needs no network', async () => {
   for (const word of ['Figure 2', 'Figure 3', 'Figure 4', 'One training step']) assert.match(page, word);
 });
 
+test('figures: validation images that were trained on are told', async () => {
+  await ran('figures', '--run', 'a', '--data', 'images/train', '--queries', '2', '--out', 'copies');
+  const page = await readFile(join(folder, 'copies/report.html'), 'utf8');
+  assert.match(page, /2 of the queries are training images themselves/);
+  assert.match(page, /the query itself/);
+});
+
 test('features, retrieve and codes', async () => {
   const output = await ran('features', '--run', 'a', '--images', 'images/train', '--out', 'f.npy');
   assert.match(output, /left out: 1 unreadable image \(.*broken\.jpg/);

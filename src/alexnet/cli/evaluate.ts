@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import { ArgumentError } from '../../core/errors.js';
 import type { Checkpoint } from '../checkpoint.js';
+import { briefNames } from '../data/open.js';
 import {
   type Answers,
   answersOf,
@@ -86,8 +87,9 @@ async function main(options: Options): Promise<void> {
     }
     const report = reportOf(averageAnswers(all), run.classes);
     const published = publishedFor(run.net, run.classes);
+    const names = new Map(briefNames(data).map((name, i) => [run.classes[i], name]));
     printErrors(report, all.length, crops);
-    if (options.perClass) printClasses(report);
+    if (options.perClass) printClasses(report, names);
     if (published.length > 0) printPublished(published);
     if (options.json !== undefined) {
       const files = networks.map(({ file }) => file);
@@ -125,18 +127,20 @@ function printErrors(report: Report, networks: number, crops: TestCrops): void {
   );
 }
 
-function printClasses({ perClass, top5Error }: Report): void {
+/** @param names what classes are called, by id */
+function printClasses({ perClass, top5Error }: Report, names: ReadonlyMap<string | undefined, string>): void {
   const hasTop5 = !Number.isNaN(top5Error);
-  const width = Math.max(5, ...perClass.map(({ name }) => name.length));
+  const called = (id: string): string => (names.get(id) === id ? id : `${id} ${names.get(id)}`);
+  const width = Math.max(5, ...perClass.map(({ name }) => called(name).length));
   console.log(
     `\n${'class'.padEnd(width)}  images    top-1${hasTop5 ? '    top-5' : ''}  most often taken for`,
   );
   for (const { name, images, top1Error, top5Error: missed, takenFor } of perClass) {
     if (images === 0) continue;
     const share = hasTop5 ? `  ${percent(missed).padStart(7)}` : '';
-    const wrong = takenFor ? `${takenFor.name} (${takenFor.images})` : '-';
+    const wrong = takenFor ? `${called(takenFor.name)} (${takenFor.images})` : '-';
     console.log(
-      `${name.padEnd(width)}  ${String(images).padStart(6)}  ${percent(top1Error).padStart(7)}${share}  ${wrong}`,
+      `${called(name).padEnd(width)}  ${String(images).padStart(6)}  ${percent(top1Error).padStart(7)}${share}  ${wrong}`,
     );
   }
 }

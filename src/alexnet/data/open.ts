@@ -64,6 +64,11 @@ export interface OpenedData {
   close(): Promise<void>;
 }
 
+/** What the classes are called, without synonyms: `tench` of `tench, Tinca tinca`. Two classes may share a name. */
+export function briefNames({ classes, classNames }: OpenedData): string[] {
+  return classes.map((id, i) => classNames?.[i]?.split(',', 1)[0] || id);
+}
+
 /** Pictures of the synthetic set: training and validation. */
 const syntheticLengths = { train: 8000, validation: 2000 } as const;
 

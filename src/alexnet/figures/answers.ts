@@ -1,6 +1,6 @@
 /**
  * Images with the five classes the network finds likeliest: the paper's Figure 4, left. The true class is named below
- * each image; its bar is red.
+ * each image; its bar is red. Bars as wide as the image are certain.
  */
 import type { Picture } from '../data/resize.js';
 import { escapeText, svgFile, svgPicture, svgText } from './svg.js';
@@ -11,7 +11,11 @@ export interface Answered {
   /** Name of its class. */
   readonly truth: string;
   /** The likeliest classes, likeliest first. */
-  readonly likeliest: readonly { readonly name: string; readonly probability: number }[];
+  readonly likeliest: readonly {
+    readonly name: string;
+    readonly probability: number;
+    readonly isTrue: boolean;
+  }[];
 }
 
 const side = 160;
@@ -29,15 +33,22 @@ export function drawAnswers(answered: readonly Answered[], columns = 4): string 
     return [
       svgPicture(picture, left, top, side),
       svgText(truth, left + side / 2, top + side + 17, side, middle),
-      ...likeliest.flatMap(({ name, probability }, n) => {
+      ...likeliest.flatMap(({ name, probability, isTrue }, n) => {
         const y = top + side + 26 + n * (barHeight + 2);
-        const colour = name === truth ? '#e0524d' : '#8fb3d9';
+        const colour = isTrue ? '#e0524d' : '#8fb3d9';
         const title = `<title>${escapeText(name)}: ${(100 * probability).toFixed(1)} %</title>`;
         const width = Math.max(1, probability * side).toFixed(1);
         return [
           `<rect x="${left}" y="${y}" width="${side}" height="${barHeight}" fill="#f3f3f3"/>`,
           `<rect x="${left}" y="${y}" width="${width}" height="${barHeight}" fill="${colour}">${title}</rect>`,
-          svgText(name, left + 5, y + 14, side - 10),
+          svgText(name, left + 5, y + 14, side - 40),
+          svgText(
+            `${Math.round(100 * probability)} %`,
+            left + side - 4,
+            y + 14,
+            40,
+            'text-anchor="end" fill="#555"',
+          ),
         ];
       }),
     ];

@@ -44,15 +44,12 @@ function plotLines(
   const curves = [...new Set(points.map(({ curve }) => curve))];
   return draw({
     width: 640,
-    height: 340,
+    height: 360,
+    marginTop: 40,
+    marginBottom: 45,
     marginLeft: 50,
     marginRight: 120,
-    // Whole epochs.
-    x: {
-      label: 'epoch',
-      ticks: Math.min(10, lines.length),
-      tickFormat: (n) => (n % 1 === 0 ? String(n) : ''),
-    },
+    x: { label: 'epoch', labelAnchor: 'center', ticks: wholeTicks(lines) },
     y: { label: percent ? `${label} (%)` : label, percent, zero: true, grid: true },
     color: { domain: curves, range: colours },
     marks: [
@@ -77,6 +74,12 @@ function plotLines(
       }),
     ],
   });
+}
+
+/** At most ten whole epochs. */
+function wholeTicks(lines: readonly LogLine[]): number[] {
+  const step = [1, 2, 5, 10, 20, 50].find((n) => lines.length / n <= 10) ?? Math.ceil(lines.length / 10);
+  return lines.map(({ epoch }) => epoch).filter((epoch) => epoch % step === 0);
 }
 
 /** Where the curves' names go: at their ends, moved apart so that none covers another. */

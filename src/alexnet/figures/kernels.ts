@@ -59,6 +59,14 @@ export function colourfulness(weights: ArrayLike<number>): number {
   return all === 0 ? 0 : coloured / all;
 }
 
+/**
+ * What random weights `[3, k, k]`, normal and independent, come to: shares distributed as Beta(k^2, k^2 / 2), of mean
+ * 2/3 and the deviation returned. The median of n kernels deviates by sqrt(pi / 2n) of it.
+ */
+export function randomColourfulness(side: number): { readonly mean: number; readonly deviation: number } {
+  return { mean: 2 / 3, deviation: Math.sqrt(2 / 9 / (1.5 * side ** 2 + 1)) };
+}
+
 /** The median of numbers. */
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -84,31 +92,38 @@ export function drawKernels(towers: readonly TowerKernels[]): Picture {
   );
 }
 
-/** Colourfulness of every kernel, a column of dots for each tower, its median a line. */
+/** Colourfulness of every kernel, a column of dots for each tower; its median is a line, that of random weights dashed. */
 export function plotColourfulness({ plots, draw }: Plotter, towers: readonly TowerKernels[]): string {
-  const dots = towers.flatMap(({ tower, colourfulness: values }) =>
-    values.map((value, i) => ({ tower: `tower ${tower}`, value, i: i / values.length })),
-  );
-  const medians = towers.map(({ tower, colourfulness: values }) => ({
-    tower: `tower ${tower}`,
-    value: median(values),
+  const columns = towers.map(({ tower, colourfulness: values }) => ({
+    values,
+    median: median(values),
+    name: `tower ${tower}: median ${median(values).toFixed(2)}`,
   }));
+  const dots = columns.flatMap(({ name, values }) =>
+    values.map((value, i) => ({ name, value, i: i / values.length })),
+  );
+  const random = [{ name: columns.at(-1)?.name, value: randomColourfulness(1).mean }];
   return draw({
-    width: 420,
-    height: 280,
+    width: 560,
+    height: 300,
+    marginTop: 30,
     marginLeft: 50,
-    x: { axis: null },
+    marginRight: 110,
+    x: { axis: null, inset: 8 },
     y: { domain: [0, 1], label: 'share of a kernel that is colour', grid: true },
-    fx: { label: null, padding: 0.2 },
+    fx: { label: null, padding: 0.15 },
     marks: [
-      plots.dot(dots, { fx: 'tower', x: 'i', y: 'value', fill: '#3b6fb6', r: 3, fillOpacity: 0.7 }),
-      plots.ruleY(medians, { fx: 'tower', y: 'value', stroke: '#e08214', strokeWidth: 2 }),
-      plots.text(medians, {
-        fx: 'tower',
+      plots.ruleY([random[0]?.value], { stroke: '#555555', strokeDasharray: '4 3' }),
+      plots.dot(dots, { fx: 'name', x: 'i', y: 'value', fill: '#3b6fb6', r: 3, fillOpacity: 0.7 }),
+      plots.ruleY(columns, { fx: 'name', y: 'median', stroke: '#e08214', strokeWidth: 2 }),
+      plots.text(random, {
+        fx: 'name',
         y: 'value',
+        text: () => 'random weights',
         frameAnchor: 'right',
-        dy: -7,
-        text: ({ value }) => `median ${value.toFixed(2)}`,
+        textAnchor: 'start',
+        dx: 6,
+        fill: '#555555',
       }),
     ],
   });

@@ -24,7 +24,7 @@ interface Link {
 }
 
 /** Half a box's width and height, in columns and rows. */
-const half = { x: 0.37, y: 0.26 };
+const half = { x: 0.4, y: 0.26 };
 
 /** 1,234,567 as 1.2 MB; bytes of a thousand each. */
 export function formatBytes(bytes: number): string {
@@ -69,7 +69,8 @@ export function plotPlacement({ plots, draw }: Plotter, layers: readonly PlacedL
   const macs = multiplyAdds(layers);
   const heads = layers.map((layer, i) => ({
     x: i + 1,
-    text: `${layer.spec.name}\n${neuronsOf(layer).toLocaleString('en')} neurons\n${mega(macs.get(layer.spec.name) ?? 0)} multiply-adds`,
+    name: layer.spec.name,
+    sizes: `${neuronsOf(layer).toLocaleString('en')} neurons\n${mega(macs.get(layer.spec.name) ?? 0)} mult-adds`,
   }));
   return draw({
     width: 150 * (layers.length + 1),
@@ -85,18 +86,18 @@ export function plotPlacement({ plots, draw }: Plotter, layers: readonly PlacedL
       ),
       plots.arrow(across, { ...ends, stroke: '#c2362b', strokeWidth: 1.6, headLength: 6 }),
       plots.rect([image], { ...sides, fill: '#eeeeee', stroke: '#888888' }),
-      plots.text([image], { x: 'x', y: 'y', text: () => `image\n${channels} x ${size} x ${size}` }),
+      plots.text([image], { x: 'x', y: 'y', text: () => `image\n${channels} × ${size} × ${size}` }),
       plots.rect(boxes, { ...sides, fill: 'tower', fillOpacity: 0.15, stroke: 'tower' }),
       plots.text(boxes, { x: 'x', y: 'y', text: 'lines', lineHeight: 1.25 }),
-      plots.text(heads, { x: 'x', y: 0.72, text: 'text', lineHeight: 1.25, fontWeight: 600 }),
+      plots.text(heads, { x: 'x', y: 0.84, text: 'name', fontWeight: 600 }),
+      plots.text(heads, { x: 'x', y: 0.64, text: 'sizes', lineHeight: 1.25 }),
+      // Beside the crossing, between the rows: what goes down above what goes up.
       plots.text(across, {
-        x: ({ x1, x2 }: Link) => (x1 + x2) / 2,
-        // Beside the arrow's start, so that the labels of the two directions keep apart.
-        y: ({ y1, y2 }: Link) => y1 + (y2 - y1) * 0.3,
-        text: ({ bytes }: Link) => formatBytes(bytes ?? 0),
+        x: 'x2',
+        y: ({ y1, y2 }: Link) => (y1 + y2) / 2 + (y1 > y2 ? 0.07 : -0.07),
+        text: ({ y1, y2, bytes }: Link) => `${y1 > y2 ? '↓' : '↑'} ${formatBytes(bytes ?? 0)}`,
+        textAnchor: 'start',
         fill: '#c2362b',
-        stroke: 'white',
-        strokeWidth: 4,
       }),
     ],
   });
@@ -119,6 +120,6 @@ function describe({ spec, towers }: PlacedLayer, tower: number): string {
   const { kernels, input, positions, output } = towers[tower]!;
   if (!spec.conv) return `${kernels} units\nreading ${(input[0] * input[1] * input[2]).toLocaleString('en')}`;
   const { kernel } = spec.conv;
-  const pooled = output[1] === positions[0] ? '' : ` to ${output[1]} x ${output[2]}`;
-  return `${kernels} kernels\n${kernel} x ${kernel} x ${input[0]}\n${positions[0]} x ${positions[1]}${pooled}`;
+  const pooled = output[1] === positions[0] ? '' : ` to ${output[1]} × ${output[2]}`;
+  return `${kernels} kernels\n${kernel} × ${kernel} × ${input[0]}\n${positions[0]} × ${positions[1]}${pooled}`;
 }

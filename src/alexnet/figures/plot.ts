@@ -1,6 +1,6 @@
 /**
  * Plots as SVG files, by Observable Plot on linkedom's document: no browser takes part. Both are development
- * dependencies, loaded when a plot is drawn.
+ * dependencies of this package, for others to install beside it, loaded when a plot is drawn.
  */
 import type { PlotOptions } from '@observablehq/plot';
 import { TandemError } from '../../core/errors.js';
@@ -20,7 +20,7 @@ export async function openPlotter(): Promise<Plotter> {
   const [plots, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')]).catch(
     (error: unknown) => {
       throw new TandemError(
-        'figures: @observablehq/plot and linkedom draw them; get them with npm install in a clone of the repository',
+        'figures: plots need @observablehq/plot and linkedom, which could not be loaded: npm install @observablehq/plot linkedom',
         { cause: error },
       );
     },

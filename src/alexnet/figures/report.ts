@@ -22,7 +22,7 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-to
 figure { margin: 1rem 0; overflow-x: auto; } figure svg, figure img { max-width: 100%; height: auto; }
 figcaption { color: #666; font-size: 0.85rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: nowrap; }
 `;
 
 /** The page. @param facts names and values, above the figures */

@@ -10,7 +10,7 @@ import type { Classifier } from '../classifier.js';
 import { type Dataset, MemoryDataset } from '../data/dataset.js';
 import { randomFor } from '../data/draws.js';
 import { batches } from '../data/loader.js';
-import type { OpenedData } from '../data/open.js';
+import { briefNames, type OpenedData } from '../data/open.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
 import { profileSteps } from '../profile.js';
@@ -20,7 +20,7 @@ import { Trainer } from '../trainer.js';
 import { drawAnswers } from './answers.js';
 import { plotCurves } from './curves.js';
 import { type Captioned, drawGallery } from './gallery.js';
-import { drawKernels, kernelsOf, median, plotColourfulness } from './kernels.js';
+import { drawKernels, kernelsOf, median, plotColourfulness, randomColourfulness } from './kernels.js';
 import { encodePicture, pictureAt } from './picture.js';
 import { formatBytes, plotPlacement } from './placement.js';
 import type { Plotter } from './plot.js';
@@ -92,11 +92,14 @@ export function kernelsSection(plotter: Plotter, checkpoint: Checkpoint): Sectio
     weights,
     first.towers.map(({ kernels }) => kernels),
   );
+  const random = randomColourfulness(weights.shape[2] ?? 1);
+  const most = Math.max(...towers.map(({ colourfulness }) => colourfulness.length));
+  const spread = random.deviation * Math.sqrt(Math.PI / (2 * most));
   return {
     title: `Figure 3: the kernels of ${first.spec.name}`,
     text: [
-      "Towers from top to bottom, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone, random weights have 2/3.",
-      "In the paper one tower's kernels came out free of colour and the other's colourful, in every run.",
+      "Towers from top to bottom, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone.",
+      `Before training the weights are random: shares of ${random.mean.toFixed(3)}, give or take ${random.deviation.toFixed(3)} from kernel to kernel and ${spread.toFixed(3)} in the median of ${most}. Medians this near have learned nothing of colour yet. In the paper one tower's kernels came out free of colour and the other's colourful, in every run.`,
     ],
     files: new Map<string, string | Uint8Array>([
       ['figure3.png', encodePicture(drawKernels(towers))],
@@ -122,6 +125,13 @@ async function sample(dataset: Dataset, count: number, seed: number): Promise<Me
   return new MemoryDataset(dataset.name, dataset.classes, dataset.imageShape, images, labels);
 }
 
+/** Whether pictures of two sets have the same pixels. */
+function samePicture(a: MemoryDataset, i: number, b: MemoryDataset, j: number): boolean {
+  const size = a.images.length / a.length;
+  const other = b.images.subarray(j * size, (j + 1) * size);
+  return a.images.subarray(i * size, (i + 1) * size).every((byte, at) => byte === other[at]);
+}
+
 /** What the figures of a network at work need. */
 export interface Working {
   readonly classifier: Classifier;
@@ -135,7 +145,7 @@ export async function answersSection(
   { classifier, checkpoint, data, seed }: Working,
   count: number,
 ): Promise<Section> {
-  const names = data.classNames ?? data.classes;
+  const names = briefNames(data);
   const shown = await sample(data.validation, count, seed);
   const { probabilities, labels } = await answersOf(classifier, shown, 1);
   const width = names.length;
@@ -144,7 +154,11 @@ export async function answersSection(
     return {
       picture: pictureAt(shown.images, checkpoint.run.recipe.imageSize, i),
       truth: names[label]!,
-      likeliest: likeliest(row, Math.min(5, width)).map((c) => ({ name: names[c]!, probability: row[c]! })),
+      likeliest: likeliest(row, Math.min(5, width)).map((c) => ({
+        name: names[c]!,
+        probability: row[c]!,
+        isTrue: c === label, // two classes may share a name
+      })),
     };
   });
   return {
@@ -162,7 +176,7 @@ export async function neighboursSection(
   { queries, among, neighbours }: { queries: number; among: number; neighbours: number },
 ): Promise<Section> {
   const { recipe } = checkpoint.run;
-  const names = data.classNames ?? data.classes;
+  const names = briefNames(data);
   const crop = netOf(checkpoint.run).architecture.size;
   const [asked, searched] = [
     await sample(data.validation, queries, seed + 1),
@@ -178,21 +192,29 @@ export async function neighboursSection(
     picture: pictureAt(set.images, recipe.imageSize, row),
     caption: [names[set.labels[row]!]!, ...more],
   });
-  let same = 0;
+  let [same, copies, copied] = [0, 0, 0];
   const rows = Array.from(asked.labels, (label, i) => {
     const vector = from.vectors.subarray(i * from.width, (i + 1) * from.width);
     const near = nearest(table, vector, neighbours);
-    same += near.filter(({ row }) => searched.labels[row] === label).length;
+    const isCopy = near.map(({ row }) => samePicture(asked, i, searched, row));
+    if (isCopy.includes(true)) copied++;
     return {
       query: captioned(asked, i, ['(query)']),
-      found: near.map(({ row, distance }) => captioned(searched, row, [`at ${distance.toPrecision(3)}`])),
+      found: near.map(({ row, distance }, n) => {
+        if (isCopy[n]) copies++;
+        else if (searched.labels[row] === label) same++;
+        return captioned(searched, row, [isCopy[n] ? 'the query itself' : `at ${distance.toPrecision(3)}`]);
+      }),
     };
   });
-  const share = same / Math.max(1, rows.length * neighbours);
+  const share = same / Math.max(1, rows.length * neighbours - copies);
+  const warning =
+    copies === 0 ? [] : [`${copied} of the queries are training images themselves, which isn't counted.`];
   return {
     title: 'Figure 4, right: neighbours in the last hidden layer',
     text: [
       `Validation images, each with the ${neighbours} training images (of ${searched.length} drawn at random) whose ${from.width} numbers in the last hidden layer are nearest by L2 distance. ${percent(share)} of the neighbours shown are of the query's class; by chance it would be about ${percent(1 / names.length)}.`,
+      ...warning,
     ],
     files: new Map([['figure4-right.svg', drawGallery(rows)]]),
   };

@@ -22,7 +22,8 @@ export function plotTimeline({ plots, draw }: Plotter, { devices, kernels, cross
     height: 150 * devices.length + 70,
     marginLeft: 60,
     marginTop: 40,
-    x: { label: 'milliseconds', domain: [0, end] },
+    marginBottom: 45,
+    x: { label: 'milliseconds', labelAnchor: 'center', domain: [0, end] },
     y: { axis: null, domain: [-devices.length + 0.5, 0.5] },
     color: { domain: Object.keys(phaseColours), range: Object.values(phaseColours) },
     marks: [
@@ -36,7 +37,7 @@ export function plotTimeline({ plots, draw }: Plotter, { devices, kernels, cross
           `${layer || 'outside layers'} ${phase}: ${kernel}, ${milliseconds.toFixed(2)} ms`,
       }),
       plots.text(
-        layers.filter(({ width }) => width > end / 45),
+        layers.filter(({ width }) => width > end / 28),
         {
           x: 'middle',
           y: ({ device }: { device: string }) => lane(device) + 0.33,
