@@ -101,6 +101,19 @@ function numbered(path: string, classed: readonly Classed[], classes: readonly s
   return files;
 }
 
+/**
+ * The files of another folder or archive to validate with: its validation part, its training part, or all of it.
+ * @throws {DataError} when there are no class folders, or classes that aren't trained.
+ */
+export function validationFiles(
+  path: string,
+  entries: readonly Entry[],
+  classes: readonly string[],
+): LabelledFile[] {
+  const folder = findSplit(entries, [...splitNames.validation, ...splitNames.train]);
+  return numbered(path, classedIn(path, entries, folder), classes);
+}
+
 /** Holds out a share of the training files. */
 function heldOut(
   path: string,
@@ -154,8 +167,7 @@ export function splitFolder(
   const train = numbered(path, trained, classes);
   const other = options.validation;
   if (other) {
-    const folder = findSplit(other.entries, [...splitNames.validation, ...splitNames.train]);
-    const validation = numbered(other.path, classedIn(other.path, other.entries, folder), classes);
+    const validation = validationFiles(other.path, other.entries, classes);
     return { classes, train, validation, notes: [`validation images: ${other.path}`] };
   }
   if (ownFolder === undefined && options.holdout === 0) return { classes, train, validation: [], notes: [] };

@@ -16,10 +16,10 @@ import {
   resized,
 } from './dataset.js';
 import { DecodePool, FileDataset, type LabelledFile } from './decode-pool.js';
-import { folderLayout, splitFolder } from './folder.js';
+import { folderLayout, splitFolder, validationFiles } from './folder.js';
 import type { Mean } from './mean.js';
 import { readMnist } from './mnist.js';
-import type { ShardDataset } from './shard-dataset.js';
+import { ShardDataset } from './shard-dataset.js';
 import { isShardFolder, openShards } from './shards.js';
 import { type Entry, listEntries } from './sources.js';
 import { holdOut } from './splits.js';
@@ -152,36 +152,57 @@ function openStored(kind: DataKind, stored: StoredSets, options: OpenOptions): O
 }
 
 async function openPrepared(path: string, options: OpenOptions): Promise<OpenedData> {
-  const { imageSize = 32, holdout = 0.1, seed = 0, limit } = options;
-  if (options.validation !== undefined) {
-    throw new ArgumentError(
-      `validation data of its own goes into shards when they're prepared (prepare --validation), not with ${path}`,
-    );
-  }
+  const { imageSize = 32, seed = 0, limit } = options;
   const opened = await openShards(path);
   const { index, mean } = opened;
-  let { train, validation } = opened;
-  const notes: string[] = [];
-  if (!validation) {
-    const parted = holdOut(path, train.names, train.labels, holdout);
-    validation = train.pick(parted.validation);
-    train = train.pick(parted.train);
-    notes.push(
-      `no validation images were prepared: ${validation.length} are held out of the training images`,
-    );
-  }
-  if (limit !== undefined) train = train.pick(balancedSubset(train.labels, limit, seed));
   const sized = async (set: ShardDataset): Promise<Dataset> =>
     index.size === imageSize ? set : keptIfSmall(resized(set, imageSize, imageSize), options);
+  const { train: whole, validation, note, close } = await validatedBy(path, opened, options);
+  const train = limit === undefined ? whole : whole.pick(balancedSubset(whole.labels, limit, seed));
   return {
     kind: 'shards',
     train: await sized(train),
-    validation: await sized(validation),
+    validation: validation instanceof ShardDataset ? await sized(validation) : validation,
     classes: train.classes,
     classNames: index.classes.map(({ name }) => name),
     ...(train === opened.train && index.size === imageSize ? { mean } : {}),
-    notes,
+    notes: note === null ? [] : [note],
+    close,
+  };
+}
+
+/** What validates a prepared set: other class folders if they're given, its own part, or images held out. */
+async function validatedBy(
+  path: string,
+  { train, validation }: Awaited<ReturnType<typeof openShards>>,
+  options: OpenOptions,
+): Promise<{ train: ShardDataset; validation: Dataset; note: string | null; close(): Promise<void> }> {
+  const { holdout = 0.1, validation: other } = options;
+  if (other !== undefined) {
+    const files = await openFiles(other, train.classes, options).catch(sayLayout);
+    return { train, ...files, note: `validation images: ${other}` };
+  }
+  if (validation) return { train, validation, note: null, close: nothingToClose };
+  const parted = holdOut(path, train.names, train.labels, holdout);
+  return {
+    train: train.pick(parted.train),
+    validation: train.pick(parted.validation),
+    note: `no validation images were prepared: ${parted.validation.length} are held out of the training images`,
     close: nothingToClose,
+  };
+}
+
+/** Class folders to validate with, decoded batch by batch. */
+async function openFiles(
+  path: string,
+  classes: readonly string[],
+  { imageSize = 32, workers }: OpenOptions,
+): Promise<{ validation: Dataset; close(): Promise<void> }> {
+  const files = validationFiles(path, await listEntries(path), classes);
+  const pool = new DecodePool(workers);
+  return {
+    validation: new FileDataset(path, classes, files, imageSize, imageSize, pool),
+    close: () => pool.close(),
   };
 }
 

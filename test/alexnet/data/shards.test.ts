@@ -92,6 +92,10 @@ test('a folder of shards is recognised, with its mean; resized, limited, or with
     const held = await openData(out, { imageSize: 16 });
     assert.equal([held.train.length, held.validation.length, held.mean], [11, 3, undefined]);
     assert.match(held.notes.join(), '3 are held out');
+    const other = await openData(out, { imageSize: 16, validation: join(folder, 'data'), workers: 1 });
+    assert.equal([other.train.length, other.validation.length], [14, 3]);
+    assert.equal((await other.validation.load([1])).images[0], 1);
+    await other.close();
   });
 });
 
