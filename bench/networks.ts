@@ -12,7 +12,7 @@ import type { KernelTime } from '../src/core/backend.js';
 import type { Device } from '../src/core/device.js';
 import { drawOf, HostRandom } from '../src/core/random.js';
 import { type Budget, idealTime, measure } from './harness.js';
-import type { Probe, Rates } from './probes.js';
+import { bestRates, type Probe, type Rates } from './probes.js';
 import type { Part, Row } from './rows.js';
 
 /** Some work of a network on a batch. */
@@ -66,7 +66,7 @@ export async function measureNetwork(
     const cost = { flops: 2 * multiplyAddsOf(row), bytes: 0 };
     const measured = await measure({ run, sync, cost }, probe, { ...budget, burst: 0 });
     for (const device of devices) device.startProfile();
-    const rates = await probe.measure();
+    const rates = await bestRates(probe);
     const start = performance.now();
     await run();
     const kernels = await Promise.all(devices.map((device) => device.stopProfile()));

@@ -7,7 +7,7 @@ import { type Budget, type Measurement, measure, type Subject } from './harness.
 import { type KernelSizes, kernelRows } from './kernels.js';
 import { measureNetwork, networkRows } from './networks.js';
 import { opRows } from './ops.js';
-import type { Probe } from './probes.js';
+import { bestRates, type Probe } from './probes.js';
 import { type Row, startName } from './rows.js';
 import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
 import { transferRows } from './transfers.js';
@@ -84,7 +84,7 @@ export async function runSuite(options: SuiteOptions): Promise<void> {
   for (const setting of options.settings) {
     const probe = await openProbe(setting, options.webGpu);
     try {
-      const { flops } = await probe.measure();
+      const { flops } = await bestRates(probe);
       const plan = flops < slowBelow ? slow : options.quick ? quick : full;
       await runDeviceRows(setting, probe, plan, options);
       await runNetworks(setting, probe, plan, options);

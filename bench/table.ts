@@ -5,8 +5,8 @@ import type { Part, Report, Row } from './rows.js';
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
-/** Three digits that count. */
-function digits(value: number): string {
+/** Three digits that count; a dash for nothing. */
+export function digits(value: number): string {
   if (!Number.isFinite(value) || value === 0) return '-';
   if (value >= 100) return value.toFixed(0);
   return value.toPrecision(3);
@@ -29,37 +29,46 @@ function line(cells: readonly string[]): string {
     .join(' ');
 }
 
-/** The head of the table of rows. */
+/** What the columns of a table of rows hold; the first two are words. */
+export const heads = [
+  'work',
+  'device',
+  'threads',
+  'median ms',
+  'spread',
+  'CPU ms',
+  'GFLOP/s',
+  'GB/s',
+  'of peak',
+] as const;
+
+/** A row's texts below these heads. */
+export function cellsOf(row: Row): string[] {
+  const { name, device, threads, medianMs, spread, cpuMs, gflops, gbps, shareOfPeak, bound } = row;
+  return [
+    name,
+    device,
+    threads === null ? '-' : String(threads),
+    digits(medianMs),
+    percent(spread),
+    cpuMs === null ? '-' : digits(cpuMs),
+    digits(gflops),
+    digits(gbps),
+    percent(shareOfPeak) + (bound === 'memory' ? ' m' : ''),
+  ];
+}
+
+/** The head of the table that the terminal shows. */
 export function tableHead(): string {
-  return line([
-    'work',
-    'device',
-    'threads',
-    'median ms',
-    'spread',
-    'GFLOP/s',
-    'GB/s',
-    'of peak',
-    'probe GF/s, GB/s',
-  ]);
+  return line([...heads, 'probe GF/s, GB/s']);
 }
 
 /** One row of it. */
 export function tableRow(row: Row): string {
   const { gflops, gbps } = row.probe;
-  const mark = row.bound === 'memory' ? ' m' : '  ';
-  return line([
-    row.name,
-    row.device,
-    row.threads === null ? '-' : String(row.threads),
-    digits(row.medianMs),
-    percent(row.spread),
-    row.cpuMs === null ? '-' : digits(row.cpuMs),
-    digits(row.gflops),
-    digits(row.gbps),
-    percent(row.shareOfPeak) + mark,
-    `${gflops.toFixed(1)}, ${gbps.toFixed(1)}`,
-  ]);
+  // Shares with and without their mark end in the same column.
+  const cells = cellsOf(row).map((cell) => (cell.endsWith('%') ? `${cell}  ` : cell));
+  return line([...cells, `${gflops.toFixed(1)}, ${gbps.toFixed(1)}`]);
 }
 
 const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;

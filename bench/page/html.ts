@@ -5,48 +5,44 @@
 import { escapeText } from '../../src/alexnet/figures/svg.js';
 import type { PeersReport } from '../peers/report.js';
 import type { Report, Row } from '../rows.js';
-import { machineLine } from '../table.js';
-import { batchCurves, breakdown, opCurves, roofline, startBars, threadCurves, where } from './charts.js';
+import { cellsOf, heads, machineLine } from '../table.js';
+import { breakdown, distinct, roofline, where } from './charts.js';
+import { batchCurves, opPlots, startBars, threadCurves } from './curves.js';
 import { peersSection } from './peers.js';
 
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #222; }
-h2 { margin-top: 2em; } h3 { margin-bottom: 0.3em; }
+h2 { margin-top: 2em; } h3, h4 { margin-bottom: 0.3em; }
 table { border-collapse: collapse; font-size: 13px; } td, th { padding: 2px 10px; text-align: left; vertical-align: top; }
 tr:nth-child(even) { background: #f4f4f4; } .n { text-align: right; font-variant-numeric: tabular-nums; }
-svg { max-width: 100%; height: auto; } td { overflow-wrap: anywhere; }
+svg { max-width: 100%; height: auto; } td { overflow-wrap: break-word; max-width: 30em; } td:first-child { white-space: nowrap; }
 form label { margin-right: 1em; } fieldset { border: 1px solid #ccc; padding: 0.7em 1em; }
 `;
 
-/** A heading and what stands below it; nothing for nothing. */
-function section(level: 2 | 3, title: string, ...content: readonly string[]): string {
+/** A heading, a paragraph, and what they are about; nothing at all without the last. */
+function section(level: 2 | 3 | 4, title: string, lead: string, ...content: readonly string[]): string {
   const text = content.join('');
-  return text === '' ? '' : `<h${level}>${escapeText(title)}</h${level}>${text}`;
+  if (text === '') return '';
+  return `<h${level}>${escapeText(title)}</h${level}>${lead && `<p>${lead}</p>`}${text}`;
 }
 
 /** Every row as a table. */
 function table(rows: readonly Row[]): string {
-  const line = (row: Row): string => {
-    const { name, medianMs, spread, gflops, gbps, shareOfPeak, bound } = row;
-    const numbers = [
-      medianMs.toPrecision(3),
-      `${(100 * spread).toFixed(0)} %`,
-      gflops > 0 ? gflops.toPrecision(3) : '',
-      gbps > 0 ? gbps.toPrecision(3) : '',
-      `${(100 * shareOfPeak).toFixed(0)} %${bound === 'memory' ? ' m' : ''}`,
-    ];
-    const words = [name, where(row)].map((text) => `<td>${escapeText(text)}</td>`);
-    return `<tr>${words.join('')}${numbers.map((text) => `<td class="n">${text}</td>`).join('')}</tr>`;
-  };
-  const heads = ['work', 'where', 'median ms', 'spread', 'GFLOP/s', 'GB/s', 'of the roofline'];
-  return `<table><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr>${rows.map(line).join('')}</table>`;
+  const line = (row: Row): string =>
+    cellsOf(row)
+      .map((text, i) => `<td${i < 2 ? '' : ' class="n"'}>${escapeText(text)}</td>`)
+      .join('');
+  const head = heads.map((text) => `<th>${text}</th>`).join('');
+  return `<table><tr>${head}</tr>${rows.map((row) => `<tr>${line(row)}</tr>`).join('')}</table>`;
 }
+
+const dashed = 'Dashed: so many times the rate of one thread.';
 
 function results(report: Report): string {
   const { date, rows, devices, quick } = report;
-  const settings = [...new Set(rows.map(where))];
+  const settings = distinct(rows.map(where));
   const roofs = settings.map((setting) =>
-    section(3, setting, roofline(rows.filter((row) => where(row) === setting))),
+    section(3, setting, '', roofline(rows.filter((row) => where(row) === setting))),
   );
   const largest = new Map<string, Row>();
   for (const row of rows) {
@@ -60,23 +56,28 @@ function results(report: Report): string {
 ${section(
   2,
   'Roofline',
-  `<p>The line is what the machine gave at most, measured beside every row: multiply-adds in registers, and reading memory
-that no cache holds. Points above its slope work on operands that fit in a cache.</p>`,
+  `The line is what the machine gave at most, measured beside every row: multiply-adds in registers, and reading memory
+that no cache holds. Points above its slope work on operands that fit in a cache. Hover for names.`,
   ...roofs,
 )}
 ${section(
   2,
   'AlexNet',
-  section(3, 'Inference: cost of an image', batchCurves(rows, 'inference')),
-  section(3, 'Training step: cost of an image', batchCurves(rows, 'training')),
-  section(3, 'Inference over threads; dashed: one thread times as many', threadCurves(rows, 'inference')),
-  section(3, 'Training step over threads', threadCurves(rows, 'training')),
-  section(3, 'From the start of a process to the first result, weights in a file', startBars(rows)),
-  ...[...largest.values()].map((row) =>
-    section(3, `${row.name}, ${where(row)}: time in kernels, and share of the roofline`, breakdown(row)),
+  '',
+  section(3, 'Inference: cost of an image', '', batchCurves(rows, 'inference')),
+  section(3, 'Training step: cost of an image', '', batchCurves(rows, 'training')),
+  section(3, 'Inference over threads', dashed, threadCurves(rows, 'inference')),
+  section(3, 'Training step over threads', dashed, threadCurves(rows, 'training')),
+  section(3, 'From the start of a process to the first result', 'Weights in a file.', startBars(rows)),
+  section(
+    3,
+    'Where the time goes',
+    `Milliseconds in kernels, of all devices together, and the share of the roofline they reached. What takes less than
+1 % is left out.`,
+    ...[...largest.values()].map((row) => section(4, `${row.name}, ${where(row)}`, '', breakdown(row))),
   ),
 )}
-${section(2, 'Tiny operations, through the public functions', opCurves(rows))}
+${section(2, 'Tiny operations, through the public functions', '', opPlots(rows))}
 `;
 }
 
@@ -95,7 +96,7 @@ ${peers ? peersSection(peers) : ''}
 <h2>In this browser</h2>
 <div id="live"><p>Served by <code>npm run bench:page -- --serve</code>, this page runs the same suite right here.</p></div>
 <script type="module">if (location.protocol !== 'file:') import('/bench/page/live.js');</script>
-${report ? section(2, 'All rows', '<p>m: memory sets the roofline, not arithmetic.</p>', table(report.rows)) : ''}
+${report ? section(2, 'All rows', 'How to read them: bench/README.md. m: memory sets the roofline, not arithmetic.', table(report.rows)) : ''}
 </html>
 `;
 }

@@ -3,9 +3,11 @@
  * save, which `npm run bench:compare` and `npm run bench:page` read like any other.
  */
 import { listAdapters } from '../../src/index.js';
+import { keyOf } from '../comparison.js';
 import { parseReport, type Report, type Row } from '../rows.js';
 import { parseSettings } from '../settings.js';
 import { runSuite } from '../suite.js';
+import { cellsOf, digits, heads } from '../table.js';
 
 function find<T extends Element>(selector: string, kind: new () => T): T {
   const found = document.querySelector(selector);
@@ -29,9 +31,8 @@ live.innerHTML = `
 <button>Run</button>
 <p id="state"></p>
 </fieldset></form>
-<table id="rows" hidden><tr><th>work</th><th>device</th><th>threads</th><th>median ms</th><th>spread</th><th>GFLOP/s</th>
-<th>GB/s</th><th>of peak</th><th>above</th><th>ratio</th></tr></table>
-<p><a id="save" hidden download="browser.json">Save the report</a></p>`;
+<table id="rows" hidden><tr>${[...heads, "report's ms", 'ratio'].map((text) => `<th>${text}</th>`).join('')}</tr></table>
+<p><a id="save" hidden download="browser.json">Save the last run's report</a></p>`;
 
 const form = find('#live form', HTMLFormElement);
 const state = find('#state', HTMLElement);
@@ -40,28 +41,11 @@ const button = find('#live button', HTMLButtonElement);
 const save = find('#save', HTMLAnchorElement);
 const shown = new Map(shownReport()?.rows.map((row) => [keyOf(row), row]));
 
-/** What makes rows of the browser and of Node the same work. */
-function keyOf({ name, device, threads }: Row): string {
-  return [name, device, threads].join();
-}
-
 function addRow(row: Row): void {
-  const { name, device, threads, medianMs, spread, gflops, gbps, shareOfPeak, bound } = row;
   const other = shown.get(keyOf(row));
-  const cells = [
-    name,
-    device,
-    threads === null ? '' : String(threads),
-    medianMs.toPrecision(3),
-    `${(100 * spread).toFixed(0)} %`,
-    gflops > 0 ? gflops.toPrecision(3) : '',
-    gbps > 0 ? gbps.toPrecision(3) : '',
-    `${(100 * shareOfPeak).toFixed(0)} %${bound === 'memory' ? ' m' : ''}`,
-    other ? other.medianMs.toPrecision(3) : '',
-    other ? (medianMs / other.medianMs).toFixed(2) : '',
-  ];
+  const compared = other ? [digits(other.medianMs), (row.medianMs / other.medianMs).toFixed(2)] : ['-', '-'];
   const line = table.insertRow();
-  for (const [i, text] of cells.entries()) {
+  for (const [i, text] of [...cellsOf(row), ...compared].entries()) {
     const cell = line.insertCell();
     cell.textContent = text;
     if (i >= 2) cell.className = 'n';

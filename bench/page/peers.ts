@@ -4,8 +4,8 @@
 import * as Plot from '@observablehq/plot';
 import { escapeText } from '../../src/alexnet/figures/svg.js';
 import { ArgumentError } from '../../src/core/errors.js';
-import type { Cell, Figures, PeersReport, PeersRow } from '../peers/report.js';
-import { svg } from './charts.js';
+import type { Figures, PeersReport, PeersRow } from '../peers/report.js';
+import { distinct, svg } from './charts.js';
 
 /** Reads a report of bench/peers. @throws {ArgumentError} when the text isn't one, naming the file. */
 export function parsePeers(text: string, file: string): PeersReport {
@@ -37,49 +37,44 @@ function barsOf({ name, cells: [ours, ...others] }: PeersRow): Bar[] {
   return others.flatMap(({ peer, figures }) => (figures ? [{ row: own, peer, ...figures }] : []));
 }
 
+function titleOf({ peer, medianMs, cpuMs, spread }: Bar): string {
+  const noise = `spread ${(100 * spread).toFixed(0)} %`;
+  return `${peer}: ${medianMs.toPrecision(3)} ms, ${noise}; processor time ${cpuMs.toPrecision(3)} ms`;
+}
+
 /** The section. */
 export function peersSection(report: PeersReport): string {
   const { rows, cpu, runtime, load, threads, versions, date } = report;
   const bars = rows.flatMap(barsOf);
-  const peers = [...new Set(bars.map(({ peer }) => peer))];
-  const names = [...new Set(bars.map(({ row }) => row))];
-  const [least, most] = [
-    Math.min(1, ...bars.map(({ ratio }) => ratio)),
-    Math.max(1, ...bars.map(({ ratio }) => ratio)),
-  ];
+  const peers = distinct(bars.map(({ peer }) => peer));
+  const names = distinct(bars.map(({ row }) => row));
+  const ratios = [1, ...bars.map(({ ratio }) => ratio)];
+  const label = {
+    x: 'ratio',
+    y: 'peer',
+    fy: 'row',
+    text: ({ ratio }: Bar) => ratio.toPrecision(ratio < 100 ? 2 : 3),
+  };
+  const [faster, slower] = [bars.filter(({ ratio }) => ratio < 1), bars.filter(({ ratio }) => ratio >= 1)];
   const chart = svg({
     height: 60 + names.length * (14 * peers.length + 12),
-    marginLeft: 10,
-    marginRight: 170,
+    marginLeft: 190,
     x: {
       type: 'log',
       label: "its time / Tandem's →",
       grid: true,
-      domain: [least / 1.3, most * 1.6],
+      domain: [Math.min(...ratios) / 1.5, Math.max(...ratios) * 1.5],
       tickFormat: '~g',
     },
     y: { axis: null, domain: peers },
-    fy: { label: null, domain: names, padding: 0.15 },
+    fy: { domain: names, padding: 0.15 },
     color: { legend: true, domain: peers },
     marks: [
-      Plot.barX(bars, {
-        x1: 1,
-        x2: 'ratio',
-        y: 'peer',
-        fy: 'row',
-        fill: 'peer',
-        title: ({ peer, medianMs, cpuMs, spread }: Bar) =>
-          `${peer}: ${medianMs.toPrecision(3)} ms (spread ${(100 * spread).toFixed(0)} %), processor time ${cpuMs.toPrecision(3)} ms`,
-      }),
-      Plot.text(bars, {
-        x: 'ratio',
-        y: 'peer',
-        fy: 'row',
-        text: ({ ratio }: Bar) => ratio.toPrecision(ratio < 100 ? 2 : 3),
-        textAnchor: 'start',
-        dx: 4,
-      }),
+      Plot.barX(bars, { x1: 1, x2: 'ratio', y: 'peer', fy: 'row', fill: 'peer', title: titleOf }),
+      Plot.text(faster, { ...label, textAnchor: 'end', dx: -4 }),
+      Plot.text(slower, { ...label, textAnchor: 'start', dx: 4 }),
       Plot.ruleX([1], { strokeWidth: 1.5 }),
+      Plot.axisFy({ anchor: 'left', label: null, lineHeight: 1.25, tickSize: 0 }),
     ],
   });
   const busy = load.join(' to ');
@@ -92,12 +87,18 @@ alike and what isn't: bench/README.md, Peers. ${escapeText(made)}. ${escapeText(
 ${chart}${cannotTable(rows)}`;
 }
 
+/** What each library says, with all the work it says it of. */
 function cannotTable(rows: readonly PeersRow[]): string {
-  const line = (name: string, { peer, cannot }: Cell): string[] =>
-    cannot === undefined
-      ? []
-      : [`<tr>${[peer, name, cannot].map((text) => `<td>${escapeText(text)}</td>`).join('')}</tr>`];
-  const lines = rows.flatMap(({ name, cells }) => cells.flatMap((cell) => line(name, cell)));
-  if (lines.length === 0) return '';
-  return `<h3>What they cannot do</h3><table><tr><th>library</th><th>work</th><th>what it says</th></tr>${lines.join('')}</table>`;
+  const works = new Map<string, string[]>();
+  for (const { name, cells } of rows) {
+    for (const { peer, cannot } of cells) {
+      if (cannot === undefined) continue;
+      const key = `<td>${escapeText(peer)}</td><td>${escapeText(cannot)}</td>`;
+      works.set(key, [...(works.get(key) ?? []), name]);
+    }
+  }
+  if (works.size === 0) return '';
+  const lines = [...works].map(([key, names]) => `<tr>${key}<td>${escapeText(names.join('; '))}</td></tr>`);
+  const heads = '<tr><th>library</th><th>what it says</th><th>of</th></tr>';
+  return `<h3>What they cannot do</h3><table>${heads}${lines.sort().join('')}</table>`;
 }
