@@ -83,14 +83,18 @@ export interface Report {
   readonly rows: readonly Row[];
 }
 
-/** Reads a report. @throws {ArgumentError} when the text isn't one, naming the file. */
-export function parseReport(text: string, file: string): Report {
-  let value: unknown;
+/** What a file's text holds. @throws {ArgumentError} when that isn't JSON, naming the file. */
+export function parseJson(text: string, file: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw new ArgumentError(`${file} isn't JSON: ${error}`);
   }
+}
+
+/** Reads a report. @throws {ArgumentError} when the text isn't one, naming the file. */
+export function parseReport(text: string, file: string): Report {
+  const value = parseJson(text, file);
   if (isReport(value)) return value;
   throw new ArgumentError(`${file} isn't a report of the suite; make one with npm run bench -- --json FILE`);
 }
@@ -106,6 +110,7 @@ function isRow(value: unknown): value is Row {
   return ['medianMs', 'spread', 'samples', 'shareOfPeak'].every((key) => typeof value[key] === 'number');
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value has fields. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }

@@ -5,11 +5,12 @@ import * as Plot from '@observablehq/plot';
 import { escapeText } from '../../src/alexnet/figures/svg.js';
 import { ArgumentError } from '../../src/core/errors.js';
 import type { Figures, PeersReport, PeersRow } from '../peers/report.js';
+import { isObject, parseJson } from '../rows.js';
 import { distinct, svg } from './charts.js';
 
 /** Reads a report of bench/peers. @throws {ArgumentError} when the text isn't one, naming the file. */
 export function parsePeers(text: string, file: string): PeersReport {
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text, file);
   if (isPeersReport(value)) return value;
   throw new ArgumentError(
     `${file} isn't a report of bench/peers; make one there with npm start -- --json FILE`,
@@ -17,13 +18,8 @@ export function parsePeers(text: string, file: string): PeersReport {
 }
 
 function isPeersReport(value: unknown): value is PeersReport {
-  if (typeof value !== 'object' || value === null || !('rows' in value) || !('load' in value)) return false;
-  const { rows } = value;
-  return Array.isArray(rows) && rows.every((row: unknown) => isObjectWith(row, 'cells'));
-}
-
-function isObjectWith(value: unknown, key: string): boolean {
-  return typeof value === 'object' && value !== null && key in value;
+  if (!isObject(value) || !Array.isArray(value.load) || !Array.isArray(value.rows)) return false;
+  return value.rows.every((row: unknown) => isObject(row) && Array.isArray(row.cells));
 }
 
 interface Bar extends Figures {

@@ -1,39 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compareReports } from '../../bench/comparison.js';
-import { parseReport, type Report, type Row } from '../../bench/rows.js';
+import { parseReport, type Row } from '../../bench/rows.js';
 import { median, quantile, spread } from '../../bench/stats.js';
 import { ArgumentError } from '../../src/core/errors.js';
-
-function row(name: string, figures: Partial<Row>): Row {
-  return {
-    name,
-    device: 'cpu:0',
-    threads: 2,
-    medianMs: 10,
-    cpuMs: null,
-    spread: 0.01,
-    samples: 9,
-    gflops: 40,
-    gbps: 1,
-    shareOfPeak: 0.8,
-    bound: 'arithmetic',
-    probe: { gflops: 50, gbps: 20 },
-    ...figures,
-  };
-}
-
-function report(...rows: Row[]): Report {
-  const machine = {
-    cpu: 'a',
-    cores: 2,
-    memoryBytes: 1,
-    platform: 'linux x64',
-    runtime: 'node 20',
-    tandem: '0',
-  };
-  return { date: '', machine, load: [0, 0], seed: 1, quick: false, devices: {}, rows };
-}
+import { report, row } from './reports.js';
 
 const verdict = (before: Partial<Row>, after: Partial<Row>): string | undefined =>
   compareReports(report(row('x', before)), report(row('x', after))).rows[0]?.verdict;
@@ -58,7 +29,7 @@ test('processor time shields a row on one thread from other programs', () => {
 });
 
 test('rows that only one report has are named', () => {
-  const { rows, missing, added } = compareReports(report(row('old', {})), report(row('new', {})));
+  const { rows, missing, added } = compareReports(report(row('old')), report(row('new')));
   assert.is(rows.length, 0);
   assert.equal(missing, ['old on cpu:0, threads: 2']);
   assert.equal(added, ['new on cpu:0, threads: 2']);
@@ -73,7 +44,7 @@ test('a file that is not a report is refused by name', () => {
   };
   refuse('{', /old\.json isn't JSON/);
   refuse('{"rows": [{}]}', /old\.json isn't a report/);
-  assert.equal(parseReport(JSON.stringify(report(row('x', {}))), 'x').rows[0]?.name, 'x');
+  assert.equal(parseReport(JSON.stringify(report(row('x'))), 'x').rows[0]?.name, 'x');
 });
 
 test('quantiles are interpolated and do not depend on the order', () => {

@@ -4,43 +4,22 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { page } from '../../bench/page/html.js';
-import { parseReport, type Report, type Row } from '../../bench/rows.js';
+import { parseReport } from '../../bench/rows.js';
 import { serve } from '../../bench/serve.js';
+import { report, row } from '../bench/reports.js';
 import { launch, warnOfNone } from './chromium.js';
 
 const test = suite('the suite in a browser');
 const browser = await launch();
 
-const row: Row = {
-  name: 'matmul 256',
-  device: 'cpu:0',
-  threads: 1,
-  medianMs: 1,
-  cpuMs: null,
-  spread: 0.01,
-  samples: 9,
-  gflops: 33,
-  gbps: 0.7,
-  shareOfPeak: 0.6,
-  bound: 'arithmetic',
-  probe: { gflops: 55, gbps: 20 },
-};
-const report: Report = {
-  date: '2026-01-01',
-  machine: { cpu: 'a', cores: 2, memoryBytes: 1, platform: 'linux', runtime: 'node 20', tandem: '0' },
-  load: [0, 0],
-  seed: 1,
-  quick: true,
-  devices: { 'cpu:0': 'CPU, 1 thread' },
-  rows: [row],
-};
+const shown = report(row('matmul 256', { threads: 1, medianMs: 1 }));
 
 if (typeof browser === 'string') warnOfNone(browser);
 else {
   test.after(() => browser.close());
 
   test('the served page runs quick rows on cpu:0, compares them with its report, and gives a report', async () => {
-    const server = await serve({ '/': { html: page(report, null) } });
+    const server = await serve({ '/': { html: page(shown, null) } });
     const tab = await browser.newPage();
     const problems: string[] = [];
     tab.on('pageerror', (error) => problems.push(error.message));
