@@ -1,7 +1,7 @@
 /**
  * What the commands that search images share: the vector of a query, and a picture of what was found for it.
  */
-import { join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { ArgumentError, DataError } from '../../core/errors.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { loadClassifier } from '../evaluation.js';
@@ -69,9 +69,7 @@ export async function drawFound(
     const row = {
       query: await captioned(asked, asked.names[0] ?? query, ['(query)']),
       found: await Promise.all(
-        found.map(({ name, distance }) =>
-          captioned(folder, name, [name.split('/').at(-1) ?? name, distance]),
-        ),
+        found.map(({ name, distance }) => captioned(folder, name, [basename(name, extname(name)), distance])),
       ),
     };
     await writeWhole(out, [drawGallery([row])]);
