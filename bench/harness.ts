@@ -64,8 +64,8 @@ function cpuTime(): number | null {
   return (user + system) / 1000;
 }
 
-/** Bursts of more runs than this are warmed up for as long as they are measured, and at least for so long. */
-const [manyRuns, warmUp] = [10, 100];
+/** Bursts of more runs than this are warmed up until they got no faster for so many milliseconds, up to a limit. */
+const warmUp = { runs: 10, milliseconds: 300, most: 2000 };
 
 /** Measures `subject` with the probe beside it. */
 export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {
@@ -80,16 +80,21 @@ export async function measure(subject: Subject, probe: Probe, budget: Budget): P
   };
   await burst(1); // compiles
   let runs = 1;
-  for (let took = 0; budget.burst > 0 && runs < 1e5; ) {
-    took = await burst(runs);
+  while (budget.burst > 0 && runs < 1e5) {
+    const took = await burst(runs);
     if (took >= budget.burst) break;
     runs = Math.ceil(runs * Math.min(50, Math.max(1.5, (1.1 * budget.burst) / took)));
   }
   // Where enqueueing is most of the work, the JavaScript engine takes a while to compile it well.
-  const patience = Math.max(warmUp, budget.time);
-  for (let warm = 0; runs > manyRuns && warm < patience; ) {
+  let best = Number.POSITIVE_INFINITY;
+  for (let all = 0, same = 0; runs > warmUp.runs && same < warmUp.milliseconds && all < warmUp.most; ) {
     const took = await burst(runs);
-    warm += took;
+    all += took;
+    same += took;
+    if (took / runs < 0.95 * best) {
+      best = took / runs;
+      same = 0;
+    }
     if (took < budget.burst) runs = Math.ceil((1.1 * runs * budget.burst) / took);
   }
   const samples: Sample[] = [];

@@ -153,7 +153,7 @@ async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: 
         row,
         devices,
         probe,
-        scaling ? scaledBudget : plan.networkBudget,
+        scaling && plan === full ? scaledBudget : plan.networkBudget,
         options.seed,
       );
       options.onRow({ ...rowOf(setting, name, measured), ...(network && { network }) });
