@@ -65,7 +65,7 @@ function cpuTime(): number | null {
 }
 
 /** Bursts of more runs than this are warmed up until they got no faster for so many milliseconds, up to a limit. */
-const warmUp = { runs: 10, milliseconds: 300, most: 2000 };
+const warmUp = { runs: 50, milliseconds: 300, most: 2000 };
 
 /** Measures `subject` with the probe beside it. */
 export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {

@@ -38,6 +38,14 @@ function table(rows: readonly Row[]): string {
 
 const dashed = 'Dashed: so many times the rate of one thread.';
 
+/** A warning where other programs took turns with the suite. */
+function crowded({ load, machine: { cores } }: Report): string {
+  const most = Math.max(...(load ?? [0]));
+  if (most <= cores + 1) return '';
+  return `<p><strong>Other programs were running: load ${most} on ${cores} cores. Times of more than one thread, and of
+whole networks, are longer than they need be.</strong></p>`;
+}
+
 function results(report: Report): string {
   const { date, rows, devices, quick } = report;
   const settings = distinct(rows.map(where));
@@ -53,6 +61,7 @@ function results(report: Report): string {
   const described = Object.entries(devices).map(([name, text]) => `${name}: ${text}`);
   return `
 <p>${escapeText([machineLine(report), ...described, date].join('; '))}${quick ? '; in a hurry (--quick)' : ''}.</p>
+${crowded(report)}
 ${section(
   2,
   'Roofline',

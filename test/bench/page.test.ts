@@ -106,6 +106,11 @@ test('what a report lacks leaves no empty section', () => {
   assert.equal(headings(page(null, null)), ['In this browser']);
 });
 
+test('a busy machine is warned of', () => {
+  assert.not.match(page(full, null), /Other programs/);
+  assert.match(page({ ...full, load: [1, 7] }, null), /Other programs were running: load 7 on 2 cores/);
+});
+
 test("a file that isn't a report of bench/peers is refused by name", () => {
   for (const text of ['{', '[]', '{"rows": [{}]}', JSON.stringify(full)]) {
     assert.throws(
