@@ -2,16 +2,18 @@
  * Checkpoints: one safetensors file that holds all a run needs to go on bit for bit.
  *
  * Tensors: each parameter under its name (`conv1.weight`, towers joined, so that any placement can load it), its
- * velocity under `velocity.` + name, and `mean`, the mean training image. Metadata: everything else, as JSON.
+ * velocity under `velocity.` + name, and `mean`, the mean training image. Metadata: everything else, as JSON, and the
+ * checksum of it all.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../core/errors.js';
 import type { HostTensor, StateDict } from '../nn/module.js';
 import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
 import type { Pca } from './data/pca.js';
-import { reasonOf, writeWhole } from './files.js';
+import { throwNaming, writeWhole } from './files.js';
 import type { Recipe } from './recipes.js';
-import type { Trainer, TrainerState } from './trainer.js';
+import { firstNotFinite, type Trainer, type TrainerState } from './trainer.js';
 import type { Variant } from './variants.js';
 
 const format = 'tandem-checkpoint-1';
@@ -50,7 +52,11 @@ export interface Checkpoint extends ImageStatistics {
   readonly velocities: StateDict;
 }
 
-/** Writes a checkpoint whole. @throws {DataError} when the file can't be written; the old one is untouched then. */
+/**
+ * Writes a checkpoint whole; the old one is untouched if that fails.
+ * @throws {DivergedError} when a parameter holds NaN or infinity: nobody could go on from there.
+ * @throws {DataError} when the file can't be written.
+ */
 export async function saveCheckpoint(
   path: string,
   trainer: Trainer,
@@ -60,6 +66,7 @@ export async function saveCheckpoint(
   const { network, optimizer } = trainer;
   const state = trainer.state();
   const tensors = new Map<string, HostTensor>(await network.stateDict());
+  if (firstNotFinite(tensors) !== undefined) throw await trainer.diverged('nothing was saved');
   const velocities = await network.read((x) => optimizer.velocityOf(x));
   for (const [name, velocity] of velocities) tensors.set(velocityPrefix + name, velocity);
   const side = run.recipe.imageSize;
@@ -70,7 +77,8 @@ export async function saveCheckpoint(
     state: JSON.stringify(state),
     pca: JSON.stringify(pca),
   };
-  await writeWhole(path, encodeSafetensors({ tensors, metadata }));
+  const checksum = checksumOf(tensors, metadata);
+  await writeWhole(path, encodeSafetensors({ tensors, metadata: { ...metadata, checksum } }));
 }
 
 /** Sets a trainer to a checkpoint. @throws {ArgumentError} when the parameters don't fit; then nothing changed. */
@@ -85,13 +93,15 @@ export function restoreCheckpoint(trainer: Trainer, { parameters, velocities, st
  * @throws {DataError} when the file is missing, cut short, or not a checkpoint of ours.
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new DataError(`${path}: can't be read: ${reasonOf(error)}`, { cause: error });
-  });
+  const bytes = await readFile(path).catch(throwNaming(path, "can't be read"));
   const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const { checksum, ...text } = metadata;
   if (metadata.format !== format) {
     const found = metadata.format ? `its format is ${metadata.format}` : 'it names no format';
     throw new DataError(`${path}: not a checkpoint of a training run: ${found}, expected ${format}`);
+  }
+  if (checksum !== undefined && checksum !== checksumOf(tensors, text)) {
+    throw new DataError(`${path}: damaged: its contents don't match their checksum; take another checkpoint`);
   }
   const run = parse<RunDescription>(path, 'run', metadata.run, [
     'net',
@@ -118,6 +128,17 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const mean = tensors.get('mean')?.data;
   if (!(mean instanceof Float32Array)) throw new DataError(`${path}: the checkpoint lacks the mean image`);
   return { run, state, parameters, velocities, mean, pca };
+}
+
+/** SHA-256 of all tensors and texts with their names, in the order of the names. */
+function checksumOf(tensors: StateDict, metadata: Readonly<Record<string, string>>): string {
+  const hash = createHash('sha256');
+  for (const name of Object.keys(metadata).sort()) hash.update(`${name}=${metadata[name]}\n`);
+  for (const name of [...tensors.keys()].sort()) {
+    const { data } = tensors.get(name)!;
+    hash.update(`${name}\n`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest('hex');
 }
 
 /** JSON of our own making: checked for the fields we can't do without. */

@@ -6,7 +6,7 @@
  * of the mean image that a crop covers, mirrored as it is, or its centre (recipe.mean).
  */
 import type { Device } from '../core/device.js';
-import { ArgumentError } from '../core/errors.js';
+import { ArgumentError, DataError } from '../core/errors.js';
 import { e } from '../core/expr.js';
 import { eq, log, ne } from '../core/ops/elementwise.js';
 import { map, mapInto } from '../core/ops/launch.js';
@@ -18,7 +18,7 @@ import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
 import type { StateDict } from '../nn/module.js';
 import { tenCrops } from './data/cuts.js';
-import type { Dataset } from './data/dataset.js';
+import { type Dataset, describeUnreadable } from './data/dataset.js';
 import { type Batch, batches } from './data/loader.js';
 import { Network } from './network.js';
 import type { Net, Recipe, TestCrops } from './recipes.js';
@@ -163,7 +163,7 @@ export class Classifier {
     }
   }
 
-  /** Loss and errors over a data set. */
+  /** Loss and errors over a data set. @throws {DataError} when none of its images can be read. */
   async evaluate(
     dataset: Dataset,
     crops: TestCrops,
@@ -182,6 +182,11 @@ export class Classifier {
       onImages(totals.images, dataset.length);
     }
     const { images } = totals;
+    if (images === 0) {
+      throw new DataError(
+        `${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left to evaluate`,
+      );
+    }
     const top5Error = this.options.classes > 5 ? totals.missed / images : Number.NaN;
     return { images, loss: totals.loss / images, error: totals.wrong / images, top5Error };
   }

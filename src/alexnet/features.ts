@@ -14,7 +14,7 @@ import type { Dataset } from './data/dataset.js';
 import { DecodePool, FileDataset } from './data/decode-pool.js';
 import { batches } from './data/loader.js';
 import { listEntries } from './data/sources.js';
-import { reasonOf, writeWhole } from './files.js';
+import { checkWritable, throwNaming, writeWhole } from './files.js';
 
 /** Vectors of named images. */
 export interface FeatureTable {
@@ -127,26 +127,33 @@ export function namesFile(path: string): string {
 }
 
 /**
- * Writes a table.
+ * Finds out whether a table can be written there, before hours are spent on it.
  * @throws {ArgumentError} when the file's name ends neither in .npy nor in .safetensors.
+ * @throws {DataError} when the file can't be written.
  */
+export async function checkFeaturesFile(path: string): Promise<void> {
+  if (!/\.(npy|safetensors)$/.test(path)) {
+    throw new ArgumentError(`${path}: features are written as .npy or .safetensors`);
+  }
+  await checkWritable(path);
+}
+
+/** Writes a table. @throws as `checkFeaturesFile` does */
 export async function writeFeatures(path: string, { names, width, vectors }: FeatureTable): Promise<void> {
   const tensor = { shape: [names.length, width], data: vectors };
+  await checkFeaturesFile(path);
   if (path.endsWith('.npy')) {
     await writeWhole(path, encodeNpy(tensor));
     await writeWhole(namesFile(path), [names.map((name) => `${name}\n`).join('')]);
-  } else if (path.endsWith('.safetensors')) {
+  } else {
     const metadata = { names: JSON.stringify(names) };
     await writeWhole(path, encodeSafetensors({ tensors: new Map([['features', tensor]]), metadata }));
-  } else throw new ArgumentError(`${path}: features are written as .npy or .safetensors`);
+  }
 }
 
 /** Reads a table. @throws {DataError} when it's damaged or its names are missing. */
 export async function readFeatures(path: string): Promise<FeatureTable> {
-  const read = (file: string): Promise<Buffer> =>
-    readFile(file).catch((error: unknown) => {
-      throw new DataError(`${file}: can't be read: ${reasonOf(error)}`, { cause: error });
-    });
+  const read = (file: string): Promise<Buffer> => readFile(file).catch(throwNaming(file, "can't be read"));
   const bytes = await read(path);
   const isNpy = path.endsWith('.npy');
   const file = isNpy ? null : decodeSafetensors(bytes, path);
@@ -155,7 +162,7 @@ export async function readFeatures(path: string): Promise<FeatureTable> {
     throw new DataError(`${path}: holds no table of features ([images, width] of float32)`);
   }
   const names = file
-    ? parseNames(file.metadata.names)
+    ? parseNames(path, file.metadata.names)
     : (await read(namesFile(path))).toString().split('\n').filter(Boolean);
   const [rows = 0, width = 0] = tensor.shape;
   if (names.length !== rows) {
@@ -164,7 +171,12 @@ export async function readFeatures(path: string): Promise<FeatureTable> {
   return { names, width, vectors: tensor.data };
 }
 
-function parseNames(text: string | undefined): string[] {
-  const names: unknown = text === undefined ? [] : JSON.parse(text);
-  return Array.isArray(names) ? names.map(String) : [];
+function parseNames(path: string, text = '[]'): string[] {
+  try {
+    const names: unknown = JSON.parse(text);
+    if (Array.isArray(names)) return names.map(String);
+  } catch {
+    // Reported below.
+  }
+  throw new DataError(`${path}: damaged: its names aren't a list`);
 }

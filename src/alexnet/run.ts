@@ -1,10 +1,11 @@
 /**
  * A training run as files in a folder: `log.jsonl` (a line for each epoch), `run.json` (what was trained how),
- * `last.safetensors` and `best.safetensors` (checkpoints), `profile.json` when it was profiled. Every file is written whole, so a run killed at any moment
- * goes on from its last checkpoint.
+ * `last.safetensors` and `best.safetensors` (checkpoints), `unreadable.txt` (images left out, and why) if there were any,
+ * `profile.json` when it was profiled. Every file is written whole, so a run killed at any moment goes on from its last
+ * checkpoint.
  */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
@@ -20,10 +21,10 @@ import type { Evaluation } from './classifier.js';
 import { describeUnreadable } from './data/dataset.js';
 import { meanOf } from './data/mean.js';
 import type { OpenedData } from './data/open.js';
-import { reasonOf, writeWhole } from './files.js';
+import { removeLeftovers, throwNaming, writeWhole } from './files.js';
 import { type Profile, profileSteps } from './profile.js';
 import { isNetName, type Net, nets } from './recipes.js';
-import { type EpochReport, type StepListener, Trainer } from './trainer.js';
+import { DivergedError, type EpochReport, type StepListener, Trainer } from './trainer.js';
 import { applyVariant } from './variants.js';
 
 /** Names of a run's files. */
@@ -33,6 +34,7 @@ export const runFiles = {
   last: 'last.safetensors',
   best: 'best.safetensors',
   profile: 'profile.json',
+  unreadable: 'unreadable.txt',
 } as const;
 
 /** A line of `log.jsonl`. Errors are fractions. */
@@ -81,7 +83,7 @@ export interface Outcome {
 /**
  * Trains until the recipe's epochs are done, the schedule sees no more to gain, or the signal comes.
  * @throws {DataError} when a file can't be written, or the data isn't what the checkpoint was trained on.
- * @throws {TandemError} when training diverges. Checkpoints written before stay.
+ * @throws {DivergedError} when training diverges. Checkpoints written before stay.
  */
 export async function runTraining(options: RunOptions): Promise<Outcome> {
   const { description, net, devices, data, out, resume, listener, signal } = options;
@@ -89,6 +91,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   checkSameData(resume, description);
   await makeFolder(out);
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
+  for (const name of ['last', 'best'] as const) await removeLeftovers(at(name));
   const statistics = resume ?? (await statisticsOf(data));
   const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
   const save = (name: 'last' | 'best'): Promise<void> =>
@@ -112,6 +115,9 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         listener.validating,
       );
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
+      if (Number.isNaN(line.valLoss)) {
+        throw await trainer.diverged(`the validation loss of epoch ${line.epoch} is NaN`);
+      }
       const isBest = lines.every(({ valError }) => line.valError < valError);
       lines.push(line);
       stop = trainer.finishEpoch(evaluation.error);
@@ -126,19 +132,33 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
       const unreadable = [...data.train.unreadable, ...data.validation.unreadable];
       if (unreadable.length > reported) {
         listener.note(`went on without ${describeUnreadable(unreadable.slice(reported))}`);
+        await writeWhole(
+          at('unreadable'),
+          unreadable.map(({ name, reason }) => `${name}\t${reason}\n`),
+        );
         reported = unreadable.length;
       }
     }
     return { interrupted: false, lines };
+  } catch (error) {
+    throw error instanceof DivergedError ? withWayOut(error, out) : error;
   } finally {
     trainer.dispose();
   }
 }
 
+/** Says what to do about a run that diverged. */
+function withWayOut({ message }: DivergedError, out: string): DivergedError {
+  const last = join(out, runFiles.last);
+  return new DivergedError(
+    existsSync(last)
+      ? `${message}. ${last} is from before: go on with --resume ${out} and a lower --learning-rate`
+      : `${message}. No checkpoint was saved before: start again with a lower --learning-rate`,
+  );
+}
+
 async function makeFolder(out: string): Promise<void> {
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw new DataError(`${out}: the run's folder can't be made: ${reasonOf(error)}`, { cause: error });
-  });
+  await mkdir(out, { recursive: true }).catch(throwNaming(out, "the run's folder can't be made"));
 }
 
 /**
@@ -193,7 +213,7 @@ function logLine(report: EpochReport, evaluation: Evaluation, seconds: number): 
 export async function readLog(out: string, epochs: number): Promise<LogLine[]> {
   const path = join(out, runFiles.log);
   if (!existsSync(path)) return [];
-  const text = await readFile(path, 'utf8');
+  const text = await readFile(path, 'utf8').catch(throwNaming(path, "can't be read"));
   try {
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     return lines.map((line): LogLine => JSON.parse(line)).filter(({ epoch }) => epoch <= epochs);
@@ -230,11 +250,14 @@ export async function openCheckpoint(
   preferred: 'last' | 'best' = 'last',
 ): Promise<{ checkpoint: Checkpoint; folder: string; file: string }> {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
-  const names = [runFiles[preferred], runFiles.last].map((name) => join(path, name));
-  const file = isFolder ? names.find((name) => existsSync(name)) : path;
-  if (file === undefined) {
-    throw new DataError(`${path}: no ${runFiles.last} in this folder: nothing to resume (yet)`);
+  const held = isFolder ? await readdir(path).catch(throwNaming(path, "can't be read")) : [];
+  const name = [runFiles[preferred], runFiles.last].find((wanted) => held.includes(wanted));
+  if (isFolder && name === undefined) {
+    throw new DataError(
+      `${path}: no checkpoint (${runFiles.last}) in this folder: nothing to go on from yet`,
+    );
   }
+  const file = name === undefined ? path : join(path, name);
   const checkpoint = await readCheckpoint(file);
   return { checkpoint, folder: isFolder ? path : join(file, '..'), file };
 }

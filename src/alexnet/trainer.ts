@@ -5,7 +5,7 @@
  * one ahead of the losses read back, so that devices never wait for the host, nor the host's memory for the devices.
  * Everything random is counted by seed, epoch, image and step, so a trainer restored from `state()` goes on bit for bit.
  */
-import { ArgumentError, TandemError } from '../core/errors.js';
+import { ArgumentError, DataError, TandemError } from '../core/errors.js';
 import { ne } from '../core/ops/elementwise.js';
 import { crossEntropy } from '../core/ops/loss.js';
 import { argmax, sum } from '../core/ops/reduce.js';
@@ -13,13 +13,17 @@ import { scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
+import type { StateDict } from '../nn/module.js';
 import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
 import { Classifier, type ClassifierOptions, type Input, row } from './classifier.js';
-import type { Dataset } from './data/dataset.js';
+import { type Dataset, describeUnreadable } from './data/dataset.js';
 import { type Batch, batchCount, batches } from './data/loader.js';
 import type { ColourNoise, Pca } from './data/pca.js';
 import type { Network } from './network.js';
+
+/** Numbers of the training stopped being finite: says when, and which parameter holds what. */
+export class DivergedError extends TandemError {}
 
 /** Sums over the images of an epoch so far. */
 export interface Totals {
@@ -138,7 +142,8 @@ export class Trainer {
   /**
    * Trains to the end of the epoch, or until `signal` is aborted: then it returns null after the step under way, and
    * the next call goes on from there.
-   * @throws {TandemError} when the loss is no longer a number, naming step and layer.
+   * @throws {DivergedError} when the loss is no longer a number, naming step and layer.
+   * @throws {DataError} when no image of the epoch can be read.
    */
   async trainEpoch(
     dataset: Dataset,
@@ -168,6 +173,11 @@ export class Trainer {
     if (signal?.aborted && this.batch < of) return null;
     const seconds = (performance.now() - started) / 1000;
     const { totals } = this;
+    if (totals.images === 0) {
+      throw new DataError(
+        `${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left to train on`,
+      );
+    }
     this.epoch++;
     this.batch = 0;
     this.totals = { images: 0, loss: 0, wrong: 0 };
@@ -249,21 +259,19 @@ export class Trainer {
   private async account(figures: Tensor, batch: Batch, report: () => void): Promise<void> {
     const [loss = Number.NaN, wrong = Number.NaN] = await figures.data().finally(() => figures.dispose());
     const n = batch.labels.length;
-    if (!Number.isFinite(loss)) throw await this.diverged(loss);
+    if (!Number.isFinite(loss))
+      throw await this.diverged(`the loss is ${loss} at epoch ${this.epoch + 1}, batch ${batch.number + 1}`);
     const { totals } = this;
     this.totals = { images: totals.images + n, loss: totals.loss + loss * n, wrong: totals.wrong + wrong };
     this.batch = batch.number + 1;
     report();
   }
 
-  private async diverged(loss: number): Promise<TandemError> {
-    const state = await this.network.stateDict();
-    const bad = [...state].find(([, { data }]) => !data.every(Number.isFinite))?.[0];
-    const where = bad ? `${bad} holds NaN or infinity` : 'the parameters are still finite';
-    const at = `epoch ${this.epoch + 1}, batch ${this.batch + 1}`;
-    return new TandemError(
-      `training diverged: the loss is ${loss} at ${at}; ${where}. Resume from the last checkpoint with a lower --learning-rate`,
-    );
+  /** The error that says that training diverged. @param what was seen of it */
+  async diverged(what: string): Promise<DivergedError> {
+    const bad = firstNotFinite(await this.network.stateDict());
+    const where = bad === undefined ? 'the parameters are still finite' : `${bad} holds NaN or infinity`;
+    return new DivergedError(`training diverged: ${what}; ${where}`);
   }
 
   /** Gives parameters, velocities and means back. */
@@ -271,4 +279,15 @@ export class Trainer {
     this.classifier.dispose();
     this.optimizer.dispose();
   }
+}
+
+/** The first tensor that holds NaN or infinity, by name. */
+export function firstNotFinite(state: StateDict): string | undefined {
+  for (const [name, { data }] of state) {
+    // 0 times what isn't finite is NaN, and stays so in the sum: many times faster than asking each number.
+    let sum = 0;
+    for (const x of data) sum += 0 * x;
+    if (sum !== 0) return name;
+  }
+  return undefined;
 }

@@ -189,7 +189,7 @@ test('mistakes are one clear line and exit code 1', async () => {
     ['evaluate', [], /--run DIR/],
     ['evaluate', ['--run', 'nowhere'], /nowhere.*no such file/],
     ['evaluate', ['--run', 'a', '--crops', '5'], /Allowed choices are 1, 10/],
-    ['figures', ['--run', 'images'], /images.*no last\.safetensors/],
+    ['figures', ['--run', 'images'], /images.*no checkpoint/],
     ['features', ['--run', 'a', '--images', 'images', '--out', 'f.txt'], /f\.txt.*\.npy or \.safetensors/],
     [
       'retrieve',

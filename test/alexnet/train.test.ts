@@ -3,7 +3,7 @@
  * bit, and what it says to mistakes.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -50,6 +50,10 @@ test('trains on two devices and writes log and checkpoints', async () => {
   assert.is(code, 0, output);
   assert.match(output, /cpu:0 .*cpu:1 /);
   assert.match(output, /1 unreadable image .*broken\.jpg/);
+  assert.match(
+    await readFile(join(folder, 'whole', 'unreadable.txt'), 'utf8'),
+    /^train\/bars\/broken\.jpg\tneither/,
+  );
   const lines = await logOf('whole');
   assert.equal(
     lines.map(({ epoch }) => epoch),
@@ -130,6 +134,9 @@ test('--help lists every option and network', async () => {
 test('mistakes are one clear line and exit code 1', async () => {
   await mkdir(join(folder, 'empty'));
   await writeFile(join(folder, 'text.safetensors'), 'not a checkpoint at all');
+  await cp(join(folder, 'whole'), join(folder, 'odd'), { recursive: true });
+  await rm(join(folder, 'odd', 'log.jsonl'));
+  await mkdir(join(folder, 'odd', 'log.jsonl'));
   const cases: [string[], RegExp][] = [
     [['--data', 'nowhere'], /nowhere/],
     [['--data', 'empty'], /empty.*holds no files.*expected train\/CLASS/],
@@ -137,9 +144,20 @@ test('mistakes are one clear line and exit code 1', async () => {
     [['--net', 'lenet'], /--net lenet.*small/],
     [['--device', 'gpu:0'], /gpu:0.*cpu:0/s],
     [['--epochs', '0'], /--epochs.*whole number from 1/s],
+    [['--momentum', '1'], /--momentum.*from 0, below 1/s],
+    [['--learning-rate', 'NaN'], /--learning-rate.*number from 0/s],
+    [['--workers', '100000'], /--workers.*from 1 to 256/s],
+    [['--memory-limit', '1kB'], /memoryLimit.*expected bytes from/],
+    // What the system refuses is as much the user's affair: a file where a folder should be.
+    [
+      ['--data', 'text.safetensors/images'],
+      /text\.safetensors\/images: can't be opened: a file is in the way/,
+    ],
+    [['--data', 'images', '--out', 'text.safetensors/run'], /text\.safetensors\/run.*a file is in the way/],
+    [['--resume', 'odd'], /odd\/log\.jsonl: can't be read: it is a folder/],
     [['--device', 'cpu:0,cpu:1,cpu:2'], /3 devices.*2 towers/],
     [['--resume', 'nowhere'], /nowhere.*no such file/],
-    [['--resume', 'empty'], /empty.*nothing to resume/],
+    [['--resume', 'empty'], /empty: no checkpoint \(last\.safetensors\)/],
     [['--resume', 'text.safetensors'], /text\.safetensors.*not a whole safetensors file/],
     [['--resume', 'whole', '--batch', '5'], /--batch can't be changed/],
     [['--out', 'whole'], /whole.*--resume/],
@@ -150,6 +168,67 @@ test('mistakes are one clear line and exit code 1', async () => {
     assert.match(output, expected, args.join(' '));
     assert.not.match(output, /\n\s+at /, `${args.join(' ')} printed a stack trace`);
   }
+});
+
+test('training that diverges says when, what, and where to go on; no checkpoint of it is written', async () => {
+  const first = await train([...tiny, '--out', 'wild', '--learning-rate', '1e6']);
+  assert.is(first.code, 1, first.output);
+  assert.match(
+    first.output,
+    /diverged: the loss is NaN at epoch 1, batch \d+; conv1\.weight holds NaN or infinity/,
+  );
+  assert.match(first.output, /No checkpoint was saved before: start again with a lower --learning-rate/);
+  assert.equal(await readdir(join(folder, 'wild')), ['run.json']);
+
+  // A single step an epoch: its own loss is finite, what it leaves behind isn't.
+  const single = await train([...tiny, '--out', 'wild', '--batch', '200', '--learning-rate', '1e25']);
+  assert.is(single.code, 1, single.output);
+  assert.match(single.output, /diverged: the validation loss of epoch 1 is NaN/);
+  assert.equal(await readdir(join(folder, 'wild')), ['run.json']);
+
+  await cp(join(folder, 'whole'), join(folder, 'tamed'), { recursive: true });
+  const resumed = await train(['--resume', 'tamed', '--epochs', '4', '--learning-rate', '1e6']);
+  assert.is(resumed.code, 1, resumed.output);
+  assert.match(
+    resumed.output,
+    /at epoch 4, batch \d+;.*tamed\/last\.safetensors is from before: go on with --resume tamed/,
+  );
+  await sameRun('whole', 'tamed');
+  const calm = await train(['--resume', 'tamed', '--epochs', '4', '--learning-rate', '1e-5']);
+  assert.is(calm.code, 0, calm.output);
+  assert.is((await logOf('tamed'))[3]!.learningRate, 1e-5);
+});
+
+test('a checkpoint of which one byte changed is refused, by train and evaluate', async () => {
+  await cp(join(folder, 'whole'), join(folder, 'flipped'), { recursive: true });
+  for (const name of ['last', 'best']) {
+    const path = join(folder, 'flipped', `${name}.safetensors`);
+    const bytes = await readFile(path);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1000) ^ 1, bytes.length - 1000);
+    await writeFile(path, bytes);
+  }
+  const resumed = await train(['--resume', 'flipped', '--epochs', '4']);
+  const evaluated = await command('evaluate', ['--run', 'flipped'], folder);
+  for (const { code, output } of [resumed, evaluated]) {
+    assert.is(code, 1, output);
+    assert.match(output, /flipped\/(last|best)\.safetensors: damaged: .*checksum/);
+  }
+});
+
+test('a full disk ends training with a line, and what was saved before stays', async () => {
+  if (!existsSync('/dev/full')) return;
+  // Whatever is written to this run's list of unreadable images meets a full disk.
+  await mkdir(join(folder, 'full'));
+  await symlink('/dev/full', join(folder, 'full', 'unreadable.txt'));
+  const { code, output } = await train([...tiny, '--out', 'full']);
+  assert.is(code, 1, output);
+  assert.match(output, /full\/unreadable\.txt: can't be written: the disk is full/);
+  assert.not.match(output, /\n\s+at /);
+  assert.is((await logOf('full')).length, 1);
+  await rm(join(folder, 'full', 'unreadable.txt'));
+  const resumed = await train(['--resume', 'full']);
+  assert.is(resumed.code, 0, resumed.output);
+  await sameRun('whole', 'full');
 });
 
 test('a checkpoint cut short is refused and names itself', async () => {

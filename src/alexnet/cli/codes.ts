@@ -5,10 +5,10 @@
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import type { Device } from '../../core/device.js';
-import { ArgumentError, DataError } from '../../core/errors.js';
+import { ArgumentError } from '../../core/errors.js';
 import { Coder, nearestCodes, recallOf } from '../codes.js';
 import { pickRows, readFeatures } from '../features.js';
-import { reasonOf, writeWhole } from '../files.js';
+import { checkWritable, throwNaming, writeWhole } from '../files.js';
 import { openCheckpoint } from '../run.js';
 import {
   addDeviceOptions,
@@ -31,9 +31,7 @@ function withDevice<T>(options: DeviceOptions, use: (device: Device) => Promise<
 }
 
 async function readCoder(path: string, device: Device): Promise<ReturnType<typeof Coder.load>> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new DataError(`${path}: can't be read: ${reasonOf(error)}`, { cause: error });
-  });
+  const bytes = await readFile(path).catch(throwNaming(path, "can't be read"));
   return Coder.load(bytes, path, device);
 }
 
@@ -51,6 +49,7 @@ interface TrainOptions extends DeviceOptions {
 
 async function train(options: TrainOptions): Promise<void> {
   const table = await readFeatures(options.features);
+  await checkWritable(options.out);
   await withDevice(options, async (device) => {
     const { bits, hidden, epochs, batch, learningRate, seed } = options;
     const coder = new Coder({ width: table.width, hidden, bits }, device);

@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import { ArgumentError } from '../../core/errors.js';
 import type { Checkpoint } from '../checkpoint.js';
+import { describeUnreadable } from '../data/dataset.js';
 import { briefNames } from '../data/open.js';
 import {
   type Answers,
@@ -14,7 +15,7 @@ import {
   type Report,
   reportOf,
 } from '../evaluation.js';
-import { writeWhole } from '../files.js';
+import { checkWritable, writeWhole } from '../files.js';
 import { type Published, publishedFor } from '../published.js';
 import type { TestCrops } from '../recipes.js';
 import { netOf, openCheckpoint } from '../run.js';
@@ -59,6 +60,7 @@ addDeviceOptions(addWorkers(program));
 async function main(options: Options): Promise<void> {
   const paths = [...(options.run === undefined ? [] : [options.run]), ...(options.checkpoints ?? [])];
   if (paths.length === 0) throw new ArgumentError('evaluate: give --run DIR or --checkpoints A,B,..');
+  if (options.json !== undefined) await checkWritable(options.json);
   const crops: TestCrops = options.crops === '10' ? 10 : 1;
   const networks = [];
   for (const path of paths) networks.push({ path, ...(await openCheckpoint(path, 'best')) });
@@ -84,6 +86,9 @@ async function main(options: Options): Promise<void> {
       });
       all.push(answers);
       if (networks.length > 1) printErrors(reportOf(answers, run.classes), 1, crops);
+    }
+    if (validation.unreadable.length > 0) {
+      console.log(`left out  ${describeUnreadable(validation.unreadable)}`);
     }
     const report = reportOf(averageAnswers(all), run.classes);
     const published = publishedFor(run.net, run.classes);

@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { DataError } from '../../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import { loadClassifier } from '../evaluation.js';
-import { openImages, vectorsOf, writeFeatures } from '../features.js';
+import { checkFeaturesFile, openImages, vectorsOf, writeFeatures } from '../features.js';
 import { netOf, openCheckpoint } from '../run.js';
 import {
   addDeviceOptions,
@@ -36,6 +36,7 @@ const program = settled(
 addDeviceOptions(addWorkers(program));
 
 async function main(options: Options): Promise<void> {
+  await checkFeaturesFile(options.out);
   const { checkpoint } = await openCheckpoint(options.run, 'best');
   const { recipe } = checkpoint.run;
   const net = netOf(checkpoint.run);

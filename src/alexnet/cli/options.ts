@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceName } from '../../backends/open.js';
 import type { Device } from '../../core/device.js';
 import { TandemError } from '../../core/errors.js';
+import { refusalOf } from '../files.js';
 import {
   checkSettings,
   chooseDevices,
@@ -15,13 +16,16 @@ import {
   parseDevices,
 } from './devices.js';
 
-/** A parser of whole numbers from `least`. */
+/** A parser of whole numbers from `least`, up to `most` if given. */
 export const whole =
-  (least: number) =>
+  (least: number, most?: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (text.trim() !== '' && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${least}.`);
+    const fits = Number.isSafeInteger(value) && value >= least && value <= (most ?? value);
+    if (text.trim() !== '' && fits) return value;
+    throw new InvalidArgumentError(
+      `expected a whole number from ${least}${most === undefined ? '' : ` to ${most}`}.`,
+    );
   };
 
 /** Reads a number from 0. */
@@ -31,11 +35,18 @@ export function positive(text: string): number {
   throw new InvalidArgumentError('expected a number from 0.');
 }
 
+/** Reads a number from 0 up to but without 1. */
+export function share(text: string): number {
+  const value = positive(text);
+  if (value < 1) return value;
+  throw new InvalidArgumentError('expected a number from 0, below 1.');
+}
+
 /** A parser of whole numbers from `least`, separated by commas. */
 export const wholes =
   (least: number) =>
   (text: string): number[] =>
-    text.split(',').map(whole(least));
+    text.split(',').map((item) => whole(least)(item));
 
 /** Reads names separated by commas. */
 export function list(text: string): string[] {
@@ -82,7 +93,7 @@ export function addDeviceOptions(command: Command): Command {
         '(default: a cpu device for each tower)',
       deviceList,
     )
-    .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1))
+    .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1, 256))
     .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false)
     .option('--adapter <name>', 'webgpu: an adapter whose name contains this (npm run devices lists them)')
     .addOption(
@@ -138,7 +149,11 @@ export interface TrainingDataOptions {
 
 /** Adds the number of threads that decode images. */
 export function addWorkers(command: Command): Command {
-  return command.option('--workers <n>', 'threads that decode image files', whole(1));
+  return command.option(
+    '--workers <n>',
+    'threads that decode image files (default: one for each core, at most 8)',
+    whole(1, 256),
+  );
 }
 
 /** Adds the options that choose what is trained on. */
@@ -157,7 +172,7 @@ export function settled(command: Command): Command {
   return command.allowExcessArguments(false).showHelpAfterError('(--help lists the options)');
 }
 
-/** Runs a command's work; an error of ours becomes a line on standard error and exit code 1. */
+/** Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit code 1. */
 export async function runCommand(work: () => Promise<void>): Promise<void> {
   // A reader that has seen enough (| head) is no fault.
   process.stdout.on('error', (error) => {
@@ -167,8 +182,9 @@ export async function runCommand(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof TandemError)) throw error;
-    console.error(`error: ${error.message}`);
+    const message = error instanceof TandemError ? error.message : refusalOf(error);
+    if (message === null) throw error;
+    console.error(`error: ${message}`);
     process.exitCode = 1;
   }
 }

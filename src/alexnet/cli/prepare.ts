@@ -4,13 +4,14 @@
  */
 import { join } from 'node:path';
 import { Presets, SingleBar } from 'cli-progress';
-import { Command, InvalidArgumentError } from 'commander';
-import { ArgumentError, TandemError } from '../../core/errors.js';
+import { Command } from 'commander';
+import { ArgumentError } from '../../core/errors.js';
 import { shardFiles } from '../data/shard-format.js';
 import { verifyShards } from '../data/shards.js';
 import type { Layout } from '../prepare/layout.js';
 import { type Prepared, prepare } from '../prepare/prepare.js';
 import { summaryLines } from '../prepare/report.js';
+import { addWorkers, runCommand, settled, whole } from './options.js';
 import { formatDuration, percent } from './progress.js';
 
 interface Options {
@@ -25,14 +26,9 @@ interface Options {
   verify: boolean;
 }
 
-const positive = (text: string): number => {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('expected a whole number from 1.');
-};
-
-const program = new Command('prepare')
-  .description('Scale images to one size and store them as shards to train from.')
+const program = settled(
+  new Command('prepare').description('Scale images to one size and store them as shards to train from.'),
+)
   .option(
     '--data <path>',
     'folder or .tar (.tar.gz) of class folders; or of train/ and val/ folders; or ImageNet: its training archive, ' +
@@ -49,12 +45,10 @@ const program = new Command('prepare')
     '--synsets <file>',
     'what the labels stand for: meta.mat, LOC_synset_mapping.txt, or lines `ID WNID` (default: found among the data)',
   )
-  .option('--size <n>', 'side of the prepared images, pixels', positive, 256)
-  .option('--shard-images <n>', 'files to a shard', positive, 512)
-  .option('--workers <n>', 'threads that decode (default: one for each core, at most 8)', positive)
-  .option('--verify', 'only read every shard of --out and compare its checksums', false)
-  .allowExcessArguments(false)
-  .showHelpAfterError('(--help lists the options)');
+  .option('--size <n>', 'side of the prepared images, pixels', whole(1), 256)
+  .option('--shard-images <n>', 'files to a shard', whole(1), 512)
+  .option('--verify', 'only read every shard of --out and compare its checksums', false);
+addWorkers(program);
 
 /** A bar in a terminal, else a line every ten seconds. */
 class Progress {
@@ -175,10 +169,4 @@ process.once('SIGINT', () => {
   process.exit(130);
 });
 
-try {
-  await main(program.parse().opts<Options>());
-} catch (error) {
-  if (!(error instanceof TandemError)) throw error;
-  console.error(`error: ${error.message}`);
-  process.exitCode = 1;
-}
+await runCommand(() => main(program.parse().opts<Options>()));

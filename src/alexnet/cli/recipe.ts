@@ -8,7 +8,7 @@ import type { ColourForm } from '../data/pca.js';
 import { isPresetName, presets, withPreset } from '../presets.js';
 import { isNetName, type Net, type NetName, nets, type Recipe } from '../recipes.js';
 import type { Variant } from '../variants.js';
-import { onOff, positive, whole, wholes } from './options.js';
+import { onOff, positive, share, whole, wholes } from './options.js';
 
 /** What the command line says of network and recipe. */
 export interface RecipeOptions {
@@ -96,7 +96,7 @@ export function addRecipeOptions(command: Command): Command {
     .option('--batch <n>', 'images in a step', whole(1))
     .option('--learning-rate <x>', 'rate of the weights', positive)
     .option('--bias-rate <x>', 'rate of the biases (default: keeps its ratio to the weights)', positive)
-    .option('--momentum <x>', 'share of the velocity kept in each step', positive)
+    .option('--momentum <x>', 'share of the velocity kept in each step', share)
     .option('--weight-decay <x>', 'decay of weights that have none of their own', positive)
     .option('--bias-decay <x>', 'decay of the biases', positive)
     .addOption(
@@ -186,17 +186,25 @@ function variantOf(options: RecipeOptions, net: Net): Variant {
   };
 }
 
+/** A recipe's rates with what the command line changes; where it changes the weights' alone, the biases' keeps its ratio. */
+export function ratesOf(
+  base: Recipe,
+  options: Pick<RecipeOptions, 'learningRate' | 'biasRate'>,
+): Pick<Recipe, 'learningRate' | 'biasRate'> {
+  const { learningRate = base.learningRate } = options;
+  const ratio = base.learningRate > 0 ? base.biasRate / base.learningRate : 1;
+  const scaled = learningRate === base.learningRate ? base.biasRate : learningRate * ratio;
+  return { learningRate, biasRate: options.biasRate ?? scaled };
+}
+
 /** The recipe of a net with what the command line changes. */
 function recipeOf({ recipe: base, architecture }: Net, options: RecipeOptions): Recipe {
-  const learningRate = options.learningRate ?? base.learningRate;
   const slowed = options.slowed ?? base.slowed;
   const stray = slowed.find(({ layer }) => !architecture.layers.some(({ name }) => name === layer));
   if (stray) throw new ArgumentError(`--slowed: ${architecture.name} has no layer ${stray.layer}`);
   return {
     ...base,
-    learningRate,
-    // A changed rate keeps the recipe's ratio between biases and weights.
-    biasRate: options.biasRate ?? learningRate * (base.biasRate / base.learningRate),
+    ...ratesOf(base, options),
     epochs: options.epochs ?? base.epochs,
     batchSize: options.batch ?? base.batchSize,
     momentum: options.momentum ?? base.momentum,

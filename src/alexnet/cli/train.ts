@@ -32,6 +32,7 @@ import {
   chosenTraining,
   describeRecipe,
   type RecipeOptions,
+  ratesOf,
 } from './recipe.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
@@ -66,6 +67,8 @@ program
 /** Options that may change when a run is resumed. */
 const changeable: readonly string[] = [
   'epochs',
+  'learningRate',
+  'biasRate',
   'data',
   'validation',
   'device',
@@ -82,7 +85,7 @@ const changeable: readonly string[] = [
   'dryRun',
 ];
 
-/** What a resumed run trains: as the checkpoint says, but for the number of epochs and where the data lies. */
+/** What a resumed run trains: as the checkpoint says, but for the number of epochs, the rates, and where the data lies. */
 function resumedRun(
   checkpoint: Checkpoint,
   options: Options,
@@ -102,7 +105,7 @@ function resumedRun(
   }
   return {
     ...run,
-    recipe: { ...run.recipe, epochs: options.epochs ?? run.recipe.epochs },
+    recipe: { ...run.recipe, epochs: options.epochs ?? run.recipe.epochs, ...ratesOf(run.recipe, options) },
     data: options.data ?? run.data,
     validation: options.validation ?? run.validation,
   };

@@ -37,13 +37,14 @@ export async function readCifar(path: string, entries: readonly Entry[]): Promis
   const lines = meta ? new TextDecoder().decode(await bytesOf(meta)).split('\n') : [];
   const named = lines.map((line) => line.trim()).filter((line) => line !== '');
   const classes = named.length === 10 ? named : defaultNames;
-  const train = await readRecords(`${path} (CIFAR-10 train)`, classes, training);
+  const train = await readRecords(path, 'train', classes, training);
   if (testing.length === 0) return { train };
-  return { train, validation: await readRecords(`${path} (CIFAR-10 test)`, classes, testing) };
+  return { train, validation: await readRecords(path, 'test', classes, testing) };
 }
 
 async function readRecords(
-  name: string,
+  path: string,
+  part: string,
   classes: readonly string[],
   entries: readonly Entry[],
 ): Promise<MemoryDataset> {
@@ -51,7 +52,7 @@ async function readRecords(
   for (const [i, bytes] of files.entries()) {
     if (bytes.length === 0 || bytes.length % recordBytes !== 0) {
       throw new DataError(
-        `${entries[i]!.name}: ${bytes.length} bytes aren't whole CIFAR-10 records of ${recordBytes}: cut short?`,
+        `${path}, ${entries[i]!.name}: ${bytes.length} bytes aren't whole CIFAR-10 records of ${recordBytes}: cut short?`,
       );
     }
   }
@@ -64,12 +65,12 @@ async function readRecords(
       const label = bytes[at]!;
       if (label > 9) {
         throw new DataError(
-          `${entries[i]!.name}: record ${at / recordBytes} has label ${label}, expected 0 to 9`,
+          `${path}, ${entries[i]!.name}: record ${at / recordBytes} has label ${label}, expected 0 to 9`,
         );
       }
       labels[to] = label;
       images.set(bytes.subarray(at + 1, at + recordBytes), to * imageBytes);
     }
   }
-  return new MemoryDataset(name, classes, [3, 32, 32], images, labels);
+  return new MemoryDataset(`${path} (CIFAR-10 ${part})`, classes, [3, 32, 32], images, labels);
 }

@@ -2,7 +2,7 @@
  * The job of a decoding thread: read files, decode them, scale and crop them, and write the planes to their slot
  * in shared memory. What each file was, or what went wrong with it, is sent back.
  */
-import { DataError } from '../../core/errors.js';
+import { reasonOf } from '../files.js';
 import { decodeImage } from './image.js';
 import { type ImageFacts, inspectImage } from './image-facts.js';
 import { type ImageSource, readSource } from './image-source.js';
@@ -32,14 +32,9 @@ export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
       new Uint8Array(target, offset + at * size, size).set(planes);
       decoded.push({ facts: inspectImage(bytes) });
     } catch (error) {
+      // Whatever one file does wrong, the others go on.
       decoded.push({ reason: reasonOf(error) });
     }
   }
   return decoded;
-}
-
-/** Whatever one file does wrong, the others go on: every error is that file's reason. */
-function reasonOf(error: unknown): string {
-  if (error instanceof DataError) return error.message;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -46,6 +46,12 @@ export function listed(names: readonly string[]): string {
   return `(${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''})`;
 }
 
+/** What to say of empty folders among the classes; nothing when there are none. */
+export function emptyFolderNotes(path: string, folders: readonly string[]): string[] {
+  if (folders.length === 0) return [];
+  return [`${path}: no class was made of ${folders.length} empty folders ${listed(folders.toSorted())}`];
+}
+
 /** "3 folders (a, b, c) and 2 loose files (x.txt, y.txt)". */
 function describe(entries: readonly Entry[]): string {
   const loose = entries.filter(({ name }) => !name.includes('/')).map(({ name }) => name);

@@ -26,13 +26,14 @@ interface Idx {
 /**
  * Reads IDX files when the entries have them at their top.
  * @returns undefined when they don't.
- * @throws {DataError} when a file is cut short, images and labels don't match, or there's nothing to train on.
+ * @throws {DataError} when a file is cut short, images and labels don't match, a validation label isn't
+ * trained, or there's nothing to train on.
  */
 export async function readMnist(path: string, entries: readonly Entry[]): Promise<StoredSets | undefined> {
   const loose = entries.filter(({ name }) => !name.includes('/')).slice(0, looseFiles);
   const files: Idx[] = [];
   for (const entry of loose) {
-    const idx = await readIdx(entry);
+    const idx = await readIdx(path, entry);
     if (idx) files.push(idx);
   }
   if (files.length === 0) return undefined;
@@ -42,28 +43,40 @@ export async function readMnist(path: string, entries: readonly Entry[]): Promis
     throw new DataError(`${path}: no IDX files called train-... to train on, found ${found}`);
   }
   const validation = pair(path, files, /t10k|test/i, 't10k');
-  return validation ? { train, validation } : { train };
+  if (!validation) return { train };
+  const classes = train.classes.length;
+  const stray = validation.labels.findIndex((label) => label >= classes);
+  if (stray >= 0) {
+    throw new DataError(
+      `${validation.name}: image ${stray} has label ${validation.labels[stray]}, trained are 0 to ${classes - 1}`,
+    );
+  }
+  return { train, validation };
 }
 
 /** The file's contents, or undefined when it's no IDX file of bytes. */
-async function readIdx(entry: Entry): Promise<Idx | undefined> {
+async function readIdx(path: string, entry: Entry): Promise<Idx | undefined> {
   const start = await startOf(entry, 4);
   // Unpacking every archive to look for IDX would be slow, so gzipped ones must be called what they are.
   const zipped = start[0] === 0x1f && start[1] === 0x8b && /idx|ubyte/i.test(entry.name);
   if (!zipped && !isIdx(start)) return undefined;
-  const bytes = await gunzipped(await bytesOf(entry), entry.name);
+  const bytes = await gunzipped(await bytesOf(entry), `${path}, ${entry.name}`);
   if (!isIdx(bytes)) return undefined;
   const dimensions = bytes[3]!;
   const header = 4 + 4 * dimensions;
   if (bytes.length < header) {
-    throw new DataError(`${entry.name}: IDX file of ${bytes.length} bytes is cut short within its header`);
+    throw new DataError(
+      `${path}, ${entry.name}: IDX file of ${bytes.length} bytes is cut short within its header`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sizes = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   const shape = sizes.join('x');
   const stated = header + sizes.reduce((a, b) => a * b, 1);
   if (bytes.length !== stated) {
-    throw new DataError(`${entry.name}: IDX file of ${shape} has ${bytes.length} bytes, expected ${stated}`);
+    throw new DataError(
+      `${path}, ${entry.name}: IDX file of ${shape} has ${bytes.length} bytes, expected ${stated}`,
+    );
   }
   return { name: baseName(entry), sizes, data: bytes.subarray(header) };
 }

@@ -16,7 +16,7 @@ import {
   resized,
 } from './dataset.js';
 import { DecodePool, FileDataset, type LabelledFile } from './decode-pool.js';
-import { folderLayout, splitFolder, validationFiles } from './folder.js';
+import { emptyFolderNotes, folderLayout, splitFolder, validationFiles } from './folder.js';
 import type { Mean } from './mean.js';
 import { readMnist } from './mnist.js';
 import { ShardDataset } from './shard-dataset.js';
@@ -90,12 +90,13 @@ export async function openData(path: string | undefined, options: OpenOptions = 
   }
   if (path === undefined) return openSynthetic(imageSize, options);
   if (await isShardFolder(path)) return openPrepared(path, options);
-  const entries = await listEntries(path).catch(sayLayout);
+  const empty: string[] = [];
+  const entries = await listEntries(path, { onEmptyFolder: (name) => empty.push(name) }).catch(sayLayout);
   const cifar = await readCifar(path, entries);
   if (cifar) return openStored('cifar10', cifar, options);
   const mnist = await readMnist(path, entries);
   if (mnist) return openStored('mnist', mnist, options);
-  return openFolder(path, entries, options);
+  return openFolder(path, entries, emptyFolderNotes(path, empty), options);
 }
 
 /** Keeps a data set in memory when it fits. */
@@ -209,6 +210,7 @@ async function openFiles(
 async function openFolder(
   path: string,
   entries: readonly Entry[],
+  notesBefore: readonly string[],
   options: OpenOptions,
 ): Promise<OpenedData> {
   const { imageSize = 32, holdout = 0.1, seed = 0, limit, validation } = options;
@@ -226,7 +228,7 @@ async function openFolder(
       new FileDataset(`${path} (${part})`, split.classes, files, imageSize, imageSize, pool);
     const train = await keptIfSmall(setOf('train', chosen), options);
     const validationSet = await keptIfSmall(setOf('validation', split.validation), options);
-    const notes = [...split.notes];
+    const notes = [...notesBefore, ...split.notes];
     for (const set of [train, validationSet]) {
       if (set.unreadable.length > 0) notes.push(`${set.name}: ${describeUnreadable(set.unreadable)}`);
     }
@@ -242,12 +244,12 @@ async function openFolder(
     };
   } catch (error) {
     await pool.close();
-    return sayLayout(error);
+    throw error;
   }
 }
 
-/** Throws an error again; to one about the data it adds what data was expected. */
+/** Throws an error again; to one about what the data is, not of files that can't be read, it adds what was expected. */
 function sayLayout(error: unknown): never {
-  if (!(error instanceof DataError)) throw error;
+  if (!(error instanceof DataError) || error.cause !== undefined) throw error;
   throw new DataError(`${error.message}; ${folderLayout}`, { cause: error });
 }

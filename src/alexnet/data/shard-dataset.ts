@@ -3,12 +3,11 @@
  * fails is left out and named, like any unreadable file.
  */
 import { open } from 'node:fs/promises';
-import { DataError } from '../../core/errors.js';
+import { throwNaming } from '../files.js';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from './dataset.js';
 import { UnreadableLog } from './decode-pool.js';
 import { mapLimited } from './parallel.js';
 import { checksum } from './shard-format.js';
-import { messageOf } from './sources.js';
 
 /** Files read at the same time. */
 export const filesAtOnce = 16;
@@ -88,9 +87,7 @@ export class ShardDataset implements Dataset {
       else slotsOf.set(shard, [slot]);
     }
     await mapLimited([...slotsOf], filesAtOnce, async ([shard, slots]) => {
-      const file = await open(shard.path).catch((error: unknown) => {
-        throw new DataError(`${shard.path}: can't be opened any more: ${messageOf(error)}`, { cause: error });
-      });
+      const file = await open(shard.path).catch(throwNaming(shard.path, "can't be opened any more"));
       try {
         for (const slot of slots) {
           const number = numbers[slot]!;

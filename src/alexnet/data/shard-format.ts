@@ -17,7 +17,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DataError } from '../../core/errors.js';
-import { messageOf } from './sources.js';
+import { reasonOf } from '../files.js';
 
 /** Names of the files of a folder of shards. */
 export const shardFiles = { index: 'index.json', mean: 'mean.safetensors', report: 'report.txt' } as const;
@@ -167,7 +167,7 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new DataError(`${path}: damaged: ${messageOf(error)}`, { cause: error });
+    throw new DataError(`${path}: damaged: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { decodeSafetensors } from '../../nn/safetensors.js';
+import { throwNaming } from '../files.js';
 import type { Mean } from './mean.js';
 import { mapLimited } from './parallel.js';
 import { pcaOf, type Triple } from './pca.js';
@@ -22,7 +23,6 @@ import {
   sha256,
   shardFiles,
 } from './shard-format.js';
-import { messageOf } from './sources.js';
 
 /** A folder of shards, opened. */
 export interface OpenedShards {
@@ -43,7 +43,8 @@ const wayOut = 'run prepare again with the same --data and --out: it makes only 
 export async function isShardFolder(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => undefined);
   if (!info?.isDirectory()) return false;
-  const records = (await readdir(path)).filter((name) => /^(train|validation)-\d{5,}\.json$/.test(name));
+  const files = await readdir(path).catch(throwNaming(path, "can't be read"));
+  const records = files.filter((name) => /^(train|validation)-\d{5,}\.json$/.test(name));
   if (existsSync(join(path, shardFiles.index))) return records.length > 0;
   if (records.length === 0) return false;
   throw new DataError(`${path}: holds ${records.length} shards but no index yet: ${wayOut}`);
@@ -70,9 +71,7 @@ export async function openShards(folder: string): Promise<OpenedShards> {
 }
 
 async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: unknown) => {
-    throw new DataError(`${path}: can't be read: ${messageOf(error)}; ${wayOut}`, { cause: error });
-  });
+  return readFile(path, 'utf8').catch(throwNaming(path, "can't be read", wayOut));
 }
 
 async function readPictures(folder: string, index: ShardIndex, split: SplitIndex): Promise<Pictures> {
@@ -142,9 +141,7 @@ function joinRecords(
 
 async function readMean(folder: string, index: ShardIndex): Promise<Mean> {
   const path = join(folder, shardFiles.mean);
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new DataError(`${path}: can't be read: ${messageOf(error)}; ${wayOut}`, { cause: error });
-  });
+  const bytes = await readFile(path).catch(throwNaming(path, "can't be read", wayOut));
   const image = decodeSafetensors(bytes, path).tensors.get('mean')?.data;
   if (sha256(bytes) !== index.mean || !(image instanceof Float32Array)) {
     throw new DataError(`${path}: isn't the mean that ${shardFiles.index} names; ${wayOut}`);
@@ -173,12 +170,12 @@ export async function verifyShards(
   const total = shards.reduce((sum, { images }) => sum + images, 0);
   let done = 0;
   const checked = await mapLimited(shards, 2, async ({ name, images }) => {
-    const path = join(folder, `${name}.json`);
+    const [path, file] = [join(folder, `${name}.json`), join(folder, `${name}.bin`)];
     const record = parseRecord(path, await readText(path));
-    const at = firstDamaged(await readFile(join(folder, `${name}.bin`)), record);
+    const at = firstDamaged(await readFile(file).catch(throwNaming(file, "can't be read")), record);
     done += images;
     onProgress(done, total);
-    return at < 0 ? [] : [{ file: join(folder, `${name}.bin`), picture: record.images[at]![0] }];
+    return at < 0 ? [] : [{ file, picture: record.images[at]![0] }];
   });
   return checked.flat();
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
+import { reasonOf, throwNaming } from '../files.js';
 import { type ImageSource, readSource, readStart, readStretch } from './image-source.js';
 import { isTarHeader, listTar, type ScanProgress, type TarMember } from './tar.js';
 
@@ -36,35 +37,45 @@ export async function gunzipped(bytes: Uint8Array, what: string): Promise<Uint8A
   try {
     return await unzip(bytes, { maxOutputLength: maxArchive });
   } catch (error) {
-    throw new DataError(`${what}: damaged gzip, cut short, or over 2 GiB unpacked: ${messageOf(error)}`, {
+    throw new DataError(`${what}: damaged gzip, cut short, or over 2 GiB unpacked: ${reasonOf(error)}`, {
       cause: error,
     });
   }
 }
 
-/** The bytes of an entry. */
-export async function bytesOf({ source }: Entry): Promise<Uint8Array> {
-  return readSource(source);
+/** Where an entry lies, for messages. */
+function placeOf({ name, source }: Entry): string {
+  return 'path' in source && !('offset' in source) ? source.path : name;
 }
 
-/** The first bytes of an entry, at most `count`. */
-export async function startOf({ source }: Entry, count: number): Promise<Uint8Array> {
-  return readStart(source, count);
+/** The bytes of an entry. @throws {DataError} when it can't be read. */
+export async function bytesOf(entry: Entry): Promise<Uint8Array> {
+  return readSource(entry.source).catch(throwNaming(placeOf(entry), "can't be read"));
+}
+
+/** The first bytes of an entry, at most `count`. @throws {DataError} when it can't be read. */
+export async function startOf(entry: Entry, count: number): Promise<Uint8Array> {
+  return readStart(entry.source, count).catch(throwNaming(placeOf(entry), "can't be read"));
+}
+
+/** Who is told what while files are listed. */
+export interface ListOptions {
+  /** Called while a large archive's headers are read. */
+  readonly onProgress?: ScanProgress | undefined;
+  /** Called with each folder that holds nothing, by its path inside. */
+  readonly onEmptyFolder?: (name: string) => void;
 }
 
 /**
  * Lists the files of a folder or archive, sorted by name. Folders that hold everything and say nothing (an archive's
  * top folder) are left off the names; those called train, test and the like aren't.
- * @param onProgress called while a large archive's headers are read.
  * @throws {DataError} when the path doesn't exist, isn't a folder or tar archive, is damaged, or holds no files.
  */
-export async function listEntries(path: string, onProgress?: ScanProgress): Promise<Entry[]> {
-  const info = await stat(path).catch((error: unknown) => {
-    throw new DataError(`${path}: can't be opened (${messageOf(error)})`, { cause: error });
-  });
+export async function listEntries(path: string, options: ListOptions = {}): Promise<Entry[]> {
+  const info = await stat(path).catch(throwNaming(path, "can't be opened"));
   const entries = info.isDirectory()
-    ? await listFolder(path, '', 0)
-    : await listArchive(path, info.size, onProgress);
+    ? await listFolder(path, '', 0, options)
+    : await listArchive(path, info.size, options.onProgress).catch(throwNaming(path, "can't be read"));
   const wanted = entries.filter(({ name }) => !isClutter(name));
   if (wanted.length === 0) {
     throw new DataError(`${path}: ${info.isDirectory() ? 'the folder' : 'the archive'} holds no files`);
@@ -72,16 +83,23 @@ export async function listEntries(path: string, onProgress?: ScanProgress): Prom
   return withoutTopFolders(wanted).sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-async function listFolder(path: string, prefix: string, depth: number): Promise<Entry[]> {
+async function listFolder(
+  path: string,
+  prefix: string,
+  depth: number,
+  options: ListOptions,
+): Promise<Entry[]> {
   const entries: Entry[] = [];
   const deeper: Promise<Entry[]>[] = [];
-  for (const item of await readdir(path, { withFileTypes: true })) {
+  const items = await readdir(path, { withFileTypes: true }).catch(throwNaming(path, "can't be read"));
+  if (items.length === 0 && prefix !== '') options.onEmptyFolder?.(prefix.slice(0, -1));
+  for (const item of items) {
     const full = join(path, item.name);
     const name = prefix + item.name;
     // A broken link counts as a file: reading it says what's wrong with it.
     const kind = item.isSymbolicLink() ? await stat(full).catch(() => undefined) : item;
     if (!kind?.isDirectory()) entries.push({ name, source: { path: full } });
-    else if (depth < maxDepth) deeper.push(listFolder(full, `${name}/`, depth + 1));
+    else if (depth < maxDepth) deeper.push(listFolder(full, `${name}/`, depth + 1, options));
   }
   return entries.concat(...(await Promise.all(deeper)));
 }
@@ -173,9 +191,4 @@ function withoutTopFolders(entries: Entry[]): Entry[] {
 /** Whether a file is called as the binary data sets' files are. */
 function isBinary(name: string): boolean {
   return !name.includes('/') && /\.bin$|ubyte(\.gz)?$/.test(name);
-}
-
-/** An error's message. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

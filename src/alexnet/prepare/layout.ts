@@ -12,10 +12,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { DataError } from '../../core/errors.js';
 import { baseName } from '../data/cifar.js';
 import type { LabelledFile } from '../data/decode-pool.js';
-import { listed, splitFolder } from '../data/folder.js';
+import { emptyFolderNotes, listed, splitFolder } from '../data/folder.js';
 import type { ShardClass } from '../data/shard-format.js';
-import { bytesOf, type Entry, listArchive, listEntries, messageOf } from '../data/sources.js';
+import { bytesOf, type Entry, listArchive, listEntries } from '../data/sources.js';
 import type { ScanProgress } from '../data/tar.js';
+import { throwNaming } from '../files.js';
 import { type Labeller, parseGroundTruth, parseSynsets, type Synset } from './labels.js';
 import { isImage, type Roles, roleOf, roles } from './roles.js';
 
@@ -114,7 +115,10 @@ function sorted(path: string, files: readonly LabelledFile[]): LabelledFile[] {
 
 /** Lists a folder or archive, and the archives in a folder that play a part. */
 async function gather(path: string, options: LayoutOptions, notes: string[]): Promise<Entry[]> {
-  const entries = await listEntries(path, options.onProgress);
+  const empty: string[] = [];
+  const { onProgress } = options;
+  const entries = await listEntries(path, { onProgress, onEmptyFolder: (name) => empty.push(name) });
+  notes.push(...emptyFolderNotes(path, empty));
   const isArchive = ({ name, source }: Entry): boolean => archiveName.test(name) && 'path' in source;
   const unpacked = entries.filter((entry) => !isArchive(entry));
   const present = new Set(unpacked.filter(isImage).map(({ name }) => roleOf(name)?.role));
@@ -133,7 +137,7 @@ async function gather(path: string, options: LayoutOptions, notes: string[]): Pr
       notes.push(`not used: the archive ${name}, as ${role} images lie unpacked beside it`);
     } else {
       const { size } = await stat(source.path);
-      const members = await listArchive(source.path, size, options.onProgress);
+      const members = await listArchive(source.path, size, onProgress);
       lists.push(members.map((member) => ({ name: `${folder}/${member.name}`, source: member.source })));
     }
   }
@@ -230,9 +234,7 @@ async function groundTruth(
 }
 
 async function readGiven(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: unknown) => {
-    throw new DataError(`${path}: can't be read: ${messageOf(error)}`, { cause: error });
-  });
+  return readFile(path).catch(throwNaming(path, "can't be read"));
 }
 
 /** Refuses classes whose names look the same; says so of those that differ in capitals alone. */

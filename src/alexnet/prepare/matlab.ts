@@ -11,7 +11,7 @@
  */
 import { inflateSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
-import { messageOf } from '../data/sources.js';
+import { reasonOf } from '../files.js';
 import type { Synset } from './labels.js';
 
 const [matrixType, compressedType] = [14, 15];
@@ -49,7 +49,7 @@ export function readSynsets(path: string, bytes: Uint8Array): Synset[] {
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`${path}: damaged MATLAB file: ${messageOf(error)}`, { cause: error });
+    throw new DataError(`${path}: damaged MATLAB file: ${reasonOf(error)}`, { cause: error });
   }
   throw new DataError(`${path}: no struct array called synsets in it: is it the development kit's meta.mat?`);
 }

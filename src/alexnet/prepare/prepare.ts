@@ -24,7 +24,7 @@ import {
   shardFiles,
   shardName,
 } from '../data/shard-format.js';
-import { reasonOf, writeWhole } from '../files.js';
+import { throwNaming, writeWhole } from '../files.js';
 import { keptShard, type MadeShard, makeShard, type ShardPlan } from './convert.js';
 import { type Layout, type LayoutOptions, resolveLayout } from './layout.js';
 import { reportText, type SplitSummary, summarize } from './report.js';
@@ -182,12 +182,8 @@ const ownFile = /^((train|validation)-\d{5,})\.(bin|json)(\.\d+\.tmp)?$/;
 
 /** Makes the folder of the shards. @throws {ArgumentError} when it holds files that aren't of shards. */
 async function makeFolder(out: string): Promise<void> {
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw new DataError(`${out}: the folder of the shards can't be made: ${reasonOf(error)}`, {
-      cause: error,
-    });
-  });
-  const others = (await readdir(out)).filter((name) => {
+  await mkdir(out, { recursive: true }).catch(throwNaming(out, "the folder of the shards can't be made"));
+  const others = (await readdir(out).catch(throwNaming(out, "can't be read"))).filter((name) => {
     const whole = name.replace(/\.\d+\.tmp$/, '');
     return !ownFile.test(name) && !Object.values(shardFiles).some((own) => own === whole);
   });

@@ -1,5 +1,6 @@
 /** Opening data: class folders, archives, CIFAR-10 and MNIST files, with all that can be wrong with them. */
 import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -296,8 +297,20 @@ test("MNIST's IDX files, plain and gzipped, padded to 32x32 in three equal plane
   await withFolder(short, (folder) => refused(folder, /IDX file of 20x28x28 has 9000 bytes, expected 15696/));
   const unlike = { ...files, 'train-labels-idx1-ubyte': idx([2], [0, 1]) };
   await withFolder(unlike, (folder) => refused(folder, /is 20x28x28 but .* has 2 labels/));
+  const beyond = { ...files, 't10k-labels-idx1-ubyte.gz': gzipSync(idx([3], [9, 10, 7])) };
+  await withFolder(beyond, (folder) => refused(folder, /image 1 has label 10, trained are 0 to 9/));
   const { 'train-labels-idx1-ubyte': _, ...unlabelled } = files;
   await withFolder(unlabelled, (folder) => refused(folder, /images and labels are needed/));
+});
+
+test('an empty class folder is told of', async () => {
+  await withFolder(plain('', 2), async (folder) => {
+    await mkdir(join(folder, 'white', 'deeper'), { recursive: true });
+    await opened(folder, {}, async ({ classes, notes }) => {
+      assert.equal(classes, ['blue', 'red']);
+      assert.match(notes.join(), /no class was made of 1 empty folders \(white\/deeper\)/);
+    });
+  });
 });
 
 test('no path is the synthetic set', async () => {
