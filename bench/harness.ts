@@ -12,14 +12,12 @@ import { Bench } from 'tinybench';
 import type { Cost } from '../src/core/cost.js';
 import type { Probe, Rates } from './probes.js';
 import { median, spread } from './stats.js';
+import type { Ready } from './work.js';
 
-/** Something to measure, made ready. */
-export interface Subject {
-  /** Enqueues the work once (or does it, when it has to wait on the way). */
-  run(): void | Promise<void>;
+/** Something to measure. */
+export interface Subject extends Omit<Ready, 'dispose'> {
   /** Resolves when all that was enqueued has run. */
   sync(): Promise<void>;
-  readonly cost: Cost;
   /** Milliseconds of processor time so far, where that isn't this process's. */
   readonly cpuTime?: () => number;
 }

@@ -3,7 +3,7 @@
  * Node and in browsers (page/live.ts) alike.
  */
 import type { WebGpuOptions } from '../src/backends/open.js';
-import { type Budget, type Measurement, measure, type Subject } from './harness.js';
+import { type Budget, type Measurement, measure } from './harness.js';
 import { type KernelSizes, kernelRows } from './kernels.js';
 import { measureNetwork, networkRows } from './networks.js';
 import { opRows } from './ops.js';
@@ -109,32 +109,21 @@ async function runDeviceRows(
   const sync = async (): Promise<void> => {
     await Promise.all(devices.map((device) => device.sync()));
   };
-  const run = async (
-    name: string,
-    prepare: () => Omit<Subject, 'sync'> & { dispose(): void },
-  ): Promise<void> => {
-    if (!options.only.test(name)) return;
-    const ready = prepare();
-    try {
-      const { cost } = ready;
-      const measured = await measure({ run: () => ready.run(), sync, cost }, probe, plan.kernelBudget);
-      options.onRow(rowOf(setting, name, measured));
-    } finally {
-      ready.dispose();
-    }
-  };
+  const works = [
+    ...kernelRows(plan.kernels),
+    ...opRows(options.scaling ? scaled.opSides : []),
+    ...transferRows(plan.kernels.batch),
+  ].filter((work) => work.devices === devices.length && options.only.test(work.name));
   try {
-    const [first] = devices;
-    if (first && devices.length === 1) {
-      for (const { name, prepare } of [
-        ...kernelRows(plan.kernels),
-        ...opRows(options.scaling ? scaled.opSides : []),
-      ]) {
-        await run(name, () => prepare(first, options.seed));
+    for (const { name, prepare } of works) {
+      const ready = prepare(devices, options.seed);
+      try {
+        const { cost } = ready;
+        const measured = await measure({ run: () => ready.run(), sync, cost }, probe, plan.kernelBudget);
+        options.onRow(rowOf(setting, name, measured));
+      } finally {
+        ready.dispose();
       }
-    }
-    for (const { name, prepare, devices: count } of transferRows(plan.kernels.batch)) {
-      if (count === devices.length) await run(name, () => prepare(devices, options.seed));
     }
   } finally {
     await closeAll(devices);

@@ -9,50 +9,30 @@ import { drawOf } from '../src/core/random.js';
 import { scope } from '../src/core/scope.js';
 import { type Shape, sizeOf } from '../src/core/shape.js';
 import { Tensor } from '../src/core/tensor.js';
-import type { Subject } from './harness.js';
-
-/** A transfer made ready. */
-export interface ReadyTransfer extends Omit<Subject, 'sync'> {
-  dispose(): void;
-}
-
-/** A transfer that can be measured on one device, or between two. */
-export interface TransferRow {
-  readonly name: string;
-  readonly devices: 1 | 2;
-  prepare(devices: readonly Device[], seed: number): ReadyTransfer;
-}
+import { type Work, workOnOne } from './work.js';
 
 function payload(shape: Shape): { flops: number; bytes: number } {
   return { flops: 0, bytes: 4 * sizeOf(shape) };
 }
 
 /** Transfers of a batch of images, and the crossings of the two towers. */
-export function transferRows(batch: number): TransferRow[] {
+export function transferRows(batch: number): Work[] {
   const images = [batch, 3, 224, 224];
   const maps = [batch, 128, 13, 13];
   const size = (shape: Shape): string => shape.join('x');
   const random = (shape: Shape, device: Device, seed: number): Tensor =>
     randn(shape, { device, draw: drawOf(seed, 0) });
   return [
-    {
-      name: `upload ${size(images)}`,
-      devices: 1,
-      prepare([device]) {
-        const data = new Float32Array(sizeOf(images)).fill(1);
-        const run = (): void => Tensor.from('upload', device!, data, images).dispose();
-        return { cost: payload(images), run, dispose: () => {} };
-      },
-    },
-    {
-      name: `read ${size(images)}`,
-      devices: 1,
-      prepare([device], seed) {
-        const x = random(images, device!, seed);
-        const run = async (): Promise<void> => void (await x.data());
-        return { cost: payload(images), run, dispose: () => x.dispose() };
-      },
-    },
+    workOnOne(`upload ${size(images)}`, (device) => {
+      const data = new Float32Array(sizeOf(images)).fill(1);
+      const run = (): void => Tensor.from('upload', device, data, images).dispose();
+      return { cost: payload(images), run, dispose: () => {} };
+    }),
+    workOnOne(`read ${size(images)}`, (device, seed) => {
+      const x = random(images, device, seed);
+      const run = async (): Promise<void> => void (await x.data());
+      return { cost: payload(images), run, dispose: () => x.dispose() };
+    }),
     {
       name: `to ${size(maps)}`,
       devices: 2,
