@@ -16,6 +16,7 @@ export interface Comparison {
   readonly name: string;
   readonly device: string;
   readonly threads: number | null;
+  /** Milliseconds that are compared: medians, or processor time on one thread where that is less. */
   readonly before: number;
   readonly after: number;
   /** Time after / time before. */
@@ -67,7 +68,8 @@ function inProbes(row: Row): number {
 }
 
 function compareRows(old: Row, row: Row): Comparison {
-  const ratio = undisturbed(row) / undisturbed(old);
+  const [before, after] = [undisturbed(old), undisturbed(row)];
+  const ratio = after / before;
   const ratioToProbe = inProbes(row) / inProbes(old);
   const error = ({ spread, samples }: Row): number => ((1.25 / 0.67) * spread) / Math.sqrt(samples);
   const tolerance = 0.03 + 3 * Math.hypot(error(old), error(row));
@@ -78,8 +80,8 @@ function compareRows(old: Row, row: Row): Comparison {
     name,
     device,
     threads,
-    before: old.medianMs,
-    after: row.medianMs,
+    before,
+    after,
     ratio,
     ratioToProbe,
     tolerance,

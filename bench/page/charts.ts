@@ -4,7 +4,7 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Row } from '../rows.js';
-import { median } from '../stats.js';
+import { quantile } from '../stats.js';
 
 const { document } = parseHTML('<html><body></body></html>');
 
@@ -37,16 +37,22 @@ const families: readonly (readonly [name: string, pattern: RegExp])[] = [
 const familyOf = ({ name }: Row): string => families.find(([, pattern]) => pattern.test(name))![0];
 
 /**
- * Rate over operations per byte, below the roof of the rows' own probes (their medians). Rows of one setting; those
- * without arithmetic, and those of less than 50 us, where enqueueing is most, have no place on it.
+ * Rate over operations per byte, below the roof of the rows' own probes (their ninth decile: what the machine can,
+ * without a lucky one). Rows of kernels on one setting; those without arithmetic, and those of less than 50 us, where
+ * enqueueing is most, have no place on it.
  */
 export function roofline(rows: readonly Row[]): string {
   const points = rows
-    .filter((row) => row.gflops > 0 && row.gbps > 0 && row.medianMs > 0.05 && !row.network && !row.start)
+    .filter(({ gflops, gbps, medianMs }) => gflops > 0 && gbps > 0 && medianMs > 0.05)
+    .filter(({ name, network, start }) => !network && !start && !name.startsWith('op '))
     .map((row) => ({ ...row, intensity: row.gflops / row.gbps }));
   if (points.length === 0) return '';
-  const peak = median(points.map(({ probe }) => probe.gflops));
-  const bandwidth = median(points.map(({ probe }) => probe.gbps));
+  const best = (rate: 'gflops' | 'gbps'): number =>
+    quantile(
+      points.map(({ probe }) => probe[rate]),
+      0.9,
+    );
+  const [peak, bandwidth] = [best('gflops'), best('gbps')];
   const reach = points.map(({ intensity }) => intensity);
   const [low, high] = [Math.min(0.1, ...reach) / 1.5, Math.max(300, ...reach) * 1.5];
   const roof = [low, peak / bandwidth, high].map((x) => ({ x, y: Math.min(peak, x * bandwidth) }));

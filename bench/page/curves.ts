@@ -3,6 +3,7 @@
  */
 import * as Plot from '@observablehq/plot';
 import type { Row } from '../rows.js';
+import { digits } from '../table.js';
 import { distinct, svg, where } from './charts.js';
 
 /** Colours of settings, in the order they were measured. */
@@ -89,7 +90,7 @@ export function opPlots(rows: readonly Row[]): string {
     color: colours(tiny),
     marks: [
       Plot.barX(tiny, { ...place, fill: 'setting' }),
-      Plot.text(tiny, { ...place, text: ({ us }) => `${us.toPrecision(2)} us`, textAnchor: 'start', dx: 4 }),
+      Plot.text(tiny, { ...place, text: ({ us }) => `${digits(us)} us`, textAnchor: 'start', dx: 4 }),
       Plot.ruleX([0]),
     ],
   });

@@ -65,8 +65,8 @@ ${crowded(report)}
 ${section(
   2,
   'Roofline',
-  `The line is what the machine gave at most, measured beside every row: multiply-adds in registers, and reading memory
-that no cache holds. Points above its slope work on operands that fit in a cache. Hover for names.`,
+  `The line is what the machine can, measured beside every row: multiply-adds in registers, and reading memory that no
+cache holds. Points above its slope work on operands that fit in a cache. Hover for names.`,
   ...roofs,
 )}
 ${section(

@@ -79,6 +79,7 @@ async function run(): Promise<void> {
   });
   const took = ((performance.now() - started) / 1000).toFixed(0);
   state.textContent = `${rows.length} rows in ${took} s; ${Object.values(devices).join('; ')}`;
+  if (rows.length === 0) throw new Error(`no row matches on ${device} with ${field('threads')} threads`);
   const machine = {
     cpu: 'a processor that browsers do not name',
     cores: navigator.hardwareConcurrency,

@@ -28,6 +28,13 @@ test('processor time shields a row on one thread from other programs', () => {
   assert.is(verdict(alone, { threads: 1, cpuMs: 20, medianMs: 20, shareOfPeak: 0.4 }), 'slower');
 });
 
+test('the times shown are those compared', () => {
+  const quiet = row('x', { threads: 1, cpuMs: 10 });
+  const busy = row('x', { threads: 1, cpuMs: 12, medianMs: 20 });
+  const [found] = compareReports(report(quiet), report(busy)).rows;
+  assert.equal([found?.before, found?.after, found?.ratio], [10, 12, 1.2]);
+});
+
 test('rows that only one report has are named', () => {
   const { rows, missing, added } = compareReports(report(row('old')), report(row('new')));
   assert.is(rows.length, 0);
