@@ -78,8 +78,8 @@ export function peersSection(report: PeersReport): string {
   const known = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return `<h2>Other libraries</h2>
 <p>The same work on the same threads, each library in a process of its own, in turns; a result counts once it agrees with
-Tandem's. Bars to the right of the line are slower than Tandem, to the left faster; medians of wall-clock time. What is
-alike and what isn't: bench/README.md, Peers. ${escapeText(made)}. ${escapeText(known.join(', '))}.</p>
+Tandem's. Bars to the right of the line are slower than Tandem, to the left faster; medians of wall-clock time, which
+other programs lengthen: hover for processor times. What is alike and what isn't: bench/README.md, Peers. ${escapeText(made)}. ${escapeText(known.join(', '))}.</p>
 ${chart}${cannotTable(rows)}`;
 }
 
