@@ -1,8 +1,10 @@
 /**
  * The limits of a WebGPU device by two shaders of our own: multiply-adds in registers, and reading a buffer.
  */
+
+import type { WebGpuOptions } from '../src/backends/open.js';
 import { usage } from '../src/backends/webgpu/buffers.js';
-import { openWebGpu, type WebGpuOptions } from '../src/backends/webgpu/device.js';
+import { openWebGpu } from '../src/backends/webgpu/device.js';
 import type { Probe } from './probes.js';
 
 const invocations = 64 * 256;

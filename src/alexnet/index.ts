@@ -9,14 +9,29 @@ export {
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
-export * from './classifier.js';
+export {
+  Classifier,
+  type ClassifierOptions,
+  type Evaluation,
+  type Input,
+  type ScoredBatch,
+} from './classifier.js';
 export { Coder, nearestCodes, recallOf } from './codes.js';
 export type { Dataset } from './data/dataset.js';
 export { batches } from './data/loader.js';
 export { openData } from './data/open.js';
-export * from './dryRun.js';
+export { type DeviceNeeds, type DryRunOptions, dryRun, type StepNeeds } from './dryRun.js';
 export * from './evaluation.js';
-export * from './features.js';
+export {
+  type FeatureTable,
+  type ImageFolder,
+  type Neighbour,
+  nearest,
+  openImages,
+  readFeatures,
+  vectorsOf,
+  writeFeatures,
+} from './features.js';
 export { Network, type NetworkOptions } from './network.js';
 export * from './networks.js';
 export { exportOnnx, type OnnxOptions } from './onnx.js';
@@ -24,5 +39,13 @@ export * from './presets.js';
 export * from './profile.js';
 export * from './recipes.js';
 export { netOf, openCheckpoint, type RunOptions, runTraining } from './run.js';
-export * from './trainer.js';
+export {
+  DivergedError,
+  type EpochReport,
+  type StepListener,
+  type Totals,
+  Trainer,
+  type TrainerOptions,
+  type TrainerState,
+} from './trainer.js';
 export * from './variants.js';

@@ -4,7 +4,7 @@
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import type { CpuOptions } from './cpu/device.js';
-import type { AdapterDescription, WebGpuOptions } from './webgpu/device.js';
+import type { AdapterDescription, WebGpuOptions } from './webgpu/options.js';
 
 export type { AdapterDescription, CpuOptions, WebGpuOptions };
 

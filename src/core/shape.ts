@@ -115,9 +115,9 @@ export function isContiguous(view: { readonly shape: Shape; readonly strides: re
   return true;
 }
 
-/** `[2, 3]` as people write it: `2x3`, and `scalar` for no axes. */
+/** `[2, 3]` as people write it: `2x3`; `[3]` for one axis, `scalar` for none. */
 export function formatShape(shape: Shape): string {
-  return shape.length === 0 ? 'scalar' : shape.join('x');
+  return shape.length > 1 ? shape.join('x') : shape.length === 1 ? `[${shape[0]}]` : 'scalar';
 }
 
 /** Whether two shapes are equal. */

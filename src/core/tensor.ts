@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Tensors: a view of a device's buffer, and what the tape knows about it.
  *
@@ -180,7 +181,7 @@ export class Tensor {
   /** The only element. @throws {ArgumentError} when there are more */
   async item(): Promise<number> {
     if (this.size !== 1)
-      throw new ArgumentError(`item: the tensor has ${formatShape(this.shape)} elements, not one`);
+      throw new ArgumentError(`item: the tensor is ${formatShape(this.shape)}, not one element`);
     const [value = Number.NaN] = await this.data();
     return value;
   }
@@ -211,6 +212,14 @@ export class Tensor {
       throw new DeviceError(`backward: the gradient is on ${names}; move it with to() first`);
     }
     await walk<Tensor>(edge, gradient ? gradient.alias('backward') : onesLike(this), addConsuming);
+  }
+
+  /** @throws {ArgumentError} where JavaScript wants a number: `x + 1` and `x > 0` would be nonsense, not element-wise. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    throw new ArgumentError(
+      `${this.toString()} isn't a number: use add(), gt() and the like, or await x.item() for the only element`,
+    );
   }
 
   toString(): string {

@@ -32,7 +32,7 @@ export interface WeightOptions {
   readonly biasInit?: Initializer;
 }
 
-/** `x W^T + b`: `[N, in]` to `[N, out]`. */
+/** `x W^T + b`: `[.., in]` to `[.., out]`. */
 export class Linear extends Layer {
   /** `[out, in]`. */
   readonly weight: Tensor;

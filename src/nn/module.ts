@@ -1,5 +1,6 @@
 /**
- * Modules: objects that hold parameters and other modules, found by walking their own properties.
+ * Modules: objects that hold parameters and other modules, found by walking their own properties: those that are
+ * tensors or modules, and arrays, maps and plain objects of them. (What is `#private` can't be seen: use `private`.)
  *
  * A parameter's name is its path: `layers.0.weight`. A state dict holds copies on the host, so that it can be written
  * to a file, compared, or loaded onto any device.
@@ -85,7 +86,7 @@ export abstract class Module {
   }
 
   /**
-   * Sets all parameters.
+   * Sets all parameters. To set some, put them over the others: `new Map([...await net.stateDict(), ...some])`.
    * @throws {ArgumentError} listing every name that is missing, unknown or of another shape; then nothing changed.
    */
   loadStateDict(state: StateDict): void {
@@ -105,19 +106,27 @@ export abstract class Module {
   }
 }
 
-/** Calls `visit` once for every tensor and module within `root`, in arrays too; `seen` holds those met before. */
+/** What a property holds that is walked into, with its keys; null for anything else. */
+function entriesOf(value: unknown): Iterable<[PropertyKey, unknown]> | null {
+  if (value instanceof Map) return value;
+  if (typeof value !== 'object' || value === null || value instanceof Tensor) return null;
+  const plain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  return plain || value instanceof Module ? Object.entries(value) : null;
+}
+
+/** Calls `visit` once for every tensor and module within `root`; `seen` holds those met before. */
 function walk(
   root: object,
   prefix: string,
   visit: (path: string, value: Tensor | Module) => void,
   seen = new Set<object>([root]),
 ): void {
-  for (const [key, value] of Object.entries(root)) {
-    const known = value instanceof Tensor || value instanceof Module;
-    if ((!known && !Array.isArray(value)) || seen.has(value)) continue;
+  for (const [key, value] of entriesOf(root) ?? []) {
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
     seen.add(value);
-    if (known) visit(prefix + key, value);
-    if (!(value instanceof Tensor)) walk(value, `${prefix + key}.`, visit, seen);
+    const path = prefix + String(key);
+    if (value instanceof Tensor || value instanceof Module) visit(path, value);
+    walk(value, `${path}.`, visit, seen);
   }
 }
 

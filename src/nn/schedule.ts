@@ -76,7 +76,7 @@ export class StepSchedule extends FactorSchedule {
     this.apply(this.step ** this.drops);
   }
 
-  finish(): boolean {
+  finish(_error?: number): boolean {
     return false;
   }
 }
@@ -110,7 +110,7 @@ export class PlateauSchedule extends FactorSchedule {
     this.maxDrops = maxDrops;
   }
 
-  start(): void {
+  start(_epoch?: number): void {
     this.apply(this.factor);
   }
 

@@ -215,7 +215,7 @@ test('a network built with given parameters holds them, on one device or two, an
       () => new Network({ ...small, placement: tables.smallTowers(12), devices: [first], parameters }),
       (error: unknown) =>
         error instanceof ArgumentError &&
-        /: fc8\.weight is 10x128, expected 12x128; fc8\.bias is 10, expected 12$/.test(error.message),
+        /: fc8\.weight is 10x128, expected 12x128; fc8\.bias is \[10\], expected \[12\]$/.test(error.message),
     );
   });
 });
@@ -232,7 +232,7 @@ test('a state dict that does not fit is refused with every problem, and nothing 
       (error: unknown) =>
         error instanceof ArgumentError &&
         error.message ===
-          'loadStateDict: conv1.bias is missing; fc8.weight is 12x128, expected 10x128; fc8.bias is 12, expected 10',
+          'loadStateDict: conv1.bias is missing; fc8.weight is 12x128, expected 10x128; fc8.bias is [12], expected [10]',
     );
     assert.equal(await network.stateDict(), before);
   });

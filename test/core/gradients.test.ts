@@ -43,6 +43,8 @@ import {
   sin,
   slice,
   sqrt,
+  squeeze,
+  stack,
   sub,
   sum,
   type Tensor,
@@ -50,6 +52,7 @@ import {
   tensor,
   to,
   transpose,
+  unsqueeze,
   where,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
@@ -220,6 +223,8 @@ test('views: reshape, flatten, permute, transpose, slice, flip, expand', async (
     const checks: Record<string, Differentiable> = {
       reshape: (x) => reshape(x, [-1, n]),
       flatten: (x) => flatten(x, axis),
+      [`unsqueeze ${axis}`]: (x) => unsqueeze(x, axis),
+      [`squeeze ${axis}`]: (x) => squeeze(slice(x, axis, start, start + 1), axis),
       [`permute ${order}`]: (x) => permute(x, order),
       transpose: (x) => transpose(x, axis, -1),
       [`slice ${start} to ${end} of ${axis}`]: (x) => slice(x, axis, start, end),
@@ -237,6 +242,15 @@ test('concat along any axis, also of one tensor twice', async () => {
     const parts = [1, 2, 3].map((n) => shape.map((size, i) => (i === axis ? n : size)));
     await check(`concat along ${axis}`, (...xs) => concat(xs, axis), parts, normalLeaf);
     await check(`concat along ${axis - rank}`, (x) => concat([x, x], axis - rank), [shape], normalLeaf);
+  }
+});
+
+test('stack along any axis, also of one tensor twice', async () => {
+  for (let rank = 0; rank <= 3; rank++) {
+    const shape = randomShape(random, rank);
+    const axis = random.integer(rank + 1);
+    await check(`stack along ${axis}`, (...xs) => stack(xs, axis), [shape, shape, shape], normalLeaf);
+    await check(`stack along ${axis - rank - 1}`, (x) => stack([x, x], axis - rank - 1), [shape], normalLeaf);
   }
 });
 

@@ -18,6 +18,7 @@ import {
   logSoftmax,
   matmul,
   maxPool2d,
+  mseLoss,
   openDevice,
   type PoolOptions,
   softmax,
@@ -88,6 +89,8 @@ test('linear: bias and ReLU fused, and a bias that is a view', async () => {
   for (const relu of [false, true]) {
     const f: Differentiable = (x, w, b) => linear(x!, w!, { bias: b!, relu });
     await check(`linear relu=${relu}`, f, [[n, k], [o, k], [o]]);
+    await check(`linear of several axes, relu=${relu}`, f, [[2, n, k], [o, k], [o]]);
+    await check(`linear of one axis, relu=${relu}`, f, [[k], [o, k], [o]]);
   }
   await check('linear with a repeated bias', (x, w, b) => linear(x!, w!, { bias: expand(b!, [o]) }), [
     [n, k],
@@ -208,6 +211,14 @@ test('crossEntropy: mean, sum and none', async () => {
   for (const reduction of ['mean', 'sum', 'none'] as const) {
     const f: Differentiable = (x) => crossEntropy(x!, tensor(labels, { device }), reduction);
     await check(`crossEntropy ${reduction}`, f, [[n, classes]]);
+  }
+});
+
+test('mseLoss: mean, sum and none, by both', async () => {
+  const shape = [between(random, 1, 4), between(random, 1, 4)];
+  for (const reduction of ['mean', 'sum', 'none'] as const) {
+    const f: Differentiable = (x, target) => mseLoss(x!, target!, reduction);
+    await check(`mseLoss ${reduction}`, f, [shape, shape]);
   }
 });
 

@@ -84,6 +84,7 @@ const {
   localResponseNorm,
   matmul,
   maxPool2d,
+  mseLoss,
   mul,
   oneHot,
   pad,
@@ -91,27 +92,44 @@ const {
   reshape,
   slice,
   spatialResponseNorm,
+  squeeze,
+  stack,
   sum,
   topk,
   transpose,
+  unsqueeze,
 } = tandem;
 
 refuses('shapes that do not fit', ArgumentError, () => [
-  [() => add(make(2, 3), make(4)), "add: shapes 2x3, 4 don't broadcast: axis 1 has both 3 and 4"],
+  [() => add(make(2, 3), make(4)), "add: shapes 2x3, [4] don't broadcast: axis 1 has both 3 and 4"],
   [
     () => matmul(make(2, 3), make(4, 5)),
     'matmul: 2x3 by 4x5: 3 columns meet 4 rows; transpose() one of them?',
   ],
   [
     () => matmul(make(2, 3, 4), make(3, 4, 5)),
-    "matmul: shapes 2, 3 don't broadcast: axis 0 has both 2 and 3",
+    "matmul: shapes [2], [3] don't broadcast: axis 0 has both 2 and 3",
   ],
-  [() => matmul(make(3), make(3, 2)), 'matmul: a is 3; reshape() it to a matrix'],
-  [() => linear(make(2, 3), make(4, 5)), 'linear: x has 3 features, weight expects 5'],
-  [() => linear(make(2, 3, 1), make(4, 3)), 'linear: x is 2x3x1, expected 2 axes [N, K]; flatten() it first'],
+  [() => matmul(make(3), make(3, 2)), 'matmul: a is [3]; reshape() it to a matrix'],
+  [
+    () => linear(make(2, 3), make(4, 5)),
+    'linear: x 2x3 has 3 features, weight expects 5: flatten() images first',
+  ],
+  [
+    () => linear(make(2, 3, 1), make(4, 3)),
+    'linear: x 2x3x1 has 1 features, weight expects 3: flatten() images first',
+  ],
+  [() => mseLoss(make(2, 1), make(2)), 'mseLoss: x is 2x1, target [2]; reshape() one, they must agree'],
+  [
+    () => stack([make(2, 3), make(2, 3), make(3, 2)]),
+    'stack: 2x3 and 3x2 differ; concat() joins along an axis they have',
+  ],
+  [() => stack([]), 'stack: got no tensor'],
+  [() => squeeze(make(2, 1), 0), 'squeeze: axis 0 of 2x1 has more than one element'],
+  [() => unsqueeze(make(2, 1), 3), "unsqueeze: axis 3 doesn't exist in a tensor of 3 axes"],
   [
     () => linear(make(2, 3), make(4, 3), { bias: make(3) }),
-    'linear: bias is 3 float32, expected [4] float32, one for each output',
+    'linear: bias is [3] float32, expected [4] float32, one for each output',
   ],
   [() => crossEntropy(make(2, 3), ints(3)), 'crossEntropy: logits 2x3 and 3 labels'],
   [
@@ -120,7 +138,7 @@ refuses('shapes that do not fit', ArgumentError, () => [
   ],
   [
     () => concat([make(2), ints(2)], 0),
-    "concat: 2 float32, 2 int32 can't be joined along axis 0: other sizes and dtypes must agree",
+    "concat: [2] float32, [2] int32 can't be joined along axis 0: other sizes and dtypes must agree",
   ],
   [() => concat([], 0), 'concat: got no tensor'],
   [() => gather(make(2, 3), 1, ints(3, 3)), "gather: index 3x3 for x 2x3: all sizes but axis 1's must agree"],
@@ -137,7 +155,7 @@ refuses('reshape, slice and axes that are not there', ArgumentError, () => [
   ],
   [
     () => reshape(make(1), [-1, -1]),
-    "reshape: 1 has 1 elements, [-1, -1] doesn't fit; the sizes must multiply to as many, and one of them may be -1",
+    "reshape: [1] has 1 elements, [-1, -1] doesn't fit; the sizes must multiply to as many, and one of them may be -1",
   ],
   [
     () => slice(make(2, 3), 1, 2, 4),
@@ -258,7 +276,7 @@ refuses('numbers out of range, and data that does not fill a shape', ArgumentErr
   [() => add(1, 2), 'add: got only numbers; at least one operand must be a tensor'],
   [() => zeros([2, -1], { device }), "zeros: [2, -1] isn't a shape: sizes must be whole numbers from 0"],
   [() => zeros([1.5], { device }), "zeros: [1.5] isn't a shape: sizes must be whole numbers from 0"],
-  [() => tensor([[1, 2], [3]], { device }), 'tensor: rows of 2 and 1 elements in one array'],
+  [() => tensor([[1, 2], [3]], { device }), 'tensor: [2] and [1] side by side in one array'],
   [
     () => tensor(new Float32Array(5), { device, shape: [2, 3] }),
     "tensor: 5 numbers don't fill a tensor of 2x3",
@@ -300,17 +318,17 @@ refuses('disposed operands', DisposedError, () => {
     [() => tandem.cast(gone, 'int32'), message('cast')],
     [() => matmul(gone, make(4, 4)), message('matmul')],
     [() => conv2d(gone, make(1, 1, 1, 1)), message('conv2d')],
-    [() => conv2d(make(1, 1, 2, 2), make(4, 1, 1, 1), { bias: flat }), message('conv2d', '4 float32')],
+    [() => conv2d(make(1, 1, 2, 2), make(4, 1, 1, 1), { bias: flat }), message('conv2d', '[4] float32')],
     [() => maxPool2d(gone, { kernel: 2 }), message('maxPool2d')],
     [() => avgPool2d(gone, { kernel: 2 }), message('avgPool2d')],
     [() => localResponseNorm(gone), message('localResponseNorm')],
     [() => spatialResponseNorm(gone), message('spatialResponseNorm')],
     [() => tandem.logSoftmax(gone), message('logSoftmax')],
-    [() => crossEntropy(make(4, 4), index), message('crossEntropy', '4 int32')],
+    [() => crossEntropy(make(4, 4), index), message('crossEntropy', '[4] int32')],
     [() => dropout(gone, 0.5), message('dropout')],
-    [() => gather(flat, 0, ints(4)), message('gather', '4 float32')],
-    [() => indexSelect(make(4), 0, index), message('indexSelect', '4 int32')],
-    [() => oneHot(index, 3), message('oneHot', '4 int32')],
+    [() => gather(flat, 0, ints(4)), message('gather', '[4] float32')],
+    [() => indexSelect(make(4), 0, index), message('indexSelect', '[4] int32')],
+    [() => oneHot(index, 3), message('oneHot', '[4] int32')],
     [() => sum(gone), message('sum')],
     [() => tandem.max(gone), message('max')],
     [() => topk(gone, 1), message('topk')],
@@ -321,14 +339,18 @@ refuses('disposed operands', DisposedError, () => {
     [() => expand(gone, [2, 1, 4, 4]), message('expand')],
     [() => tandem.contiguous(gone), message('contiguous')],
     [() => concat([make(1, 1, 4, 4), gone], 0), message('concat')],
-    [() => pad(flat, [[1, 1]]), message('pad', '4 float32')],
+    [() => pad(flat, [[1, 1]]), message('pad', '[4] float32')],
     [() => gone.detach(), message('detach')],
+    [() => unsqueeze(gone, 0), message('unsqueeze')],
+    [() => squeeze(gone), message('squeeze')],
+    [() => stack([gone]), message('stack')],
+    [() => linear(gone, make(2, 4)), message('linear')],
   ];
 });
 
 test('crossing and reading: rejections that name the op', async () => {
   const x = make(2, 3);
-  assert.is((await rejection(x.item())).message, 'item: the tensor has 2x3 elements, not one');
+  assert.is((await rejection(x.item())).message, 'item: the tensor is 2x3, not one element');
   x.dispose();
   assert.match(
     (await rejection(tandem.to(x, other))).message,
@@ -360,6 +382,22 @@ test('typed arrays of other elements are converted on request, refused otherwise
   const x = call({ device, dtype: 'float32' });
   assert.equal(await x.data(), Float32Array.of(1, 2));
   x.dispose();
+});
+
+test('a tensor is no number, where JavaScript would make one of it', () => {
+  const x: unknown = make(2);
+  assert.throws(
+    () => Number(x),
+    (error: unknown) => {
+      assert.instance(error, ArgumentError);
+      assert.match(
+        String(error),
+        "Tensor([2] float32, cpu:0) isn't a number: use add(), gt() and the like, or await x.item()",
+      );
+      return true;
+    },
+  );
+  assert.is(`${x}`, 'Tensor([2] float32, cpu:0)');
 });
 
 test('a tensor prints as what it is', () => {

@@ -17,6 +17,7 @@ import {
   div,
   eq,
   exp,
+  eye,
   flip,
   floor,
   full,
@@ -335,7 +336,7 @@ onEach('oneHot: a row for each label, also of a view; none for a label outside',
   assert.equal(await list(rows), [0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
 });
 
-onEach('made tensors: full, zeros, ones, arange, nested arrays, typed arrays', async (device) => {
+onEach('made tensors: full, zeros, ones, arange, eye, nested arrays, typed arrays', async (device) => {
   for (const dtype of ['float32', 'int32', 'uint8'] as const satisfies readonly DType[]) {
     const x = full([2, 3], 7, { device, dtype });
     assert.is(x.dtype, dtype);
@@ -346,6 +347,11 @@ onEach('made tensors: full, zeros, ones, arange, nested arrays, typed arrays', a
   assert.equal(await list(arange(1, 4, { device })), [1, 2, 3]);
   assert.equal(await list(arange(5, 0, { device, step: -2, dtype: 'int32' })), [5, 3, 1]);
   assert.equal(await list(arange(3, 1, { device })), []);
+  for (const dtype of ['float32', 'uint8'] as const) {
+    const identity = eye(3, { device, dtype });
+    assert.equal([identity.dtype, ...identity.shape], [dtype, 3, 3]);
+    assert.equal(await list(identity), [1, 0, 0, 0, 1, 0, 0, 0, 1]);
+  }
   const nested = tensor([[[1], [2]]], { device, requiresGrad: true });
   assert.equal([...nested.shape], [1, 2, 1]);
   assert.is(nested.requiresGrad, true);

@@ -133,7 +133,9 @@ test('the message of a tensor that left its scope names the ways to keep it', ()
     () => mul(escaped!, 2),
     (error: unknown) =>
       error instanceof DisposedError &&
-      /mul: this 3 float32 tensor was disposed of; keep\(\) it, return it from its scope/.test(error.message),
+      /mul: this \[3\] float32 tensor was disposed of; keep\(\) it, return it from its scope/.test(
+        error.message,
+      ),
   );
 });
 

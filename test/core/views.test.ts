@@ -20,10 +20,13 @@ import {
   reshape,
   scope,
   slice,
+  squeeze,
+  stack,
   sum,
   type Tensor,
   tensor,
   transpose,
+  unsqueeze,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { assertNd, type Index, indices, Nd } from './nd.js';
@@ -194,6 +197,31 @@ test('slice and reshape by negative numbers, flatten, transpose', async () => {
     assert.equal([...flatten(source, start).shape], [...shape]);
   }
   assert.equal([...reshape(source, [4, -1]).shape], [4, 6]);
+});
+
+test('stack, unsqueeze and squeeze by any axis', async () => {
+  const [a, b] = [tensor([1, 2, 3], { device }), tensor([4, 5, 6], { device })];
+  for (const [axis, shape, data] of [
+    [0, [2, 3], [1, 2, 3, 4, 5, 6]],
+    [1, [3, 2], [1, 4, 2, 5, 3, 6]],
+    [-1, [3, 2], [1, 4, 2, 5, 3, 6]],
+  ] as const) {
+    const both = stack([a, b], axis);
+    assert.equal([...both.shape], [...shape]);
+    assert.equal([...(await both.data())], [...data]);
+  }
+  const shapes = [0, 1, -1, -2].map((axis) => [...unsqueeze(a, axis).shape]);
+  assert.equal(shapes, [
+    [1, 3],
+    [3, 1],
+    [3, 1],
+    [1, 3],
+  ]);
+  const wide = reshape(a, [1, 3, 1]);
+  assert.equal(
+    [squeeze(wide), squeeze(wide, 0), squeeze(wide, -1)].map(({ shape }) => [...shape]),
+    [[3], [3, 1], [1, 3]],
+  );
 });
 
 test('concat and pad: any axis and dtype, of parts that are views', async () => {

@@ -41,6 +41,33 @@ test('parameters are found by path, in order, in inner modules and arrays; other
   });
 });
 
+test('parameters and modules are found in maps and plain objects, and in what those hold', async () => {
+  await withDevices(one, async (device) => {
+    class Branches extends Module {
+      readonly byName = { left: new Linear(1, 1, { device, bias: false }), list: [new Dropout(0.5)] };
+      readonly byKey = new Map<string | number, Module>([['a', new Linear(1, 1, { device, bias: false })]]);
+      readonly scales = { x: parameter(ones([1], { device })), y: 3, device, later: null };
+    }
+    const net = new Branches();
+    assert.equal([...net.namedParameters().keys()], ['byName.left.weight', 'byKey.a.weight', 'scales.x']);
+    net.eval();
+    assert.is(net.byName.list[0]?.training, false);
+    assert.is(net.byKey.get('a')?.training, false);
+  });
+});
+
+test('some parameters are loaded over the others', async () => {
+  await withDevices(one, async (device) => {
+    const net = new Linear(2, 1, { device });
+    const { weight } = Object.fromEntries(await net.stateDict());
+    const some = new Map([['bias', { shape: [1], data: Float32Array.of(7) }]]);
+    net.loadStateDict(new Map([...(await net.stateDict()), ...some]));
+    const after = await net.stateDict();
+    assert.equal(after.get('weight'), weight);
+    assert.equal(after.get('bias')?.data, Float32Array.of(7));
+  });
+});
+
 test('a shared parameter is found once, a frozen one stays in the state dict, and circles end', async () => {
   await withDevices(one, async (device) => {
     class Tied extends Module {
@@ -129,7 +156,7 @@ test('a state dict that does not fit is refused with every problem, and nothing 
       message = error instanceof Error ? error.message : '';
     }
     assert.equal(message.replace('loadStateDict: ', '').split('; '), [
-      'layers.0.bias holds 3 numbers, 4 takes 4',
+      'layers.0.bias holds 3 numbers, [4] takes 4',
       'layers.1.weight is 4x2, expected 2x4',
       'layers.1.bias is missing',
       'layers.2.bias is unknown here',

@@ -145,7 +145,7 @@ test('tensors that can not be written are refused', () => {
     );
   };
   refused('__metadata__', [2], /keeps it for text/);
-  refused('w', [3], /w has 2 numbers for 3, which takes 3/);
+  refused('w', [3], /w has 2 numbers for \[3\], which takes 3/);
 });
 
 /** Fails unless reading throws a DataError that names the file and matches. */
@@ -200,7 +200,7 @@ test('an entry that makes no sense is an error that names it', () => {
   assert.is(decodeSafetensors(entry({}), 'whole').tensors.get('w')?.data.length, 2);
   damaged(entry({ dtype: 'BF16' }), /w: dtype BF16 is not one of F32, F64, I32, U8/);
   damaged(entry({ dtype: undefined }), /w: dtype undefined/);
-  damaged(entry({ dtype: 'F64' }), /w: 8 bytes, its shape 2 takes 16/);
+  damaged(entry({ dtype: 'F64' }), /w: 8 bytes, its shape \[2\] takes 16/);
   for (const shape of [[3], [2, 2], [], [0]]) damaged(entry({ shape }), /w: 8 bytes, its shape/);
   for (const shape of [[-2], [0.5, 4], ['2'], 2, null]) damaged(entry({ shape }), /w: shape or data_offsets/);
   for (const offsets of [[-8, 0], ['0', '8'], [0, 1e300], null]) {

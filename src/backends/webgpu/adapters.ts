@@ -5,41 +5,7 @@
  */
 import { ArgumentError, DeviceError } from '../../core/errors.js';
 import type { FoundAdapter } from './node.js';
-
-/** How to choose an adapter. */
-export interface AdapterOptions {
-  /** Take an adapter whose name contains this (any case). */
-  readonly adapter?: string;
-  /** Let the system choose by power; all devices opened so share one adapter. */
-  readonly powerPreference?: GPUPowerPreference;
-  /** Node: path of a Vulkan driver file (ICD json), or several joined by the path delimiter (':', Windows ';'). */
-  readonly driver?: string;
-}
-
-/** An adapter as `listAdapters` gives it. */
-export interface AdapterDescription {
-  /** Name, as option `adapter` takes it. */
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  /** Whether it computes on the CPU; such an adapter is used only when asked for. */
-  readonly software: boolean;
-  /** The Vulkan driver file it was found with, null where the system chose. */
-  readonly driver: string | null;
-  /** What kernels may ask of it, in bytes, invocations and workgroups. */
-  readonly limits: Readonly<Record<(typeof limitNames)[number], number>>;
-  /** Optional features by their WebGPU names: 'timestamp-query', 'shader-f16', .. */
-  readonly features: readonly string[];
-}
-
-const limitNames = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupsPerDimension',
-] as const;
+import type { AdapterDescription, AdapterOptions } from './options.js';
 
 interface Candidate extends AdapterDescription {
   request(): Promise<GPUAdapter | null>;

@@ -22,25 +22,18 @@ import {
   type View,
 } from '../../core/shape.js';
 import { trace } from '../../core/trace.js';
-import { type AdapterOptions, type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
+import { type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
 import { Buffers, type MemoryLimits } from './buffers.js';
 import { Health } from './errors.js';
 import { kernels } from './kernels/index.js';
+import type { Tiles, WebGpuOptions } from './options.js';
 import { Pipelines } from './pipelines.js';
 import { Profiler } from './profile.js';
 import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
-import { Recorder, type Tiles } from './recorder.js';
+import { Recorder } from './recorder.js';
 
-export { type AdapterDescription, listAdapters, usableAdapters } from './adapters.js';
-
-/** How to open a device. */
-export interface WebGpuOptions extends AdapterOptions {
-  /** Bytes its buffers may take together; by default half the machine's memory on software adapters, else no limit. */
-  readonly memoryLimit?: number;
-  /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
-  readonly tiles?: Tiles;
-}
+export { listAdapters, usableAdapters } from './adapters.js';
 
 /** What a device has made and done since it was opened. */
 export interface Counters {

@@ -9,6 +9,7 @@
 import type { DType, Shape, View } from '../../core/shape.js';
 import { bytesPerElement, contiguousStrides, sizeOf } from '../../core/shape.js';
 import type { Buffers, Slot } from './buffers.js';
+import type { Tiles } from './options.js';
 import type { Pipelines } from './pipelines.js';
 import type { Tag } from './profile.js';
 import type { CommandQueue } from './queue.js';
@@ -55,12 +56,6 @@ const wgslTypes: Readonly<Record<DType, string>> = {
   uint8: 'u32',
   float64: 'f64',
 };
-
-/**
- * Where the tiles of matrix products and convolutions get their operands: 'direct', each invocation from memory
- * (best on software adapters, where workgroup memory is slow), or 'shared', through workgroup memory.
- */
-export type Tiles = 'direct' | 'shared';
 
 /** How many tables are kept. */
 const tableLimit = 512;

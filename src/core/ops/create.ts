@@ -5,7 +5,7 @@ import type { Device } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { type DType, formatShape, makeArray, type Shape, type TypedArray } from '../shape.js';
+import { checkShape, type DType, formatShape, makeArray, type Shape, type TypedArray } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { type DrawPlacement, mapInto } from './launch.js';
 
@@ -61,7 +61,7 @@ function unnest(data: NestedNumbers, out: number[]): number[] {
   const ragged = shapes.find((shape) => shape.join() !== first.join());
   if (ragged) {
     throw new ArgumentError(
-      `tensor: rows of ${formatShape(first)} and ${formatShape(ragged)} elements in one array`,
+      `tensor: ${formatShape(first)} and ${formatShape(ragged)} side by side in one array`,
     );
   }
   return [data.length, ...first];
@@ -93,6 +93,15 @@ export function zeros(shape: Shape, options: TensorOptions): Tensor {
 /** A tensor of ones. */
 export function ones(shape: Shape, options: TensorOptions): Tensor {
   return generate('ones', shape, options, e.constant(1), []);
+}
+
+/** The identity matrix `[n, n]`: ones on the diagonal, else zeros. */
+export function eye(n: number, options: TensorOptions): Tensor {
+  const op = 'eye';
+  checkShape(op, [n, n]);
+  const array = makeArray(options.dtype ?? 'float32', n * n);
+  for (let i = 0; i < n; i++) array[i * (n + 1)] = 1;
+  return finish(Tensor.from(op, options.device, array, [n, n]), options);
 }
 
 /** `start`, `start + step`, .. up to but without `end`. */

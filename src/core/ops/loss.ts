@@ -4,9 +4,9 @@
  */
 import { ArgumentError } from '../errors.js';
 import { scope } from '../scope.js';
-import { formatShape } from '../shape.js';
+import { formatShape, sameShape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
-import { exp, log, sub } from './elementwise.js';
+import { exp, log, mul, sub } from './elementwise.js';
 import { commonDevice, requireDType, requireRank, withDense } from './launch.js';
 import { max, mean, sum } from './reduce.js';
 
@@ -25,6 +25,27 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /** How the losses of a batch become a result. */
 export type LossReduction = 'mean' | 'sum' | 'none';
+
+function reduced(losses: Tensor, reduction: LossReduction): Tensor {
+  if (reduction === 'none') return losses;
+  return reduction === 'mean' ? mean(losses) : sum(losses);
+}
+
+/**
+ * Squared differences `(x - target)^2`, averaged over all elements.
+ * @param target of x's shape; nothing broadcasts, as a forgotten axis would then go unnoticed
+ * @param reduction 'mean' by default; 'none' gives x's shape
+ */
+export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor {
+  if (!sameShape(x.shape, target.shape)) {
+    const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;
+    throw new ArgumentError(`mseLoss: ${shapes}; reshape() one, they must agree`);
+  }
+  return scope(() => {
+    const difference = sub(x, target);
+    return reduced(mul(difference, difference), reduction);
+  });
+}
 
 /**
  * `-log softmax(logits)[label]`, multinomial logistic regression: logits `[N, C]`, labels `[N]` int32.
@@ -73,7 +94,6 @@ export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossRedu
         return [dx];
       },
     });
-    if (reduction === 'none') return losses;
-    return reduction === 'mean' ? mean(losses) : sum(losses);
+    return reduced(losses, reduction);
   });
 }

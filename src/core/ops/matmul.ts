@@ -121,15 +121,23 @@ export function checkBias(op: string, bias: Tensor | null, units: number, dtype:
 }
 
 /**
- * `x W^T + bias`: x `[N, K]`, weight `[O, K]`, bias `[O]`, result `[N, O]`.
+ * `x W^T + bias`: x `[.., K]`, weight `[O, K]`, bias `[O]`, result `[.., O]`.
  * @throws {ArgumentError} for shapes that don't fit.
  */
 export function linear(x: Tensor, weight: Tensor, { bias = null, relu = false }: FusedOptions = {}): Tensor {
   const op = 'linear';
-  requireRank(op, 'x', x, 2, '[N, K]; flatten() it first');
   requireRank(op, 'weight', weight, 2, '[O, K]');
-  if (x.shape[1] !== weight.shape[1]) {
-    throw new ArgumentError(`linear: x has ${x.shape[1]} features, weight expects ${weight.shape[1]}`);
+  if (x.shape.at(-1) !== weight.shape[1]) {
+    const shapes = `x ${formatShape(x.shape)} has ${x.shape.at(-1) ?? 'no'} features`;
+    throw new ArgumentError(`linear: ${shapes}, weight expects ${weight.shape[1]}: flatten() images first`);
+  }
+  if (x.shape.length !== 2) {
+    x.requireAlive(op);
+    const rows = sizeOf(x.shape.slice(0, -1));
+    return scope(() => {
+      const out = linear(reshape(x, [rows, weight.shape[1]!]), weight, { bias, relu });
+      return reshape(out, [...x.shape.slice(0, -1), weight.shape[0]!]);
+    });
   }
   checkBias(op, bias, weight.shape[0]!, weight.dtype);
   const out = scope(() => product(op, x, transpose(weight.alias(op), 0, 1), bias, relu));

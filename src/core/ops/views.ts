@@ -53,6 +53,32 @@ export function flatten(x: Tensor, start = 1): Tensor {
 }
 
 /**
+ * A new axis of size 1 before `axis`; of a negative one, counted from the end of the result.
+ * @throws {ArgumentError} when the result has no such axis.
+ */
+export function unsqueeze(x: Tensor, axis: number): Tensor {
+  x.requireAlive('unsqueeze');
+  const at = normalizeAxis('unsqueeze', axis, x.shape.length + 1);
+  return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
+}
+
+/** Drops an axis of size 1, or all of them. @throws {ArgumentError} when the axis has another size. */
+export function squeeze(x: Tensor, axis?: number): Tensor {
+  x.requireAlive('squeeze');
+  if (axis === undefined) {
+    return reshape(
+      x,
+      x.shape.filter((n) => n !== 1),
+    );
+  }
+  const at = normalizeAxis('squeeze', axis, x.shape.length);
+  if (x.shape[at] !== 1) {
+    throw new ArgumentError(`squeeze: axis ${axis} of ${formatShape(x.shape)} has more than one element`);
+  }
+  return reshape(x, x.shape.toSpliced(at, 1));
+}
+
+/**
  * Axis i of the result is axis `order[i]` of x.
  * @throws {ArgumentError} when `order` isn't a permutation of the axes.
  */
@@ -200,6 +226,27 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
       parts.map((_, i) => (grad && needs[i] ? window(op, grad, along, starts[i]!, sizes[i]!) : null)),
   });
   return out;
+}
+
+/**
+ * Joins tensors of one shape and device along a new axis.
+ * @param axis of the result, the first by default
+ * @throws {ArgumentError} for shapes or dtypes that differ. @throws {DeviceError} for tensors on several devices
+ */
+export function stack(parts: readonly Tensor[], axis = 0): Tensor {
+  commonDevice('stack', parts);
+  const [first] = parts;
+  const odd = parts.find((part) => !sameShape(part.shape, first!.shape));
+  if (odd) {
+    const shapes = `${formatShape(first!.shape)} and ${formatShape(odd.shape)}`;
+    throw new ArgumentError(`stack: ${shapes} differ; concat() joins along an axis they have`);
+  }
+  return scope(() =>
+    concat(
+      parts.map((part) => unsqueeze(part, axis)),
+      normalizeAxis('stack', axis, first!.shape.length + 1),
+    ),
+  );
 }
 
 /**

@@ -4,7 +4,8 @@
  */
 import * as assert from 'uvu/assert';
 import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
-import { openWebGpu, type WebGpuDevice, type WebGpuOptions } from '../../../src/backends/webgpu/device.js';
+import { openWebGpu, type WebGpuDevice } from '../../../src/backends/webgpu/device.js';
+import type { WebGpuOptions } from '../../../src/backends/webgpu/options.js';
 import type { KernelName, Kernels } from '../../../src/core/backend.js';
 import type { HostRandom } from '../../../src/core/random.js';
 import {

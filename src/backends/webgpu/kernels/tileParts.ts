@@ -2,7 +2,7 @@
  * What tiles of either kind share: the description of a product (tile.ts), and the WGSL before and after its sums.
  */
 import type { View } from '../../../core/shape.js';
-import type { Tiles } from '../recorder.js';
+import type { Tiles } from '../options.js';
 
 /** One factor of the product. */
 export interface Operand {

@@ -1,0 +1,52 @@
+/**
+ * What users say and see of WebGPU devices, without WebGPU's own types: a project needs none of them to use these.
+ */
+
+/** How to choose an adapter. */
+export interface AdapterOptions {
+  /** Take an adapter whose name contains this (any case). */
+  readonly adapter?: string;
+  /** Let the system choose by power; all devices opened so share one adapter. */
+  readonly powerPreference?: 'low-power' | 'high-performance';
+  /** Node: path of a Vulkan driver file (ICD json), or several joined by the path delimiter (':', Windows ';'). */
+  readonly driver?: string;
+}
+
+/**
+ * Where the tiles of matrix products and convolutions get their operands: 'direct', each invocation from memory
+ * (best on software adapters, where workgroup memory is slow), or 'shared', through workgroup memory.
+ */
+export type Tiles = 'direct' | 'shared';
+
+/** How to open a device. */
+export interface WebGpuOptions extends AdapterOptions {
+  /** Bytes its buffers may take together; by default half the machine's memory on software adapters, else no limit. */
+  readonly memoryLimit?: number;
+  /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
+  readonly tiles?: Tiles;
+}
+
+/** The limits that `AdapterDescription` tells. */
+type LimitName =
+  | 'maxBufferSize'
+  | 'maxStorageBufferBindingSize'
+  | 'maxStorageBuffersPerShaderStage'
+  | 'maxComputeWorkgroupStorageSize'
+  | 'maxComputeInvocationsPerWorkgroup'
+  | 'maxComputeWorkgroupsPerDimension';
+
+/** An adapter as `listAdapters` gives it. */
+export interface AdapterDescription {
+  /** Name, as option `adapter` takes it. */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** Whether it computes on the CPU; such an adapter is used only when asked for. */
+  readonly software: boolean;
+  /** The Vulkan driver file it was found with, null where the system chose. */
+  readonly driver: string | null;
+  /** What kernels may ask of it, in bytes, invocations and workgroups. */
+  readonly limits: Readonly<Record<LimitName, number>>;
+  /** Optional features by their WebGPU names: 'timestamp-query', 'shader-f16', .. */
+  readonly features: readonly string[];
+}

@@ -1,0 +1,48 @@
+/** The package as its users get it: what `exports` names is there, and its types ask for nothing of theirs. */
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
+  readonly scripts: Readonly<Record<string, string>>;
+}
+const manifest: Manifest = JSON.parse(read('package.json'));
+
+test('every entry has its code and its types', () => {
+  for (const [name, { types, default: code }] of Object.entries(manifest.exports)) {
+    for (const file of [types, code]) assert.ok(existsSync(new URL(file, root)), `${name}: ${file}`);
+  }
+});
+
+/** Declaration files reachable from one, itself included. */
+function reachable(file: URL, seen = new Set<string>()): Set<string> {
+  if (seen.has(file.href)) return seen;
+  seen.add(file.href);
+  const text = readFileSync(file, 'utf8');
+  for (const [, path = ''] of text.matchAll(/(?:from |import\()['"](\.[^'"]+)\.js['"]/g)) {
+    reachable(new URL(`${path}.d.ts`, file), seen);
+  }
+  return seen;
+}
+
+test("the types of core and nn use no types of WebGPU's or Node's, which a project needn't have", () => {
+  for (const entry of ['.', './nn']) {
+    const files = reachable(new URL(manifest.exports[entry]!.types, root));
+    assert.ok(files.size > 10, `${entry}: ${files.size} files`);
+    for (const href of files) {
+      const code = readFileSync(new URL(href), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+      assert.not.match(code, /\bGPU[A-Z]\w+|\bBuffer\b|'node:/, fileURLToPath(href));
+    }
+  }
+});
+
+test('nothing has to be run to install it', () => {
+  for (const script of ['preinstall', 'install', 'postinstall']) assert.not.ok(script in manifest.scripts);
+});
+
+test.run();
