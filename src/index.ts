@@ -13,6 +13,7 @@ export {
 export type { KernelTime, MemoryStats } from './core/backend.js';
 export type { Device } from './core/device.js';
 export * from './core/errors.js';
+export { type Expr, type ExprLike, e } from './core/expr.js';
 export { type Crossing, ledger } from './core/ledger.js';
 export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
 export * from './core/ops/create.js';

@@ -9,6 +9,7 @@ import { type Shape, sizeOf } from '../../src/core/shape.js';
 import {
   abs,
   add,
+  binary,
   cast,
   clamp,
   concat,
@@ -17,6 +18,7 @@ import {
   type Device,
   div,
   dropout,
+  e,
   exchange,
   exp,
   expand,
@@ -52,6 +54,7 @@ import {
   tensor,
   to,
   transpose,
+  unary,
   unsqueeze,
   where,
 } from '../../src/index.js';
@@ -134,6 +137,25 @@ for (const [name, op, make] of unaryOps) {
     for (let rank = 0; rank <= 3; rank++) await check(name, op, [randomShape(random, rank)], make);
   });
 }
+
+test('ops of one own: the expression and the gradient given are those that run', async () => {
+  const softplus = unary(
+    'softplus',
+    (x) => e.log(e.add(1, e.exp(x))),
+    (g, _y, x) => e.div(g, e.add(1, e.exp(e.neg(x)))),
+  );
+  const hypotenuse = binary(
+    'hypotenuse',
+    (a, b) => e.sqrt(e.add(e.mul(a, a), e.mul(b, b))),
+    (g, y, a) => e.div(e.mul(g, a), y),
+    (g, y, _a, b) => e.div(e.mul(g, b), y),
+  );
+  await check('softplus', softplus, [[2, 3]], normalLeaf);
+  await check('hypotenuse', hypotenuse, [[2, 3], [3]], positiveLeaf);
+  const x = tensor([3, 0], { device });
+  assert.equal([...(await hypotenuse(x, 4).data())], [5, 4]);
+  assert.throws(() => hypotenuse(1, 2), /hypotenuse: got only numbers/);
+});
 
 test('where: the condition chooses, all three broadcast', async () => {
   for (let rank = 0; rank <= 3; rank++) {

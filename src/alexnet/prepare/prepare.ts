@@ -12,6 +12,7 @@ import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, DataError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../nn/safetensors.js';
+import { describeUnreadable } from '../data/dataset.js';
 import { DecodePool, type LabelledFile } from '../data/decode-pool.js';
 import { type Mean, Moments } from '../data/mean.js';
 import { mapLimited } from '../data/parallel.js';
@@ -115,6 +116,8 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
   try {
     const made = await mapLimited(all, shardsAtOnce, make);
     const [train, validation] = [made.slice(0, plans.train.length), made.slice(plans.train.length)];
+    checkReadable(options.data, 'training', train);
+    checkReadable(options.validation ?? options.data, 'validation', validation);
     const mean = moments.mean(options.data);
     const summaries = [
       summarize(
@@ -172,6 +175,13 @@ function splitIndex(
   };
 }
 
+/** @throws {DataError} when there are images of a part, and none could be read. */
+function checkReadable(path: string, part: string, made: readonly Pick<MadeShard, 'record'>[]): void {
+  if (made.length === 0 || made.some(({ record }) => record.images.length > 0)) return;
+  const refused = made.flatMap(({ record }) => record.refused.map(([name, reason]) => ({ name, reason })));
+  throw new DataError(`${path}: none of the ${part} images can be read: ${describeUnreadable(refused)}`);
+}
+
 /** A note on classes none of whose images could be read. */
 function emptyClasses({ classes, train }: ShardIndex): string[] {
   const empty = classes.filter((_, i) => train.perClass[i] === 0).map(({ id }) => id);
@@ -215,7 +225,7 @@ async function checkSpace(out: string, plans: readonly ShardPlan[]): Promise<voi
   }
   const { bavail, bsize } = await statfs(out);
   if (needed > bavail * bsize) {
-    const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+    const gigabytes = (bytes: number): string => `${(bytes / 1e9).toPrecision(3)} GB`;
     throw new DataError(
       `${out}: the shards need ${gigabytes(needed)} more, ${gigabytes(bavail * bsize)} are free on that disk`,
     );

@@ -174,7 +174,8 @@ export class Allocator {
   private outOfMemory(bytes: number, op: string): OutOfMemoryError {
     return new OutOfMemoryError(
       `${op}: ${this.device} can't hold ${formatBytes(bytes)} more: ${formatBytes(this.live)} in use by ` +
-        `${this.buffers} buffers, ${formatBytes(this.pooled)} free in pieces, limit ${formatBytes(this.limit)}. ` +
+        `${this.buffers} buffers, ${formatBytes(this.top - this.live - this.pooled)} by the device's own work, ` +
+        `${formatBytes(this.pooled)} free in pieces, limit ${formatBytes(this.limit)}. ` +
         'Use smaller batches, free tensors earlier (scope, dispose), or raise memoryLimit (at most 4 GiB).',
     );
   }

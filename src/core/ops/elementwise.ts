@@ -12,7 +12,8 @@ import { record, type Tensor } from '../tensor.js';
 import { floatType, map } from './launch.js';
 import { sumTo } from './reduce.js';
 
-type Operand = Tensor | number;
+/** What an element-wise op takes: a tensor, or a number that stands for one. */
+export type Operand = Tensor | number;
 
 /** Value and gradients of an op; operands, result and incoming gradient are expressions. */
 interface Definition {
@@ -94,10 +95,23 @@ function apply(definition: Definition, operands: readonly Operand[]): Tensor {
   return out;
 }
 
-type Unary = (x: Tensor) => Tensor;
-type Binary = (a: Operand, b: Operand) => Tensor;
+/** An element-wise op of one tensor. */
+export type Unary = (x: Tensor) => Tensor;
+/** An element-wise op of two operands that broadcast, at least one of them a tensor. */
+export type Binary = (a: Operand, b: Operand) => Tensor;
 
-function unary(op: string, value: (x: Expr) => Expr, gradient?: (g: Expr, y: Expr, x: Expr) => Expr): Unary {
+/**
+ * Makes an element-wise op of one tensor, which runs as a single kernel on every backend:
+ * `unary('square', (x) => e.mul(x, x), (g, _y, x) => e.mul(g, e.mul(2, x)))`. Make it once, call it often.
+ * @param op its name, for messages
+ * @param value the result, as an expression of x
+ * @param gradient of x, from `g`, the gradient of the result, the result `y`, and x; none: the op is flat everywhere
+ */
+export function unary(
+  op: string,
+  value: (x: Expr) => Expr,
+  gradient?: (g: Expr, y: Expr, x: Expr) => Expr,
+): Unary {
   const definition: Definition = {
     op,
     forms: new Map(),
@@ -107,9 +121,14 @@ function unary(op: string, value: (x: Expr) => Expr, gradient?: (g: Expr, y: Exp
   return (x) => apply(definition, [x]);
 }
 
-type BinaryGradient = (g: Expr, y: Expr, a: Expr, b: Expr) => Expr;
+/** The gradient of one operand of `binary`: from the gradient of the result, the result, and the operands. */
+export type BinaryGradient = (g: Expr, y: Expr, a: Expr, b: Expr) => Expr;
 
-function binary(
+/**
+ * Makes an element-wise op of two operands, like `unary`.
+ * @param gradients of a and of b; none: the op is flat everywhere
+ */
+export function binary(
   op: string,
   value: (a: Expr, b: Expr) => Expr,
   ...gradients: readonly BinaryGradient[]

@@ -1,7 +1,7 @@
 /** Preparing: every layout people have, odd and broken files, interruption, and the same bytes whatever the threads. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -326,7 +326,16 @@ test('a broken link is refused, nothing else is', async () => {
 });
 
 test('when nothing can be read that is an error, and so is a folder of other things', async () => {
-  await refused({ 'data/a/1.png': 'x', 'data/b/1.png': 'x' }, {}, /no readable image/);
+  await refused(
+    { 'data/a/1.png': 'x', 'data/b/1.png': '' },
+    {},
+    /data: none of the training images can be read: 2 unreadable images \(train\/a\/1\.png: neither .*; train\/b\/1\.png: empty file/,
+  );
+  await refused(
+    { ...training('data/train/'), [`data/val/${tench}/1.png`]: 'x' },
+    {},
+    /data: none of the validation images can be read: 1 unreadable image/,
+  );
   await refused(
     { ...training('data/'), 'out/thesis.tex': 'x' },
     {},
@@ -367,6 +376,16 @@ function noisy(count: number, side: number): Files {
   }
   return files;
 }
+
+test('an empty class folder is told of, and makes no class', async () => {
+  await withFolder(training('data/'), async (folder) => {
+    await mkdir(join(folder, 'data', 'n00000001'));
+    const data = join(folder, 'data');
+    const { index, notes } = await prepare({ data, out: join(folder, 'out'), size: 16, workers: 1 });
+    assert.is(index.classes.length, 3);
+    assert.match(notes.join(), 'no class was made of 1 empty folders (n00000001)');
+  });
+});
 
 test('the number of threads changes no byte of any file', async () => {
   await withFolder({ ...noisy(30, 40), 'data/a/bad.JPEG': 'x' }, async (folder) => {
