@@ -203,7 +203,7 @@ export async function neighboursSection(
       found: near.map(({ row, distance }, n) => {
         if (isCopy[n]) copies++;
         else if (searched.labels[row] === label) same++;
-        return captioned(searched, row, [isCopy[n] ? 'the query itself' : `at ${distance.toPrecision(3)}`]);
+        return captioned(searched, row, [isCopy[n] ? 'itself' : `at ${distance.toPrecision(3)}`]);
       }),
     };
   });
