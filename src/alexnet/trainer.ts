@@ -286,7 +286,7 @@ export function firstNotFinite(state: StateDict): string | undefined {
   for (const [name, { data }] of state) {
     // 0 times what isn't finite is NaN, and stays so in the sum: many times faster than asking each number.
     let sum = 0;
-    for (const x of data) sum += 0 * x;
+    for (let i = 0; i < data.length; i++) sum += 0 * data[i]!;
     if (sum !== 0) return name;
   }
   return undefined;
