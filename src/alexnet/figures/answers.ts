@@ -42,13 +42,7 @@ export function drawAnswers(answered: readonly Answered[], columns = 4): string 
           `<rect x="${left}" y="${y}" width="${side}" height="${barHeight}" fill="#f3f3f3"/>`,
           `<rect x="${left}" y="${y}" width="${width}" height="${barHeight}" fill="${colour}">${title}</rect>`,
           svgText(name, left + 5, y + 14, side - 40),
-          svgText(
-            `${Math.round(100 * probability)} %`,
-            left + side - 4,
-            y + 14,
-            40,
-            'text-anchor="end" fill="#555"',
-          ),
+          svgText(`${Math.round(100 * probability)} %`, left + side - 4, y + 14, 40, 'text-anchor="end"'),
         ];
       }),
     ];

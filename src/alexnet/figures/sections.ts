@@ -99,7 +99,7 @@ export function kernelsSection(plotter: Plotter, checkpoint: Checkpoint): Sectio
     title: `Figure 3: the kernels of ${first.spec.name}`,
     text: [
       "Towers from top to bottom, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone.",
-      `Before training the weights are random: shares of ${random.mean.toFixed(3)}, give or take ${random.deviation.toFixed(3)} from kernel to kernel and ${spread.toFixed(3)} in the median of ${most}. Medians this near have learned nothing of colour yet. In the paper one tower's kernels came out free of colour and the other's colourful, in every run.`,
+      `Before training the weights are random: shares of ${random.mean.toFixed(3)}, give or take ${random.deviation.toFixed(3)} from kernel to kernel and ${spread.toFixed(3)} in the median of ${most}. A median no further off is one of random weights. In the paper one tower's kernels came out free of colour and the other's colourful, in every run.`,
     ],
     files: new Map<string, string | Uint8Array>([
       ['figure3.png', encodePicture(drawKernels(towers))],
