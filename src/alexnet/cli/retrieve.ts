@@ -41,7 +41,8 @@ async function main(options: Options): Promise<void> {
     name: table.names[row]!,
     distance: distance.toPrecision(4),
   }));
-  for (const { name, distance } of found) console.log(`${distance.padStart(8)}  ${name}`);
+  const width = Math.max(8, ...found.map(({ distance }) => distance.length));
+  for (const { name, distance } of found) console.log(`${distance.padStart(width)}  ${name}`);
   if (images !== undefined && out !== undefined) {
     await drawFound(out, query, images, found);
     console.log(`picture: ${out}`);
