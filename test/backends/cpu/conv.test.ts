@@ -3,89 +3,23 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
 import { planConv2d, planConv2dWeightGrad } from '../../../src/backends/cpu/plans/conv.js';
 import { planConv2dInputGrad } from '../../../src/backends/cpu/plans/convInputGrad.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
-import { type Shape, sizeOf, type TypedArray } from '../../../src/core/shape.js';
-import { dense, nmse, seededRandom, zeros } from './numbers.js';
-import { acrossTeams, neverAlone, type TestPlanner } from './planner.js';
+import { type Case, checkConvolution } from './convolutions.js';
+import { seededRandom } from './numbers.js';
 
 const random = seededRandom('conv');
 
-interface Case {
-  images: number;
-  channels: number;
-  outputs: number;
-  size: Pair;
-  kernel: Pair;
-  stride?: Pair;
-  padding?: Padding;
-  groups?: number;
-}
-
-function normals(shape: Shape): LoopView {
-  return dense(
-    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
-    shape,
-  );
-}
-
-function compare(what: string, results: (readonly TypedArray[])[], expected: LoopView): void {
-  for (const [actual] of results) {
-    const error = nmse(actual!, expected.data);
-    if (!(error < 1e-11)) assert.unreachable(`${what}: error ${error}`);
-  }
-}
-
-function emptyOf(planner: TestPlanner, shape: Shape) {
-  return planner.view(new Float32Array(sizeOf(shape)).fill(Number.NaN), shape);
-}
+const plans = {
+  conv2d: planConv2d,
+  conv2dInputGrad: planConv2dInputGrad,
+  conv2dWeightGrad: planConv2dWeightGrad,
+};
 
 /** Checks all three directions of one convolution. */
-function check(c: Case, megabytes = 16): void {
-  const { images: N, size, kernel, stride = [1, 1], padding = [0, 0, 0, 0], groups = 1 } = c;
-  const [H, W] = size;
-  const [C, O] = [c.channels * groups, c.outputs * groups];
-  const OH = Math.floor((H + padding[0] + padding[2] - kernel[0]) / stride[0]) + 1;
-  const OW = Math.floor((W + padding[1] + padding[3] - kernel[1]) / stride[1]) + 1;
-  const geometry = { stride, padding, groups };
-  const x = normals([N, C, H, W]);
-  const weight = normals([O, c.channels, kernel[0], kernel[1]]);
-  const bias = random.integer(2) === 0 ? null : normals([O]);
-  const relu = random.integer(2) === 0;
-  const grad = normals([N, O, OH, OW]);
-  const name = JSON.stringify({ ...c, bias: bias !== null, relu });
-
-  const out = zeros(grad.shape);
-  loops.conv2d({ ...geometry, x, weight, bias, relu, out });
-  const forward = acrossTeams((planner) => {
-    const result = emptyOf(planner, out.shape);
-    const args = { x: planner.viewOf(x), weight: planner.viewOf(weight), bias: bias && planner.viewOf(bias) };
-    assert.ok(planConv2d({ ...geometry, ...args, relu, out: result }, neverAlone(planner)));
-    return [planner.read(result, sizeOf(out.shape))];
-  }, megabytes);
-  compare(`conv2d ${name}`, forward, out);
-
-  const dx = zeros(x.shape);
-  loops.conv2dInputGrad({ ...geometry, grad, weight, out: dx });
-  const byInput = acrossTeams((planner) => {
-    const result = emptyOf(planner, x.shape);
-    const args = { grad: planner.viewOf(grad), weight: planner.viewOf(weight), out: result };
-    assert.ok(planConv2dInputGrad({ ...geometry, ...args }, neverAlone(planner)));
-    return [planner.read(result, sizeOf(x.shape))];
-  }, megabytes);
-  compare(`conv2dInputGrad ${name}`, byInput, dx);
-
-  const dw = zeros(weight.shape);
-  loops.conv2dWeightGrad({ ...geometry, x, grad, out: dw });
-  const byWeight = acrossTeams((planner) => {
-    const result = emptyOf(planner, weight.shape);
-    const args = { x: planner.viewOf(x), grad: planner.viewOf(grad), out: result };
-    assert.ok(planConv2dWeightGrad({ ...geometry, ...args }, neverAlone(planner)));
-    return [planner.read(result, sizeOf(weight.shape))];
-  }, megabytes);
-  compare(`conv2dWeightGrad ${name}`, byWeight, dw);
+function check(c: Case, megabytes?: number): void {
+  assert.is(checkConvolution(random, plans, c, megabytes), 3);
 }
 
 test('the kinds of AlexNet, thinner: stride 4 with zeros on two sides, groups, 13 x 13 maps', () => {

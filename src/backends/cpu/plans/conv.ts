@@ -15,6 +15,7 @@ import type { Shape, View } from '../../../core/shape.js';
 import { addressOf, type Planner } from '../plan.js';
 import { chunkOf, framed, frameOf, multiples, table } from './images.js';
 import { runPack, runProduct, strided, tables, workspaceOf } from './product.js';
+import { planWinograd, planWinogradWeightGrad } from './winograd.js';
 
 /** What forward and weight gradient share: sizes, the framed image, and the tables of pixels, taps and results. */
 function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
@@ -57,6 +58,7 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
 
 /** Plans the forward convolution; covers all arguments of the contract. */
 export function planConv2d(args: Kernels['conv2d'], planner: Planner): boolean {
+  if (planWinograd(args, planner)) return true;
   const { groups, x, weight, bias, out } = args;
   const { images, O, K, pixels, frame, groupBytes, outBytes, ...tablesOf } = geometryOf(
     args,
@@ -102,6 +104,7 @@ export function planConv2d(args: Kernels['conv2d'], planner: Planner): boolean {
 
 /** Plans the gradient by the weight; covers all arguments of the contract. */
 export function planConv2dWeightGrad(args: Kernels['conv2dWeightGrad'], planner: Planner): boolean {
+  if (planWinogradWeightGrad(args, planner)) return true;
   const { groups, x, grad, out } = args;
   const { images, O, K, pixels, frame, groupBytes, outBytes, ...tablesOf } = geometryOf(
     args,

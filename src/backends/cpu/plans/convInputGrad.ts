@@ -11,6 +11,7 @@ import type { Kernels } from '../../../core/backend.js';
 import { addressOf, type Planner } from '../plan.js';
 import { chunkOf, framed, frameOf, multiples, table } from './images.js';
 import { runPack, runProduct, tables, workspaceOf } from './product.js';
+import { planWinogradInputGrad } from './winograd.js';
 
 /** The pixels of one phase of the stride along one axis, and the kernel taps they see. */
 interface Phase {
@@ -43,6 +44,7 @@ function reachOf(phases: readonly Phase[], outputs: number): { before: number; s
 
 /** Plans the gradient by the input; covers all arguments of the contract. */
 export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: Planner): boolean {
+  if (planWinogradInputGrad(args, planner)) return true;
   const { groups, grad, weight, out } = args;
   const [images = 0, allC = 0, H = 0, W = 0] = out.shape;
   const [allO = 0, C = 0, KH = 0, KW = 0] = weight.shape;

@@ -220,6 +220,9 @@ export const v128 = {
   /** The low lane from memory, zeros above. */
   load32Zero: load('v128', simd(0x5c)),
   load64Zero: load('v128', simd(0x5d)),
+  /** `vector` with 32-bit lane `lane` from memory. */
+  load32Lane: (address: I32, vector: V128, lane: number, offset = 0): V128 =>
+    new Value('v128', [codeOf('i32', address), vector.code, simd(0x56), 0, unsigned(offset), lane]),
   store: store('v128', simd(0x0b)),
   /** Stores 32-bit lane `lane`. */
   store32Lane: (address: I32, value: V128, lane: number, offset = 0): Code => [

@@ -1,0 +1,89 @@
+/**
+ * Winograd's convolutions against the plain loops in doubles: all three directions, sizes that tiles don't divide,
+ * groups, chunks, teams; and when the planner takes them.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  planWinograd,
+  planWinogradInputGrad,
+  planWinogradWeightGrad,
+} from '../../../src/backends/cpu/plans/winograd.js';
+import type { Padding, Pair } from '../../../src/core/backend.js';
+import { type Shape, sizeOf } from '../../../src/core/shape.js';
+import { type Case, checkConvolution, shapesOf } from './convolutions.js';
+import { seededRandom } from './numbers.js';
+import { TestPlanner } from './planner.js';
+
+const random = seededRandom('winograd');
+
+const plans = {
+  conv2d: planWinograd,
+  conv2dInputGrad: planWinogradInputGrad,
+  conv2dWeightGrad: planWinogradWeightGrad,
+};
+const square = (side: number): Pair => [side, side];
+const around = (zeros: number): Padding => [zeros, zeros, zeros, zeros];
+
+/** Checks all three directions of one convolution, none of which may be declined. */
+function check(c: Case, megabytes = 32): void {
+  assert.is(checkConvolution(random, plans, c, megabytes), 3, JSON.stringify(c));
+}
+
+test('3 x 3 and 5 x 5 kernels as in AlexNet, groups and odd maps', () => {
+  const groups = 2;
+  const [three, five] = [
+    { images: 3, channels: 48, outputs: 44, size: square(13), kernel: square(3), padding: around(1) },
+    { images: 2, channels: 24, outputs: 28, size: [15, 27] as const, kernel: square(5), padding: around(2) },
+  ];
+  check({ ...three, groups });
+  check({ ...five, groups });
+});
+
+test('random shapes', () => {
+  const between = (least: number, most: number) => least + random.integer(most - least + 1);
+  let taken = 0;
+  for (let i = 0; i < 16; i++) {
+    const kernel = i % 2 === 0 ? 3 : 5;
+    const pad = () => random.integer(kernel);
+    const padding: Padding = [pad(), pad(), pad(), pad()];
+    const size: Pair = [between(6, 20), between(11, 30)];
+    const [channels, outputs] = [4 * between(6, 12), 4 * between(6, 12)];
+    const [images, groups] = [between(1, 3), between(1, 2)];
+    const c = { images, channels, outputs, size, kernel: square(kernel), padding, groups };
+    taken += checkConvolution(random, plans, c, 32);
+  }
+  assert.ok(taken > 16, `only ${taken} of 48 were taken`);
+});
+
+test('rows that are no multiple of a panel, depth beyond a block, the thinnest maps', () => {
+  const c = { images: 4, outputs: 64, kernel: square(3), padding: around(1) };
+  for (const channels of [68, 76, 260]) check({ ...c, channels, size: [9, 8] });
+  check({ ...c, channels: 64, size: square(10), padding: around(0) });
+});
+
+test('batches that take several chunks, the last one smaller', () => {
+  const size: Pair = [60, 62];
+  check({ images: 5, channels: 28, outputs: 32, size, kernel: square(3), padding: around(1) }, 96);
+});
+
+test('declined: other strides and kernels, odd depths, thin maps, few channels, no images', () => {
+  const c = { images: 2, channels: 64, outputs: 64, size: square(20), kernel: square(3) };
+  const taken = (changes: Partial<Case>): boolean => {
+    const { x, weight, out, geometry } = shapesOf({ ...c, ...changes });
+    const planner = new TestPlanner(1, { relaxed: false }, 32);
+    const view = (shape: Shape) => planner.view(new Float32Array(sizeOf(shape)), shape);
+    const ends = { bias: null, relu: false, out: view(out) };
+    return planWinograd({ ...geometry, x: view(x), weight: view(weight), ...ends }, planner);
+  };
+  assert.ok(taken({}));
+  assert.not(taken({ stride: [1, 2] }));
+  assert.not(taken({ kernel: square(4) }));
+  assert.not(taken({ kernel: [3, 5] }));
+  assert.not(taken({ channels: 66 }));
+  assert.not(taken({ size: [40, 8] }));
+  assert.not(taken({ channels: 4 }));
+  assert.not(taken({ images: 0 }));
+});
+
+test.run();
