@@ -12,6 +12,8 @@ import { type PlannedWork, type Work, works } from './work.js';
 
 /** Milliseconds of a sample at the least. */
 const burst = 20;
+/** Runs before the samples take so many together, so that the engines have compiled what they will. */
+const warmUp = 200;
 
 async function open({ peer, threads, driver }: Task): Promise<Peer> {
   if (['tfjs webgpu', 'jax-js webgpu'].includes(peer)) await installWebGpu(driver);
@@ -66,9 +68,12 @@ class Bench {
     this.ready = await this.peer.prepare(work);
     await this.ready.run();
     const data = await this.ready.result();
-    const start = performance.now();
-    await this.ready.run();
-    const milliseconds = performance.now() - start;
+    let milliseconds = 0;
+    for (let spent = 0; spent < warmUp; spent += milliseconds) {
+      const start = performance.now();
+      await this.ready.run();
+      milliseconds = performance.now() - start;
+    }
     this.runs = Math.max(1, Math.round(burst / milliseconds));
     return { kind: 'result', data: Float32Array.from(data), milliseconds };
   }
