@@ -17,7 +17,7 @@ import { chunkBytes, isSmall, runPack, runProduct, strided, workspaceOf } from '
 type MatMul = Kernels['matmul'];
 
 /** Up to so many rows are few for `axpy`. */
-const fewForAxpy = 8;
+const fewForAxpy = 16;
 
 /** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
 function bytesOf(view: View): { batch: number; row: number; column: number } {

@@ -3,8 +3,9 @@
  *
  *     out[s, n] = sum over k of few[s, k] * wide[k, n] (+ bias[n]) (then max(0, .))
  *
- * Nothing is packed: the results of a block of columns stay in the first level cache, and four rows of the wide matrix
- * at a time are added to them, read once from memory in runs of 4 KiB. Threads share the columns.
+ * Nothing is packed: the results of a block of columns stay in the caches, and four rows of the wide matrix at a time are
+ * added to them. These are rows k of the matrix's four quarters, so that it is read once in four long streams, which
+ * the hardware fetches ahead (rows side by side would start new ones all the time). Threads share the columns.
  */
 import type { Features, KernelModule } from '../plan.js';
 import { type FuncBuilder, ModuleBuilder } from './assembler.js';
@@ -32,8 +33,8 @@ export const axpyWords = new WordLayout(
   'columns',
 );
 
-/** Columns in a block. */
-const blockColumns = 1024;
+/** Columns in a block: long runs are read fastest, and the results of 16 rows still fit the second level cache. */
+const blockColumns = 8192;
 
 /** The module of `axpy`. */
 export const axpyModule: KernelModule = { key: 'axpy', emit };
@@ -52,7 +53,9 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
   const l = new Lanes(f, features);
   const w = l.words(axpyWords, words);
   const outRow = l.let(i32.shl(w.columns, 2));
-  const depth4 = l.let(i32.and(w.depth, -4));
+  const quarter = l.let(i32.shrU(w.depth, 2));
+  const wideQuarter = l.let(i32.mul(w.wideRow, quarter));
+  const fewQuarter = l.let(i32.mul(w.fewStep, quarter));
   // Work comes in runs of 16 columns (64 bytes), counted through all groups; a thread has a range of them.
   const runs = l.let(ceilDiv(w.columns, 16));
   const { begin: run, end } = share(l, l.let(i32.mul(w.groups, runs)), 1, thread, threads);
@@ -72,10 +75,10 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
     const outAt = (row: I32) => i32.add(out, i32.mul(row, outRow));
     const fewAt = (row: I32) => i32.add(i32.add(few, i32.mul(row, w.fewRow)), i32.mul(k, w.fewStep));
     const wideAt = i32.add(wide, i32.mul(k, w.wideRow));
-    /** Adds rows k, ... to all results, two rows of them at a time. */
+    /** Adds row k, of each quarter or only that, to all results, two rows of them at a time. */
     const addRows = (kind: 'four' | 'one'): Code => {
       const [single, pair] = adders.map((adder) => adder[kind]);
-      const common = [wideAt, w.wideRow, w.fewStep, w.fewRow, outRow, vectorBytes];
+      const common = [wideAt, wideQuarter, fewQuarter, w.fewRow, outRow, vectorBytes];
       return [
         s.set(0),
         while_(i32.ltU(i32.add(s, 1), w.fewRows), [
@@ -107,8 +110,8 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
     });
     l.do(
       forRange(s, 0, w.fewRows, 1, memory.fill(outAt(s), 0, vectorBytes)),
-      forRange(k, 0, depth4, 4, addRows('four')),
-      forRange(k, depth4, w.depth, 1, addRows('one')),
+      forRange(k, 0, quarter, 1, addRows('four')),
+      forRange(k, i32.shl(quarter, 2), w.depth, 1, addRows('one')),
       forRange(s, 0, w.fewRows, 1, finishRow),
       run.set(i32.add(i32.mul(group, runs), last)),
     );
@@ -119,12 +122,12 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Emits `out[s, n] += sum of few[s, k] * wide[k, n]` for `steps` rows k and `rows` rows s, `bytes` (a multiple of 16)
- * of n: `(few, out, wide, wideRow, fewStep, fewRow, outRow, bytes)`.
+ * Emits `out[s, n] += sum of few[s, k] * wide[k, n]` for `steps` numbers k, `wideStep` and `fewStep` bytes apart, and
+ * `rows` rows s, `bytes` (a multiple of 16) of n: `(few, out, wide, wideStep, fewStep, fewRow, outRow, bytes)`.
  */
 function emitAdd(module: ModuleBuilder, features: Features, steps: number, rows: number): FuncBuilder<null> {
   const f = module.func(`add${steps}x${rows}`);
-  const { few, out, wide, wideRow } = f.params('i32', 'few', 'out', 'wide', 'wideRow');
+  const { few, out, wide, wideStep } = f.params('i32', 'few', 'out', 'wide', 'wideStep');
   const { fewStep, fewRow, outRow, bytes } = f.params('i32', 'fewStep', 'fewRow', 'outRow', 'bytes');
   const { x } = f.locals('i32', 'x');
   const { sum } = f.locals('v128', 'sum');
@@ -133,7 +136,7 @@ function emitAdd(module: ModuleBuilder, features: Features, steps: number, rows:
   const vectors = f.array('v128', steps);
   const outs = f.array('i32', rows);
   return f.body(
-    wides.map((at, k) => at.set(k === 0 ? wide : i32.add(wides[k - 1]!, wideRow))),
+    wides.map((at, k) => at.set(k === 0 ? wide : i32.add(wides[k - 1]!, wideStep))),
     outs.map((at, s) => at.set(s === 0 ? out : i32.add(outs[s - 1]!, outRow))),
     factors.map((row, s) =>
       row.map((factor, k) =>

@@ -4,8 +4,9 @@
  *     out[r, s] = sum over k of tall[r, k] * few[s, k] (+ bias) (then max(0, .))
  *
  * Nothing is packed: four rows of the tall matrix are read side by side, a block of depth once from memory; for the
- * further rows of the few it is in the first level cache. Each sum has four or eight lanes (k mod 4 or 8), added up at
- * the end of each block. Threads share the tall rows.
+ * further rows of the few it is in the first level cache. The four are rows r of the matrix's quarters, so that it is
+ * read in four long streams, which the hardware fetches ahead. Each sum has four or eight lanes (k mod 4 or 8), added
+ * up at the end of each block. Threads share the tall rows.
  */
 import type { Features, KernelModule } from '../plan.js';
 import { type FuncBuilder, ModuleBuilder } from './assembler.js';
@@ -79,28 +80,28 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
   const depthBytes = l.let(i32.shl(w.depth, 2));
   const vectorBytes = l.let(i32.and(depthBytes, -turnBytes));
   const scratch = l.let(i32.add(w.scratch, i32.mul(thread, scratchBytes)));
-  const blocks = l.let(ceilDiv(w.tallRows, rowsAtOnce));
-  const { begin: unit, end } = share(l, l.let(i32.mul(w.groups, blocks)), 1, thread, threads);
+  const quarter = l.let(ceilDiv(w.tallRows, rowsAtOnce));
+  const { begin: unit, end } = share(l, l.let(i32.mul(w.groups, quarter)), 1, thread, threads);
   const lastRow = l.let(i32.sub(w.tallRows, 1));
 
-  const eachBlock = l.block(() => {
-    const group = l.let(i32.divU(unit, blocks));
-    const first = l.let(i32.mul(i32.remU(unit, blocks), rowsAtOnce));
-    const count = l.let(smaller(l.let(i32.sub(w.tallRows, first)), rowsAtOnce));
+  const eachUnit = l.block(() => {
+    const group = l.let(i32.divU(unit, quarter));
+    const first = l.let(i32.remU(unit, quarter));
     const tall = l.let(i32.add(w.tall, i32.mul(group, w.tallGroup)));
     const few = l.let(i32.add(w.few, i32.mul(group, w.fewGroup)));
     const out = l.let(i32.add(w.out, i32.mul(group, w.outGroup)));
     const rowAt = (row: Local<'i32'>) => i32.add(tall, i32.mul(row, w.tallRow));
     // Rows beyond the last repeat it; their results aren't used.
     const rows = Array.from({ length: rowsAtOnce }, (_, r) =>
-      l.let(rowAt(l.let(smaller(l.let(i32.add(first, r)), lastRow)))),
+      l.let(rowAt(l.let(smaller(l.let(i32.add(first, i32.mul(quarter, r))), lastRow)))),
     );
     /** The results of row s of the few, from its sums: the rest of the depth, bias, ReLU, store. */
     const finishRow = l.block(() => {
       const sums = l.let(i32.add(scratch, i32.shl(s, 4)));
       const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
+      const isThere = i32.ltU(i32.add(first, i32.mul(i, quarter)), w.tallRows);
       const eachResult = l.block(() => {
-        const row = l.let(i32.add(first, i));
+        const row = l.let(i32.add(first, i32.mul(i, quarter)));
         const tallRow = l.let(rowAt(row));
         const add = (value: Value<'f32'>) => result.set(f32.add(result, value));
         l.do(
@@ -114,7 +115,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
           f32.store(i32.add(out, i32.add(i32.mul(row, w.outTall), i32.mul(s, w.outFew))), result),
         );
       });
-      l.do(forRange(i, 0, count, 1, eachResult));
+      l.do(forRange(i, 0, rowsAtOnce, 1, if_(isThere, eachResult)));
     });
     const eachDepth = l.block(() => {
       const bytes = l.let(smaller(l.let(i32.sub(vectorBytes, from)), blockBytes));
@@ -139,7 +140,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
       unit.set(i32.add(unit, 1)),
     );
   });
-  l.do(while_(i32.ltU(unit, end), eachBlock));
+  l.do(while_(i32.ltU(unit, end), eachUnit));
   f.body(l.finish());
   return module.finish();
 }
