@@ -5,11 +5,13 @@
  *
  * A pixel y of dx gets something from output row q - t through kernel row i = phase + t * stride, where
  * y + top = q * stride + phase. So the pixels of one phase are a convolution (stride 1) of grad with every
- * stride-th kernel row and column, turned around; stride 1 has one phase, that of the whole kernel.
+ * stride-th kernel row and column, turned around; stride 1 has one phase, that of the whole kernel. Of few channels all
+ * phases are done at once (phases.ts).
  */
 import type { Kernels } from '../../../core/backend.js';
 import { addressOf, type Planner } from '../plan.js';
 import { chunkOf, framed, frameOf, multiples, table } from './images.js';
+import { planInputGradOfPhases } from './phases.js';
 import { runPack, runProduct, tables, workspaceOf } from './product.js';
 import { planWinogradInputGrad } from './winograd.js';
 
@@ -51,6 +53,7 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
   const [, , OH = 0, OW = 0] = grad.shape;
   const O = allO / groups;
   if (images * allC * H * W === 0) return true;
+  if (planInputGradOfPhases(args, planner, planConv2dInputGrad)) return true;
   const rows = phasesOf(args.stride[0], args.padding[0], H, KH);
   const columns = phasesOf(args.stride[1], args.padding[1], W, KW);
   const high = reachOf(rows, OH);
