@@ -9,6 +9,9 @@ const colours = { relu: '#3b6fb6', tanh: '#e08214', 'abs-tanh': '#6a9f58' } as c
 /** The figure as an SVG file. @param target training error that ends a race */
 export function plotRace({ plots, draw }: Plotter, lines: readonly RaceLine[], target: number): string {
   const races = racesOf(lines);
+  // A name stands where its last race ends, with no line beyond it.
+  const ends = races.flatMap((race) => race.slice(-1)).sort((a, b) => a.epoch - b.epoch);
+  const longest = new Map(ends.map((end) => [end.activation, end]));
   return draw({
     width: 640,
     height: 360,
@@ -33,10 +36,14 @@ export function plotRace({ plots, draw }: Plotter, lines: readonly RaceLine[], t
         lines.filter(({ ended }) => ended === 'reached'),
         { x: 'epoch', y: 'trainError', fill: 'activation', r: 3.5 },
       ),
-      plots.text(
-        races.flatMap((race) => (race[0]?.seed === 0 ? race.slice(-1) : [])),
-        { x: 'epoch', y: 'trainError', text: 'activation', fill: 'activation', textAnchor: 'start', dx: 8 },
-      ),
+      plots.text([...longest.values()], {
+        x: 'epoch',
+        y: 'trainError',
+        text: 'activation',
+        fill: 'activation',
+        textAnchor: 'start',
+        dx: 8,
+      }),
     ],
   });
 }
