@@ -7,9 +7,10 @@
  *     w'[c, p, t]   = weight[c, s * t + p - d]     kernels of `ceil((K + d) / s)` taps a side
  *     conv(x, weight, stride s, top) = conv(x', w', stride 1, (top + d) / s)
  *
- * The taps that are zeros are the price; `pays` weighs it.
+ * The taps that are zeros are the price.
  */
 import type { Kernels } from '../../../core/backend.js';
+import { e } from '../../../core/expr.js';
 import { contiguousStrides, type Shape, sizeOf, type View } from '../../../core/shape.js';
 import { addressOf, type Plan, type Planner } from '../plan.js';
 import { panelsOf } from '../wasm/panels.js';
@@ -35,7 +36,7 @@ function viewAt(buffer: number, shape: Shape, strides: readonly number[] = conti
 
 /** Enqueues a copy between views of the same shape. */
 function runCopy(planner: Planner, input: View, output: View): void {
-  const exprs = [{ kind: 'input', index: 0 } as const];
+  const exprs = [e.input(0)];
   planMap(
     { shape: output.shape, exprs, inputs: [input], outputs: [output], params: [], draw: null },
     planner,
@@ -76,9 +77,12 @@ export function planInputGradOfPhases(
 
   const positions: Shape = [images, channels * phases, high.positions, wide.positions];
   const parts = planner.temporary(4 * sizeOf(positions));
-  const { stride, padding } = { stride: [1, 1], padding: [high.before, wide.before, 0, 0] } as const;
-  const kernels = viewAt(taps, [O, C * phases, high.taps, wide.taps]);
-  plan({ stride, padding, groups, grad, weight: kernels, out: viewAt(parts, positions) }, planner);
+  const operands = {
+    grad,
+    weight: viewAt(taps, [O, C * phases, high.taps, wide.taps]),
+    out: viewAt(parts, positions),
+  };
+  plan({ stride: [1, 1], padding: [high.before, wide.before, 0, 0], groups, ...operands }, planner);
 
   const plane = high.positions * wide.positions;
   const strides = [phases * plane, wide.positions, 1];
