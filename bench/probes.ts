@@ -2,12 +2,13 @@
  * What the machine gives at most, measured right before each sample of a row, so that both see the same noise:
  * multiply-adds in registers, and reading memory too large for the caches, on as many threads as the row has.
  *
- * The CPU's loops are emitted like all kernels (backends/cpu/wasm/probe.ts) and timed by the threads themselves.
+ * The CPU's loops are emitted like all kernels (backends/cpu/asm/probe.ts) and timed by the threads themselves.
  */
-import { enableRelaxedSimd } from '../src/backends/cpu/features.js';
+
+import { probeModule, probeSums } from '../src/backends/cpu/asm/probe.js';
 import { floatBits } from '../src/backends/cpu/plan.js';
-import { Team } from '../src/backends/cpu/team.js';
-import { probeModule, probeSums } from '../src/backends/cpu/wasm/probe.js';
+import { enableRelaxedSimd } from '../src/backends/cpu/runtime/features.js';
+import { Team } from '../src/backends/cpu/runtime/team.js';
 
 /** Rates of one moment. */
 export interface Rates {

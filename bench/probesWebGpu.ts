@@ -3,8 +3,8 @@
  */
 
 import type { WebGpuOptions } from '../src/backends/open.js';
-import { usage } from '../src/backends/webgpu/buffers.js';
-import { openWebGpu } from '../src/backends/webgpu/device.js';
+import { usage } from '../src/backends/webgpu/runtime/buffers.js';
+import { openWebGpu } from '../src/backends/webgpu/runtime/device.js';
 import type { Probe } from './probes.js';
 
 const invocations = 64 * 256;

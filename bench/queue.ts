@@ -4,11 +4,11 @@
  * threads than cores, show in every figure but the first two columns.
  */
 import { availableParallelism, loadavg } from 'node:os';
-import { pageBytes } from '../src/backends/cpu/control.js';
+import { ModuleBuilder } from '../src/backends/cpu/asm/assembler.js';
+import { i32 } from '../src/backends/cpu/asm/instructions.js';
 import type { KernelModule } from '../src/backends/cpu/plan.js';
-import { Team } from '../src/backends/cpu/team.js';
-import { ModuleBuilder } from '../src/backends/cpu/wasm/assembler.js';
-import { i32 } from '../src/backends/cpu/wasm/instructions.js';
+import { pageBytes } from '../src/backends/cpu/runtime/control.js';
+import { Team } from '../src/backends/cpu/runtime/team.js';
 
 const kernels: KernelModule = {
   key: 'count',

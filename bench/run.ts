@@ -3,7 +3,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { availableThreads } from '../src/backends/cpu/features.js';
+import { availableThreads } from '../src/backends/cpu/runtime/features.js';
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { softwareDriver } from '../test/backends/webgpu/driver.js';
 import { orComplain } from './cli.js';

@@ -38,7 +38,7 @@ async function main({ net: name, classes, devices: openings, weights }: StartTas
   const { openDevice } = await import('../src/backends/open.js');
   const { Classifier } = await import('../src/alexnet/classifier.js');
   const { isNetName, nets } = await import('../src/alexnet/recipes.js');
-  const { decodeSafetensors } = await import('../src/nn/safetensors.js');
+  const { decodeSafetensors } = await import('../src/formats/safetensors.js');
   step('load modules');
   const devices = [];
   for (const opening of openings) devices.push(await openDevice(...opening));

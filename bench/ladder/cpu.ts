@@ -2,8 +2,8 @@
  * The CPU's ladder: from the plain loop to a team of threads.
  */
 
-import { ModuleBuilder } from '../../src/backends/cpu/wasm/assembler.js';
-import { f32x4, forRange, i32, v128 } from '../../src/backends/cpu/wasm/instructions.js';
+import { ModuleBuilder } from '../../src/backends/cpu/asm/assembler.js';
+import { f32x4, forRange, i32, v128 } from '../../src/backends/cpu/asm/instructions.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Problem } from './problems.js';
 import { type Climb, climbOnDevice, type Rung } from './rung.js';

@@ -2,8 +2,8 @@
  * WebGPU's ladder: from one number at a time to tiles in registers.
  */
 import { openDevice, type WebGpuOptions } from '../../src/backends/open.js';
-import { usage } from '../../src/backends/webgpu/buffers.js';
-import { openWebGpu } from '../../src/backends/webgpu/device.js';
+import { usage } from '../../src/backends/webgpu/runtime/buffers.js';
+import { openWebGpu } from '../../src/backends/webgpu/runtime/device.js';
 import type { Problem } from './problems.js';
 import { type Climb, climbOnDevice, type Rung } from './rung.js';
 

@@ -1,7 +1,7 @@
 /**
  * Browser globals that the WebGPU libraries expect, made from the package `webgpu`, for this process alone.
  */
-import { findAdapters } from '../../src/backends/webgpu/node.js';
+import { findAdapters } from '../../src/backends/webgpu/runtime/node.js';
 
 /** Puts `navigator.gpu` and the WebGPU names in place, with the first adapter of a Vulkan driver ('': the system's). */
 export async function installWebGpu(driver: string): Promise<void> {

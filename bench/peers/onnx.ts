@@ -4,7 +4,7 @@
 
 import { alexnet, twoTowers } from '../../src/alexnet/networks.js';
 import { exportOnnx } from '../../src/alexnet/onnx.js';
-import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/alexnet/onnxFormat.js';
+import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/formats/onnx/format.js';
 import { CannotError, type Peer, type Ready } from './peer.js';
 import type { ConvWork, MatmulWork, Operand, Work } from './work.js';
 

@@ -8,10 +8,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { DataError } from '../core/errors.js';
+import { throwNaming, writeWhole } from '../data/files.js';
+import type { Pca } from '../data/images/pca.js';
+import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import type { HostTensor, StateDict } from '../nn/module.js';
-import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
-import type { Pca } from './data/pca.js';
-import { throwNaming, writeWhole } from './files.js';
 import type { Recipe } from './recipes.js';
 import { firstNotFinite, type Trainer, type TrainerState } from './trainer.js';
 import type { Variant } from './variants.js';

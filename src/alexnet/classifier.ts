@@ -16,10 +16,10 @@ import { concat, flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
+import { type Dataset, describeUnreadable } from '../data/dataset.js';
+import { tenCrops } from '../data/images/cuts.js';
+import { type Batch, batches } from '../data/loader.js';
 import type { StateDict } from '../nn/module.js';
-import { tenCrops } from './data/cuts.js';
-import { type Dataset, describeUnreadable } from './data/dataset.js';
-import { type Batch, batches } from './data/loader.js';
 import { Network } from './network.js';
 import type { Net, Recipe, TestCrops } from './recipes.js';
 

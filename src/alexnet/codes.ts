@@ -18,9 +18,9 @@ import { drawOf, HostRandom } from '../core/random.js';
 import { scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
+import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import { Linear } from '../nn/layers.js';
 import { type HostTensor, Module, type StateDict } from '../nn/module.js';
-import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
 import { SGD } from '../nn/sgd.js';
 import { type FeatureTable, nearest } from './features.js';
 

@@ -9,9 +9,9 @@ import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { softmax } from '../core/ops/loss.js';
 import { noGrad } from '../core/tape.js';
+import type { Dataset } from '../data/dataset.js';
 import type { Checkpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
-import type { Dataset } from './data/dataset.js';
 import type { TestCrops } from './recipes.js';
 import { netOf } from './run.js';
 

@@ -7,14 +7,14 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { decodeNpy, encodeNpy } from '../nn/npy.js';
-import { decodeSafetensors, encodeSafetensors } from '../nn/safetensors.js';
+import type { Dataset } from '../data/dataset.js';
+import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
+import { DecodePool, FileDataset } from '../data/images/decodePool.js';
+import { batches } from '../data/loader.js';
+import { listEntries } from '../data/sources/sources.js';
+import { decodeNpy, encodeNpy } from '../formats/npy.js';
+import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import type { Classifier } from './classifier.js';
-import type { Dataset } from './data/dataset.js';
-import { DecodePool, FileDataset } from './data/decode-pool.js';
-import { batches } from './data/loader.js';
-import { listEntries } from './data/sources.js';
-import { checkWritable, throwNaming, writeWhole } from './files.js';
 
 /** Vectors of named images. */
 export interface FeatureTable {

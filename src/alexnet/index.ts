@@ -17,9 +17,6 @@ export {
   type ScoredBatch,
 } from './classifier.js';
 export { Coder, nearestCodes, recallOf } from './codes.js';
-export type { Dataset } from './data/dataset.js';
-export { batches } from './data/loader.js';
-export { openData } from './data/open.js';
 export { type DeviceNeeds, type DryRunOptions, dryRun, type StepNeeds } from './dryRun.js';
 export * from './evaluation.js';
 export {

@@ -7,6 +7,7 @@
  */
 import { ArgumentError } from '../core/errors.js';
 import { sizeOf } from '../core/shape.js';
+import { encodeModel, type OnnxNode, type OnnxTensor } from '../formats/onnx/format.js';
 import { checkState, type StateDict } from '../nn/module.js';
 import {
   type Architecture,
@@ -15,7 +16,6 @@ import {
   placeLayers,
   type Stage,
 } from './architecture.js';
-import { encodeModel, type OnnxNode, type OnnxTensor } from './onnxFormat.js';
 
 /** What becomes a model. */
 export interface OnnxOptions {

@@ -9,9 +9,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Device } from '../core/device.js';
-import { meanOf } from './data/mean.js';
-import type { OpenedData } from './data/open.js';
-import { writeWhole } from './files.js';
+import { writeWhole } from '../data/files.js';
+import { meanOf } from '../data/images/mean.js';
+import type { OpenedData } from '../data/sources/open.js';
 import { nets } from './recipes.js';
 import { Trainer } from './trainer.js';
 import { applyVariant, type Variant } from './variants.js';

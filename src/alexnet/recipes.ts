@@ -1,8 +1,9 @@
 /**
  * How each network is trained by default, and the catalogue of networks by name.
  */
+
+import { type ColourForm, defaultColourForm } from '../data/images/pca.js';
 import type { Architecture, Placement } from './architecture.js';
-import { type ColourForm, defaultColourForm } from './data/pca.js';
 import * as tables from './networks.js';
 
 /** When the learning rate drops. */

@@ -9,6 +9,10 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
+import { describeUnreadable } from '../data/dataset.js';
+import { removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
+import { meanOf } from '../data/images/mean.js';
+import type { OpenedData } from '../data/sources/open.js';
 import {
   type Checkpoint,
   type ImageStatistics,
@@ -18,10 +22,6 @@ import {
   saveCheckpoint,
 } from './checkpoint.js';
 import type { Evaluation } from './classifier.js';
-import { describeUnreadable } from './data/dataset.js';
-import { meanOf } from './data/mean.js';
-import type { OpenedData } from './data/open.js';
-import { removeLeftovers, throwNaming, writeWhole } from './files.js';
 import { type Profile, profileSteps } from './profile.js';
 import { isNetName, type Net, nets } from './recipes.js';
 import { DivergedError, type EpochReport, type StepListener, Trainer } from './trainer.js';

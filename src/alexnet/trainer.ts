@@ -13,13 +13,13 @@ import { scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
+import { type Dataset, describeUnreadable } from '../data/dataset.js';
+import type { ColourNoise, Pca } from '../data/images/pca.js';
+import { type Batch, batchCount, batches } from '../data/loader.js';
 import type { StateDict } from '../nn/module.js';
 import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
 import { Classifier, type ClassifierOptions, type Input, row } from './classifier.js';
-import { type Dataset, describeUnreadable } from './data/dataset.js';
-import { type Batch, batchCount, batches } from './data/loader.js';
-import type { ColourNoise, Pca } from './data/pca.js';
 import type { Network } from './network.js';
 
 /** Numbers of the training stopped being finite: says when, and which parameter holds what. */

@@ -63,8 +63,8 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
   const kind = name.startsWith('cpu') ? 'cpu' : 'webgpu';
   const books =
     kind === 'cpu'
-      ? new (await import('./cpu/dry.js')).CpuBooks(name, options)
-      : new (await import('./webgpu/dry.js')).WebGpuBooks(name, options);
+      ? new (await import('./cpu/runtime/dry.js')).CpuBooks(name, options)
+      : new (await import('./webgpu/runtime/dry.js')).WebGpuBooks(name, options);
   const rows = new Map<string, DryRow>();
   const backend: Backend = {
     kind,

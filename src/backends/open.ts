@@ -3,8 +3,8 @@
  */
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import type { CpuOptions } from './cpu/device.js';
-import type { AdapterDescription, WebGpuOptions } from './webgpu/options.js';
+import type { CpuOptions } from './cpu/runtime/device.js';
+import type { AdapterDescription, WebGpuOptions } from './webgpu/runtime/options.js';
 
 export type { AdapterDescription, CpuOptions, WebGpuOptions };
 
@@ -25,11 +25,11 @@ export async function openDevice(name: DeviceName, options?: CpuOptions & WebGpu
 export async function openDevice(name: string, options: CpuOptions & WebGpuOptions = {}): Promise<Device> {
   const kind = /^(cpu|webgpu):\d+$/.exec(name)?.[1];
   if (kind === 'cpu') {
-    const { openCpu } = await import('./cpu/device.js');
+    const { openCpu } = await import('./cpu/runtime/device.js');
     return new Device(name, await openCpu(options, name));
   }
   if (kind === 'webgpu') {
-    const { openWebGpu } = await import('./webgpu/device.js');
+    const { openWebGpu } = await import('./webgpu/runtime/device.js');
     return new Device(name, await openWebGpu(name, options));
   }
   throw new ArgumentError(
@@ -50,5 +50,5 @@ export function isDeviceName(text: string): text is DeviceName {
 export async function listAdapters(
   options: Pick<WebGpuOptions, 'driver'> = {},
 ): Promise<AdapterDescription[]> {
-  return (await import('./webgpu/device.js')).listAdapters(options);
+  return (await import('./webgpu/runtime/device.js')).listAdapters(options);
 }

@@ -5,14 +5,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Classifier, type Input } from '../../src/alexnet/classifier.js';
-import { meanCrops, tenCrops } from '../../src/alexnet/data/cuts.js';
-import { MemoryDataset } from '../../src/alexnet/data/dataset.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
+import { MemoryDataset } from '../../src/data/dataset.js';
+import { meanCrops, tenCrops } from '../../src/data/images/cuts.js';
 import { softwareDriver } from '../backends/webgpu/driver.js';
 import { assertClose, onHost, withDevices } from '../support/devices.js';
 

@@ -9,7 +9,7 @@ import { decode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { namesFile, readFeatures } from '../../src/alexnet/features.js';
-import { command, type Ended, writeImages } from './commands.js';
+import { command, type Ended, writeImages } from '../cli/commands.js';
 
 const test = suite('after training');
 let folder = '';

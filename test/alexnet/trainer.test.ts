@@ -4,12 +4,12 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MemoryDataset } from '../../src/alexnet/data/dataset.js';
-import { meanOf } from '../../src/alexnet/data/mean.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
 import { Trainer } from '../../src/alexnet/trainer.js';
 import type { Device } from '../../src/core/device.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
+import { MemoryDataset } from '../../src/data/dataset.js';
+import { meanOf } from '../../src/data/images/mean.js';
 import type { StateDict } from '../../src/nn/module.js';
 import { withDevices } from '../support/devices.js';
 

@@ -164,9 +164,9 @@ test('core, nn and backends import nothing of Node at load', async () => {
   };
   await visit(new URL('../../src/index.js', import.meta.url));
   await visit(new URL('../../src/nn/index.js', import.meta.url));
-  await visit(new URL('../../src/backends/cpu/worker.js', import.meta.url));
+  await visit(new URL('../../src/backends/cpu/runtime/worker.js', import.meta.url));
   const has = (name: string): boolean => [...files.keys()].some((href) => href.endsWith(name));
-  for (const name of ['cpu/device.js', 'webgpu/device.js', 'core/tensor.js', 'nn/sgd.js']) {
+  for (const name of ['cpu/runtime/device.js', 'webgpu/runtime/device.js', 'core/tensor.js', 'nn/sgd.js']) {
     assert.ok(has(name), `${name} wasn't looked at`);
   }
 });

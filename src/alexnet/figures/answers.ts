@@ -2,7 +2,7 @@
  * Images with the five classes the network finds likeliest: the paper's Figure 4, left. The true class is named below
  * each image; its bar is red. Bars as wide as the image are certain.
  */
-import type { Picture } from '../data/resize.js';
+import type { Picture } from '../../data/images/resize.js';
 import { escapeText, svgFile, svgPicture, svgText } from './svg.js';
 
 /** An image and what the network says of it. */

@@ -1,7 +1,7 @@
 /**
  * Queries, each with the images nearest to it, a row each: the paper's Figure 4, right.
  */
-import type { Picture } from '../data/resize.js';
+import type { Picture } from '../../data/images/resize.js';
 import { svgFile, svgPicture, svgText } from './svg.js';
 
 /** A picture with a line or two below it. */

@@ -6,8 +6,9 @@
  * kernel's energy that isn't grey, sum (w_c(p) - m(p))^2 / sum w_c(p)^2: 0 for a kernel that sees brightness alone, 2/3
  * on average for random weights, 1 for one that sees differences of colour alone.
  */
+
+import type { Picture } from '../../data/images/resize.js';
 import type { HostTensor } from '../../nn/module.js';
-import type { Picture } from '../data/resize.js';
 import { enlarge, tile } from './picture.js';
 import type { Plotter } from './plot.js';
 

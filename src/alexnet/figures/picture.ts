@@ -3,7 +3,7 @@
  */
 import * as png from 'fast-png';
 import jpeg from 'jpeg-js';
-import { type Picture, resize } from '../data/resize.js';
+import { type Picture, resize } from '../../data/images/resize.js';
 
 /** A PNG file. */
 export function encodePicture({ width, height, planes }: Picture): Uint8Array {

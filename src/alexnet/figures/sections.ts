@@ -3,14 +3,14 @@
  * the network at work.
  */
 import type { Device } from '../../core/device.js';
+import { type Dataset, MemoryDataset } from '../../data/dataset.js';
+import { randomFor } from '../../data/draws.js';
+import { batches } from '../../data/loader.js';
+import { briefNames, type OpenedData } from '../../data/sources/open.js';
 import { crossings, type PlacedLayer, placeLayers } from '../architecture.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { restoreCheckpoint } from '../checkpoint.js';
 import type { Classifier } from '../classifier.js';
-import { type Dataset, MemoryDataset } from '../data/dataset.js';
-import { randomFor } from '../data/draws.js';
-import { batches } from '../data/loader.js';
-import { briefNames, type OpenedData } from '../data/open.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
 import { profileSteps } from '../profile.js';

@@ -1,7 +1,7 @@
 /**
  * SVG files put together of pictures and text, for figures that aren't plots.
  */
-import type { Picture } from '../data/resize.js';
+import type { Picture } from '../../data/images/resize.js';
 import { pictureAddress } from './picture.js';
 
 /** Text as it may stand in HTML and SVG. */

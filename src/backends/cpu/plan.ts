@@ -4,8 +4,8 @@
  * A plan turns a kernel's arguments into a few commands. A command names one exported function of an emitted
  * WebAssembly module and its int32 words; every thread of the device's team runs it as
  * `fn(address of the words, thread, threads)` and takes its share of the work by thread number. A barrier follows
- * each command, so the next one sees all that was written. The device owns queue, memory and threads (device.ts);
- * plans (plans/) only decide what runs, and emitters (wasm/) how.
+ * each command, so the next one sees all that was written. The device owns queue, memory and threads (runtime/);
+ * plans (kernels/<family>/plan.ts) only decide what runs, and emitters (code.ts beside them) how.
  */
 import type { KernelName, Kernels } from '../../core/backend.js';
 import { bytesPerElement, type View } from '../../core/shape.js';

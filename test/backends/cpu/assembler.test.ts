@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ModuleBuilder, maximumPages } from '../../../src/backends/cpu/wasm/assembler.js';
+import { ModuleBuilder, maximumPages } from '../../../src/backends/cpu/asm/assembler.js';
 import {
   type Code,
   choose,
@@ -24,7 +24,7 @@ import {
   type Value,
   v128,
   while_,
-} from '../../../src/backends/cpu/wasm/instructions.js';
+} from '../../../src/backends/cpu/asm/instructions.js';
 
 const shared = new WebAssembly.Memory({ initial: 2, maximum: maximumPages, shared: true });
 const bytes = new Uint8Array(shared.buffer);

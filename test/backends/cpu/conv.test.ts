@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planConv2d, planConv2dWeightGrad } from '../../../src/backends/cpu/plans/conv.js';
-import { planConv2dInputGrad } from '../../../src/backends/cpu/plans/convInputGrad.js';
+import { planConv2dInputGrad } from '../../../src/backends/cpu/kernels/conv/inputGradPlan.js';
+import { planConv2d, planConv2dWeightGrad } from '../../../src/backends/cpu/kernels/conv/plan.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Case, checkConvolution } from './convolutions.js';
 import { seededRandom } from './numbers.js';

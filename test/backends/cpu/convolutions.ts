@@ -2,7 +2,7 @@
  * Checks plans of convolutions against the plain loops in doubles, in all three directions and on teams of several sizes.
  */
 import * as assert from 'uvu/assert';
-import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
+import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
 import type { Plan } from '../../../src/backends/cpu/plan.js';
 import type { ConvGeometry, Padding, Pair } from '../../../src/core/backend.js';
 import type { HostRandom } from '../../../src/core/random.js';

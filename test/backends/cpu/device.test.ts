@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type CpuOptions, openCpu } from '../../../src/backends/cpu/device.js';
+import { type CpuOptions, openCpu } from '../../../src/backends/cpu/runtime/device.js';
 import type { Backend } from '../../../src/core/backend.js';
 import { ArgumentError, DeviceError, OutOfMemoryError } from '../../../src/core/errors.js';
 import { type Expr, e } from '../../../src/core/expr.js';
@@ -191,7 +191,7 @@ test('a closed device refuses work by a named error, and lets go of what is free
 
 /** Runs a module that has `backend` open, in a process of its own; gives its exit code and output. */
 async function runScript(body: string): Promise<{ code: number | null; output: string }> {
-  const url = new URL('../../../src/backends/cpu/device.js', import.meta.url).href;
+  const url = new URL('../../../src/backends/cpu/runtime/device.js', import.meta.url).href;
   const script = `import { openCpu } from ${JSON.stringify(url)};
     const backend = await openCpu({ threads: 2 });
     const buffer = backend.upload(new Float32Array(5000), 'test');

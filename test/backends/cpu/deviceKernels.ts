@@ -1,9 +1,10 @@
 /**
  * Kernels made for testing the device itself: each shows whether order, barriers and memory are kept.
  */
+
+import { ModuleBuilder } from '../../../src/backends/cpu/asm/assembler.js';
+import { forRange, i32, if_, memory, while_ } from '../../../src/backends/cpu/asm/instructions.js';
 import type { KernelModule } from '../../../src/backends/cpu/plan.js';
-import { ModuleBuilder } from '../../../src/backends/cpu/wasm/assembler.js';
-import { forRange, i32, if_, memory, while_ } from '../../../src/backends/cpu/wasm/instructions.js';
 
 /** The address of each word of a command. */
 const word = (index: number) => index * 4;

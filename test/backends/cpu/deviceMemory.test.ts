@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Allocator } from '../../../src/backends/cpu/allocator.js';
-import { heapAt } from '../../../src/backends/cpu/control.js';
+import { Allocator } from '../../../src/backends/cpu/runtime/allocator.js';
+import { heapAt } from '../../../src/backends/cpu/runtime/control.js';
 import { DeviceError, OutOfMemoryError } from '../../../src/core/errors.js';
 import { seededRandom } from './numbers.js';
 

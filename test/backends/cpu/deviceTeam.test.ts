@@ -5,8 +5,8 @@
 import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { firstPosition, ringSlots } from '../../../src/backends/cpu/control.js';
-import { Team } from '../../../src/backends/cpu/team.js';
+import { firstPosition, ringSlots } from '../../../src/backends/cpu/runtime/control.js';
+import { Team } from '../../../src/backends/cpu/runtime/team.js';
 import { DeviceLostError, KernelError } from '../../../src/core/errors.js';
 import { e } from '../../../src/core/expr.js';
 import type { BufferId, TypedArray, View } from '../../../src/core/shape.js';

@@ -3,7 +3,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
+import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
 import { e } from '../../../src/core/expr.js';
 import { threefry, toUniform } from '../../../src/core/random.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';

@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
-import { planLrn, planLrnGrad } from '../../../src/backends/cpu/plans/lrn.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planLrn, planLrnGrad } from '../../../src/backends/cpu/kernels/lrn/plan.js';
 import type { LrnGeometry } from '../../../src/core/backend.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom } from './numbers.js';

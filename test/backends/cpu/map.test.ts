@@ -3,9 +3,9 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
-import { simplifyAxes } from '../../../src/backends/cpu/plans/axes.js';
-import { planMap } from '../../../src/backends/cpu/plans/map.js';
+import { simplifyAxes } from '../../../src/backends/cpu/kernels/axes.js';
+import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planMap } from '../../../src/backends/cpu/kernels/map/plan.js';
 
 import { type Expr, e } from '../../../src/core/expr.js';
 import {

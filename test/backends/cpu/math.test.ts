@@ -3,7 +3,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planMap } from '../../../src/backends/cpu/plans/map.js';
+import { planMap } from '../../../src/backends/cpu/kernels/map/plan.js';
 import { type Expr, e } from '../../../src/core/expr.js';
 import { seededRandom } from './numbers.js';
 import { relaxedModes, TestPlanner } from './planner.js';

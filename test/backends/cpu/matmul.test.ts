@@ -3,10 +3,10 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
-import { planMatmul } from '../../../src/backends/cpu/plans/matmul.js';
-import { rowTeams } from '../../../src/backends/cpu/plans/product.js';
-import { panelsOf } from '../../../src/backends/cpu/wasm/panels.js';
+import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { panelsOf } from '../../../src/backends/cpu/kernels/matmul/panels.js';
+import { planMatmul } from '../../../src/backends/cpu/kernels/matmul/plan.js';
+import { rowTeams } from '../../../src/backends/cpu/kernels/matmul/product.js';
 import { sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';
 import { acrossTeams, neverAlone } from './planner.js';

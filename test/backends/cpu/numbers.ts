@@ -3,7 +3,7 @@
  * normalized mean squared error by which results are judged.
  */
 
-import type { LoopView } from '../../../src/backends/cpu/loops/index.js';
+import type { LoopView } from '../../../src/backends/cpu/kernels/loops.js';
 import { drawOf, HostRandom } from '../../../src/core/random.js';
 import { contiguousStrides, type Shape, sizeOf, type TypedArray } from '../../../src/core/shape.js';
 

@@ -4,8 +4,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planConv2dInputGrad } from '../../../src/backends/cpu/plans/convInputGrad.js';
-import { planInputGradOfPhases } from '../../../src/backends/cpu/plans/phases.js';
+import { planConv2dInputGrad } from '../../../src/backends/cpu/kernels/conv/inputGradPlan.js';
+import { planInputGradOfPhases } from '../../../src/backends/cpu/kernels/conv/phases.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Case, type ConvPlans, checkConvolution } from './convolutions.js';
 import { seededRandom } from './numbers.js';

@@ -3,9 +3,9 @@
  * between guards, so that a kernel that writes outside its output is found out.
  */
 import * as assert from 'uvu/assert';
-import { enableRelaxedSimd } from '../../../src/backends/cpu/features.js';
-import type { LoopView } from '../../../src/backends/cpu/loops/index.js';
+import type { LoopView } from '../../../src/backends/cpu/kernels/loops.js';
 import type { Features, KernelModule, Planner } from '../../../src/backends/cpu/plan.js';
+import { enableRelaxedSimd } from '../../../src/backends/cpu/runtime/features.js';
 import {
   bytesPerElement,
   contiguousStrides,

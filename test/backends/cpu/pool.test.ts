@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
-import { planPool, planPoolGrad } from '../../../src/backends/cpu/plans/pool.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planPool, planPoolGrad } from '../../../src/backends/cpu/kernels/pool/plan.js';
 import type { PoolGeometry } from '../../../src/core/backend.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom } from './numbers.js';

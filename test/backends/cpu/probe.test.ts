@@ -1,8 +1,8 @@
 /** The loops by which kernels are measured do the work that is counted. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { probeModule, probeSums } from '../../../src/backends/cpu/asm/probe.js';
 import { floatBits } from '../../../src/backends/cpu/plan.js';
-import { probeModule, probeSums } from '../../../src/backends/cpu/wasm/probe.js';
 import { relaxedModes, TestPlanner } from './planner.js';
 
 for (const relaxed of relaxedModes) {

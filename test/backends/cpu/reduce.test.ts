@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
-import { planReduce } from '../../../src/backends/cpu/plans/reduce.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planReduce } from '../../../src/backends/cpu/kernels/reduce/plan.js';
 import { contiguousStrides, type Shape, sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom } from './numbers.js';
 import { acrossTeams } from './planner.js';

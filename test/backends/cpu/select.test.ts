@@ -3,8 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
-import { planGather, planScatterAdd } from '../../../src/backends/cpu/plans/select.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planGather, planScatterAdd } from '../../../src/backends/cpu/kernels/select/plan.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom } from './numbers.js';
 import { acrossTeams } from './planner.js';

@@ -3,8 +3,11 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
-import { planCrossEntropy, planCrossEntropyGrad } from '../../../src/backends/cpu/plans/softmax.js';
+import {
+  planCrossEntropy,
+  planCrossEntropyGrad,
+} from '../../../src/backends/cpu/kernels/crossEntropy/plan.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import { dense, nmse, seededRandom } from './numbers.js';
 import { acrossTeams } from './planner.js';
 

@@ -8,7 +8,7 @@ import {
   planWinograd,
   planWinogradInputGrad,
   planWinogradWeightGrad,
-} from '../../../src/backends/cpu/plans/winograd.js';
+} from '../../../src/backends/cpu/kernels/winograd/plan.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { type Case, checkConvolution, shapesOf } from './convolutions.js';

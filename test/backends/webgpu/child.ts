@@ -1,7 +1,7 @@
 /**
  * A program that ends in the way its argument says, with a device open: run by process.test.ts.
  */
-import { openWebGpu } from '../../../src/backends/webgpu/device.js';
+import { openWebGpu } from '../../../src/backends/webgpu/runtime/device.js';
 import { e } from '../../../src/core/expr.js';
 
 const [, , how, driver] = process.argv;

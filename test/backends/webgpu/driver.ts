@@ -9,8 +9,8 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrotliDecompress } from 'node:zlib';
 import { unpackTar } from 'modern-tar/fs';
-import { listAdapters } from '../../../src/backends/webgpu/device.js';
-import { findSoftwareDriver } from '../../../src/backends/webgpu/node.js';
+import { listAdapters } from '../../../src/backends/webgpu/runtime/device.js';
+import { findSoftwareDriver } from '../../../src/backends/webgpu/runtime/node.js';
 
 const file = 'vk_swiftshader_icd.json';
 

@@ -3,7 +3,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loops } from '../../../src/backends/cpu/loops/index.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import { type BinaryOp, type Expr, e, type UnaryOp } from '../../../src/core/expr.js';
 import { drawOf } from '../../../src/core/random.js';
 import { contiguousStrides, type Shape, sizeOf } from '../../../src/core/shape.js';

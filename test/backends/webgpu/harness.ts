@@ -3,9 +3,9 @@
  * a buffer of the device and holds the host's array, so one argument object serves both.
  */
 import * as assert from 'uvu/assert';
-import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/loops/index.js';
-import { openWebGpu, type WebGpuDevice } from '../../../src/backends/webgpu/device.js';
-import type { WebGpuOptions } from '../../../src/backends/webgpu/options.js';
+import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { openWebGpu, type WebGpuDevice } from '../../../src/backends/webgpu/runtime/device.js';
+import type { WebGpuOptions } from '../../../src/backends/webgpu/runtime/options.js';
 import type { KernelName, Kernels } from '../../../src/core/backend.js';
 import type { HostRandom } from '../../../src/core/random.js';
 import {

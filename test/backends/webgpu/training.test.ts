@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { dryRun } from '../../../src/alexnet/dryRun.js';
 import { type NetName, nets } from '../../../src/alexnet/recipes.js';
 import { Trainer } from '../../../src/alexnet/trainer.js';
-import { openCpu } from '../../../src/backends/cpu/device.js';
+import { openCpu } from '../../../src/backends/cpu/runtime/device.js';
 import { Device } from '../../../src/core/device.js';
 import { seededRandom } from '../cpu/numbers.js';
 import { softwareDriver } from './driver.js';

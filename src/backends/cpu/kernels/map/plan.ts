@@ -1,0 +1,62 @@
+/**
+ * The plan of element-wise maps: puts the axes into the order of the first output's memory, merges those that lie
+ * one after the other in every operand, and runs the emitted code for what is left.
+ */
+import { isCopy, type Kernels } from '../../../../core/backend.js';
+import { usesRandom } from '../../../../core/expr.js';
+import { bytesPerElement, sizeOf, type View } from '../../../../core/shape.js';
+import { addressOf, floatBits, type KernelModule, type Planner } from '../../plan.js';
+import { simplifyAxes } from '../axes.js';
+import { emitMap, type MapKind, type MapOperand, mapKey } from './code.js';
+import { planTranspose } from './transposePlan.js';
+
+/** Maps of fewer results run on one thread: they are done before another one has woken. */
+const smallMap = 8192;
+
+/** @param raw move the four bytes of an int32 as those of a float32, without conversion */
+function operandOf(view: View, stride: number, output: boolean, raw: boolean): MapOperand {
+  // An output that stands still has one element along the axis: any way of walking it will do.
+  const inner = stride === 1 || (output && stride === 0) ? 'dense' : stride === 0 ? 'still' : 'strided';
+  return { dtype: raw && view.dtype === 'int32' ? 'float32' : view.dtype, inner };
+}
+
+/** See `Kernels.map`. Float64 is left to the plain loop, and so are bytes written across another output's axes. */
+export function planMap(args: Kernels['map'], planner: Planner): boolean {
+  const { exprs, inputs, outputs, params, draw } = args;
+  const views = inputs.concat(outputs);
+  if (views.some((view) => view.dtype === 'float64')) return false;
+  const total = sizeOf(args.shape);
+  if (total === 0) return true;
+  const counter = draw !== null && exprs.some(usesRandom) ? draw : null;
+  const strides = views.map((view) => view.strides);
+  if (counter !== null) strides.push(counter.strides);
+  const walk = simplifyAxes(args.shape, strides, inputs.length);
+  if (planTranspose(args, walk, planner)) return true;
+  const last = walk.shape.length - 1;
+
+  const raw = isCopy(args);
+  const operand = (view: View, w: number): MapOperand =>
+    operandOf(view, walk.strides[w]![last]!, w >= inputs.length, raw);
+  const kind: MapKind = {
+    exprs,
+    inputs: inputs.map(operand),
+    outputs: outputs.map((view, j) => operand(view, inputs.length + j)),
+    outer: last,
+    params: params.length,
+  };
+  // Bytes are written four neighbours at a time; the axes may have been sorted for another output.
+  if (kind.outputs.some((output) => output.dtype === 'uint8' && output.inner === 'strided')) return false;
+  const words = [total, walk.shape[last]!];
+  for (let axis = 0; axis < last; axis++) words.push(walk.shape[axis]!);
+  views.forEach((view, w) => {
+    const width = bytesPerElement[view.dtype];
+    words.push(addressOf(view));
+    for (const stride of walk.strides[w]!) words.push(stride * width);
+  });
+  if (counter !== null) words.push(counter.offset, ...walk.strides[views.length]!);
+  for (const param of params) words.push(floatBits(param));
+  if (counter !== null) words.push(...counter.seed, counter.stream);
+  const module: KernelModule = { key: mapKey(kind), emit: (features) => emitMap(kind, features) };
+  planner.run(module, 'map', words, total * exprs.length < smallMap);
+  return true;
+}

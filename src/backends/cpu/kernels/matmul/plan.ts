@@ -1,0 +1,130 @@
+/**
+ * Matrix products: `out[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]) (then max(0, .))`.
+ *
+ * With few rows or columns each number of the larger matrix is used so rarely that packing it would cost more than
+ * the product. That is done without where both lie along k (dot.ts), or the larger lies along its many columns
+ * (axpy.ts). All others are products of panels (gemm.ts), k in stretches so that the packed a stays within
+ * `chunkBytes`.
+ */
+import type { Kernels } from '../../../../core/backend.js';
+import type { View } from '../../../../core/shape.js';
+import { addressOf, type Planner } from '../../plan.js';
+import { axpyModule, axpyWords } from './axpy.js';
+import { dotModule, dotWords, mostFew, scratchBytes } from './dot.js';
+import { depthBlock } from './panels.js';
+import { chunkBytes, isSmall, runPack, runProduct, strided, workspaceOf } from './product.js';
+
+type MatMul = Kernels['matmul'];
+
+/** Up to so many rows are few for `axpy`. */
+const fewForAxpy = 16;
+
+/** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
+function bytesOf(view: View): { batch: number; row: number; column: number } {
+  const [batch = 0, row = 0, column = 0] = view.strides;
+  return { batch: 4 * batch, row: 4 * row, column: 4 * column };
+}
+
+/** Plans a product; covers all arguments of the contract. */
+export function planMatmul(args: MatMul, planner: Planner): boolean {
+  const [batches = 0, rows = 0, columns = 0] = args.out.shape;
+  const depth = args.a.shape[2] ?? 0;
+  if (batches === 0 || rows === 0 || columns === 0) return true;
+  if (planDot(args, planner) || planAxpy(args, planner)) return true;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  const groups = a.batch === 0 ? 1 : batches; // one a for all batches is packed once
+  const stepBytes = 4 * groups * rows;
+  const stretch = Math.max(1, Math.floor(chunkBytes / stepBytes / depthBlock)) * depthBlock;
+  const packed = planner.temporary(stepBytes * Math.min(depth, stretch));
+  const workspace = workspaceOf(planner);
+  for (let k = 0; k === 0 || k < depth; k += stretch) {
+    const steps = Math.min(stretch, depth - k);
+    const isLast = k + steps === depth;
+    const source = {
+      address: addressOf(args.a) + k * a.column,
+      group: a.batch,
+      lanes: a.row,
+      depth: a.column,
+    };
+    runPack(planner, strided, source, { groups, rows, depth: steps }, packed);
+    runProduct(planner, strided, {
+      a: packed,
+      aGroup: groups === 1 ? 0 : 4 * rows * steps,
+      b: { address: addressOf(args.b) + k * b.row, group: b.batch, lanes: b.column, depth: b.row },
+      c: { address: addressOf(args.out), group: 4 * rows * columns, row: 4 * columns, columns: 0 },
+      groups: batches,
+      rows,
+      columns,
+      depth: steps,
+      accumulate: k > 0,
+      columnBias: isLast && args.bias !== null ? addressOf(args.bias) : 0,
+      relu: isLast && args.relu,
+      workspace,
+    });
+  }
+  return true;
+}
+
+/** Plans a product with few rows or columns of matrices that lie along k; false for others. */
+function planDot(args: MatMul, planner: Planner): boolean {
+  const [groups = 0, M = 0, N = 0] = args.out.shape;
+  const depth = args.a.shape[2] ?? 0;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  if (Math.min(M, N) > mostFew || (depth > 1 && (a.column !== 4 || b.row !== 4))) return false;
+  const left = { address: addressOf(args.a), group: a.batch, row: a.row, rows: M, out: 4 * N, bias: 0 };
+  const bias = args.bias === null ? 0 : addressOf(args.bias);
+  const right = { address: addressOf(args.b), group: b.batch, row: b.column, rows: N, out: 4, bias };
+  const [tall, few] = M < N ? [right, left] : [left, right];
+  const words = dotWords.encode({
+    tall: tall.address,
+    tallGroup: tall.group,
+    tallRow: tall.row,
+    few: few.address,
+    fewGroup: few.group,
+    fewRow: few.row,
+    out: addressOf(args.out),
+    outGroup: 4 * M * N,
+    outTall: tall.out,
+    outFew: few.out,
+    tallBias: tall.bias,
+    fewBias: few.bias,
+    relu: args.relu ? 1 : 0,
+    groups,
+    tallRows: tall.rows,
+    fewRows: few.rows,
+    depth,
+    scratch: planner.temporary(scratchBytes * planner.threads),
+  });
+  planner.run(dotModule, 'dot', words, isSmall(groups * M * N * depth));
+  return true;
+}
+
+/** Plans a product of few rows and a matrix that lies along its columns; false for others. */
+function planAxpy(args: MatMul, planner: Planner): boolean {
+  const [groups = 0, rows = 0, columns = 0] = args.out.shape;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  const depth = args.a.shape[2] ?? 0;
+  if (rows > fewForAxpy || columns <= rows || b.column !== 4) return false;
+  const words = axpyWords.encode({
+    wide: addressOf(args.b),
+    wideGroup: b.batch,
+    wideRow: b.row,
+    few: addressOf(args.a),
+    fewGroup: a.batch,
+    fewRow: a.row,
+    fewStep: a.column,
+    out: addressOf(args.out),
+    outGroup: 4 * rows * columns,
+    bias: args.bias === null ? 0 : addressOf(args.bias),
+    relu: args.relu ? 1 : 0,
+    groups,
+    fewRows: rows,
+    depth,
+    columns,
+  });
+  planner.run(axpyModule, 'axpy', words, isSmall(groups * rows * columns * depth));
+  return true;
+}

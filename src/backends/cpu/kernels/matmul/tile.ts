@@ -1,0 +1,144 @@
+/**
+ * The micro-kernel: a tile of `height` rows and 8 columns of a matrix product, held in registers.
+ *
+ *     tile[i][x] = sum over k of a[k][i] * b[k][x]
+ *
+ * `a` is a packed panel of `height` numbers for each k, `b` one of 8. Each step of k loads two vectors of b, splats
+ * `height` numbers of a, and multiplies and adds: of the 16 vector registers, 2 * height hold sums. With relaxed
+ * SIMD a height of 6 fits, without (a product needs a register of its own) 5.
+ *
+ * V8's register allocation is touchy, and a spilled sum halves the speed: an unrolled loop spills (all its loads
+ * move to the top), so does one without the test before it, and one followed by more than a plain choice of how to
+ * store. Measure after any change.
+ *
+ * So a tile goes to c as `c = tile (+ c)`; bias and max(0, .) come afterwards (`finishTile`), while it is in the
+ * first level cache. `storeEdge` does all of it, number by number, for tiles that reach beyond c or whose columns
+ * are scattered: `c = tile (+ c) (+ bias of the row) (+ bias of the column) (then max(0, .))`.
+ * Sums of a column or row don't depend on their neighbours, so the same bits come out however c was cut into tiles.
+ */
+
+import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
+import {
+  doWhile,
+  f32,
+  f32x4,
+  forRange,
+  i32,
+  if_,
+  type Local,
+  type V128,
+  v128,
+} from '../../asm/instructions.js';
+import { multiplyAdd } from '../../asm/lanes.js';
+import type { Features } from '../../plan.js';
+
+/** Columns of a tile: two vectors. */
+export const tileColumns = 8;
+
+/** Rows of a full tile. */
+export function tileRows(features: Features): number {
+  return features.relaxed ? 6 : 5;
+}
+
+/**
+ * Emits the micro-kernel for tiles of `height` rows: `(a, b, bEnd, c, cRow, accumulate)`, where `cRow` is the
+ * distance of c's rows in bytes.
+ */
+export function emitTile(module: ModuleBuilder, features: Features, height: number): FuncBuilder<null> {
+  const f = module.func(`tile${height}`);
+  const { a, b, bEnd, c } = f.params('i32', 'a', 'b', 'bEnd', 'c');
+  const { cRow, accumulate } = f.params('i32', 'cRow', 'accumulate');
+  const { row } = f.locals('i32', 'row');
+  const { left, right, splat } = f.locals('v128', 'left', 'right', 'splat');
+  const rows = Array.from({ length: height }, () => f.array('v128', 2));
+  const step = [
+    left.set(v128.load(b)),
+    right.set(v128.load(b, 16)),
+    rows.map((sums, i) => [
+      splat.set(v128.load32Splat(a, 4 * i)),
+      sums.map((sum, half) => sum.set(multiplyAdd(features, splat, half === 0 ? left : right, sum))),
+    ]),
+    a.set(i32.add(a, 4 * height)),
+    b.set(i32.add(b, 4 * tileColumns)),
+  ];
+  const store = (result: (sum: V128, half: number) => V128) => [
+    row.set(c),
+    rows.map((sums) => [
+      sums.map((sum, half) => v128.store(row, result(sum, half), 16 * half)),
+      row.set(i32.add(row, cRow)),
+    ]),
+  ];
+  return f.body(
+    if_(i32.ne(b, bEnd), doWhile(step, i32.ne(b, bEnd))),
+    if_(
+      accumulate,
+      store((sum, half) => f32x4.add(sum, v128.load(row, 16 * half))),
+      store((sum) => sum),
+    ),
+  );
+}
+
+/**
+ * Emits the last steps for a tile in c: `(c, cRow, height, rowBias, columnBias, relu)`. An address of 0 means no bias.
+ */
+export function emitFinishTile(module: ModuleBuilder): FuncBuilder<null> {
+  const f = module.func('finishTile');
+  const { c, cRow, height } = f.params('i32', 'c', 'cRow', 'height');
+  const { rowBias, columnBias, relu } = f.params('i32', 'rowBias', 'columnBias', 'relu');
+  const { i } = f.locals('i32', 'i');
+  const { bias } = f.locals('v128', 'bias');
+  const halves = f.array('v128', 2);
+  const change = (result: (half: Local<'v128'>, h: number) => V128) =>
+    halves.map((half, h) => half.set(result(half, h)));
+  return f.body(
+    forRange(i, 0, height, 1, [
+      change((_, h) => v128.load(c, 16 * h)),
+      if_(rowBias, [
+        bias.set(v128.load32Splat(rowBias)),
+        rowBias.set(i32.add(rowBias, 4)),
+        change((half) => f32x4.add(half, bias)),
+      ]),
+      if_(
+        columnBias,
+        change((half, h) => f32x4.add(half, v128.load(columnBias, 16 * h))),
+      ),
+      if_(
+        relu,
+        change((half) => f32x4.max(f32x4.const(0), half)),
+      ),
+      halves.map((half, h) => v128.store(c, half, 16 * h)),
+      c.set(i32.add(c, cRow)),
+    ]),
+  );
+}
+
+/**
+ * Emits the way of a tile in memory (rows of 8 numbers) to `count` columns of c: `(tile, height, count, c, cRow,
+ * columns, accumulate, rowBias, columnBias, relu)`. `columns` is a table of the columns' offsets in bytes, 0 where
+ * they lie side by side.
+ */
+export function emitStoreEdge(module: ModuleBuilder): FuncBuilder<null> {
+  const f = module.func('storeEdge');
+  const { tile, height, count, c, cRow } = f.params('i32', 'tile', 'height', 'count', 'c', 'cRow');
+  const { columns, accumulate, rowBias } = f.params('i32', 'columns', 'accumulate', 'rowBias');
+  const { columnBias, relu } = f.params('i32', 'columnBias', 'relu');
+  const { i, x, to } = f.locals('i32', 'i', 'x', 'to');
+  const { sum } = f.locals('f32', 'sum');
+  return f.body(
+    forRange(i, 0, height, 1, [
+      forRange(x, 0, i32.shl(count, 2), 4, [
+        to.set(i32.add(c, x)),
+        if_(columns, to.set(i32.add(c, i32.load(i32.add(columns, x))))),
+        sum.set(f32.load(i32.add(tile, x))),
+        if_(accumulate, sum.set(f32.add(sum, f32.load(to)))),
+        if_(rowBias, sum.set(f32.add(sum, f32.load(rowBias)))),
+        if_(columnBias, sum.set(f32.add(sum, f32.load(i32.add(columnBias, x))))),
+        if_(relu, sum.set(f32.max(0, sum))),
+        f32.store(to, sum),
+      ]),
+      tile.set(i32.add(tile, 4 * tileColumns)),
+      c.set(i32.add(c, cRow)),
+      if_(rowBias, rowBias.set(i32.add(rowBias, 4))),
+    ]),
+  );
+}

@@ -1,0 +1,234 @@
+/**
+ * The CPU device: the contract's kernels, each as a plan's commands (plan.ts) or as a plain loop, on a team of threads.
+ */
+import {
+  type Backend,
+  type KernelName,
+  type Kernels,
+  type KernelTable,
+  type KernelTime,
+  kernelTable,
+  type MemoryStats,
+} from '../../../core/backend.js';
+import { costOf } from '../../../core/cost.js';
+import { ArgumentError, DeviceError } from '../../../core/errors.js';
+import type { BufferId, DType, TypedArray, View } from '../../../core/shape.js';
+import { trace } from '../../../core/trace.js';
+import { plans } from '../kernels/plans.js';
+import type { Plan, Planner } from '../plan.js';
+import { heapAt, pageBytes } from './control.js';
+import { availableThreads, enableRelaxedSimd, hasSimd, requireSharedMemory } from './features.js';
+import { Team } from './team.js';
+
+/** Options of a CPU device. */
+export interface CpuOptions {
+  /** Threads of its team; the default is what the machine can run at once. 1 to 256. */
+  readonly threads?: number;
+  /** No relaxed SIMD, whose rounding depends on the machine: the same bits on every machine. Default false. */
+  readonly deterministic?: boolean;
+  /** Bytes its memory may reach, at most and by default 4 GiB less a page. */
+  readonly memoryLimit?: number;
+  /** 'plain' runs every kernel as its plain loop, to find out whether a fast one is wrong. Default 'fast'. */
+  readonly kernels?: 'fast' | 'plain';
+}
+
+const maxMemory = 2 ** 32 - pageBytes;
+const minMemory = heapAt + pageBytes;
+const maxThreads = 256;
+
+/**
+ * Opens a CPU device.
+ * @param name for messages
+ * @throws {ArgumentError} for options it doesn't have or can't meet
+ * @throws {DeviceError} where shared memory is missing (a page without cross-origin isolation)
+ */
+export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise<Backend> {
+  checkOptions(options, name);
+  requireSharedMemory(name);
+  const threads = options.threads ?? Math.min(maxThreads, await availableThreads());
+  const fast = options.kernels !== 'plain' && hasSimd();
+  const relaxed = fast && !options.deterministic && (await enableRelaxedSimd());
+  const memoryLimit = Math.floor((options.memoryLimit ?? maxMemory) / pageBytes) * pageBytes;
+  const team = await Team.start({ device: name, threads, features: { relaxed }, memoryLimit });
+  const instructions = relaxed ? 'relaxed SIMD' : fast ? 'SIMD' : 'plain loops';
+  return new CpuDevice(
+    name,
+    `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${instructions}`,
+    team,
+    fast,
+  );
+}
+
+function checkOptions(options: CpuOptions, name: string): void {
+  const { threads, deterministic, memoryLimit, kernels, ...unknown } = options;
+  const fail = (message: string): never => {
+    throw new ArgumentError(`openDevice: ${name}: ${message}`);
+  };
+  const [other] = Object.keys(unknown);
+  if (other !== undefined) {
+    fail(`there is no option ${other}, only threads, deterministic, memoryLimit, kernels`);
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
+    fail(`threads is ${threads}, expected an integer from 1 to ${maxThreads}`);
+  }
+  if (deterministic !== undefined && typeof deterministic !== 'boolean') {
+    fail(`deterministic is ${deterministic}, expected true or false`);
+  }
+  if (memoryLimit !== undefined && !(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
+    fail(`memoryLimit is ${memoryLimit}, expected bytes from ${minMemory} to ${2 ** 32}`);
+  }
+  if (kernels !== undefined && kernels !== 'fast' && kernels !== 'plain') {
+    fail(`kernels is ${kernels}, expected 'fast' or 'plain'`);
+  }
+}
+
+type ProfiledKernel = Omit<KernelTime, 'start' | 'milliseconds'>;
+
+/** The element types of CPU devices. */
+export const cpuDTypes: ReadonlySet<DType> = new Set<DType>(['float32', 'float64', 'int32', 'uint8']);
+
+class CpuDevice implements Backend {
+  readonly kind = 'cpu';
+  readonly dtypes = cpuDTypes;
+  readonly kernels: KernelTable;
+
+  private readonly planner: Planner;
+  /** The kernel whose plan is at work, and its temporaries, given back at its end. */
+  private planning = '';
+  private temporaries: BufferId[] = [];
+  private readonly tables = new Map<string, BufferId>();
+  private profile: ProfiledKernel[] | null = null;
+
+  constructor(
+    private readonly name: string,
+    readonly description: string,
+    private team: Team | null,
+    private readonly fast: boolean,
+  ) {
+    this.kernels = kernelTable((kernel, args) => this.launch(kernel, args));
+    const { threads, features } = this.open('openDevice').options;
+    this.planner = {
+      threads,
+      features,
+      run: (module, fn, words, alone) => this.open(fn).run(module, fn, words, alone),
+      temporary: (bytes) => this.temporary(bytes),
+      table: (key, make) => this.table(key, make),
+    };
+  }
+
+  alloc(bytes: number, op: string): BufferId {
+    return this.open(op).allocator.alloc(bytes, op);
+  }
+
+  upload(data: TypedArray, op: string): BufferId {
+    return this.open(op).upload(data, op);
+  }
+
+  free(buffer: BufferId): void {
+    this.team?.allocator.free(buffer);
+  }
+
+  async read(view: View): Promise<TypedArray> {
+    return this.open('read').read(view);
+  }
+
+  async sync(): Promise<void> {
+    await this.open('sync').sync();
+  }
+
+  async compile(): Promise<void> {
+    this.open('compile');
+  }
+
+  memory(): MemoryStats {
+    if (!this.team) return { live: 0, pooled: 0, peak: 0, buffers: 0 };
+    const { live, pooled, peak, buffers } = this.team.allocator;
+    return { live, pooled, peak, buffers };
+  }
+
+  startProfile(): void {
+    const team = this.open('startProfile');
+    if (this.profile)
+      throw new DeviceError(`startProfile: ${this.name} is being profiled; call stopProfile() first`);
+    this.profile = [];
+    team.mark();
+  }
+
+  async stopProfile(): Promise<KernelTime[]> {
+    const { profile } = this;
+    const team = this.open('stopProfile');
+    if (!profile)
+      throw new DeviceError(`stopProfile: ${this.name} isn't being profiled; call startProfile() first`);
+    this.profile = null;
+    const marks = await team.marks();
+    return profile.map((kernel, i) => {
+      const begin = marks[2 * i + 1]!;
+      return { ...kernel, start: begin - marks[0]!, milliseconds: marks[2 * i + 2]! - begin };
+    });
+  }
+
+  async close(): Promise<void> {
+    const { team } = this;
+    this.team = null;
+    this.tables.clear();
+    await team?.close();
+  }
+
+  private open(op: string): Team {
+    if (!this.team) throw new DeviceError(`${op}: device ${this.name} was closed; open it again`);
+    this.team.requireAlive();
+    return this.team;
+  }
+
+  private launch<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+    const team = this.open(kernel);
+    if (!this.profile) {
+      this.enqueue(team, kernel, args);
+      return;
+    }
+    this.profile.push({ kernel, layer: trace.layer, phase: trace.phase, ...costOf(kernel, args) });
+    team.mark();
+    try {
+      this.enqueue(team, kernel, args);
+    } finally {
+      team.mark();
+    }
+  }
+
+  private enqueue<K extends KernelName>(team: Team, kernel: K, args: Kernels[K]): void {
+    this.planning = kernel;
+    const plan: Plan<K> | undefined = this.fast && !hasDoubles(args) ? plans[kernel] : undefined;
+    try {
+      if (!plan?.(args, this.planner)) team.loop(kernel, args);
+    } finally {
+      for (const block of this.temporaries) team.allocator.free(block);
+      this.temporaries = [];
+    }
+  }
+
+  private temporary(bytes: number): number {
+    const block = this.open(this.planning).allocator.alloc(bytes, this.planning, false);
+    this.temporaries.push(block);
+    return block;
+  }
+
+  private table(key: string, make: () => Int32Array): number {
+    const known = this.tables.get(key);
+    if (known !== undefined) return known;
+    const block = this.open(this.planning).upload(make(), this.planning, false);
+    this.tables.set(key, block);
+    return block;
+  }
+}
+
+/** Whether an operand is float64, which only plain loops take. */
+export function hasDoubles(args: object): boolean {
+  for (const value of Object.values(args)) {
+    if (Array.isArray(value) ? value.some(isDouble) : isDouble(value)) return true;
+  }
+  return false;
+}
+
+function isDouble(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'dtype' in value && value.dtype === 'float64';
+}

@@ -1,0 +1,292 @@
+/**
+ * A device's memory, queue and threads, brought together: blocks of bytes, functions of emitted modules and plain
+ * loops to run on them in order, and replies to wait for.
+ */
+import type { KernelName, Kernels } from '../../../core/backend.js';
+import { DeviceLostError, KernelError, OutOfMemoryError } from '../../../core/errors.js';
+import { type BufferId, sizeOf, type TypedArray, type View } from '../../../core/shape.js';
+import { addressOf, type Features, type KernelModule } from '../plan.js';
+import { Allocator } from './allocator.js';
+import { control, dtypes, errorAt, errorState, heapAt, opcode, pageBytes } from './control.js';
+import { encodeLoop } from './loopCommand.js';
+import { inlineBytes, Queue } from './queue.js';
+import { type StartThread, type Thread, threadStarter } from './thread.js';
+
+/** What a team is made with. */
+export interface TeamOptions {
+  /** The device's name, for messages. */
+  readonly device: string;
+  readonly threads: number;
+  readonly features: Features;
+  /** Bytes its memory may reach, a multiple of 64 KiB. */
+  readonly memoryLimit: number;
+}
+
+/** Uploads of at most so many bytes travel in the ring and may take any block; larger ones are written in place. */
+const smallUpload = 4096;
+
+/** The memory grows by at least so many bytes. */
+const growthStep = 16 << 20;
+
+interface Request {
+  resolve(data: TypedArray): void;
+  reject(error: Error): void;
+}
+
+interface LoadedModule {
+  readonly number: number;
+  readonly functions: Map<string, number>;
+}
+
+/** Memory, queue and threads of one device. */
+export class Team {
+  readonly allocator: Allocator;
+  readonly queue: Queue;
+  private readonly words: Int32Array;
+  private readonly modules = new Map<string, LoadedModule>();
+  private readonly moduleKeys: string[] = [];
+  /** For each function its name, for messages. */
+  private readonly functionNames: string[] = [];
+  private readonly loopNumbers = new Map<KernelName, number>();
+  private readonly requests = new Map<number, Request>();
+  private requestCount = 0;
+  private readonly threads: Thread[] = [];
+  private lost: DeviceLostError | null = null;
+
+  private constructor(
+    readonly options: TeamOptions,
+    readonly memory: WebAssembly.Memory,
+  ) {
+    this.words = new Int32Array(memory.buffer, 0, heapAt / 4);
+    Atomics.store(this.words, control.pages, memory.buffer.byteLength / pageBytes);
+    this.queue = new Queue(options.device, memory);
+    this.allocator = new Allocator(options.device, options.memoryLimit, this.queue, (bytes) =>
+      this.grow(bytes),
+    );
+  }
+
+  /**
+   * Starts the threads; resolves when all of them listen.
+   * @throws {OutOfMemoryError} when the system doesn't give that much address space
+   * @throws {DeviceLostError} when a thread doesn't come up
+   */
+  static async start(options: TeamOptions): Promise<Team> {
+    const team = new Team(options, reserve(options));
+    try {
+      await team.startThreads(await threadStarter());
+    } catch (error) {
+      await team.endThreads();
+      throw error;
+    }
+    team.keepAlive(false);
+    return team;
+  }
+
+  private async startThreads(start: StartThread): Promise<void> {
+    const { memory } = this;
+    const { threads, features } = this.options;
+    const listening: Promise<void>[] = [];
+    for (let thread = 0; thread < threads; thread++) {
+      const member = { memory, thread, threads, relaxed: features.relaxed };
+      listening.push(
+        new Promise((resolve, reject) => {
+          const started = start(member, {
+            message: (message) =>
+              message.kind === 'ready' ? resolve() : this.receive(message.id, message.data),
+            died: (reason) => reject(this.lose(`thread ${thread} died: ${reason}`)),
+          });
+          this.threads.push(started);
+        }),
+      );
+    }
+    await Promise.all(listening);
+  }
+
+  /** Enqueues function `fn` of `module`, with `words` in memory, on every thread or on one `alone`. */
+  run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
+    this.queue.push(alone ? opcode.runAlone : opcode.run, this.functionNumber(module, fn), 0, words);
+  }
+
+  /** Enqueues a plain loop. */
+  loop<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+    const text = new TextEncoder().encode(encodeLoop(kernel, args));
+    this.pushData(opcode.loop, this.loopNumber(kernel), 0, [], text);
+  }
+
+  /** A new block holding a copy of `data`; `counted` if it is a tensor's. @throws {OutOfMemoryError} */
+  upload(data: TypedArray, op: string, counted = true): BufferId {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (bytes.length > smallUpload) return this.writeBlock(bytes, op, counted);
+    const block = this.allocator.alloc(bytes.length, op, counted);
+    this.pushData(opcode.copy, 0, 0, [block], bytes);
+    return block;
+  }
+
+  /** A copy of a dense view's elements as they are when everything enqueued so far has run. */
+  read(view: View): Promise<TypedArray> {
+    return this.request(opcode.read, dtypes.indexOf(view.dtype), [addressOf(view), sizeOf(view.shape)]);
+  }
+
+  /** Resolves when everything enqueued so far has run. @throws {KernelError} for what failed on the way. */
+  async sync(): Promise<void> {
+    await this.request(opcode.fence, 0, []);
+  }
+
+  /** Enqueues noting the time. */
+  mark(): void {
+    this.queue.push(opcode.mark, 0, 0, []);
+  }
+
+  /** The times noted since the last call, in milliseconds. */
+  marks(): Promise<TypedArray> {
+    return this.request(opcode.marks, 0, []);
+  }
+
+  /** Throws if a thread has died. @throws {DeviceLostError} */
+  requireAlive(): void {
+    if (this.lost) throw this.lost;
+  }
+
+  /** Waits for what was enqueued, then ends the threads. @throws {KernelError} for what failed since the last await */
+  async close(): Promise<void> {
+    try {
+      if (!this.lost) await this.sync();
+    } finally {
+      await this.endThreads();
+    }
+  }
+
+  private request(code: number, b: number, payload: readonly number[]): Promise<TypedArray> {
+    if (this.lost) return Promise.reject(this.lost);
+    const id = this.requestCount++;
+    return new Promise((resolve, reject) => {
+      if (this.requests.size === 0) this.keepAlive(true);
+      this.requests.set(id, { resolve, reject });
+      this.queue.push(code, id, b, payload);
+    });
+  }
+
+  private receive(id: number, data: TypedArray): void {
+    const request = this.requests.get(id);
+    this.requests.delete(id);
+    if (this.requests.size === 0) this.keepAlive(false);
+    const error = this.fetchError();
+    if (error) request?.reject(error);
+    else request?.resolve(data);
+  }
+
+  /** The first error since the last call, if any. */
+  private fetchError(): KernelError | null {
+    const { words } = this;
+    if (Atomics.load(words, control.errorState) !== errorState.written) return null;
+    const bytes = new Uint8Array(words.buffer, errorAt, words[control.errorLength]!).slice();
+    const text = new TextDecoder().decode(bytes);
+    const failed = this.describe(words[control.errorOpcode]!, words[control.errorOperand]!);
+    Atomics.store(words, control.errorState, errorState.none);
+    return new KernelError(`${this.options.device}: ${failed}: ${text}`);
+  }
+
+  /** What it was that failed, from a command's header. */
+  private describe(code: number, a: number): string {
+    switch (code) {
+      case opcode.load:
+        return `module ${this.moduleKeys[a]} doesn't compile`;
+      case opcode.run:
+      case opcode.runAlone:
+      case opcode.bind:
+      case opcode.loop:
+        return `${this.functionNames[a]} failed`;
+      case opcode.read:
+        return 'reading a tensor failed';
+      default:
+        return `command ${code} failed`;
+    }
+  }
+
+  private functionNumber(module: KernelModule, fn: string): number {
+    const loaded = this.modules.get(module.key) ?? this.load(module);
+    const known = loaded.functions.get(fn);
+    if (known !== undefined) return known;
+    const number = this.functionNames.push(`${fn} of module ${module.key}`) - 1;
+    loaded.functions.set(fn, number);
+    this.pushData(opcode.bind, number, loaded.number, [], new TextEncoder().encode(fn));
+    return number;
+  }
+
+  private load(module: KernelModule): LoadedModule {
+    const bytes = module.emit(this.options.features);
+    const loaded = { number: this.moduleKeys.push(module.key) - 1, functions: new Map<string, number>() };
+    this.modules.set(module.key, loaded);
+    this.pushData(opcode.load, loaded.number, 0, [], bytes);
+    return loaded;
+  }
+
+  private loopNumber(kernel: KernelName): number {
+    const known = this.loopNumbers.get(kernel);
+    if (known !== undefined) return known;
+    const number = this.functionNames.push(`the plain loop of ${kernel}`) - 1;
+    this.loopNumbers.set(kernel, number);
+    return number;
+  }
+
+  /** Enqueues a command that ends in [address, length] of `bytes`, which go along in the ring if they aren't many. */
+  private pushData(code: number, a: number, b: number, lead: readonly number[], bytes: Uint8Array): void {
+    if (bytes.length <= inlineBytes) {
+      this.queue.pushBytes(code, a, b, lead, bytes);
+      return;
+    }
+    const block = this.writeBlock(bytes, 'loading a kernel', false);
+    this.queue.push(code, a, b, [...lead, block, bytes.length]);
+    this.allocator.free(block);
+  }
+
+  private writeBlock(bytes: Uint8Array, op: string, counted: boolean): BufferId {
+    const block = this.allocator.allocForCaller(bytes.length, op, counted);
+    new Uint8Array(this.memory.buffer, block, bytes.length).set(bytes);
+    return block;
+  }
+
+  private grow(bytes: number): boolean {
+    const held = this.memory.buffer.byteLength;
+    if (bytes <= held) return true;
+    const wanted = Math.min(this.options.memoryLimit, Math.max(bytes, held + growthStep));
+    try {
+      this.memory.grow(Math.ceil((wanted - held) / pageBytes));
+    } catch {
+      return false;
+    }
+    Atomics.store(this.words, control.pages, this.memory.buffer.byteLength / pageBytes);
+    return true;
+  }
+
+  private keepAlive(on: boolean): void {
+    for (const thread of this.threads) thread.keepAlive(on);
+  }
+
+  private lose(reason: string): DeviceLostError {
+    this.lost ??= new DeviceLostError(
+      `${this.options.device}: ${reason}; what it held is gone, open the device again`,
+    );
+    for (const request of this.requests.values()) request.reject(this.lost);
+    this.requests.clear();
+    void this.endThreads();
+    return this.lost;
+  }
+
+  private async endThreads(): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.terminate()));
+  }
+}
+
+/** The device's memory: small at first, with the address space it may grow into. */
+function reserve({ device, memoryLimit }: TeamOptions): WebAssembly.Memory {
+  const initial = Math.ceil(heapAt / pageBytes);
+  try {
+    return new WebAssembly.Memory({ initial, maximum: memoryLimit / pageBytes, shared: true });
+  } catch (error) {
+    throw new OutOfMemoryError(
+      `openDevice: ${device}: the system doesn't give ${memoryLimit} bytes of address space (${error}); ` +
+        'pass a smaller memoryLimit or close other devices',
+    );
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * Convolution and its two gradients as implicit matrix products (tile.ts).
+ *
+ * The image side of a product is read in place: the pixel of output position n at depth k = (c, i, j) lies at
+ * `pixel(n) + offset(k)`, the one by arithmetic, the other from a table made once for each shape. So that no index
+ * leaves the image, an image that needs padding is copied with its border of zeros first. The other side (weights,
+ * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
+ */
+import type { Kernels } from '../../../../core/backend.js';
+import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
+import type { Recorder } from '../../runtime/recorder.js';
+import { type Product, product } from '../matmul/tile.js';
+import { reduce } from '../reduce/reduce.js';
+import { grid, pack, pad, roundUp } from './layout.js';
+
+/** The place of pixel o of images `u.rows` x `u.columns` at these steps. */
+const pixelFunction = `fn pixelAt(o: i32, image: i32, row: i32, column: i32) -> i32 {
+  let pixel = o % (u.rows * u.columns);
+  return o / (u.rows * u.columns) * image + pixel / u.columns * row + pixel % u.columns * column;
+}`;
+
+/** See `Kernels.conv2d`. */
+export function conv2d(recorder: Recorder, args: Kernels['conv2d']): void {
+  const { x, weight, bias, relu, out, groups } = args;
+  const [O = 0, groupC = 0, KH = 0, KW = 0] = weight.shape;
+  const [N = 0, , OH = 0, OW = 0] = out.shape;
+  if (sizeOf(out.shape) === 0) return;
+  const [sv, sh] = args.stride;
+  const image = pad(recorder, x, args.padding[0], args.padding[1], (OH - 1) * sv + KH, (OW - 1) * sh + KW);
+  const [, C = 0, H = 0, W = 0] = image.view.shape;
+  const [M, K] = [O / groups, groupC * KH * KW];
+  const packed = pack(recorder, weight, {
+    blocks: groups,
+    depth: K,
+    channels: M,
+    channelStep: K,
+    blockStep: M * K,
+  });
+  product(recorder, {
+    key: 'conv2d',
+    a: { view: packed, form: 'across', depth: roundUp(M), group: K * roundUp(M) },
+    b: {
+      view: image.view,
+      form: 'scattered',
+      group: groupC * H * W,
+      outerAt: 'pixelAt(o, u.imageIn, u.rowIn, u.columnIn)',
+      depthAt: 'offsets[u.offsetsAt + k]',
+    },
+    M,
+    N: N * OH * OW,
+    K,
+    groups,
+    bias: bias && { view: bias, along: 'rows' },
+    relu,
+    out,
+    outRow: OH * OW,
+    outGroup: M * OH * OW,
+    columnAt: 'pixelAt(o, u.imageOut, u.columns, 1)',
+    functions: pixelFunction,
+    i32: {
+      rows: OH,
+      columns: OW,
+      imageIn: C * H * W,
+      rowIn: sv * W,
+      columnIn: sh,
+      imageOut: O * OH * OW,
+    },
+    read: { offsets: grid(recorder, [groupC, KH, KW], [H * W, W, 1]) },
+  });
+  recorder.free(packed);
+  image.free();
+}
+
+/**
+ * See `Kernels.conv2dInputGrad`. Input rows y of one residue `(y + top) mod sv` meet the kernel rows i of that
+ * residue only, at output rows that go up by one as y goes up by sv: a product without stride for each of the
+ * sv * sh phases.
+ */
+export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
+  const { grad, weight, out, groups } = args;
+  const [O = 0, groupC = 0, KH = 0, KW = 0] = weight.shape;
+  const [N = 0, C = 0, H = 0, W = 0] = out.shape;
+  if (sizeOf(out.shape) === 0) return;
+  const [sv, sh] = args.stride;
+  const [top, left] = args.padding;
+  const groupO = O / groups;
+  // Output rows above 0 that some input row asks for.
+  const [above, before] = [Math.ceil(KH / sv) - 1, Math.ceil(KW / sh) - 1];
+  const image = pad(
+    recorder,
+    grad,
+    above,
+    before,
+    above + Math.floor((H - 1 + top) / sv) + 1,
+    before + Math.floor((W - 1 + left) / sh) + 1,
+  );
+  const [GH, GW] = [image.view.shape[2]!, image.view.shape[3]!];
+  const plane = GH * GW;
+
+  const phases = phasesOf(H, sv, top, KH).flatMap((v) =>
+    phasesOf(W, sh, left, KW).map((h) => ({ v, h, depth: groupO * v.taps.length * h.taps.length })),
+  );
+  const order = (): Int32Array<ArrayBuffer> =>
+    Int32Array.from(
+      phases.flatMap(({ v, h }) => {
+        const taps = v.taps.flatMap((i) => h.taps.map((j) => i * KW + j));
+        return Array.from({ length: groupO }, (_, o) => taps.map((tap) => o * groupC * KH * KW + tap)).flat();
+      }),
+    );
+  const K = groupO * KH * KW;
+  const packed = pack(recorder, weight, {
+    blocks: groups,
+    depth: K,
+    channels: groupC,
+    channelStep: KH * KW,
+    blockStep: K * groupC,
+    order: recorder.table(`input grad ${[groupO, groupC, KH, KW, sv, sh, H, W, top, left]}`, order),
+  });
+  let firstDepth = 0;
+  for (const { v, h, depth } of phases) {
+    const taps: Shape = [groupO, v.taps.length, h.taps.length];
+    product(recorder, {
+      key: 'conv2dInputGrad',
+      a: {
+        view: packed,
+        form: 'across',
+        depth: roundUp(groupC),
+        group: K * roundUp(groupC),
+        first: firstDepth * roundUp(groupC),
+      },
+      b: {
+        view: image.view,
+        form: 'scattered',
+        group: groupO * plane,
+        first: (above + v.shift) * GW + before + h.shift,
+        outerAt: 'pixelAt(o, u.imageIn, u.rowIn, 1)',
+        depthAt: 'offsets[u.offsetsAt + k]',
+      },
+      M: groupC,
+      N: N * v.count * h.count,
+      K: depth,
+      groups,
+      out: { ...out, offset: out.offset + v.phase * W + h.phase },
+      outRow: H * W,
+      outGroup: groupC * H * W,
+      columnAt: 'pixelAt(o, u.imageOut, u.rowOut, u.columnOut)',
+      functions: pixelFunction,
+      i32: {
+        rows: v.count,
+        columns: h.count,
+        imageIn: O * plane,
+        rowIn: GW,
+        imageOut: C * H * W,
+        rowOut: sv * W,
+        columnOut: sh,
+      },
+      read: { offsets: grid(recorder, taps, [plane, -GW, -1]) },
+    });
+    firstDepth += depth;
+  }
+  recorder.free(packed);
+  image.free();
+}
+
+/** Positions `phase`, `phase + stride`, ... along one axis of the input, and the kernel's taps that reach them. */
+interface Phase {
+  readonly phase: number;
+  readonly count: number;
+  readonly taps: readonly number[];
+  /** The output position that the first tap has at the first position. */
+  readonly shift: number;
+}
+
+function phasesOf(size: number, stride: number, padding: number, kernel: number): Phase[] {
+  return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
+    const taps: number[] = [];
+    for (let tap = (phase + padding) % stride; tap < kernel; tap += stride) taps.push(tap);
+    return {
+      phase,
+      count: Math.ceil((size - phase) / stride),
+      taps,
+      shift: Math.floor((phase + padding) / stride),
+    };
+  });
+}
+
+/** Invocations that the weight gradient's product should have, so that a GPU is kept busy. */
+const enoughTiles = 8192;
+
+/**
+ * See `Kernels.conv2dWeightGrad`. The sum runs over the pixels of every image (a segment each). Its rows and columns
+ * being few, the images are cut into chunks whose partial sums are added in order.
+ */
+export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
+  const { x, grad, out, groups } = args;
+  const [O = 0, groupC = 0, KH = 0, KW = 0] = out.shape;
+  const [N = 0, , OH = 0, OW = 0] = grad.shape;
+  if (sizeOf(out.shape) === 0) return;
+  const [sv, sh] = args.stride;
+  const image = pad(recorder, x, args.padding[0], args.padding[1], (OH - 1) * sv + KH, (OW - 1) * sh + KW);
+  const [, C = 0, H = 0, W = 0] = image.view.shape;
+  const [M, columns, pixels] = [O / groups, groupC * KH * KW, OH * OW];
+  const packed = pack(recorder, grad, {
+    blocks: N * groups,
+    depth: pixels,
+    channels: M,
+    channelStep: pixels,
+    blockStep: M * pixels,
+  });
+  const tiles = Math.ceil(M / 8) * Math.ceil(columns / 8) * groups;
+  const perChunk = Math.max(1, Math.ceil(N / Math.max(1, Math.floor(enoughTiles / tiles))));
+  const chunks = Math.max(1, Math.ceil(N / perChunk));
+  const sums = chunks === 1 ? out : recorder.temporary([chunks, O * columns]);
+  const shared: Omit<Product, 'out'> = {
+    key: 'conv2dWeightGrad',
+    a: {
+      view: packed,
+      form: 'across',
+      depth: roundUp(M),
+      group: pixels * roundUp(M),
+      segment: groups * pixels * roundUp(M),
+    },
+    b: {
+      view: image.view,
+      form: 'scattered',
+      group: groupC * H * W,
+      segment: C * H * W,
+      outerAt: 'taps[u.tapsAt + o]',
+      depthAt: 'pixels[u.pixelsAt + k]',
+    },
+    M,
+    N: columns,
+    K: pixels,
+    groups,
+    segments: N,
+    segmentsPerChunk: perChunk,
+    outRow: columns,
+    outGroup: M * columns,
+    outChunk: O * columns,
+    read: {
+      taps: grid(recorder, [groupC, KH, KW], [H * W, W, 1]),
+      pixels: grid(recorder, [OH, OW], [sv * W, sh]),
+    },
+  };
+  product(recorder, { ...shared, out: sums });
+  if (chunks > 1) {
+    const byElement: View = { ...sums, shape: [O * columns, chunks], strides: [1, O * columns] };
+    reduce(recorder, { op: 'sum', x: byElement, kept: 1, scale: 1, out });
+    recorder.free(sums);
+  }
+  recorder.free(packed);
+  image.free();
+}

@@ -1,0 +1,85 @@
+/**
+ * How convolutions lay out their operands: tables of offsets, images with a border of zeros, packed channels.
+ */
+import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
+import { type Recorder, wide } from '../../runtime/recorder.js';
+
+/** Channels in whole vec4s. */
+export function roundUp(channels: number): number {
+  return Math.ceil(channels / 4) * 4;
+}
+
+/** Table of `sum of index[axis] * steps[axis]` for every index of `shape`, row-major. */
+export function grid(recorder: Recorder, shape: Shape, steps: readonly number[]): View {
+  return recorder.table(`grid ${shape} by ${steps}`, () => {
+    let places = [0];
+    shape.forEach((n, axis) => {
+      places = places.flatMap((place) => Array.from({ length: n }, (_, i) => place + i * steps[axis]!));
+    });
+    return Int32Array.from(places);
+  });
+}
+
+/**
+ * Image planes of `height` x `width` with `top` rows and `left` columns of zeros before the image, and zeros or
+ * nothing of it after; the image itself where that is enough.
+ */
+export function pad(
+  recorder: Recorder,
+  x: View,
+  top: number,
+  left: number,
+  height: number,
+  width: number,
+): { view: View; free(): void } {
+  const [N = 0, C = 0, H = 0, W = 0] = x.shape;
+  if (top === 0 && left === 0 && height <= H && width <= W) return { view: x, free: () => {} };
+  const out = recorder.temporary([N, C, height, width]);
+  recorder.dispatch({
+    key: 'pad',
+    body: () => `let line = index / u.width; let column = index - line * u.width - u.left;
+let plane = line / u.height; let row = line - plane * u.height - u.top;
+var value = 0.0;
+if (row >= 0 && row < u.H && column >= 0 && column < u.W) {
+  value = x[u.xAt + (plane * u.H + row) * u.W + column];
+}
+out[index] = value;`,
+    i32: { H, W, top, left, height, width },
+    read: { x },
+    write: { out },
+    run: { invocations: sizeOf(out.shape) },
+  });
+  return { view: out, free: () => recorder.free(out) };
+}
+
+/** `out[block][k][m] = x[block * blockStep + place(k) + m * channelStep]`, zero for m past the channels. */
+interface Packing {
+  readonly blocks: number;
+  readonly depth: number;
+  readonly channels: number;
+  readonly channelStep: number;
+  readonly blockStep: number;
+  /** place(k), by default k. */
+  readonly order?: View;
+}
+
+/** A packed copy, `[blocks, depth, channels rounded up]`, to be freed by the caller. */
+export function pack(recorder: Recorder, x: View, packing: Packing): View {
+  const { blocks, depth, channels, channelStep, blockStep, order } = packing;
+  const width = roundUp(channels);
+  const out = recorder.temporary([blocks, depth, width]);
+  const value = (lane: number): string =>
+    `select(0.0, x[start + min(m + ${lane}, u.channels - 1) * u.channelStep], m + ${lane} < u.channels)`;
+  recorder.dispatch({
+    key: 'pack',
+    body: () => `let line = index / u.quads; let m = (index - line * u.quads) * 4;
+let block = line / u.depth; let k = line - block * u.depth;
+let start = u.xAt + block * u.blockStep + ${order ? 'order[u.orderAt + k]' : 'k'};
+out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
+    i32: { depth, channels, channelStep, blockStep, quads: width / 4 },
+    read: order ? { x, order } : { x },
+    write: { out: wide(out) },
+    run: { invocations: sizeOf(out.shape) / 4 },
+  });
+  return out;
+}

@@ -1,0 +1,108 @@
+/**
+ * Local response normalization across channels and its gradient:
+ * `d[i] = k + alpha * sum over j in [i - h, i - h + size - 1] of x[j]^2`, `h = floor(size / 2)`.
+ *
+ * An invocation goes through all channels of one pixel with the window in variables, so that every element is loaded
+ * once and neighbouring invocations load neighbours. The gradient takes two such runs: the first leaves
+ * `grad * d^-beta` in `out` and `grad * x * d^(-beta - 1)` in a temporary, the second sums the temporary's windows.
+ */
+import type { Kernels, LrnGeometry } from '../../../../core/backend.js';
+import type { View } from '../../../../core/shape.js';
+import type { Recorder, Spec } from '../../runtime/recorder.js';
+
+/** What every run here has: an invocation for each pixel. */
+function shared(g: LrnGeometry, { shape }: View): Pick<Spec, 'i32' | 'f32' | 'run'> {
+  const [N = 0, C = 0, H = 0, W = 0] = shape;
+  return {
+    i32: { C, plane: H * W },
+    f32: { alpha: g.alpha, beta: g.beta, k: g.k },
+    run: { invocations: C === 0 ? 0 : N * H * W },
+  };
+}
+
+/**
+ * Statements that go through the channels: at each, `at` is the element's index, `w0`, `w1`, ... are the values of
+ * the window that starts `before` channels ahead of it (0 outside the channels), and `statements` run.
+ */
+function march(value: (at: string) => string, before: number, size: number, statements: string): string {
+  const ahead = size - 1 - before;
+  const window = Array.from({ length: size }, (_, i) => i);
+  const last = `w${size - 1}`;
+  // Before channel 0, the window holds channels -1 - before to ahead - 1.
+  const filled = window.map((i) => {
+    const channel = i - 1 - before;
+    return channel < 0
+      ? `var w${i} = 0.0;`
+      : `var w${i} = 0.0; if (${channel} < u.C) { w${i} = ${value(`first + ${channel} * u.plane`)}; }`;
+  });
+  const shift = window.slice(1).map((i) => `w${i - 1} = w${i};`);
+  return `let image = index / u.plane;
+let first = image * u.C * u.plane + index - image * u.plane;
+${filled.join('\n')}
+for (var channel = 0; channel < u.C; channel++) {
+  let at = first + channel * u.plane;
+  ${shift.join(' ')}
+  ${last} = 0.0;
+  if (channel + ${ahead} < u.C) { ${last} = ${value(`at + ${ahead} * u.plane`)}; }
+${statements}
+}`;
+}
+
+/** Sum of a term of each of the window's values. */
+function sum(size: number, term: (w: string) => string): string {
+  return Array.from({ length: size }, (_, i) => term(`w${i}`)).join(' + ');
+}
+
+/** d and d^-beta of the window's channel; roots are cheaper than powers where they do. */
+function denominator({ size, beta }: LrnGeometry): string {
+  const powers = new Map([
+    [0.5, '1.0 / sqrt(d)'],
+    [0.75, '1.0 / (sqrt(d) * sqrt(sqrt(d)))'],
+    [1, '1.0 / d'],
+  ]);
+  return `  let d = u.k + u.alpha * (${sum(size, (w) => `${w} * ${w}`)});
+  let power = ${powers.get(beta) ?? 'pow(d, -u.beta)'};`;
+}
+
+/** See `Kernels.lrn`. */
+export function lrn(recorder: Recorder, args: Kernels['lrn']): void {
+  const { x, out, size, beta } = args;
+  const before = Math.floor(size / 2);
+  const statements = `${denominator(args)}\n  out[u.outAt + at] = w${before} * power;`;
+  recorder.dispatch({
+    ...shared(args, x),
+    key: `lrn ${size} ${beta}`,
+    body: () => march((at) => `x[u.xAt + ${at}]`, before, size, statements),
+    read: { x },
+    write: { out },
+  });
+}
+
+/** See `Kernels.lrnGrad`. */
+export function lrnGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
+  const { x, grad, out, size, beta } = args;
+  const before = Math.floor(size / 2);
+  const shares = recorder.temporary(x.shape);
+  const share = `${denominator(args)}
+  let direct = grad[u.gradAt + at] * power;
+  out[u.outAt + at] = direct;
+  shares[u.sharesAt + at] = direct * w${before} / d;`;
+  recorder.dispatch({
+    ...shared(args, x),
+    key: `lrnGrad shares ${size} ${beta}`,
+    body: () => march((at) => `x[u.xAt + ${at}]`, before, size, share),
+    read: { x, grad },
+    write: { out, shares },
+  });
+  // Channel i lies in the windows of the channels from i + before - size + 1 to i + before.
+  const total = `  let total = ${sum(size, (w) => w)};
+  out[u.outAt + at] -= 2.0 * u.alpha * u.beta * x[u.xAt + at] * total;`;
+  recorder.dispatch({
+    ...shared(args, x),
+    key: `lrnGrad sum ${size}`,
+    body: () => march((at) => `shares[u.sharesAt + ${at}]`, size - 1 - before, size, total),
+    read: { x, shares },
+    write: { out },
+  });
+  recorder.free(shares);
+}

@@ -1,0 +1,257 @@
+/**
+ * Element-wise maps: one invocation computes one element, four neighbouring ones (vec4) where every view allows it,
+ * or the four bytes of a word of a uint8 output.
+ *
+ * Views of one buffer share a binding, so an output may be an input. A map of more buffers than a shader may bind
+ * is cut into several through temporaries.
+ */
+import { isCopy, type Kernels } from '../../../../core/backend.js';
+import { childrenOf, type Expr, e, exprKey, inputsOf } from '../../../../core/expr.js';
+import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
+import { type Recorder, type Spec, wide } from '../../runtime/recorder.js';
+import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
+import { printTrees, uniformConstants } from './print.js';
+
+type Args = Kernels['map'];
+
+/** Storage buffers of a stage, by WebGPU's default limit. */
+const bufferLimit = 8;
+
+/** See `Kernels.map`. */
+export function map(recorder: Recorder, args: Args): void {
+  if (sizeOf(args.shape) === 0 || args.exprs.length === 0) return;
+  const layout = layoutOf(args);
+  const bytes = args.outputs.some((view) => view.dtype === 'uint8') && layout.width === 1;
+  if (layout.buffers.length > bufferLimit || (bytes && args.outputs.length > 1)) {
+    throughTemporaries(recorder, args);
+    return;
+  }
+  recorder.dispatch(bytes ? byteSpec(args, layout) : elementSpec(args, layout));
+}
+
+/** How the elements are walked. */
+interface Layout {
+  readonly shape: readonly number[];
+  /** Strides of the inputs, the outputs, and the random counter, over `shape`. */
+  readonly strides: readonly (readonly number[])[];
+  /** Elements of the last axis that an invocation computes. */
+  readonly width: 1 | 4;
+  /** The distinct buffers, those of outputs marked. */
+  readonly buffers: readonly { readonly view: View; readonly written: boolean }[];
+}
+
+function layoutOf({ shape, inputs, outputs, draw }: Args): Layout {
+  const views = [...inputs, ...outputs];
+  const dense = { strides: contiguousStrides(shape) };
+  const merged = mergeAxes(shape, [...views.map((view) => view.strides), (draw ?? dense).strides]);
+  const last = merged.shape.length - 1;
+  const vectorizes = (view: View, strides: readonly number[]): boolean =>
+    strides[last] === 1 &&
+    view.offset % 4 === 0 &&
+    strides.every((stride, axis) => axis === last || stride % 4 === 0);
+  const fits = (view: View, i: number): boolean => {
+    const strides = merged.strides[i]!;
+    return vectorizes(view, strides) || (i < inputs.length && strides[last] === 0);
+  };
+  const width = last >= 0 && merged.shape[last]! % 4 === 0 && views.every(fits) ? 4 : 1;
+  const written = new Set(outputs.map((view) => view.buffer));
+  const distinct = new Map(views.map((view) => [view.buffer, view]));
+  const buffers = [...distinct.values()].map((view) => ({ view, written: written.has(view.buffer) }));
+  return { ...merged, width, buffers };
+}
+
+function elementSpec(args: Args, layout: Layout): Spec {
+  const { shape, width } = layout;
+  const sizes = shape.map((n, axis) => (axis === shape.length - 1 ? n / width : n));
+  const printed = () => printTrees(width === 4 ? 'vec4f' : 'f32', args.exprs, counterOf(layout));
+  const raw = isCopy(args);
+  return {
+    ...common(args, layout, 'element'),
+    functions: () => printed().functions,
+    body: () => {
+      const { statements, results } = printed();
+      return [
+        splitIndex('index', 'i', 'n', shape.length),
+        ...args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, raw)};`),
+        statements,
+        ...results.map((result, j) => store(args.outputs[j]!, args.inputs.length + j, result, layout)),
+      ].join('\n');
+    },
+    run: { invocations: sizeOf(sizes) },
+  };
+}
+
+/** An invocation for each word of the one uint8 output; bytes of a word that lie outside the view stay. */
+function byteSpec(args: Args, layout: Layout): Spec {
+  const [output] = args.outputs;
+  const offset = output!.offset;
+  const size = sizeOf(args.shape);
+  const spec = common(args, layout, 'byte');
+  const name = bindingOf(output!, layout);
+  const printed = () => printTrees('f32', args.exprs, counterOf(layout));
+  return {
+    ...spec,
+    i32: { ...spec.i32, size, first: offset },
+    functions: () => printed().functions,
+    body: () => `let at = u.first / 4 + index;
+var word = ${name}[at];
+for (var lane = 0; lane < 4; lane++) {
+  let element = at * 4 + lane - u.first;
+  if (element < 0 || element >= u.size) { continue; }
+${splitIndex('element', 'i', 'n', layout.shape.length)}
+${args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, false)};`).join('\n')}
+${printed().statements}
+  word = insertBits(word, u32(i32(${printed().results[0]})), u32(lane) * 8u, 8u);
+}
+${name}[at] = word;`,
+    run: { invocations: Math.ceil(((offset % 4) + size) / 4) },
+  };
+}
+
+/** Key, numbers and buffers of either kind. */
+function common(
+  args: Args,
+  layout: Layout,
+  kind: string,
+): Pick<Spec, 'key' | 'i32' | 'f32' | 'read' | 'write'> {
+  const { inputs, outputs, exprs, draw } = args;
+  const views = [...inputs, ...outputs];
+  const last = layout.shape.length - 1;
+  const described = views.map(
+    (view, i) => `${bindingOf(view, layout)}${layout.strides[i]![last] === 0 ? '~' : ''}`,
+  );
+  const bound = (written: boolean) =>
+    Object.fromEntries(
+      layout.buffers
+        .filter((buffer) => buffer.written === written)
+        .map(({ view }) => {
+          const whole = { ...view, offset: 0 };
+          return [
+            bindingOf(view, layout),
+            layout.width === 4 && view.dtype !== 'uint8' ? wide(whole) : whole,
+          ];
+        }),
+    );
+  const strides = layout.strides.flatMap((list, i) => Object.entries(numbered(`s${i}_`, list)));
+  const sizes = layout.shape.map((n, axis) => (axis === last ? n / layout.width : n));
+  return {
+    key: `map ${kind} ${layout.width} rank ${last + 1} [${described.join(' ')}] ${exprs.map(exprKey).join(' ; ')}`,
+    i32: {
+      ...numbered('n', sizes),
+      ...numbered('at', [...views.map((view) => view.offset), draw?.offset ?? 0]),
+      ...Object.fromEntries(strides),
+      seed0: draw?.seed[0] ?? 0,
+      seed1: draw?.seed[1] ?? 0,
+      stream: draw?.stream ?? 0,
+    },
+    f32: { ...numbered('p', args.params), ...numbered('c', uniformConstants(exprs)) },
+    read: bound(false),
+    write: bound(true),
+  };
+}
+
+function bindingOf(view: View, layout: Layout): string {
+  return `b${layout.buffers.findIndex((buffer) => buffer.view.buffer === view.buffer)}`;
+}
+
+/** Where element i0, i1, ... of view `v` lies; the last axis left out if `outer`. */
+function position(v: number, layout: Layout, outer: boolean): string {
+  const axes = outer ? layout.shape.slice(0, -1) : layout.shape;
+  return [`u.at${v}`, ...axes.map((_, axis) => `i${axis} * u.s${v}_${axis}`)].join(' + ');
+}
+
+function counterOf(layout: Layout): string {
+  const draw = layout.strides.length - 1;
+  const last = layout.shape.length - 1;
+  if (layout.width === 1) return `u32(${position(draw, layout, false)})`;
+  const lanes = `(vec4i(0, 1, 2, 3) + i${last} * 4) * u.s${draw}_${last}`;
+  return `bitcast<vec4u>(vec4i(${position(draw, layout, true)}) + ${lanes})`;
+}
+
+/** Reads an operand as float32 numbers, or int32 ones as they are if `raw`. */
+function load(view: View, v: number, layout: Layout, raw: boolean): string {
+  const name = bindingOf(view, layout);
+  const last = layout.shape.length - 1;
+  if (layout.width === 1) {
+    const at = `(${position(v, layout, false)})`;
+    if (view.dtype === 'uint8') return `f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u))`;
+    return view.dtype === 'int32' && !raw ? `f32(${name}[${at}])` : `${name}[${at}]`;
+  }
+  const at = `(${position(v, layout, true)})`;
+  const [vector, scalar] = view.dtype === 'int32' && raw ? ['vec4i', 'i32'] : ['vec4f', 'f32'];
+  if (layout.strides[v]![last] === 0) {
+    return view.dtype === 'uint8'
+      ? `vec4f(f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u)))`
+      : `${vector}(${scalar}(${name}[${at} / 4][${at} % 4]))`;
+  }
+  const block = `${name}[${at} / 4 + i${last}]`;
+  return view.dtype === 'uint8' ? `vec4f(unpack4xU8(${block}))` : `${vector}(${block})`;
+}
+
+function store(view: View, v: number, value: string, layout: Layout): string {
+  const name = bindingOf(view, layout);
+  if (layout.width === 1) {
+    return `${name}[${position(v, layout, false)}] = ${view.dtype === 'int32' ? `i32(${value})` : value};`;
+  }
+  const block = `${name}[(${position(v, layout, true)}) / 4 + i${layout.shape.length - 1}]`;
+  if (view.dtype === 'uint8') return `${block} = pack4xU8(vec4u(vec4i(${value})));`;
+  return `${block} = ${view.dtype === 'int32' ? `vec4i(${value})` : value};`;
+}
+
+/** Every output by itself into a temporary, trees too wide in pieces; then all are copied where they belong. */
+function throughTemporaries(recorder: Recorder, args: Args): void {
+  const pieces: View[] = [];
+  const inputs = [...args.inputs];
+  const evaluate = (expr: Expr): View => {
+    const out = recorder.temporary(args.shape);
+    pieces.push(out);
+    const used = [...new Set(inputsOf(expr))];
+    const renumbered = replaceInputs(expr, new Map(used.map((index, i) => [index, e.input(i)])));
+    const chosen = used.map((index) => inputs[index]!);
+    map(recorder, { ...args, exprs: [renumbered], inputs: chosen, outputs: [out] });
+    return out;
+  };
+  const distinct = (expr: Expr): number => new Set(inputsOf(expr).map((index) => inputs[index]!.buffer)).size;
+
+  const results = args.exprs.map((expr) => {
+    let tree = expr;
+    while (distinct(tree) >= bufferLimit) {
+      let part = tree;
+      while (distinct(part) >= bufferLimit) {
+        part = childrenOf(part).reduce((widest, child) =>
+          distinct(child) > distinct(widest) ? child : widest,
+        );
+      }
+      inputs.push(evaluate(part));
+      tree = replaceTree(tree, exprKey(part), e.input(inputs.length - 1));
+    }
+    return evaluate(tree);
+  });
+  args.outputs.forEach((out, j) => {
+    const copy = { exprs: [e.input(0)], shape: args.shape, params: [], draw: null };
+    map(recorder, { ...copy, inputs: [results[j]!], outputs: [out] });
+  });
+  for (const piece of pieces) recorder.free(piece);
+}
+
+function rebuild(expr: Expr, change: (child: Expr) => Expr): Expr {
+  switch (expr.kind) {
+    case 'unary':
+      return { ...expr, a: change(expr.a) };
+    case 'binary':
+      return { ...expr, a: change(expr.a), b: change(expr.b) };
+    case 'where':
+      return { ...expr, condition: change(expr.condition), a: change(expr.a), b: change(expr.b) };
+    default:
+      return expr;
+  }
+}
+
+function replaceInputs(expr: Expr, by: ReadonlyMap<number, Expr>): Expr {
+  if (expr.kind === 'input') return by.get(expr.index) ?? expr;
+  return rebuild(expr, (child) => replaceInputs(child, by));
+}
+
+function replaceTree(expr: Expr, key: string, by: Expr): Expr {
+  return exprKey(expr) === key ? by : rebuild(expr, (child) => replaceTree(child, key, by));
+}

@@ -1,0 +1,146 @@
+/**
+ * What tiles of either kind share: the description of a product (tile.ts), and the WGSL before and after its sums.
+ */
+import type { View } from '../../../../core/shape.js';
+import type { Tiles } from '../../runtime/options.js';
+
+/** One factor of the product. */
+export interface Operand {
+  readonly view: View;
+  readonly form: 'across' | 'along' | 'scattered';
+  /** Elements from one outer index, depth, group and segment to the next (those its form uses). */
+  readonly outer?: number;
+  readonly depth?: number;
+  readonly group: number;
+  readonly segment?: number;
+  /** Elements from the view's start to group 0. */
+  readonly first?: number;
+  /** 'scattered': WGSL of the offsets at `o` and `k`; by default the strides above. */
+  readonly outerAt?: string;
+  readonly depthAt?: string;
+}
+
+/** One product. */
+export interface Product {
+  /** Distinguishes the WGSL texts given here. */
+  readonly key: string;
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly groups: number;
+  /** Segments in all, and in each chunk; by default one. */
+  readonly segments?: number;
+  readonly segmentsPerChunk?: number;
+  readonly bias?: { readonly view: View; readonly along: 'rows' | 'columns' } | null;
+  readonly relu?: boolean;
+  readonly out: View;
+  readonly outRow: number;
+  readonly outGroup: number;
+  readonly outChunk?: number;
+  /** WGSL of the place of column `o` in a row of the output; by default `o`. */
+  readonly columnAt?: string;
+  /** WGSL functions, numbers and views that the texts use. */
+  readonly functions?: string;
+  readonly i32?: Readonly<Record<string, number>>;
+  readonly read?: Readonly<Record<string, View>>;
+}
+
+/** Components of a vec4. */
+export const lanes = ['x', 'y', 'z', 'w'] as const;
+
+/** 0, 1, ..., n - 1 */
+export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** What the source depends on. */
+export interface Plan {
+  readonly tiles: Tiles;
+  /** Rows of an invocation's tile, and vec4s in each. */
+  readonly rows: number;
+  readonly halves: number;
+  readonly wideOut: boolean;
+}
+
+/** Which tile: `tileN`, `tileM`, group `g`, chunk `c`, and where both operands start. */
+export function place(from: string): string {
+  return `let tileN = ${from} % u.tilesN; let outerTile = ${from} / u.tilesN;
+let tileM = outerTile % u.tilesM; let z = outerTile / u.tilesM;
+let g = z % u.groups; let c = z / u.groups;
+let firstSegment = c * u.perChunk;
+let lastSegment = min(u.segments, firstSegment + u.perChunk);
+var aBase = u.aAt + u.aFirst + g * u.aGroup + firstSegment * u.aSegment;
+var bBase = u.bAt + u.bFirst + g * u.bGroup + firstSegment * u.bSegment;`;
+}
+
+/** The tile's sums: `c0_0`, `c0_1`, ... of row 0, and so on. */
+export function accumulators({ rows, halves }: Plan): string {
+  return range(rows)
+    .flatMap((i) => range(halves).map((h) => `var c${i}_${h} = vec4f(0.0);`))
+    .join(' ');
+}
+
+/**
+ * Adds the products of `depth` values of k to every sum of a tile: `a(t, i)` is the scalar of the t-th and row i,
+ * `b(t, h)` the vec4 of the t-th and columns 4h to 4h + 3.
+ */
+export function multiply(
+  { rows, halves }: Plan,
+  depth: number,
+  a: (t: number, i: number) => string,
+  b: (t: number, h: number) => string,
+): string {
+  const sum = (i: number, h: number): string => {
+    const total = range(depth).reduce(
+      (inner, t) => `fma(vec4f(${a(t, i)}), ${b(t, h)}, ${inner})`,
+      `c${i}_${h}`,
+    );
+    return `c${i}_${h} = ${total};`;
+  };
+  return range(rows)
+    .flatMap((i) => range(halves).map((h) => sum(i, h)))
+    .join('\n');
+}
+
+/**
+ * Adds the bias, clips, and stores. Rows and columns past the end are stored at the last one, before it: going
+ * backwards, the right value overwrites them, and no store needs a branch.
+ */
+export function finish(p: Product, plan: Plan): string {
+  const { rows, halves, wideOut } = plan;
+  const lines: string[] = [];
+  const unit = wideOut ? ' / 4' : '';
+  lines.push(`let start = u.outAt + (g * u.outGroup + c * u.outChunk)${unit};`);
+  if (p.bias?.along === 'columns') {
+    for (const h of range(halves)) {
+      const parts = range(4).map((j) => `bias[u.biasAt + min(n0 + ${4 * h + j}, u.N - 1)]`);
+      lines.push(`let bias_${h} = vec4f(${parts.join(', ')});`);
+    }
+  }
+  for (const j of range(wideOut ? halves : 4 * halves)) {
+    const column = wideOut ? `min(n0 / 4 + ${j}, u.N / 4 - 1)` : `min(n0 + ${j}, u.N - 1)`;
+    lines.push(`let column${j} = start + ${p.columnAt ? `columnAt(${column})` : column};`);
+  }
+  for (const i of range(rows).reverse()) {
+    const row = `row${i}`;
+    lines.push(`let ${row} = min(m0 + ${i}, u.M - 1);`);
+    for (const h of range(halves).reverse()) {
+      const sum = `sum${i}_${h}`;
+      const bias =
+        p.bias == null
+          ? ''
+          : p.bias.along === 'rows'
+            ? ` + bias[u.biasAt + g * u.M + ${row}]`
+            : ` + bias_${h}`;
+      lines.push(`var ${sum} = c${i}_${h}${bias};`);
+      if (p.relu) lines.push(`${sum} = select(${sum}, vec4f(0.0), ${sum} < vec4f(0.0));`);
+      if (wideOut) lines.push(`out[column${h} + ${row} * (u.outRow / 4)] = ${sum};`);
+      else {
+        for (const j of range(4).reverse()) {
+          lines.push(`out[column${4 * h + j} + ${row} * u.outRow] = ${sum}.${lanes[j]};`);
+        }
+      }
+    }
+  }
+  return lines.join('\n');
+}

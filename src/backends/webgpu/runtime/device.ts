@@ -1,0 +1,202 @@
+/**
+ * WebGPU devices: `openWebGpu` chooses an adapter and makes a logical device on it; `WebGpuDevice` joins buffers,
+ * pipelines, queue and kernels to the `Backend` of the contract.
+ */
+import {
+  type Backend,
+  type KernelName,
+  type Kernels,
+  type KernelTable,
+  type KernelTime,
+  kernelTable,
+  type MemoryStats,
+} from '../../../core/backend.js';
+import { costOf } from '../../../core/cost.js';
+import {
+  type BufferId,
+  bytesPerElement,
+  type DType,
+  makeArray,
+  sizeOf,
+  type TypedArray,
+  type View,
+} from '../../../core/shape.js';
+import { trace } from '../../../core/trace.js';
+import { kernels } from '../kernels/index.js';
+import { type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
+import { Buffers, type MemoryLimits } from './buffers.js';
+import { Health } from './errors.js';
+import type { Tiles, WebGpuOptions } from './options.js';
+import { Pipelines } from './pipelines.js';
+import { Profiler } from './profile.js';
+import { CommandQueue } from './queue.js';
+import { Readbacks } from './readback.js';
+import { Recorder } from './recorder.js';
+
+export { listAdapters, usableAdapters } from './adapters.js';
+
+/** What a device has made and done since it was opened. */
+export interface Counters {
+  readonly buffersCreated: number;
+  readonly pipelinesCreated: number;
+  readonly dispatches: number;
+  readonly submits: number;
+}
+
+/**
+ * Opens 'webgpu:0', 'webgpu:1', ...: each call makes a logical device of its own. The N-th adapter serves
+ * 'webgpu:N'; where there are fewer, devices share them, and `description` says so.
+ * @throws {ArgumentError} for a name that isn't 'webgpu:N'
+ * @throws {DeviceError} when no adapter fits, saying what was looked for and how to get one.
+ */
+export async function openWebGpu(name: string, options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  const chosen = await chooseAdapter(name, options);
+  const { limits, features } = chosen.adapter;
+  const gpu = await chosen.adapter.requestDevice({
+    label: name,
+    requiredFeatures: features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    },
+  });
+  const budget = options.memoryLimit ?? (chosen.software ? await softwareBudget() : Number.POSITIVE_INFINITY);
+  const tiles = options.tiles ?? (chosen.software ? 'direct' : 'shared');
+  return new WebGpuDevice(name, gpu, chosen, budget, tiles);
+}
+
+/** The element types of WebGPU devices. */
+export const webGpuDTypes: ReadonlySet<DType> = new Set<DType>(['float32', 'int32', 'uint8']);
+
+/** One logical device. */
+export class WebGpuDevice implements Backend {
+  readonly kind = 'webgpu';
+  readonly description: string;
+  readonly dtypes = webGpuDTypes;
+  readonly kernels: KernelTable;
+  private readonly health: Health;
+  private readonly buffers: Buffers;
+  private readonly pipelines: Pipelines;
+  private readonly queue: CommandQueue;
+  private readonly recorder: Recorder;
+  private readonly readbacks: Readbacks;
+
+  /** @param budget bytes its buffers may take */
+  constructor(
+    name: string,
+    readonly gpu: GPUDevice,
+    chosen: ChosenAdapter,
+    budget: number,
+    tiles: Tiles,
+  ) {
+    const kind = chosen.software ? 'software adapter' : 'adapter';
+    this.description = `WebGPU ${kind} ${chosen.name}${chosen.shared ? ', the only one: every webgpu:N is on it' : ''}`;
+    this.health = new Health(name, gpu);
+    const limits: MemoryLimits = {
+      budget,
+      largest: Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize),
+    };
+    this.buffers = new Buffers(gpu, name, limits, () => this.queue.submitted);
+    this.pipelines = new Pipelines(gpu, this.health);
+    this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
+    this.recorder = new Recorder(this.buffers, this.pipelines, this.queue, tiles);
+    this.readbacks = new Readbacks(gpu, this.queue);
+    this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
+  }
+
+  /** Buffers and pipelines made, dispatches and submits done: flat over training, but for the last two. */
+  counters(): Counters {
+    return {
+      buffersCreated: this.buffers.created + this.readbacks.created,
+      pipelinesCreated: this.pipelines.created,
+      ...this.queue.counts,
+    };
+  }
+
+  alloc(bytes: number, op: string): BufferId {
+    this.health.requireOpen(op);
+    return this.buffers.alloc(bytes, op);
+  }
+
+  upload(data: TypedArray, op: string): BufferId {
+    const id = this.alloc(data.byteLength, op);
+    if (data.byteLength > 0) this.queue.write(this.buffers.get(id), data);
+    return id;
+  }
+
+  free(buffer: BufferId): void {
+    if (this.health.isOpen) this.buffers.free(buffer);
+  }
+
+  async read(view: View): Promise<TypedArray> {
+    this.health.requireOpen('read');
+    const size = bytesPerElement[view.dtype];
+    const data = makeArray(view.dtype, sizeOf(view.shape));
+    const bytes = new Uint8Array(data.buffer);
+    const slot = this.buffers.get(view.buffer);
+    if (bytes.length > 0)
+      await this.waiting('read', () => this.readbacks.read(slot, view.offset * size, bytes));
+    return data;
+  }
+
+  async sync(): Promise<void> {
+    await this.waiting('sync', () => this.readbacks.finish());
+  }
+
+  async compile(): Promise<void> {
+    this.health.requireOpen('compile');
+    await this.pipelines.idle();
+    this.health.throwKept('compile');
+    this.queue.flush();
+  }
+
+  memory(): MemoryStats {
+    return this.buffers.stats();
+  }
+
+  startProfile(): void {
+    this.health.requireOpen('startProfile');
+    this.queue.flush();
+    this.queue.profiler.start();
+  }
+
+  async stopProfile(): Promise<KernelTime[]> {
+    await this.sync();
+    return this.queue.profiler.stop();
+  }
+
+  /** @throws what went wrong since the last wait; everything is freed all the same. */
+  async close(): Promise<void> {
+    try {
+      // Dawn must not be left with work.
+      if (this.health.isOpen) await this.waiting('close', () => this.readbacks.finish());
+    } finally {
+      this.health.close();
+      this.gpu.destroy();
+      await this.gpu.lost;
+    }
+  }
+
+  /** Waits, and throws what went wrong meanwhile: the first error explains more than those that follow from it. */
+  private async waiting(op: string, wait: () => Promise<void>): Promise<void> {
+    this.health.requireOpen(op);
+    try {
+      await wait();
+    } catch (error) {
+      // When the device was lost, that is told a little later.
+      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      this.health.throwKept(op);
+      throw error;
+    }
+    this.health.throwKept(op);
+  }
+
+  private enqueue<K extends KernelName>(kernel: K, args: Kernels[K]): void {
+    this.health.requireOpen(kernel);
+    this.recorder.op = kernel;
+    this.recorder.tag = this.queue.profiler.active
+      ? { kernel, layer: trace.layer, phase: trace.phase, ...costOf(kernel, args) }
+      : null;
+    kernels[kernel](this.recorder, args);
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * WebGPU in Node: the package `webgpu` (Dawn), loaded when first needed.
+ *
+ * Dawn reads the driver-selection variables (`VK_DRIVER_FILES`, and `VK_ICD_FILENAMES` for older Vulkan loaders)
+ * whenever an instance is made, so each instance here is made under a driver of its own, one at a time. Dawn
+ * crashes when an instance is collected while its work is pending: every instance stays reachable from `globalThis`
+ * for the life of the process. There are few: one for each adapter.
+ */
+import { existsSync } from 'node:fs';
+import { constants, totalmem } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { DeviceError } from '../../../core/errors.js';
+
+/** One adapter, and how to ask for it. */
+export interface FoundAdapter {
+  /** The driver's name of the device: 'NVIDIA GeForce RTX 3090', 'SwiftShader Device (Subzero)'. */
+  readonly name: string;
+  /** Path of the Vulkan driver file it was found with, null where the system chose the drivers. */
+  readonly driver: string | null;
+  /** Makes a fresh adapter; each can give one device. */
+  request(): Promise<GPUAdapter | null>;
+}
+
+const variables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
+
+/** Where Chromium and its relatives keep SwiftShader, a Vulkan driver that computes on the CPU. */
+const softwareDrivers = [
+  '/usr/lib/chromium/vk_swiftshader_icd.json',
+  '/usr/lib/chromium-browser/vk_swiftshader_icd.json',
+  '/usr/lib64/chromium-browser/vk_swiftshader_icd.json',
+  '/opt/google/chrome/vk_swiftshader_icd.json',
+];
+
+/** The first software driver file that the system has, or null. */
+export function findSoftwareDriver(): string | null {
+  return softwareDrivers.find((file) => existsSync(file)) ?? null;
+}
+
+/** Bytes of the machine's memory. */
+export function systemMemory(): number {
+  return totalmem();
+}
+
+/** The driver files that the environment names, as a list joined by the path delimiter; null if it names none. */
+export function driverFromEnvironment(): string | null {
+  return process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES || null;
+}
+
+const found = new Map<string, Promise<FoundAdapter[]>>();
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * The adapters of this machine. Several driver files (joined by the path delimiter) are asked one by one, which
+ * tells apart devices of one name behind different drivers; identical devices behind one driver count as one,
+ * because Dawn selects by name.
+ * @param driver Vulkan driver files; by default those the environment names, else the system's
+ * @throws {DeviceError} when the package `webgpu` or a driver file is missing.
+ */
+export async function findAdapters(driver: string | null): Promise<FoundAdapter[]> {
+  const files = driver === null ? [null] : driver.split(delimiter).map((file) => resolve(file));
+  const lists = await Promise.all(files.map((file) => adaptersOf(file)));
+  return lists.flat();
+}
+
+function adaptersOf(driver: string | null): Promise<FoundAdapter[]> {
+  const key = driver ?? '';
+  let list = found.get(key);
+  if (!list) {
+    if (driver !== null && !existsSync(driver)) {
+      throw new DeviceError(`WebGPU driver file ${driver} doesn't exist; expected a Vulkan ICD file (.json)`);
+    }
+    // One after the other: the environment is shared.
+    list = last.then(() => enumerate(driver));
+    last = list.catch(() => undefined);
+    found.set(key, list);
+    list.catch(() => found.delete(key));
+  }
+  return list;
+}
+
+async function enumerate(driver: string | null): Promise<FoundAdapter[]> {
+  const { create } = await loadDawn();
+  if (driver !== null) loadVulkanBeside(driver);
+  return withDriver(driver, async () => {
+    const names = await adapterNames(create);
+    const adapters: FoundAdapter[] = [];
+    for (const name of new Set(names)) {
+      const instance = keep(create([`adapter=${name}`]));
+      // The first request makes Dawn look at the drivers, so it belongs under this environment.
+      if ((await instance.requestAdapter()) === null) continue;
+      adapters.push({ name, driver, request: () => instance.requestAdapter() });
+    }
+    return adapters;
+  });
+}
+
+/** Asks for an adapter that can't exist: Dawn's message lists those that do. */
+async function adapterNames(create: (options: string[]) => GPU): Promise<string[]> {
+  try {
+    await keep(create(['adapter=?'])).requestAdapter();
+    return [];
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return [...text.matchAll(/ name: '(.*)'$/gm)].map((match) => match[1]!);
+  }
+}
+
+/** The adapter Dawn takes for a power preference, among the system's drivers. */
+export async function adapterByPower(power: GPUPowerPreference): Promise<FoundAdapter | null> {
+  const { create } = await loadDawn();
+  const instance = keep(create([]));
+  const adapter = await instance.requestAdapter({ powerPreference: power });
+  if (adapter === null) return null;
+  return {
+    name: adapter.info.device,
+    driver: null,
+    request: () => instance.requestAdapter({ powerPreference: power }),
+  };
+}
+
+async function loadDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await import('webgpu');
+  } catch (cause) {
+    throw new DeviceError('WebGPU in Node needs the package webgpu: npm install webgpu', { cause });
+  }
+}
+
+const keepKey = Symbol.for('tandem.webgpu.instances');
+const kept: GPU[] = [];
+
+function keep(instance: GPU): GPU {
+  kept.push(instance);
+  Object.defineProperty(globalThis, keepKey, { value: kept, configurable: true });
+  return instance;
+}
+
+async function withDriver<T>(driver: string | null, run: () => Promise<T>): Promise<T> {
+  if (driver === null) return run();
+  const before = variables.map((name) => process.env[name]);
+  for (const name of variables) process.env[name] = driver;
+  try {
+    return await run();
+  } finally {
+    variables.forEach((name, i) => {
+      const value = before[i];
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    });
+  }
+}
+
+/** glibc's flag for a library that stays when its handle is closed; Node doesn't name it. */
+const RTLD_NODELETE = 0x1000;
+
+/**
+ * Loads the Vulkan loader lying beside a driver file, if there is one: Dawn then finds `libvulkan.so.1` by name
+ * where the system has none.
+ */
+function loadVulkanBeside(driver: string): void {
+  const library = join(dirname(driver), 'libvulkan.so.1');
+  if (process.platform !== 'linux' || !existsSync(library)) return;
+  try {
+    process.dlopen({ exports: {} }, library, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+  } catch {
+    // It isn't a Node module, so Node always complains here; the library stays loaded all the same, and if it could
+    // not be loaded Dawn reports what it lacks.
+  }
+}

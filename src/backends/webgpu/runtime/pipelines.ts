@@ -1,0 +1,91 @@
+/**
+ * Compute pipelines, compiled once for each program. A program's compilation starts when its first dispatch is
+ * enqueued and goes on in Dawn's threads, several at a time, while commands pile up behind it (queue.ts).
+ */
+import { TandemError } from '../../../core/errors.js';
+import type { Health } from './errors.js';
+
+/** A program on its way to a pipeline. */
+export interface Program {
+  /** The compiled pipeline; null while it compiles, and for good when `failed`. */
+  pipeline: GPUComputePipeline | null;
+  /** The layout of its bind groups, when it has compiled. */
+  layout: GPUBindGroupLayout | null;
+  failed: boolean;
+  /** Resolves (never rejects) when `pipeline` or `failed` is set. */
+  readonly ready: Promise<void>;
+}
+
+/** The programs of one device, by key. */
+export class Pipelines {
+  private readonly programs = new Map<string, Program>();
+
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly health: Health,
+  ) {}
+
+  /** Number of programs compiled or compiling since the device was opened. */
+  get created(): number {
+    return this.programs.size;
+  }
+
+  /** The program of `key`; `source` gives its WGSL (entry point `main`) when it is new. */
+  get(key: string, source: () => string): Program {
+    let program = this.programs.get(key);
+    if (!program) {
+      program = this.compile(key, source());
+      this.programs.set(key, program);
+    }
+    return program;
+  }
+
+  /** Resolves when nothing is compiling. */
+  async idle(): Promise<void> {
+    await Promise.all([...this.programs.values()].map((program) => program.ready));
+  }
+
+  private compile(label: string, code: string): Program {
+    this.device.pushErrorScope('validation');
+    const module = this.device.createShaderModule({ label, code });
+    const problem = this.device.popErrorScope();
+    const pipeline = this.device.createComputePipelineAsync({
+      label,
+      layout: 'auto',
+      compute: { module, entryPoint: 'main' },
+    });
+    const finish = async (): Promise<void> => {
+      const [moduleError, compiled] = await Promise.allSettled([problem, pipeline]);
+      const failure =
+        compiled.status === 'rejected'
+          ? compiled.reason
+          : moduleError.status === 'fulfilled' && moduleError.value;
+      if (compiled.status === 'fulfilled' && !failure) {
+        program.pipeline = compiled.value;
+        program.layout = compiled.value.getBindGroupLayout(0);
+        return;
+      }
+      program.failed = true;
+      const details = await describe(module, code).catch(() => '');
+      const reason = failure instanceof Error ? failure.message : String(Object(failure).message ?? failure);
+      this.health.note(new TandemError(`WebGPU kernel ${label} doesn't compile: ${details || reason}`));
+    };
+    const program: Program = {
+      pipeline: null,
+      layout: null,
+      failed: false,
+      ready: Promise.resolve().then(finish),
+    };
+    return program;
+  }
+}
+
+/** The compiler's errors, each with the line of source it speaks of. */
+async function describe(module: GPUShaderModule, code: string): Promise<string> {
+  const { messages } = await module.getCompilationInfo();
+  const lines = code.split('\n');
+  return messages
+    .filter((m) => m.type === 'error')
+    .map((m) => `line ${m.lineNum}: ${m.message}\n  ${(lines[m.lineNum - 1] ?? '').trim()}`)
+    .join('\n');
+}

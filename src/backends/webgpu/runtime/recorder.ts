@@ -1,0 +1,217 @@
+/**
+ * What kernels are written with: `dispatch` takes a program's WGSL body together with its buffers and numbers,
+ * prints the declarations, and enqueues a run of it.
+ *
+ * In WGSL, number `n` is `u.n`; a view `x` is the array `x` and `u.xAt`, the index of its first element. Elements are
+ * f32, i32, or u32 words of four bytes (uint8); a view given as `wide(x)` is an array of vec4 of those, and its
+ * `u.xAt` counts vec4s.
+ */
+import type { DType, Shape, View } from '../../../core/shape.js';
+import { bytesPerElement, contiguousStrides, sizeOf } from '../../../core/shape.js';
+import type { Buffers, Slot } from './buffers.js';
+import type { Tiles } from './options.js';
+import type { Pipelines } from './pipelines.js';
+import type { Tag } from './profile.js';
+import type { CommandQueue } from './queue.js';
+
+/** A view read four elements at a time; its offset is a multiple of 4. */
+export interface Wide {
+  readonly wide: View;
+}
+
+/** Reads a view as vec4s. */
+export const wide = (view: View): Wide => ({ wide: view });
+
+type Operand = View | Wide;
+
+/** One run of a program. */
+export interface Spec {
+  /** Names the program together with the operands' types: same key, same source. */
+  readonly key: string;
+  /** WGSL functions and constants before `main`. */
+  readonly functions?: () => string;
+  /**
+   * WGSL statements of `main`. They see `index` (of the invocation, i32), `workgroup` (its number, i32) and `local`
+   * (of the invocation in its workgroup, i32).
+   */
+  readonly body: () => string;
+  readonly i32?: Readonly<Record<string, number>>;
+  readonly f32?: Readonly<Record<string, number>>;
+  readonly read?: Readonly<Record<string, Operand>>;
+  /** Read and written. */
+  readonly write: Readonly<Record<string, Operand>>;
+  /** How much to run: invocations (`index` from 0 to below it), or workgroups of 64. */
+  readonly run: { readonly invocations: number } | { readonly workgroups: number };
+}
+
+/** Invocations of a workgroup. */
+export const workgroupSize = 64;
+
+/** Workgroups in one dimension of a grid, by WebGPU's default limit. */
+const gridLimit = 65_535;
+
+const wgslTypes: Readonly<Record<DType, string>> = {
+  float32: 'f32',
+  int32: 'i32',
+  uint8: 'u32',
+  float64: 'f64',
+};
+
+/** How many tables are kept. */
+const tableLimit = 512;
+
+/** Records the dispatches of kernels. */
+export class Recorder {
+  /** Given to the dispatches of the kernel being recorded, when profiling. */
+  tag: Tag | null = null;
+  /** Name of the kernel being recorded, for error messages. */
+  op = '';
+  private readonly tables = new Map<string, View>();
+
+  constructor(
+    private readonly buffers: Buffers,
+    private readonly pipelines: Pick<Pipelines, 'get'>,
+    private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
+    readonly tiles: Tiles,
+  ) {}
+
+  /** Enqueues a run of a program; nothing when there is nothing to run. */
+  dispatch(spec: Spec): void {
+    const amount = 'invocations' in spec.run ? spec.run.invocations : spec.run.workgroups;
+    if (amount <= 0) return;
+    const copies: View[] = [];
+    const written = new Set(Object.values(spec.write).map((operand) => viewOf(operand).buffer));
+    // A buffer can't be bound for reading and for writing at once.
+    const read = Object.entries(spec.read ?? {}).map(([name, operand]): [string, Operand] => {
+      const view = viewOf(operand);
+      if (!written.has(view.buffer)) return [name, operand];
+      const copy = this.copyBuffer(view);
+      copies.push(copy);
+      return [name, 'wide' in operand ? wide(copy) : copy];
+    });
+    const operands: Bound[] = [
+      ...read.map(([name, operand]) => bind(name, operand, false)),
+      ...Object.entries(spec.write).map(([name, operand]) => bind(name, operand, true)),
+    ];
+    const integers: [string, number][] = [['count', amount], ...Object.entries(spec.i32 ?? {})];
+    for (const { name, at } of operands) integers.push([`${name}At`, at]);
+    const floats = Object.entries(spec.f32 ?? {});
+
+    const types = operands.map(({ name, type, writes }) => `${name}:${type}${writes ? '!' : ''}`);
+    const program = this.pipelines.get(`${spec.key} ${types.join(' ')}`, () =>
+      print(spec, operands, [...integers.map(([name]) => name)], [...floats.map(([name]) => name)]),
+    );
+    const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
+    integers.forEach(([, value], i) => {
+      uniforms[i] = value;
+    });
+    new Float32Array(uniforms.buffer).set(
+      floats.map(([, value]) => value),
+      integers.length,
+    );
+    const groups = 'invocations' in spec.run ? Math.ceil(amount / workgroupSize) : amount;
+    const rows = Math.ceil(groups / gridLimit);
+    this.queue.dispatch({
+      kind: 'dispatch',
+      program,
+      buffers: operands.map(({ buffer }) => this.buffers.get(buffer)),
+      uniforms,
+      groups: [Math.ceil(groups / rows), rows],
+      tag: this.tag,
+    });
+    for (const copy of copies) this.free(copy);
+  }
+
+  /** A dense view of a new buffer, to be given back with `free` once the dispatches that use it are enqueued. */
+  temporary(shape: Shape, dtype: DType = 'float32'): View {
+    const buffer = this.buffers.alloc(sizeOf(shape) * bytesPerElement[dtype], this.op);
+    return { buffer, dtype, shape, strides: contiguousStrides(shape), offset: 0 };
+  }
+
+  free(view: View): void {
+    this.buffers.free(view.buffer);
+  }
+
+  /** A small int32 array that depends on shapes alone, made once for each `key`. */
+  table(key: string, make: () => Int32Array<ArrayBuffer>): View {
+    const known = this.tables.get(key);
+    if (known) {
+      // The most lately used last: what goes is never in use by the kernel being recorded.
+      this.tables.delete(key);
+      this.tables.set(key, known);
+      return known;
+    }
+    const data = make();
+    const view = this.temporary([data.length], 'int32');
+    this.queue.write(this.buffers.get(view.buffer), data);
+    this.tables.set(key, view);
+    if (this.tables.size > tableLimit) {
+      const [oldest, old] = this.tables.entries().next().value!;
+      this.tables.delete(oldest);
+      this.free(old);
+    }
+    return view;
+  }
+
+  private slot(view: View): Slot {
+    return this.buffers.get(view.buffer);
+  }
+
+  /** The same view of a copy of its whole buffer. */
+  private copyBuffer(view: View): View {
+    const from = this.slot(view);
+    const buffer = this.buffers.alloc(from.bytes, this.op);
+    this.queue.copy(from, 0, this.buffers.get(buffer), 0, from.bytes);
+    return { ...view, buffer };
+  }
+}
+
+interface Bound {
+  readonly name: string;
+  readonly type: string;
+  readonly writes: boolean;
+  readonly buffer: number;
+  readonly at: number;
+}
+
+function viewOf(operand: Operand): View {
+  return 'wide' in operand ? operand.wide : operand;
+}
+
+function bind(name: string, operand: Operand, writes: boolean): Bound {
+  const { buffer, dtype, offset } = viewOf(operand);
+  const element = wgslTypes[dtype];
+  return 'wide' in operand
+    ? { name, type: `vec4<${element}>`, writes, buffer, at: offset / 4 }
+    : { name, type: element, writes, buffer, at: offset };
+}
+
+function print(
+  spec: Spec,
+  operands: readonly Bound[],
+  integers: readonly string[],
+  floats: readonly string[],
+): string {
+  const fields = [...integers.map((name) => `${name}: i32`), ...floats.map((name) => `${name}: f32`)];
+  const bindings = operands.map(
+    ({ name, type, writes }, i) =>
+      `@group(0) @binding(${i + 1}) var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
+  );
+  return `struct Uniforms { ${fields.join(', ')} }
+@group(0) @binding(0) var<uniform> u: Uniforms;
+${bindings.join('\n')}
+${spec.functions?.() ?? ''}
+@compute @workgroup_size(${workgroupSize})
+fn main(
+  @builtin(workgroup_id) groupId: vec3u,
+  @builtin(num_workgroups) groupCount: vec3u,
+  @builtin(local_invocation_index) localIndex: u32,
+) {
+  let workgroup = i32(groupId.y * groupCount.x + groupId.x);
+  let local = i32(localIndex);
+  let index = workgroup * ${workgroupSize} + local;
+  if (${'invocations' in spec.run ? 'index' : 'workgroup'} >= u.count) { return; }
+${spec.body()}
+}
+`;
+}

@@ -1,0 +1,194 @@
+#!/usr/bin/env node
+/**
+ * `npm run ablations`: trains a network with and without its parts, from one seed, and prints what each is worth
+ * beside what the paper says. Networks that are trained already aren't trained again.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
+import type { RunDescription } from '../alexnet/checkpoint.js';
+import { answersOf, loadClassifier, type Report, reportOf } from '../alexnet/evaluation.js';
+import { netOf, openCheckpoint, runFiles, runTraining } from '../alexnet/run.js';
+import { ArgumentError } from '../core/errors.js';
+import { writeWhole } from '../data/files.js';
+import { type OpenedData, openData } from '../data/sources/open.js';
+import {
+  addDeviceOptions,
+  addTrainingData,
+  type DeviceOptions,
+  list,
+  runCommand,
+  settled,
+  type TrainingDataOptions,
+  whole,
+  withChosenDevices,
+} from './options.js';
+import { percent, TerminalProgress } from './progress.js';
+import {
+  addNetOptions,
+  addRecipeOptions,
+  chosenTraining,
+  describeRecipe,
+  type RecipeOptions,
+} from './recipe.js';
+
+interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
+  set: string[];
+  seed: number;
+  out: string;
+}
+
+const about = Object.entries(ablations)
+  .map(([name, ablation]) => `  ${name.padEnd(17)} ${ablation.about}`)
+  .join('\n');
+
+const program = addTrainingData(
+  settled(
+    new Command('ablations').description(
+      'What the parts of a network are worth, trained from one seed, beside the paper.',
+    ),
+  ),
+)
+  .optionsGroup('Ablations:')
+  .option('--set <list>', 'which, by name', list, [
+    'base',
+    'one-crop',
+    'one-tower',
+    'no-communication',
+    'no-lrn',
+    'plain-pooling',
+  ])
+  .option('--seed <n>', 'seed of all', whole(0), 0)
+  .option('--out <dir>', 'folder for a run each, and table.json', 'runs/ablations');
+addRecipeOptions(addNetOptions(program));
+addDeviceOptions(program.optionsGroup('Devices:')).addHelpText(
+  'after',
+  `\nAblations:\n${about}\n\nNetwork and recipe are those of the base.`,
+);
+
+/** A row of the table. */
+interface Row {
+  readonly name: AblationName;
+  readonly report: Report;
+}
+
+async function main(options: Options): Promise<void> {
+  const names = options.set.map((name) => {
+    if (isAblationName(name)) return name;
+    throw new ArgumentError(
+      `--set ${name}: there is no such ablation, only ${Object.keys(ablations).join(', ')}`,
+    );
+  });
+  const chosen = chosenTraining(options);
+  const data = await openData(options.data, {
+    imageSize: chosen.recipe.imageSize,
+    limit: options.limit,
+    seed: options.seed,
+    validation: options.validation,
+    workers: options.workers,
+  });
+  try {
+    console.log(
+      `data      ${data.train.name}: ${data.train.length} training and ${data.validation.length} validation images`,
+    );
+    for (const line of describeRecipe(chosen.recipe, chosen.variant)) console.log(`          ${line}`);
+    const rows: Row[] = [];
+    for (const name of names) rows.push({ name, report: await runOne(name, chosen, options, data) });
+    await printTable(rows, options, data);
+  } finally {
+    await data.close();
+  }
+}
+
+/** Trains one network, unless that is done, and evaluates it. */
+async function runOne(
+  name: AblationName,
+  { name: net, variant, recipe }: ReturnType<typeof chosenTraining>,
+  options: Options,
+  data: OpenedData,
+): Promise<Report> {
+  const ablation: Ablation = ablations[name];
+  const description: RunDescription = {
+    net,
+    variant: { ...variant, ...ablation.variant },
+    recipe: ablation.recipe?.(recipe) ?? recipe,
+    seed: options.seed,
+    classes: data.classes,
+    data: options.data ?? null,
+    validation: options.validation ?? null,
+    limit: options.limit ?? null,
+    trainingImages: data.train.length,
+  };
+  // One that is only tested differently shares the base's run.
+  const trains = ablation.variant !== undefined || ablation.recipe !== undefined;
+  const out = join(options.out, trains ? name : 'base');
+  const varied = netOf(description);
+  return withChosenDevices(devicesFor(options, varied.towers), varied.towers, async (devices) => {
+    const resume = existsSync(join(out, runFiles.last)) ? (await openCheckpoint(out)).checkpoint : null;
+    if (resume) checkSame(out, resume.run, description);
+    const done = resume?.state.epoch ?? 0;
+    if (done < description.recipe.epochs) {
+      console.log(`\n${name}: ${ablation.about}`);
+      const listener = new TerminalProgress(description.recipe.epochs, done + 1);
+      const signal = new AbortController().signal;
+      await runTraining({ description, net: varied, devices, data, out, resume, listener, signal });
+    }
+    const classifier = loadClassifier((await openCheckpoint(out)).checkpoint, devices);
+    const answers = await answersOf(classifier, data.validation, ablation.crops ?? 10).finally(() =>
+      classifier.dispose(),
+    );
+    return reportOf(answers, data.classes);
+  });
+}
+
+/** A network of one tower takes the first of the devices given. */
+function devicesFor(options: Options, towers: number): DeviceOptions {
+  const { device } = options;
+  return device && device !== 'auto' && device.length > towers
+    ? { ...options, device: device.slice(0, towers) }
+    : options;
+}
+
+/** @throws {ArgumentError} when a folder holds a run of something else. */
+function checkSame(out: string, found: RunDescription, wanted: RunDescription): void {
+  const keys = ['net', 'variant', 'recipe', 'seed', 'data', 'validation', 'limit'] as const;
+  const odd = keys.find((key) => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]));
+  if (odd) throw new ArgumentError(`${out}: holds a run with another ${odd}; choose another --out`);
+}
+
+async function printTable(rows: readonly Row[], options: Options, data: OpenedData): Promise<void> {
+  const base = rows.find(({ name }) => name === 'base')?.report;
+  const points = (error: number, reference: number | undefined): string => {
+    const change = 100 * (error - (reference ?? Number.NaN));
+    return Number.isFinite(change) ? `${change >= 0 ? '+' : ''}${change.toFixed(1)}` : '-';
+  };
+  const table = rows.map(({ name, report }) => {
+    const { published }: Ablation = ablations[name];
+    const { top1Error, top5Error } = report;
+    return {
+      name,
+      top1: percent(top1Error),
+      top5: Number.isNaN(top5Error) ? '-' : percent(top5Error),
+      change1: points(top1Error, base?.top1Error),
+      change5: points(top5Error, base?.top5Error),
+      paper: published ? `+${published.top1} / +${published.top5} (${published.source})` : '-',
+    };
+  });
+  const { images = 0 } = rows[0]?.report ?? {};
+  console.log(`\n${images} validation images, seed ${options.seed}; changes in percentage points`);
+  console.log(`${'ablation'.padEnd(17)}   top-1    top-5   change   change  published change, top-1 / top-5`);
+  for (const row of table) {
+    const numbers = [row.top1, row.top5, row.change1, row.change5].map((text) => text.padStart(7));
+    console.log(`${row.name.padEnd(17)} ${numbers.join('  ')}  ${row.paper}`);
+  }
+  const json = {
+    data: data.train.name,
+    images,
+    seed: options.seed,
+    rows: rows.map(({ name, report }) => ({ name, ...report })),
+  };
+  await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify({ ...json, table }, null, 2)}\n`]);
+}
+
+await runCommand(() => main(program.parse().opts<Options>()));

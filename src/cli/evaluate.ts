@@ -1,0 +1,164 @@
+#!/usr/bin/env node
+/**
+ * `npm run evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
+ */
+import { Command, Option } from 'commander';
+import type { Checkpoint } from '../alexnet/checkpoint.js';
+import {
+  type Answers,
+  answersOf,
+  averageAnswers,
+  loadClassifier,
+  type Report,
+  reportOf,
+} from '../alexnet/evaluation.js';
+import { type Published, publishedFor } from '../alexnet/published.js';
+import type { TestCrops } from '../alexnet/recipes.js';
+import { netOf, openCheckpoint } from '../alexnet/run.js';
+import { ArgumentError } from '../core/errors.js';
+import { describeUnreadable } from '../data/dataset.js';
+import { checkWritable, writeWhole } from '../data/files.js';
+import { briefNames } from '../data/sources/open.js';
+import {
+  addDeviceOptions,
+  addWorkers,
+  type DeviceOptions,
+  dataHelp,
+  list,
+  runCommand,
+  settled,
+  withChosenDevices,
+} from './options.js';
+import { Countdown, percent } from './progress.js';
+import { openValidation } from './runData.js';
+
+interface Options extends DeviceOptions {
+  run?: string;
+  checkpoints?: string[];
+  data?: string;
+  crops: '1' | '10';
+  json?: string;
+  perClass: boolean;
+  workers?: number;
+}
+
+const program = settled(
+  new Command('evaluate').description(
+    "Errors of trained networks on a run's validation images, or on others.",
+  ),
+)
+  .option('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
+  .option('--checkpoints <list>', 'several runs or checkpoints, whose class probabilities are averaged', list)
+  .option('--data <path>', `${dataHelp}, with the classes trained on (default: the run's validation images)`)
+  .addOption(
+    new Option('--crops <n>', 'the centre, or the average of ten crops').choices(['1', '10']).default('1'),
+  )
+  .option('--no-per-class', 'leave out the table of classes')
+  .option('--json <file>', 'write everything there as well');
+addDeviceOptions(addWorkers(program));
+
+async function main(options: Options): Promise<void> {
+  const paths = [...(options.run === undefined ? [] : [options.run]), ...(options.checkpoints ?? [])];
+  if (paths.length === 0) throw new ArgumentError('evaluate: give --run DIR or --checkpoints A,B,..');
+  if (options.json !== undefined) await checkWritable(options.json);
+  const crops: TestCrops = options.crops === '10' ? 10 : 1;
+  const networks = [];
+  for (const path of paths) networks.push({ path, ...(await openCheckpoint(path, 'best')) });
+  const { run } = networks[0]!.checkpoint;
+  for (const { path, checkpoint } of networks) checkAlike(path, run, checkpoint.run);
+  const data = await openValidation(run, options);
+  try {
+    const { validation } = data;
+    console.log(`images    ${validation.name}: ${validation.length}, ${run.classes.length} classes`);
+    const all: Answers[] = [];
+    for (const { file, checkpoint } of networks) {
+      const { state, run: own } = checkpoint;
+      console.log(`network   ${own.net} after ${state.epoch} epochs: ${file}`);
+      const answers = await withChosenDevices(options, netOf(own).towers, async (devices) => {
+        const classifier = loadClassifier(checkpoint, devices);
+        const countdown = new Countdown('evaluating');
+        try {
+          return await answersOf(classifier, validation, crops, countdown.show);
+        } finally {
+          countdown.stop();
+          classifier.dispose();
+        }
+      });
+      all.push(answers);
+      if (networks.length > 1) printErrors(reportOf(answers, run.classes), 1, crops);
+    }
+    if (validation.unreadable.length > 0) {
+      console.log(`left out  ${describeUnreadable(validation.unreadable)}`);
+    }
+    const report = reportOf(averageAnswers(all), run.classes);
+    const published = publishedFor(run.net, run.classes);
+    const names = new Map(briefNames(data).map((name, i) => [run.classes[i], name]));
+    printErrors(report, all.length, crops);
+    if (options.perClass) printClasses(report, names);
+    if (published.length > 0) printPublished(published);
+    if (options.json !== undefined) {
+      const files = networks.map(({ file }) => file);
+      const content = {
+        net: run.net,
+        variant: run.variant,
+        checkpoints: files,
+        data: validation.name,
+        crops,
+      };
+      const json = JSON.stringify({ ...content, ...report, published }, null, 2);
+      await writeWhole(options.json, [`${json}\n`]);
+    }
+  } finally {
+    await data.close();
+  }
+}
+
+/** @throws {ArgumentError} unless two networks answer with the same classes about images of the same size. */
+function checkAlike(path: string, a: Checkpoint['run'], b: Checkpoint['run']): void {
+  if (a.classes.join('\n') !== b.classes.join('\n')) {
+    throw new ArgumentError(`${path}: its classes aren't those of the other networks`);
+  }
+  if (a.recipe.imageSize !== b.recipe.imageSize) {
+    const sizes = `${b.recipe.imageSize} pixels, the other networks' ${a.recipe.imageSize}`;
+    throw new ArgumentError(`${path}: its images have ${sizes}`);
+  }
+}
+
+function printErrors(report: Report, networks: number, crops: TestCrops): void {
+  const top5 = Number.isNaN(report.top5Error) ? '' : `  top-5 error ${percent(report.top5Error)}`;
+  const what = `${networks === 1 ? '1 network' : `average of ${networks}`}, ${crops === 1 ? '1 crop' : '10 crops'}`;
+  console.log(
+    `${what}: top-1 error ${percent(report.top1Error)}${top5}  loss ${report.loss.toFixed(3)}  (${report.images} images)`,
+  );
+}
+
+/** @param names what classes are called, by id */
+function printClasses({ perClass, top5Error }: Report, names: ReadonlyMap<string | undefined, string>): void {
+  const hasTop5 = !Number.isNaN(top5Error);
+  const called = (id: string): string => (names.get(id) === id ? id : `${id} ${names.get(id)}`);
+  const width = Math.max(5, ...perClass.map(({ name }) => called(name).length));
+  console.log(
+    `\n${'class'.padEnd(width)}  images    top-1${hasTop5 ? '    top-5' : ''}  most often taken for`,
+  );
+  for (const { name, images, top1Error, top5Error: missed, takenFor } of perClass) {
+    if (images === 0) continue;
+    const share = hasTop5 ? `  ${percent(missed).padStart(7)}` : '';
+    const wrong = takenFor ? `${called(takenFor.name)} (${takenFor.images})` : '-';
+    console.log(
+      `${called(name).padEnd(width)}  ${String(images).padStart(6)}  ${percent(top1Error).padStart(7)}${share}  ${wrong}`,
+    );
+  }
+}
+
+function printPublished(published: readonly Published[]): void {
+  console.log('\npublished in 2012:');
+  const width = Math.max(...published.map(({ what }) => what.length));
+  for (const { what, set, crops, top1, top5 } of published) {
+    const [a, b] = [top1, top5].map((error) => (error === null ? '     -' : percent(error).padStart(6)));
+    console.log(
+      `  ${what.padEnd(width)}  ${set.padEnd(22)} ${String(crops).padStart(2)} crops  top-1 ${a}  top-5 ${b}`,
+    );
+  }
+}
+
+await runCommand(() => main(program.parse().opts<Options>()));

@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+/**
+ * `npm run features`: the last hidden layer's vectors of a folder of images, as a file.
+ */
+import { Command } from 'commander';
+import { loadClassifier } from '../alexnet/evaluation.js';
+import { checkFeaturesFile, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
+import { netOf, openCheckpoint } from '../alexnet/run.js';
+import { DataError } from '../core/errors.js';
+import { describeUnreadable } from '../data/dataset.js';
+import {
+  addDeviceOptions,
+  addWorkers,
+  type DeviceOptions,
+  runCommand,
+  settled,
+  withChosenDevices,
+} from './options.js';
+import { Countdown } from './progress.js';
+
+interface Options extends DeviceOptions {
+  run: string;
+  images: string;
+  out: string;
+  workers?: number;
+}
+
+const program = settled(
+  new Command('features').description(
+    "What a trained network's last hidden layer makes of images: a vector each.",
+  ),
+)
+  .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
+  .requiredOption('--images <path>', 'folder or tar archive of JPEG and PNG files, in subfolders or not')
+  .requiredOption('--out <file>', '.safetensors (names within), or .npy (names in a text file beside it)');
+addDeviceOptions(addWorkers(program));
+
+async function main(options: Options): Promise<void> {
+  await checkFeaturesFile(options.out);
+  const { checkpoint } = await openCheckpoint(options.run, 'best');
+  const { recipe } = checkpoint.run;
+  const net = netOf(checkpoint.run);
+  const images = await openImages(options.images, recipe.imageSize, options.workers);
+  try {
+    const countdown = new Countdown('computing');
+    const { vectors, width, indices } = await withChosenDevices(options, net.towers, async (devices) => {
+      const classifier = loadClassifier(checkpoint, devices);
+      const batching = { batchSize: recipe.batchSize, crop: net.architecture.size };
+      return vectorsOf(classifier, images.dataset, batching, countdown.show).finally(() =>
+        classifier.dispose(),
+      );
+    }).finally(countdown.stop);
+    const { unreadable } = images.dataset;
+    if (unreadable.length > 0) console.log(`left out: ${describeUnreadable(unreadable)}`);
+    if (indices.length === 0) throw new DataError(`${options.images}: no image could be read`);
+    const names = indices.map((index) => images.names[index]!);
+    await writeFeatures(options.out, { names, width, vectors });
+    console.log(`${names.length} images, ${width} numbers each: ${options.out}`);
+  } finally {
+    await images.close();
+  }
+}
+
+await runCommand(() => main(program.parse().opts<Options>()));

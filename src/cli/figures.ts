@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+/**
+ * `npm run figures`: the paper's figures and the training curves of a run, as files and as one page.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { loadClassifier } from '../alexnet/evaluation.js';
+import { openPlotter } from '../alexnet/figures/plot.js';
+import { type Section, writeReport } from '../alexnet/figures/report.js';
+import {
+  answersSection,
+  curvesSection,
+  kernelsSection,
+  neighboursSection,
+  placementSection,
+  raceSection,
+  timelineSection,
+} from '../alexnet/figures/sections.js';
+import { readRace } from '../alexnet/race.js';
+import { netOf, openCheckpoint, readLog } from '../alexnet/run.js';
+import { writeWhole } from '../data/files.js';
+import {
+  addDeviceOptions,
+  addWorkers,
+  type DeviceOptions,
+  runCommand,
+  settled,
+  whole,
+  withChosenDevices,
+} from './options.js';
+import { percent } from './progress.js';
+import { describeRecipe } from './recipe.js';
+import { openValidation } from './runData.js';
+
+interface Options extends DeviceOptions {
+  run: string;
+  out?: string;
+  data?: string;
+  race?: string;
+  images: number;
+  queries: number;
+  among: number;
+  seed: number;
+  workers?: number;
+}
+
+const program = settled(
+  new Command('figures').description(
+    "A run's training curves and the paper's figures: SVG and PNG files, and a page of them.",
+  ),
+)
+  .requiredOption('--run <dir>', "the run's folder")
+  .option('--out <dir>', 'folder of the files (default: figures in the run)')
+  .option('--data <path>', "other validation images than the run's")
+  .option('--race <dir>', 'folder with the log that figure1 wrote (default: the run)')
+  .option('--images <n>', 'images of Figure 4, left', whole(1), 8)
+  .option('--queries <n>', 'queries of Figure 4, right', whole(1), 5)
+  .option('--among <n>', 'training images that the nearest are looked for among', whole(1), 1000)
+  .option('--seed <n>', 'which images are shown', whole(0), 0);
+addDeviceOptions(addWorkers(program));
+
+/** Training error at which races end, as in the paper. */
+const target = 0.25;
+
+async function main(options: Options): Promise<void> {
+  const { checkpoint, folder, file } = await openCheckpoint(options.run, 'best');
+  const { run, state } = checkpoint;
+  const out = options.out ?? join(folder, 'figures');
+  const plotter = await openPlotter();
+  const lines = await readLog(folder, Number.POSITIVE_INFINITY);
+  const raceFile = join(options.race ?? folder, 'figure1.jsonl');
+  const race = existsSync(raceFile) ? await readRace(raceFile) : [];
+  const sections: Section[] = [
+    ...(lines.length > 0 ? [curvesSection(plotter, lines)] : []),
+    ...(race.length > 0 ? [raceSection(plotter, race, target)] : []),
+    placementSection(plotter, checkpoint),
+    kernelsSection(plotter, checkpoint),
+  ];
+  const data = await openValidation(run, options);
+  try {
+    await withChosenDevices(options, netOf(run).towers, async (devices) => {
+      const classifier = loadClassifier(checkpoint, devices);
+      try {
+        const working = { classifier, checkpoint, data, seed: options.seed };
+        sections.push(await answersSection(working, options.images));
+        const { queries, among } = options;
+        sections.push(await neighboursSection(working, { queries, among, neighbours: 6 }));
+      } finally {
+        classifier.dispose();
+      }
+      sections.push(await timelineSection(plotter, checkpoint, data, devices));
+    });
+  } finally {
+    await data.close();
+  }
+  await mkdir(out, { recursive: true });
+  for (const { files } of sections) {
+    for (const [name, content] of files) await writeWhole(join(out, name), [content]);
+  }
+  const last = lines.at(-1);
+  const facts: (readonly [string, string])[] = [
+    ['checkpoint', `${file}, after ${state.epoch} epochs`],
+    [
+      'data',
+      `${run.data ?? 'synthetic images'}: ${run.trainingImages} training images, ${run.classes.length} classes`,
+    ],
+    ...describeRecipe(run.recipe, run.variant).map((line, i) => [i === 0 ? 'recipe' : '', line] as const),
+    ...(last ? [['validation error', `${percent(last.valError)} after the last epoch`] as const] : []),
+  ];
+  await writeWhole(join(out, 'report.html'), [writeReport(`Tandem: ${run.net}`, facts, sections)]);
+  console.log(`${sections.length} figures; open ${join(out, 'report.html')}`);
+}
+
+await runCommand(() => main(program.parse().opts<Options>()));

@@ -1,0 +1,190 @@
+/**
+ * What the commands share: reading options, opening devices for them, and ending with one line when something is
+ * wrong.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { DeviceName } from '../backends/open.js';
+import type { Device } from '../core/device.js';
+import { TandemError } from '../core/errors.js';
+import { refusalOf } from '../data/files.js';
+import {
+  checkSettings,
+  chooseDevices,
+  closeDevices,
+  type DeviceSettings,
+  openDevices,
+  parseDevices,
+} from './devices.js';
+
+/** A parser of whole numbers from `least`, up to `most` if given. */
+export const whole =
+  (least: number, most?: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    const fits = Number.isSafeInteger(value) && value >= least && value <= (most ?? value);
+    if (text.trim() !== '' && fits) return value;
+    throw new InvalidArgumentError(
+      `expected a whole number from ${least}${most === undefined ? '' : ` to ${most}`}.`,
+    );
+  };
+
+/** Reads a number from 0. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('expected a number from 0.');
+}
+
+/** Reads a number from 0 up to but without 1. */
+export function share(text: string): number {
+  const value = positive(text);
+  if (value < 1) return value;
+  throw new InvalidArgumentError('expected a number from 0, below 1.');
+}
+
+/** A parser of whole numbers from `least`, separated by commas. */
+export const wholes =
+  (least: number) =>
+  (text: string): number[] =>
+    text.split(',').map((item) => whole(least)(item));
+
+/** Reads names separated by commas. */
+export function list(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => name !== '')) return names;
+  throw new InvalidArgumentError('expected names separated by commas.');
+}
+
+/** Reads `on` or `off`. */
+export function onOff(text: string): boolean {
+  if (text === 'on' || text === 'off') return text === 'on';
+  throw new InvalidArgumentError('expected on or off.');
+}
+
+/** Reads a size as people write it: 800MB, 1.3GB, or a number of bytes. */
+export function byteSize(text: string): number {
+  const [, number, unit = ''] = /^([\d.]+) *(kB|MB|GB)?$/i.exec(text.trim()) ?? [];
+  const factors: Readonly<Record<string, number>> = { '': 1, kb: 1e3, mb: 1e6, gb: 1e9 };
+  const bytes = Math.floor(Number(number) * factors[unit.toLowerCase()]!);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError('expected a size such as 800MB or 1.3GB.');
+}
+
+function deviceList(text: string): DeviceName[] | 'auto' {
+  if (text.trim() === 'auto') return 'auto';
+  try {
+    return parseDevices(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Options that choose devices. */
+export interface DeviceOptions extends DeviceSettings {
+  readonly device?: DeviceName[] | 'auto';
+}
+
+/** Adds the options that choose devices. */
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .option(
+      '--device <list>',
+      'one device, or one for each tower: cpu:0,cpu:1 or webgpu:0,webgpu:1; auto: the GPUs there are, else cpu ' +
+        '(default: a cpu device for each tower)',
+      deviceList,
+    )
+    .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1, 256))
+    .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false)
+    .option('--adapter <name>', 'webgpu: an adapter whose name contains this (npm run devices lists them)')
+    .addOption(
+      new Option('--power <preference>', 'webgpu: let the system choose the adapter by power').choices([
+        'high-performance',
+        'low-power',
+      ]),
+    )
+    .option('--driver <files>', "webgpu: Vulkan driver files (.json) instead of the system's, joined by ':'")
+    .option('--memory-limit <size>', 'what the tensors of each device may take: 800MB, 1.3GB', byteSize);
+}
+
+/**
+ * Opens the devices chosen, a CPU device for each of `towers` by default, and closes them after `use`. What `auto`
+ * chose, and why, is printed.
+ */
+export async function withChosenDevices<T>(
+  options: DeviceOptions,
+  towers: number,
+  use: (devices: readonly Device[]) => Promise<T>,
+): Promise<T> {
+  const devices = await openDevices(await chosenNames(options, towers), options);
+  try {
+    return await use(devices);
+  } finally {
+    await closeDevices(devices);
+  }
+}
+
+/** The names of the devices chosen. @throws {ArgumentError} for settings of WebGPU devices when none is named */
+export async function chosenNames(options: DeviceOptions, towers: number): Promise<DeviceName[]> {
+  if (options.device !== 'auto') {
+    const names = options.device ?? Array.from({ length: towers }, (_, i): DeviceName => `cpu:${i}`);
+    checkSettings(names, options);
+    return names;
+  }
+  const { names, reason } = await chooseDevices(towers, options);
+  console.log(`auto      ${names.join(', ')}: ${reason}`);
+  return names;
+}
+
+/** What `--help` says of data. */
+export const dataHelp =
+  'folder (or .tar, .tar.gz) of class folders of JPEG/PNG files, CIFAR-10 binary files, or MNIST IDX files';
+
+/** Options that choose what is trained on. */
+export interface TrainingDataOptions {
+  readonly data?: string;
+  readonly validation?: string;
+  readonly limit?: number;
+  readonly workers?: number;
+}
+
+/** Adds the number of threads that decode images. */
+export function addWorkers(command: Command): Command {
+  return command.option(
+    '--workers <n>',
+    'threads that decode image files (default: one for each core, at most 8)',
+    whole(1, 256),
+  );
+}
+
+/** Adds the options that choose what is trained on. */
+export function addTrainingData(command: Command): Command {
+  return addWorkers(
+    command
+      .optionsGroup('Data:')
+      .option('--data <path>', `${dataHelp}; default: ten classes of synthetic images`)
+      .option('--validation <path>', 'a second such folder or archive to validate with')
+      .option('--limit <n>', 'train on n images, as many of each class', whole(1)),
+  );
+}
+
+/** A command with what all of them have. */
+export function settled(command: Command): Command {
+  return command.allowExcessArguments(false).showHelpAfterError('(--help lists the options)');
+}
+
+/** Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit code 1. */
+export async function runCommand(work: () => Promise<void>): Promise<void> {
+  // A reader that has seen enough (| head) is no fault.
+  process.stdout.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+  try {
+    await work();
+  } catch (error) {
+    const message = error instanceof TandemError ? error.message : refusalOf(error);
+    if (message === null) throw error;
+    console.error(`error: ${message}`);
+    process.exitCode = 1;
+  }
+}

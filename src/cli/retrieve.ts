@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/**
+ * `npm run retrieve`: the images nearest to a query by L2 distance in the last hidden layer.
+ */
+import { Command } from 'commander';
+import { nearest, readFeatures } from '../alexnet/features.js';
+import { openCheckpoint } from '../alexnet/run.js';
+import { ArgumentError } from '../core/errors.js';
+import { addDeviceOptions, type DeviceOptions, runCommand, settled, whole } from './options.js';
+import { drawFound, queryVector } from './queries.js';
+
+interface Options extends DeviceOptions {
+  run: string;
+  features: string;
+  query: string;
+  count: number;
+  images?: string;
+  out?: string;
+}
+
+const program = settled(
+  new Command('retrieve').description('The images nearest to one, by L2 distance in the last hidden layer.'),
+)
+  .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
+  .requiredOption('--features <file>', 'what features wrote')
+  .requiredOption('--query <image>', 'a JPEG or PNG file')
+  .option('--count <n>', 'images to list', whole(1), 6)
+  .option('--images <path>', 'the images that the features are of, to draw what was found')
+  .option('--out <file.svg>', 'the picture of it');
+addDeviceOptions(program);
+
+async function main(options: Options): Promise<void> {
+  const { features, query, images, out } = options;
+  if ((images === undefined) !== (out === undefined)) {
+    throw new ArgumentError('--images and --out go together: the picture needs both');
+  }
+  const table = await readFeatures(features);
+  const { checkpoint } = await openCheckpoint(options.run, 'best');
+  const vector = await queryVector(checkpoint, query, options);
+  const found = nearest(table, vector, options.count).map(({ row, distance }) => ({
+    name: table.names[row]!,
+    distance: distance.toPrecision(4),
+  }));
+  const width = Math.max(8, ...found.map(({ distance }) => distance.length));
+  for (const { name, distance } of found) console.log(`${distance.padStart(width)}  ${name}`);
+  if (images !== undefined && out !== undefined) {
+    await drawFound(out, query, images, found);
+    console.log(`picture: ${out}`);
+  }
+}
+
+await runCommand(() => main(program.parse().opts<Options>()));

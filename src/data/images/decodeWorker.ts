@@ -1,0 +1,40 @@
+/**
+ * The job of a decoding thread: read files, decode them, scale and crop them, and write the planes to their slot
+ * in shared memory. What each file was, or what went wrong with it, is sent back.
+ */
+import { reasonOf } from '../files.js';
+import { decodeImage } from './image.js';
+import { type ImageFacts, inspectImage } from './imageFacts.js';
+import { type ImageSource, readSource } from './imageSource.js';
+import { coverCentre } from './resize.js';
+
+/** Decode `sources[i]` to planes [3, height, width] at byte `offset + i * 3 * height * width` of `target`. */
+export interface DecodeJob {
+  readonly sources: readonly ImageSource[];
+  readonly height: number;
+  readonly width: number;
+  readonly target: SharedArrayBuffer;
+  readonly offset: number;
+}
+
+/** What a source turned out to be; or why it couldn't be read, its slot being untouched. */
+export type Decoded = { readonly facts: ImageFacts } | { readonly reason: string };
+
+/** Runs a job; the result has an element for each source. */
+export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
+  const { height, width, target, offset } = job;
+  const size = 3 * height * width;
+  const decoded: Decoded[] = [];
+  for (const [at, source] of job.sources.entries()) {
+    try {
+      const bytes = await readSource(source);
+      const { planes } = coverCentre(decodeImage(bytes), height, width);
+      new Uint8Array(target, offset + at * size, size).set(planes);
+      decoded.push({ facts: inspectImage(bytes) });
+    } catch (error) {
+      // Whatever one file does wrong, the others go on.
+      decoded.push({ reason: reasonOf(error) });
+    }
+  }
+  return decoded;
+}

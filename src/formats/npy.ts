@@ -1,0 +1,64 @@
+/**
+ * NumPy's .npy format, version 1.0: the bytes 93 "NUMPY" 1 0, a u16 length (little-endian), a Python dictionary
+ * `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }` padded with spaces and a newline to a multiple of 64
+ * bytes, then the numbers, little-endian, in C order.
+ */
+import { DataError } from '../core/errors.js';
+import { bytesPerElement, type DType, dtypeOf, makeArray, sizeOf } from '../core/shape.js';
+import type { HostTensor } from '../nn/module.js';
+
+const codes: Readonly<Record<DType, string>> = { float32: '<f4', float64: '<f8', int32: '<i4', uint8: '|u1' };
+const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+
+/** A file's pieces in order: header, then the numbers. */
+export function encodeNpy({ shape, data }: HostTensor): Uint8Array[] {
+  const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const fields = `{'descr': '${codes[dtypeOf(data)]}', 'fortran_order': False, 'shape': (${sizes}), }`;
+  const length = Math.ceil((10 + fields.length + 1) / 64) * 64;
+  const header = new Uint8Array(length).fill(0x20);
+  header.set(magic);
+  header.set([1, 0], 6);
+  new DataView(header.buffer).setUint16(8, length - 10, true);
+  header.set(new TextEncoder().encode(fields), 10);
+  header[length - 1] = 0x0a;
+  return [header, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
+}
+
+/**
+ * Reads a file's bytes; the numbers are a copy. Versions 1 to 3.
+ * @param file its name, for messages
+ * @throws {DataError} for anything but a whole file in C order of a type that tensors have.
+ */
+export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
+  const fail = (problem: string): never => {
+    throw new DataError(`${file}: not a .npy file that can be read: ${problem}`);
+  };
+  if (!magic.every((byte, i) => bytes[i] === byte)) fail("it doesn't begin with NumPy's mark");
+  const long = bytes[6]! > 1;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = long ? 12 : 10;
+  if (bytes.length < start) fail('cut short in its header');
+  const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
+  const header = new TextDecoder().decode(bytes.subarray(start, start + length));
+  const descr = /'descr':\s*'([^']*)'/.exec(header)?.[1];
+  const sizes = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
+  const known = Object.entries(codes).find(([, code]) => code === descr)?.[0];
+  const dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint8'];
+  const dtype = dtypes.find((name) => name === known);
+  if (!dtype)
+    return fail(`its numbers are ${descr ?? 'unnamed'}, expected one of ${Object.values(codes).join(', ')}`);
+  if (!/'fortran_order':\s*False/.test(header)) fail('its numbers are in Fortran order');
+  if (sizes === undefined) return fail('its header has no shape');
+  const shape = sizes
+    .split(',')
+    .filter((size) => size.trim() !== '')
+    .map(Number);
+  if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0)) fail(`its shape is (${sizes})`);
+  const body = bytes.subarray(start + length);
+  const expected = sizeOf(shape) * bytesPerElement[dtype];
+  if (body.length !== expected)
+    fail(`${body.length} bytes of numbers, its shape (${sizes}) takes ${expected}`);
+  const data = makeArray(dtype, sizeOf(shape));
+  new Uint8Array(data.buffer).set(body);
+  return { shape, data };
+}

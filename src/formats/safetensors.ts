@@ -1,0 +1,184 @@
+/**
+ * The safetensors format: a u64 length (little-endian), a JSON header `{name: {dtype, shape, data_offsets}}` with
+ * optional text under `__metadata__`, then the numbers in C order, little-endian, without holes or overlaps. The header
+ * begins with `{`, may end in spaces, and is at most 100 MB.
+ */
+import { ArgumentError, DataError } from '../core/errors.js';
+import { arrayAt, bytesPerElement, type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
+import type { HostTensor, StateDict } from '../nn/module.js';
+
+const maxHeader = 100_000_000;
+const metadataName = '__metadata__';
+const names: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32', uint8: 'U8' };
+const dtypes: ReadonlyMap<string, DType> = new Map([
+  ['F32', 'float32'],
+  ['F64', 'float64'],
+  ['I32', 'int32'],
+  ['U8', 'uint8'],
+]);
+
+/** Named tensors and text, as one file. */
+export interface SafetensorsFile {
+  readonly tensors: StateDict;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * The file's pieces in order: header, then each tensor's bytes. Write them one after the other. Tensors of wide numbers
+ * come first, so that each begins at a multiple of its numbers' size.
+ * @throws {ArgumentError} for a tensor named `__metadata__`, or whose numbers don't fill its shape.
+ */
+export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array[] {
+  const width = ([, { data }]: [string, HostTensor]): number => data.BYTES_PER_ELEMENT;
+  const sorted = [...tensors].sort((a, b) => width(b) - width(a));
+  let offset = 0;
+  const entries = sorted.map(([name, { shape, data }]): [string, unknown] => {
+    if (name === metadataName) {
+      throw new ArgumentError(
+        `encodeSafetensors: no tensor can be named ${name}; the format keeps it for text`,
+      );
+    }
+    if (data.length !== sizeOf(shape)) {
+      const given = `${data.length} numbers for ${formatShape(shape)}`;
+      throw new ArgumentError(`encodeSafetensors: ${name} has ${given}, which takes ${sizeOf(shape)}`);
+    }
+    const start = offset;
+    offset += data.byteLength;
+    return [name, { dtype: names[dtypeOf(data)], shape, data_offsets: [start, offset] }];
+  });
+  const header = JSON.stringify(Object.fromEntries([[metadataName, metadata], ...entries]));
+  const json = new TextEncoder().encode(header);
+  // Spaces up to a multiple of 8 align the numbers.
+  const first = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  if (first.length - 8 > maxHeader) {
+    throw new ArgumentError(
+      `encodeSafetensors: a header of ${json.length} bytes, at most ${maxHeader} are allowed`,
+    );
+  }
+  new DataView(first.buffer).setBigUint64(0, BigInt(first.length - 8), true);
+  first.set(json, 8);
+  return [
+    first,
+    ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ];
+}
+
+/** Where a tensor's numbers lie in the data. */
+interface Extent {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Reads a file's bytes. The tensors share them, so that weights are in memory once; those whose place isn't a multiple
+ * of their numbers' size are copies.
+ * @param file its name, for messages
+ * @throws {DataError} for anything but a whole, consistent file: the tensors must cover the data without holes or
+ * overlaps, and no name may occur twice.
+ */
+export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsFile {
+  const fail = (problem: string): never => {
+    throw new DataError(`${file}: not a whole safetensors file: ${problem}`);
+  };
+  if (bytes.length < 8) fail(`${bytes.length} bytes, the header's length alone takes 8`);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  if (length > maxHeader) fail(`the header claims ${length} bytes, at most ${maxHeader} are allowed`);
+  if (8 + length > bytes.length)
+    fail(`the header claims ${length} bytes, the file has ${bytes.length} in all`);
+  const header = parseHeader(bytes.subarray(8, 8 + length));
+  if (typeof header === 'string') return fail(header);
+  const body = bytes.subarray(8 + length);
+  const tensors = new Map<string, HostTensor>();
+  const extents: Extent[] = [];
+  let metadata: Record<string, string> = {};
+  for (const [name, entry] of header) {
+    if (name === metadataName) {
+      if (!isText(entry)) return fail(`${name} is not an object of strings`);
+      metadata = entry;
+      continue;
+    }
+    const tensor = isRecord(entry) ? readTensor(entry, body) : 'not an object';
+    if (typeof tensor === 'string') return fail(`${name}: ${tensor}`);
+    tensors.set(name, tensor.value);
+    extents.push({ name, start: tensor.start, end: tensor.end });
+  }
+  const problem = findGap(extents, body.length);
+  if (problem) fail(problem);
+  return { tensors, metadata };
+}
+
+/** The header's entries, or what is wrong with it. */
+function parseHeader(bytes: Uint8Array): [string, unknown][] | string {
+  let text: string;
+  let header: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch {
+    return 'its header is not JSON';
+  }
+  if (!isRecord(header) || !text.startsWith('{')) return 'its header is not an object';
+  // JSON.parse keeps the last of two equal names without a word.
+  const seen = new Set<string>();
+  let depth = 0;
+  for (const [token, name] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
+    if (token === '{') depth++;
+    else if (token === '}') depth--;
+    else if (name !== undefined && depth === 1) {
+      const key = String(JSON.parse(name));
+      if (seen.has(key)) return `its header names ${key} twice`;
+      seen.add(key);
+    }
+  }
+  return Object.entries(header);
+}
+
+/** One tensor, or what is wrong with it. */
+function readTensor(
+  entry: Record<string, unknown>,
+  body: Uint8Array,
+): ({ value: HostTensor } & Omit<Extent, 'name'>) | string {
+  const { dtype: code, shape, data_offsets: offsets } = entry;
+  const dtype = dtypes.get(String(code));
+  if (!dtype) return `dtype ${String(code)} is not one of ${[...dtypes.keys()].join(', ')}`;
+  if (!isSizes(shape) || !isSizes(offsets)) return 'shape or data_offsets are not whole numbers';
+  const [start, end] = offsets;
+  if (start === undefined || end === undefined || offsets.length > 2) {
+    return `data_offsets holds ${offsets.length} numbers, expected 2`;
+  }
+  const expected = sizeOf(shape) * bytesPerElement[dtype];
+  if (end - start !== expected)
+    return `${end - start} bytes, its shape ${formatShape(shape)} takes ${expected}`;
+  if (end > body.length) return `data up to byte ${end}, the file ends at ${body.length}: was it cut short?`;
+  const place = body.byteOffset + start;
+  const aligned = place % bytesPerElement[dtype] === 0;
+  const memory = aligned ? body.buffer : new Uint8Array(body.subarray(start, end)).buffer;
+  const data = arrayAt(dtype, memory, aligned ? place : 0, sizeOf(shape));
+  return { value: { shape, data }, start, end };
+}
+
+/** The first place where the tensors don't follow each other from 0 to `size`, in words; null if there is none. */
+function findGap(extents: readonly Extent[], size: number): string | null {
+  let covered: Extent = { name: 'the header', start: 0, end: 0 };
+  for (const next of [...extents].sort((a, b) => a.start - b.start || a.end - b.end)) {
+    if (next.start < covered.end) return `${next.name} overlaps ${covered.name}`;
+    if (next.start > covered.end) {
+      return `bytes ${covered.end} to ${next.start} of the data, before ${next.name}, belong to no tensor`;
+    }
+    covered = next;
+  }
+  return covered.end === size ? null : `the tensors end at byte ${covered.end}, the data at ${size}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}

@@ -1,0 +1,66 @@
+/**
+ * What tests of the commands share: running one as a child process, and a small folder of images to work on.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encode } from 'fast-png';
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null;
+  /** Standard output and standard error. */
+  readonly output: string;
+}
+
+/**
+ * Runs a command in a folder.
+ * @param name of its file: 'train'
+ * @param watch sees the output so far each time it grows
+ */
+export function command(
+  name: string,
+  args: readonly string[],
+  folder: string,
+  watch: (output: string, child: ChildProcess) => void = () => {},
+): Promise<Ended> {
+  const script = fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url));
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const grow = (chunk: Buffer): void => {
+    output += chunk.toString();
+    watch(output, child);
+  };
+  child.stdout.on('data', grow);
+  child.stderr.on('data', grow);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+}
+
+/** Writes `images/train` and `images/val` of three classes, 30 and 10 a class, and a file that is no picture. */
+export async function writeImages(folder: string): Promise<void> {
+  for (const [part, count] of [
+    ['train', 30],
+    ['val', 10],
+  ] as const) {
+    for (const [label, name] of ['bars', 'noise', 'plain'].entries()) {
+      await mkdir(join(folder, 'images', part, name), { recursive: true });
+      for (let i = 0; i < count; i++)
+        await writeFile(join(folder, 'images', part, name, `${i}.png`), picture(label, i));
+    }
+  }
+  await writeFile(join(folder, 'images', 'train', 'bars', 'broken.jpg'), 'no picture');
+}
+
+/** A 32x32 PNG: bars, noise, or one colour. */
+function picture(label: number, i: number): Uint8Array {
+  const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, at) => {
+    const x = Math.floor(at / 3) % 32;
+    if (label === 0) return (x + i) % 8 < 4 ? 220 : 30;
+    return label === 1 ? (at * 2654435761 * (i + 1)) >>> 24 : 10 + 7 * i;
+  });
+  return encode({ width: 32, height: 32, data, channels: 3, depth: 8 });
+}

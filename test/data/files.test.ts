@@ -1,0 +1,107 @@
+/** Files written whole: what failures, killed processes and devices in a file's place leave behind, and what is said. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkFeaturesFile, readFeatures } from '../../src/alexnet/features.js';
+import { ArgumentError, DataError } from '../../src/core/errors.js';
+import { checkWritable, refusalOf, removeLeftovers, throwNaming, writeWhole } from '../../src/data/files.js';
+import { encodeSafetensors } from '../../src/formats/safetensors.js';
+import { rejection } from '../support/errors.js';
+import { withFolder } from './files.js';
+
+async function refused(work: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await rejection(work);
+  assert.instance(error, DataError);
+  assert.match(error.message, message);
+}
+
+test('a file is replaced whole, and a failure says which and leaves nothing behind', () =>
+  withFolder({ 'a.txt': 'old' }, async (folder) => {
+    await writeWhole(join(folder, 'a.txt'), ['new', Uint8Array.of(33)]);
+    assert.is(await readFile(join(folder, 'a.txt'), 'utf8'), 'new!');
+    await mkdir(join(folder, 'b'));
+    await refused(writeWhole(join(folder, 'b'), ['x']), /b: can't be written/);
+    await refused(
+      writeWhole(join(folder, 'c', 'd'), ['x']),
+      /c\/d: can't be written: no such file or folder/,
+    );
+    await refused(writeWhole(join(folder, 'a.txt', 'd'), ['x']), /a file is in the way/);
+    assert.equal((await readdir(folder)).sort(), ['a.txt', 'b']);
+  }));
+
+test('where a file can be written is known beforehand, without touching it', () =>
+  withFolder({ 'a.npy': 'old' }, async (folder) => {
+    await checkWritable(join(folder, 'a.npy'));
+    await checkFeaturesFile(join(folder, 'b.npy'));
+    assert.equal(await readdir(folder), ['a.npy']);
+    assert.is(await readFile(join(folder, 'a.npy'), 'utf8'), 'old');
+    await refused(checkWritable(join(folder, 'none', 'a.npy')), /none\/a\.npy: can't be written: no such/);
+    await refused(checkWritable(folder), /can't be written: it is a folder/);
+    assert.instance(await rejection(checkFeaturesFile(join(folder, 'a.txt'))), ArgumentError);
+  }));
+
+test('a device or pipe is written to, not replaced', async () => {
+  if (!existsSync('/dev/full')) return;
+  await withFolder({}, async (folder) => {
+    const link = join(folder, 'link');
+    await symlink('/dev/full', link);
+    await checkWritable(link);
+    await refused(writeWhole(link, ['x']), /link: can't be written: the disk is full; free some space/);
+    assert.ok((await stat(link)).isCharacterDevice());
+    assert.equal(await readdir(folder), ['link']);
+  });
+});
+
+test('what killed processes left of a file goes, what living ones write stays', () =>
+  withFolder({}, async (folder) => {
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const names = [
+      `a.bin.${dead}.tmp`,
+      `a.bin.${process.pid}.tmp`,
+      `ba.bin.${dead}.tmp`,
+      'a.bin',
+      'a.bin.tmp',
+    ];
+    for (const name of names) await writeFile(join(folder, name), name);
+    await removeLeftovers(join(folder, 'a.bin'));
+    assert.equal((await readdir(folder)).sort(), names.slice(1).sort());
+    await removeLeftovers(join(folder, 'none', 'a.bin'));
+  }));
+
+test('what the system refuses is told in words, by file; errors of ours pass, others stay what they are', async () => {
+  const missing = await rejection(readFile('/nowhere/a'));
+  assert.is(refusalOf(missing), '/nowhere/a: no such file or folder');
+  assert.is(refusalOf(new TypeError('a mistake of the program')), null);
+  assert.throws(
+    () => throwNaming('a.bin', "can't be read", 'run prepare')(missing),
+    (error: unknown) => {
+      assert.instance(error, DataError);
+      assert.is(String(error), "DataError: a.bin: can't be read: no such file or folder; run prepare");
+      return true;
+    },
+  );
+  const own = new ArgumentError('ours');
+  assert.throws(
+    () => throwNaming('a.bin', "can't be read")(own),
+    (error: unknown) => error === own,
+  );
+});
+
+test('a table of features whose names are damaged is refused', () =>
+  withFolder({}, async (folder) => {
+    const path = join(folder, 'f.safetensors');
+    const tensors = new Map([['features', { shape: [1, 2], data: Float32Array.of(1, 2) }]]);
+    for (const [names, message] of [
+      ['["a', /its names aren't a list/],
+      ['{}', /its names aren't a list/],
+      ['["a", "b"]', /1 vectors but 2 names/],
+    ] as const) {
+      await writeWhole(path, encodeSafetensors({ tensors, metadata: { names } }));
+      await refused(readFeatures(path), message);
+    }
+  }));
+
+test.run();

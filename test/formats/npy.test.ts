@@ -1,0 +1,47 @@
+/** .npy files: the header NumPy writes, byte by byte; numbers there and back; damaged files. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeNpy, encodeNpy } from '../../src/formats/npy.js';
+
+const test = suite('npy');
+const file = (pieces: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(pieces));
+
+test("the header is NumPy's", () => {
+  const bytes = file(encodeNpy({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }));
+  assert.is(Buffer.from(bytes.subarray(0, 8)).toString('latin1'), '\x93NUMPY\x01\x00');
+  const header = Buffer.from(bytes.subarray(10, 128)).toString();
+  assert.match(header, /^\{'descr': '<f4', 'fortran_order': False, 'shape': \(2, 3\), \} *\n$/);
+  assert.is(bytes.length, 128 + 24);
+  assert.match(
+    Buffer.from(encodeNpy({ shape: [6], data: new Uint8Array(6) })[0]!).toString('latin1'),
+    /\|u1.*\(6,\)/,
+  );
+});
+
+test('numbers come back', () => {
+  for (const tensor of [
+    { shape: [2, 3], data: Float32Array.of(1, -2, 3, 4, 5, 6.5) },
+    { shape: [4], data: Float64Array.of(0.1, 1e300, -0, 3) },
+    { shape: [1, 2, 1], data: Int32Array.of(-7, 8) },
+    { shape: [0, 5], data: new Uint8Array(0) },
+    { shape: [], data: Float32Array.of(3) },
+  ]) {
+    assert.equal(decodeNpy(file(encodeNpy(tensor)), 'x.npy'), tensor);
+  }
+});
+
+test('damaged files are refused by name', () => {
+  const whole = file(encodeNpy({ shape: [2, 3], data: new Float32Array(6) }));
+  const changed = (from: string, to: string): Uint8Array =>
+    new Uint8Array(Buffer.from(Buffer.from(whole).toString('latin1').replace(from, to), 'latin1'));
+  const cases: [Uint8Array, RegExp][] = [
+    [whole.subarray(0, whole.length - 1), /x\.npy.*23 bytes of numbers/],
+    [new Uint8Array(20), /NumPy's mark/],
+    [whole.subarray(0, 9), /cut short/],
+    [changed('False', 'True '), /Fortran order/],
+    [changed('<f4', '<c8'), /<c8/],
+  ];
+  for (const [bytes, expected] of cases) assert.throws(() => decodeNpy(bytes, 'x.npy'), expected);
+});
+
+test.run();
