@@ -2,8 +2,8 @@
  * Tables of what a training step takes, for people: a profile of steps that ran, and the needs of one that didn't.
  */
 import type { StepNeeds } from '../alexnet/dryRun.js';
-import { formatBytes } from '../alexnet/figures/placement.js';
 import { crossingRows, type Profile, profileRows } from '../alexnet/profile.js';
+import { formatBytes } from '../core/text.js';
 import { percent } from './progress.js';
 
 /** Rows of kernels that are printed; a profile's file has all. */

@@ -1,6 +1,7 @@
 /**
  * Which kernels sit on which tower and what crosses between them, drawn from the placement table: the paper's Figure 2.
  */
+import { formatBytes } from '../../core/text.js';
 import { crossings, multiplyAdds, type PlacedLayer } from '../architecture.js';
 import type { Plotter } from './plot.js';
 import { pairColours } from './plot.js';
@@ -25,13 +26,6 @@ interface Link {
 
 /** Half a box's width and height, in columns and rows. */
 const half = { x: 0.4, y: 0.26 };
-
-/** 1,234,567 as 1.2 MB; bytes of a thousand each. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB'];
-  const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power]}`;
-}
 
 /** Neurons of a layer: outputs of its kernels, before they are pooled. */
 export function neuronsOf({ towers }: PlacedLayer): number {

@@ -3,6 +3,7 @@
  * the network at work.
  */
 import type { Device } from '../../core/device.js';
+import { formatBytes } from '../../core/text.js';
 import { type Dataset, MemoryDataset } from '../../data/dataset.js';
 import { randomFor } from '../../data/draws.js';
 import { batches } from '../../data/loader.js';
@@ -22,7 +23,7 @@ import { plotCurves } from './curves.js';
 import { type Captioned, drawGallery } from './gallery.js';
 import { drawKernels, kernelsOf, median, plotColourfulness, randomColourfulness } from './kernels.js';
 import { encodePicture, pictureAt } from './picture.js';
-import { formatBytes, plotPlacement } from './placement.js';
+import { plotPlacement } from './placement.js';
 import type { Plotter } from './plot.js';
 import { plotRace } from './race.js';
 import type { Section } from './report.js';
