@@ -122,10 +122,9 @@ export class Network extends Module {
   /** Parameters by name: `conv1.weight` on one device, `conv1.0.weight` for tower 0 on several. */
   override namedParameters(): Map<string, Tensor> {
     const found = new Map<string, Tensor>();
-    for (const { placed, parts } of this.layers) {
-      for (const [i, part] of parts.entries()) {
-        const name = this.merged ? placed.spec.name : `${placed.spec.name}.${i}`;
-        if (part) found.set(`${name}.weight`, part.weight).set(`${name}.bias`, part.bias);
+    for (const { parts } of this.layers) {
+      for (const part of parts) {
+        if (part) for (const x of [part.weight, part.bias]) found.set(x.name, x);
       }
     }
     return found;
@@ -290,7 +289,7 @@ export class Network extends Module {
       const { data } = state.get(name)!;
       let start = 0;
       for (const x of parts) {
-        assign(x, data.subarray(start, start + x.size));
+        assign('loadStateDict', x, data.subarray(start, start + x.size));
         start += x.size;
       }
     }

@@ -57,10 +57,11 @@ export function buildPart(
   const first = own[0];
   if (!first || kernels === 0) return null;
   const shape = [kernels, ...first.weight.slice(1)];
+  const name = tower === null ? layer.spec.name : `${layer.spec.name}.${tower}`;
   return {
     device,
-    weight: parameter(make('weight', shape, device, first.start)),
-    bias: parameter(make('bias', [kernels], device, first.start)),
+    weight: parameter(make('weight', shape, device, first.start), `${name}.weight`),
+    bias: parameter(make('bias', [kernels], device, first.start), `${name}.bias`),
     towers: own.filter((t) => t.kernels > 0).length,
     start: first.start,
   };

@@ -29,8 +29,8 @@ export interface Edge<T extends Disposable> {
 export interface GradContext<T> {
   /** Gradient of each output, null where nothing depends on it. Borrowed: the tape disposes of them. */
   readonly grads: readonly (T | null)[];
-  /** The tensors the op saved, in its order. Borrowed. */
-  readonly saved: readonly T[];
+  /** The tensors the op saved, in its order; null where it had no use for one. Borrowed. */
+  readonly saved: readonly (T | null)[];
   /** Which inputs need a gradient. */
   readonly needs: readonly boolean[];
 }
@@ -55,7 +55,7 @@ export class Node<T extends Disposable> {
   constructor(
     readonly op: string,
     readonly inputs: readonly (Edge<T> | null)[],
-    private readonly saved: readonly T[],
+    private readonly saved: readonly (T | null)[],
     private readonly gradient: GradFunction<T>,
   ) {
     for (const edge of inputs) edge?.node.retain();
@@ -91,7 +91,7 @@ export class Node<T extends Disposable> {
   private free(): Node<T>[] {
     if (this.freed) return [];
     this.freed = true;
-    for (const tensor of this.saved) tensor.dispose();
+    for (const tensor of this.saved) tensor?.dispose();
     return this.inputs.flatMap((edge) => (edge ? [edge.node] : []));
   }
 

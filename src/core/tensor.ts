@@ -7,7 +7,7 @@
  * read, detached, differentiated and disposed of.
  */
 import type { Device } from './device.js';
-import { ArgumentError, DeviceError, DisposedError } from './errors.js';
+import { ArgumentError, DeviceError, DisposedError, TandemError } from './errors.js';
 import { e } from './expr.js';
 import { adopt, keep } from './scope.js';
 import {
@@ -28,6 +28,11 @@ import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js
 
 /** A device buffer and the number of tensors that look at it. */
 class Storage {
+  /** What messages call the tensors that look at it, '' for no name. */
+  name = '';
+  /** How often its elements were written over, and the op that did it last. */
+  version = 0;
+  writer = '';
   private references = 0;
 
   constructor(
@@ -98,6 +103,15 @@ export class Tensor {
     return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
   }
 
+  /** What messages call this tensor and its views: the path of a module's parameter, '' for no name. */
+  get name(): string {
+    return this.storage?.name ?? '';
+  }
+
+  set name(name: string) {
+    this.held('name').name = name;
+  }
+
   /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
@@ -135,6 +149,32 @@ export class Tensor {
   view(op: string): View {
     this.held(op);
     return this.place;
+  }
+
+  /**
+   * Notes that `op` writes over the elements, here and in all views: a gradient that still needs the old ones is an
+   * error from now on.
+   */
+  overwrite(op: string): void {
+    const storage = this.held(op);
+    storage.version++;
+    storage.writer = op;
+  }
+
+  /** How often the elements were written over, through whatever view. */
+  get version(): number {
+    return this.storage?.version ?? 0;
+  }
+
+  /** @throws {TandemError} where the elements aren't those of `version` any more, which `op` needs for its gradient. */
+  requireVersion(version: number, op: string): void {
+    const storage = this.held(op);
+    if (storage.version === version) return;
+    const who = storage.name ? `${storage.name} (${describe(this)})` : `a ${describe(this)} tensor`;
+    throw new TandemError(
+      `backward: the gradient of ${op} needs ${who} as it was in the forward pass, but ${storage.writer} changed it ` +
+        'in between; call backward() before changing it, or run the forward pass again',
+    );
   }
 
   /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. */
@@ -316,8 +356,11 @@ export interface Recorded {
   readonly op: string;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** Tensors the gradient needs; the tape holds its own references to them. */
-  readonly saved?: readonly Tensor[];
+  /**
+   * Tensors the gradient needs, which may not change before it has run; null where it has no use for one. The tape
+   * holds its own references to them.
+   */
+  readonly saved?: readonly (Tensor | null)[];
   readonly gradient: GradFunction<Tensor>;
 }
 
@@ -325,12 +368,12 @@ export interface Recorded {
 export function record({ op, inputs, outputs, saved = [], gradient }: Recorded): void {
   if (!gradEnabled() || !inputs.some((x) => x.requiresGrad)) return;
   const edges = inputs.map((x) => x.gradEdge());
-  const node = new Node<Tensor>(
-    op,
-    edges,
-    saved.map((x) => keep(x.detach())),
-    gradient,
-  );
+  const handles = saved.map((x) => x && keep(x.detach()));
+  const versions = handles.map((x) => x?.version ?? 0);
+  const node = new Node<Tensor>(op, edges, handles, (context) => {
+    for (const [i, x] of handles.entries()) x?.requireVersion(versions[i]!, op);
+    return gradient(context);
+  });
   for (const [index, out] of outputs.entries()) out.attach(node, index);
 }
 

@@ -35,8 +35,10 @@ const marked = new WeakSet<Tensor>();
 /**
  * Marks a tensor as a parameter: a leaf that gathers a gradient and outlives scopes. Returns it. It stays a parameter
  * when `requiresGrad` is set to false later, which freezes it.
+ * @param name what messages call it; by default its path, once its module was asked for parameters
  */
-export function parameter(x: Tensor): Tensor {
+export function parameter(x: Tensor, name = x.name): Tensor {
+  x.name = name;
   x.requiresGrad = true;
   marked.add(x);
   return keep(x);
@@ -56,6 +58,7 @@ export abstract class Module {
     walk(this, '', (path, value) => {
       if (value instanceof Tensor && marked.has(value)) found.set(path, value);
     });
+    for (const [path, x] of found) if (!x.disposed) x.name ||= path;
     return found;
   }
 
@@ -92,7 +95,7 @@ export abstract class Module {
   loadStateDict(state: StateDict): void {
     const named = this.namedParameters();
     checkState('loadStateDict', new Map([...named].map(([path, x]) => [path, x.shape])), state);
-    for (const [path, x] of named) assign(x, state.get(path)!.data);
+    for (const [path, x] of named) assign('loadStateDict', x, state.get(path)!.data);
   }
 
   /** Sets all gradients to none. */
@@ -146,10 +149,10 @@ export function converted(data: TypedArray, dtype: DType): TypedArray {
   return numbers;
 }
 
-/** Overwrites a tensor's elements, converted to its dtype. */
-export function assign(x: Tensor, data: TypedArray): void {
-  const source = Tensor.from('assign', x.device, converted(data, x.dtype), x.shape);
-  mapInto('assign', [e.input(0)], [source], [x]);
+/** Overwrites a tensor's elements, converted to its dtype. `op` is who asks, for messages. */
+export function assign(op: string, x: Tensor, data: TypedArray): void {
+  const source = Tensor.from(op, x.device, converted(data, x.dtype), x.shape);
+  mapInto(op, [e.input(0)], [source], [x]);
   source.dispose();
 }
 

@@ -110,18 +110,19 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     op,
     inputs: bias ? [x, weight, bias] : [x, weight],
     outputs: [out],
-    saved: relu ? [x, weight, out] : [x, weight],
+    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null, relu ? out : null],
     gradient: ({ grads: [grad], saved: [input, kernel, result], needs }) => {
-      if (!grad || !input || !kernel) return [];
+      if (!grad) return [];
       const g = throughRelu(op, grad, result);
       return withDense(op, (dense) => {
         const by = dense(g);
         const like = (shape: Shape): Tensor => Tensor.empty(op, device, shape, g.dtype);
-        const [dx, dw] = [needs[0] ? like(inputShape) : null, needs[1] ? like(weightShape) : null];
-        if (dx)
+        const [dx, dw] = [kernel && like(inputShape), input && like(weightShape)];
+        if (kernel && dx)
           device.run('conv2dInputGrad', { ...geometry, grad: by, weight: dense(kernel), out: dx.view(op) });
-        if (dw) device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: by, out: dw.view(op) });
-        return [dx, dw, needs[2] ? sum(g, { axes: [0, 2, 3] }) : null];
+        if (input && dw)
+          device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: by, out: dw.view(op) });
+        return [dx ?? null, dw ?? null, needs[2] ? sum(g, { axes: [0, 2, 3] }) : null];
       });
     },
   });

@@ -29,9 +29,15 @@ interface Definition {
 interface Form {
   /** Inputs are the distinct tensors. */
   readonly value: Expr;
-  /** The gradient of each tensor. Inputs are what is `saved`, then the incoming gradient. */
-  readonly gradients: readonly Expr[];
-  /** What the gradients mention: numbers of tensors, and of the result, which comes after them. */
+  /** The gradient of each tensor; none where the op is flat. */
+  readonly gradients: readonly FormGradient[];
+}
+
+/** The gradient of a form by one of its tensors. */
+interface FormGradient {
+  /** Inputs are what is `saved`, then the incoming gradient. */
+  readonly expr: Expr;
+  /** What the gradient mentions: numbers of tensors, and of the result, which comes after them. */
   readonly saved: readonly number[];
 }
 
@@ -39,21 +45,22 @@ interface Form {
 function formOf({ value, gradients = [] }: Definition, places: readonly number[], tensors: number): Form {
   const termsOf = (input: (i: number) => Expr): Expr[] =>
     places.map((place) => (place < 0 ? e.param(-1 - place) : input(place)));
-  const gradientsOf = (input: (i: number) => Expr): Expr[] =>
-    Array.from({ length: tensors }, (_, t) => {
-      const terms = termsOf(input);
-      return gradients
-        .filter((_, i) => places[i] === t)
-        .map((by) => by(input(tensors + 1), input(tensors), ...terms))
-        .reduce((sum, part) => e.add(sum, part));
-    });
+  const gradientOf = (t: number, input: (i: number) => Expr): Expr => {
+    const terms = termsOf(input);
+    return gradients
+      .filter((_, i) => places[i] === t)
+      .map((by) => by(input(tensors + 1), input(tensors), ...terms))
+      .reduce((sum, part) => e.add(sum, part));
+  };
   const isFlat = gradients.length === 0;
-  const mentioned = new Set(isFlat ? [] : gradientsOf(e.input).flatMap(inputsOf));
-  const saved = [...mentioned].filter((i) => i <= tensors).sort((a, b) => a - b);
   return {
     value: value(...termsOf(e.input)),
-    gradients: isFlat ? [] : gradientsOf((i) => e.input(i > tensors ? saved.length : saved.indexOf(i))),
-    saved,
+    gradients: Array.from({ length: isFlat ? 0 : tensors }, (_, t) => {
+      const mentioned = new Set(inputsOf(gradientOf(t, e.input)));
+      const saved = [...mentioned].filter((i) => i <= tensors).sort((a, b) => a - b);
+      const input = (i: number): Expr => e.input(i > tensors ? saved.length : saved.indexOf(i));
+      return { expr: gradientOf(t, input), saved };
+    }),
   };
 }
 
@@ -74,22 +81,24 @@ function apply(definition: Definition, operands: readonly Operand[]): Tensor {
     form = formOf(definition, places, tensors.length);
     forms.set(pattern, form);
   }
-  const { value, gradients, saved } = form;
+  const { value, gradients } = form;
 
   const out = map(op, value, tensors, { params });
   if (gradients.length === 0) return out;
+  const needed = new Set(gradients.flatMap(({ saved }, t) => (tensors[t]!.requiresGrad ? saved : [])));
   record({
     op,
     inputs: tensors,
     outputs: [out],
-    saved: saved.map((i) => tensors[i] ?? out),
-    gradient: ({ grads: [grad], saved, needs }) =>
-      gradients.map((expr, t) => {
+    saved: [...tensors, out].map((x, i) => (needed.has(i) ? x : null)),
+    gradient: ({ grads: [grad], saved: held, needs }) =>
+      gradients.map(({ expr, saved }, t) => {
         if (!needs[t] || !grad) return null;
         const { shape, dtype } = tensors[t]!;
         if (expr.kind === 'input' && grad.dtype === dtype) return sumTo(grad, shape);
         // Of the operand's own dtype, where float32 met float64.
-        return sumTo(map(op, expr, [...saved, grad], { params, dtype }), shape);
+        const inputs = [...saved.map((i) => held[i]!), grad];
+        return sumTo(map(op, expr, inputs, { params, dtype }), shape);
       }),
   });
   return out;

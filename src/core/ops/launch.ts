@@ -96,7 +96,8 @@ export function map(op: string, expr: Expr, inputs: readonly Tensor[], options: 
 
 /**
  * Computes `exprs` over the broadcast inputs into existing tensors of one shape, in one pass; an output may be one
- * of the inputs. Past the tape: for optimizers and buffers, under their own responsibility.
+ * of the inputs. Past the tape, for optimizers and buffers: a gradient that needs what an output held before is an
+ * error from then on.
  */
 export function mapInto(
   op: string,
@@ -107,6 +108,7 @@ export function mapInto(
 ): void {
   const device = commonDevice(op, [...outputs, ...inputs]);
   const shape: Shape = outputs[0]?.shape ?? [];
+  for (const out of outputs) out.overwrite(op);
   device.run('map', {
     exprs,
     shape,

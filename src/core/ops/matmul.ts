@@ -87,12 +87,12 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     op,
     inputs: [a, b],
     outputs: [out],
-    saved: [a, b],
-    gradient: ({ grads: [grad], saved: [left, right], needs }) => {
-      if (!grad || !left || !right) return [null, null];
+    saved: [b.requiresGrad ? a : null, a.requiresGrad ? b : null],
+    gradient: ({ grads: [grad], saved: [left, right] }) => {
+      if (!grad) return [];
       return [
-        needs[0] ? sumTo(product(op, grad, transpose(right, -1, -2)), shapeA) : null,
-        needs[1] ? sumTo(product(op, transpose(left, -1, -2), grad), shapeB) : null,
+        right ? sumTo(product(op, grad, transpose(right, -1, -2)), shapeA) : null,
+        left ? sumTo(product(op, transpose(left, -1, -2), grad), shapeB) : null,
       ];
     },
   });
@@ -100,7 +100,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 }
 
 /** Gradient of a fused ReLU: g where the result is above 0. Without ReLU, g itself. */
-export function throughRelu(op: string, grad: Tensor, result: Tensor | undefined): Tensor {
+export function throughRelu(op: string, grad: Tensor, result: Tensor | null | undefined): Tensor {
   return result ? map(op, e.where(e.gt(e.input(0), 0), e.input(1), 0), [result, grad]) : grad;
 }
 
@@ -145,13 +145,13 @@ export function linear(x: Tensor, weight: Tensor, { bias = null, relu = false }:
     op,
     inputs: bias ? [x, weight, bias] : [x, weight],
     outputs: [out],
-    saved: relu ? [x, weight, out] : [x, weight],
+    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null, relu ? out : null],
     gradient: ({ grads: [grad], saved: [input, w, result], needs }) => {
-      if (!grad || !input || !w) return [];
+      if (!grad) return [];
       const g = throughRelu(op, grad, result);
       return [
-        needs[0] ? product(op, g, w) : null,
-        needs[1] ? product(op, transpose(g, 0, 1), input) : null,
+        w ? product(op, g, w) : null,
+        input ? product(op, transpose(g, 0, 1), input) : null,
         needs[2] ? sum(g, { axes: 0 }) : null,
       ];
     },
