@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import type { WebGpuOptions } from '../src/backends/open.js';
-import { softwareDriver } from '../test/backends/webgpu/driver.js';
+import { softwareDriver } from '../support/driver.js';
 import { orComplain } from './cli.js';
 import { measure } from './harness.js';
 import { cpuRungs } from './ladder/cpu.js';

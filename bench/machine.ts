@@ -3,15 +3,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { root } from '../support/root.js';
 import type { Machine } from './rows.js';
-
-/** The repository's folder; compiled code runs in dist/bench. */
-export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What is known of it. */
 export async function describeMachine(): Promise<Machine> {
-  const text = await readFile(`${root}/package.json`, 'utf8');
+  const text = await readFile(`${root}package.json`, 'utf8');
   const version = /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown';
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

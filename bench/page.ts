@@ -4,11 +4,11 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { serve } from '../support/serve.js';
 import { orComplain } from './cli.js';
 import { page } from './page/html.js';
 import { parsePeers } from './page/peers.js';
 import { parseReport } from './rows.js';
-import { serve } from './serve.js';
 
 interface Options {
   readonly peers?: string;

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { availableThreads } from '../src/backends/cpu/runtime/features.js';
 import type { WebGpuOptions } from '../src/backends/open.js';
-import { softwareDriver } from '../test/backends/webgpu/driver.js';
+import { softwareDriver } from '../support/driver.js';
 import { orComplain } from './cli.js';
 import { describeMachine, load } from './machine.js';
 import type { Report, Row } from './rows.js';

@@ -13,7 +13,7 @@ import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { meanCrops, tenCrops } from '../../src/data/images/cuts.js';
-import { softwareDriver } from '../backends/webgpu/driver.js';
+import { softwareDriver } from '../../support/driver.js';
 import { assertClose, onHost, withDevices } from '../support/devices.js';
 
 const test = suite('classifier');

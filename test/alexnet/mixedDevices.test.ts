@@ -7,8 +7,8 @@ import * as tables from '../../src/alexnet/networks.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
 import { ledger } from '../../src/core/ledger.js';
+import { softwareDriver } from '../../support/driver.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
-import { softwareDriver } from '../backends/webgpu/driver.js';
 import { assertClose, randomHost, withDevices } from '../support/devices.js';
 import { trainingStep, withNetwork } from './towers.js';
 

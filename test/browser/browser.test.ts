@@ -6,9 +6,9 @@
 import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { serve } from '../../bench/serve.js';
 import { conv2d, openDevice, tensor } from '../../src/index.js';
-import { launch, warnOfNone } from './chromium.js';
+import { launch, warnOfNone } from '../../support/chromium.js';
+import { serve } from '../../support/serve.js';
 
 const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
 <script type="importmap">

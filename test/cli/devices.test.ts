@@ -17,8 +17,8 @@ import { Device } from '../../src/core/device.js';
 import { DeviceLostError } from '../../src/core/errors.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import type { OpenedData } from '../../src/data/sources/open.js';
+import { secondDriver, softwareDriver } from '../../support/driver.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
-import { secondDriver, softwareDriver } from '../backends/webgpu/driver.js';
 import { command, type Ended, writeImages } from './commands.js';
 
 const driver = await softwareDriver();

@@ -2,7 +2,7 @@
  * The devices that tests of ops run on: a CPU device, and a WebGPU one where a driver is found.
  */
 import { type Device, openDevice } from '../../src/index.js';
-import { softwareDriver } from '../backends/webgpu/driver.js';
+import { softwareDriver } from '../../support/driver.js';
 
 /** Opens a device of each kind there is; the caller closes them. */
 export async function openEachKind(): Promise<Device[]> {

@@ -13,7 +13,7 @@ import { ArgumentError, DeviceError, DeviceLostError, OutOfMemoryError } from '.
 import { type Expr, e } from '../../../src/core/expr.js';
 import { dtypeOf, type TypedArray, type View } from '../../../src/core/shape.js';
 import { inLayer } from '../../../src/core/trace.js';
-import { secondDriver, softwareDriver } from './driver.js';
+import { secondDriver, softwareDriver } from '../../../support/driver.js';
 import { openSoftware } from './harness.js';
 
 const driver = await softwareDriver();

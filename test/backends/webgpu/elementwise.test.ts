@@ -7,8 +7,8 @@ import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import { type BinaryOp, type Expr, e, type UnaryOp } from '../../../src/core/expr.js';
 import { drawOf } from '../../../src/core/random.js';
 import { contiguousStrides, type Shape, sizeOf } from '../../../src/core/shape.js';
+import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
-import { softwareDriver } from './driver.js';
 import { Bench, openSoftware } from './harness.js';
 
 const driver = await softwareDriver();

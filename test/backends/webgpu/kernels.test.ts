@@ -3,8 +3,8 @@
  * loops, with random shapes.
  */
 import { suite } from 'uvu';
+import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
-import { softwareDriver } from './driver.js';
 import { Bench, type Held, openSoftware } from './harness.js';
 
 const driver = await softwareDriver();

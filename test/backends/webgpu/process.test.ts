@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { softwareDriver } from './driver.js';
+import { softwareDriver } from '../../../support/driver.js';
 
 const driver = await softwareDriver();
 const test = suite('webgpu process');

@@ -5,8 +5,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Padding, Pair } from '../../../src/core/backend.js';
+import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
-import { softwareDriver } from './driver.js';
 import { Bench, type Held, openSoftware } from './harness.js';
 
 const driver = await softwareDriver();

@@ -9,8 +9,8 @@ import { type NetName, nets } from '../../../src/alexnet/recipes.js';
 import { Trainer } from '../../../src/alexnet/trainer.js';
 import { openCpu } from '../../../src/backends/cpu/runtime/device.js';
 import { Device } from '../../../src/core/device.js';
+import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
-import { softwareDriver } from './driver.js';
 import { openSoftware } from './harness.js';
 
 const driver = await softwareDriver();

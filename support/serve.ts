@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join, normalize } from 'node:path';
-import { root } from './machine.js';
+import { root } from './root.js';
 
 /** A page at a path. */
 export interface ServedPage {

@@ -3,11 +3,11 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { page } from '../../bench/page/html.js';
-import { parseReport } from '../../bench/rows.js';
-import { serve } from '../../bench/serve.js';
-import { report, row } from '../bench/reports.js';
-import { launch, warnOfNone } from './chromium.js';
+import { launch, warnOfNone } from '../../support/chromium.js';
+import { serve } from '../../support/serve.js';
+import { page } from '../page/html.js';
+import { parseReport } from '../rows.js';
+import { report, row } from './reports.js';
 
 const test = suite('the suite in a browser');
 const browser = await launch();

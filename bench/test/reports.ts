@@ -1,7 +1,7 @@
 /**
  * Rows and reports made up for tests.
  */
-import type { Report, Row } from '../../bench/rows.js';
+import type { Report, Row } from '../rows.js';
 
 /** A row with these figures. */
 export function row(name: string, figures: Partial<Row> = {}): Row {

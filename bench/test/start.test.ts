@@ -3,9 +3,9 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openingsOf, parseSettings, threadCounts } from '../../bench/settings.js';
-import { Starter } from '../../bench/start.js';
 import { ArgumentError } from '../../src/core/errors.js';
+import { openingsOf, parseSettings, threadCounts } from '../settings.js';
+import { Starter } from '../start.js';
 
 test('settings are devices by numbers of threads, which two devices share', () => {
   const settings = parseSettings('cpu:0,cpu:0+cpu:1,webgpu:0', '1,2');

@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compareReports } from '../../bench/comparison.js';
-import { parseReport, type Row } from '../../bench/rows.js';
-import { median, quantile, spread } from '../../bench/stats.js';
 import { ArgumentError } from '../../src/core/errors.js';
+import { compareReports } from '../comparison.js';
+import { parseReport, type Row } from '../rows.js';
+import { median, quantile, spread } from '../stats.js';
 import { report, row } from './reports.js';
 
 const verdict = (before: Partial<Row>, after: Partial<Row>): string | undefined =>

@@ -1,5 +1,5 @@
 /**
- * Headless Chromium for tests: the system's, or the one in the package `@sparticuz/chromium`.
+ * Headless Chromium for the tests of pages: the system's, or the one in the package `@sparticuz/chromium`.
  */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';

@@ -1,21 +1,18 @@
 /**
- * A WebGPU driver for tests on machines without a GPU: SwiftShader, from the system's Chromium or unpacked from the
+ * A WebGPU driver for tests and benchmarks on machines without a GPU: SwiftShader, from the system's Chromium or unpacked from the
  * package `@sparticuz/chromium` (with the Vulkan loader beside it) into a cache folder.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { createBrotliDecompress } from 'node:zlib';
 import { unpackTar } from 'modern-tar/fs';
-import { listAdapters } from '../../../src/backends/webgpu/runtime/device.js';
-import { findSoftwareDriver } from '../../../src/backends/webgpu/runtime/node.js';
+import { listAdapters } from '../src/backends/webgpu/runtime/device.js';
+import { findSoftwareDriver } from '../src/backends/webgpu/runtime/node.js';
+import { root } from './root.js';
 
 const file = 'vk_swiftshader_icd.json';
-
-/** The repository's folder: compiled tests run in dist/test/backends/webgpu. */
-export const root = resolve(fileURLToPath(import.meta.url), '../../../../..');
 
 let driver: Promise<string | null> | null = null;
 

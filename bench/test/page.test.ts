@@ -4,11 +4,11 @@
 import { parseHTML } from 'linkedom';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { page } from '../../bench/page/html.js';
-import { parsePeers } from '../../bench/page/peers.js';
-import type { PeersReport } from '../../bench/peers/report.js';
-import { parseReport, type Row, startName } from '../../bench/rows.js';
 import { ArgumentError } from '../../src/core/errors.js';
+import { page } from '../page/html.js';
+import { parsePeers } from '../page/peers.js';
+import type { PeersReport } from '../peers/report.js';
+import { parseReport, type Row, startName } from '../rows.js';
 import { report, row } from './reports.js';
 
 function network(work: string, images: number, threads: number): Row {
