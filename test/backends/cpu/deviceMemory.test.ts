@@ -145,6 +145,42 @@ test('a training loop takes little more than what is live, however far the queue
   }
 });
 
+test('blocks that the caller writes at every step come from those of the steps before', () => {
+  // Two devices that hand each other activations: some uploads a step beside kernels' blocks, freed in another order.
+  for (const lag of [0, 7, 30, 100, 300]) {
+    const { allocator, queue } = make(2 ** 32 - heapAt);
+    const wait = (commands: number): void => {
+      queue.enqueued += commands;
+      queue.done = Math.max(queue.done, queue.enqueued - random.integer(lag + 1));
+    };
+    const pooled: number[] = [];
+    for (let step = 1; step <= 3000; step++) {
+      const held: number[] = [];
+      for (const bytes of [24576, 24576, 8256, 1024, 131072, 512]) {
+        held.push(allocator.allocForCaller(bytes, 'upload'));
+        wait(5);
+        held.push(allocator.alloc(3 * bytes, 'kernel'));
+        wait(5);
+      }
+      for (const i of random.permutation(held.length)) {
+        allocator.free(held[i]!);
+        wait(2);
+      }
+      if (step === 300 || step === 3000) pooled.push(allocator.pooled);
+    }
+    assert.ok(pooled[1]! <= 2 * pooled[0]!, `lag ${lag}: ${pooled[0]} bytes pooled, later ${pooled[1]}`);
+  }
+});
+
+test('pieces that the queue has not passed still serve kernels when there is no other memory', () => {
+  const { allocator, queue } = make(10_240);
+  const pieces = Array.from({ length: 10 }, () => allocator.allocForCaller(1024, 'upload'));
+  queue.enqueued = 5;
+  for (const piece of pieces) allocator.free(piece);
+  assert.is(allocator.alloc(10_240, 'kernel'), heapAt);
+  assert.is(queue.drains, 0);
+});
+
 test('an upload waits for the queue before it gives up', () => {
   const { allocator, queue } = make(10000);
   const x = allocator.alloc(9000, 'test');

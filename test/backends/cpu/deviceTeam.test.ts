@@ -230,7 +230,8 @@ test('a module larger than the ring takes runs all the same', async () => {
   });
 });
 
-test('a thread that dies fails every await, then and later, and does not hang close', async () => {
+/** A team and its worker threads. */
+async function withWorkers(use: (team: Team, workers: readonly Worker[]) => Promise<void>): Promise<void> {
   const workers: Worker[] = [];
   const { unref } = Worker.prototype;
   Worker.prototype.unref = function (this: Worker) {
@@ -238,19 +239,36 @@ test('a thread that dies fails every await, then and later, and does not hang cl
     unref.call(this);
   };
   try {
-    await withTeam(2, async (team) => {
-      const flag = team.upload(new Int32Array(1), 'test');
-      team.run(kernels, 'waitFor', [flag]);
-      const [read, sync] = [team.read(ints(flag, 1)), team.sync()];
-      await workers[1]!.terminate();
-      for (const promise of [read, sync, team.sync()]) {
-        assertError(await failure(promise), DeviceLostError, /cpu:7: thread \d died: it exited with code 1;/);
-      }
-      assert.throws(() => team.requireAlive(), /thread \d died/);
-    });
+    await withTeam(2, (team) => use(team, workers));
   } finally {
     Worker.prototype.unref = unref;
   }
+}
+
+test('a thread that dies fails every await, then and later, and does not hang close', async () => {
+  await withWorkers(async (team, workers) => {
+    const flag = team.upload(new Int32Array(1), 'test');
+    team.run(kernels, 'waitFor', [flag]);
+    const [read, sync] = [team.read(ints(flag, 1)), team.sync()];
+    await workers[1]!.terminate();
+    for (const promise of [read, sync, team.sync()]) {
+      assertError(await failure(promise), DeviceLostError, /cpu:7: thread \d died: it exited with code 1;/);
+    }
+    assert.throws(() => team.requireAlive(), /thread \d died/);
+  });
+});
+
+test('a thread that dies while the caller waits for room ends the wait', async () => {
+  await withWorkers(async (team, workers) => {
+    const flag = team.upload(new Int32Array(1), 'test');
+    team.run(kernels, 'waitFor', [flag]);
+    const read = team.read(ints(flag, 1));
+    void workers[1]!.terminate(); // its event can't be heard until this function awaits something
+    assert.throws(() => {
+      for (let i = 0; i < ringSlots; i++) team.run(kernels, 'fill', [flag, 4, 0]);
+    }, /cpu:7: thread 1 died; what it held is gone/);
+    assertError(await failure(read), DeviceLostError, /thread 1 died/);
+  });
 });
 
 test.run();

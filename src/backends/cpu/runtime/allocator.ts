@@ -1,12 +1,12 @@
 /**
- * Who owns which bytes of a device's memory: best fit over free blocks, which join their neighbours as soon as they
- * are freed. Blocks lie in address order from `heapAt` to `top`.
+ * Who owns which bytes of a device's memory: best fit over free blocks, which join their neighbours. Blocks lie in
+ * address order from `heapAt` to `top`.
  *
  * Kernels run in the order they were enqueued, so a block freed while kernels still use it may be given out at once
  * to kernels enqueued later. Bytes that the caller writes itself (a batch of images) don't wait in the queue: they
- * need a block whose last user has run, told by the queue's position when it was freed. Such blocks are kept apart:
- * joined with blocks just freed they would always be in use, and each batch would take new memory. Kernels get them
- * when nothing else is free.
+ * need a block whose last user has run, told by the queue's position when it was freed. Such blocks are kept apart,
+ * and they join only once the queue has passed them both: joined with blocks just freed they would always be in use,
+ * and each batch would take new memory. Kernels get them when nothing else is free.
  */
 import { DeviceError, OutOfMemoryError } from '../../../core/errors.js';
 import { heapAt } from './control.js';
@@ -34,6 +34,8 @@ export class Allocator {
 
   private readonly queued = new FreeList();
   private readonly written = new FreeList();
+  /** Free blocks of `written` that haven't joined their neighbours yet, in the order they were freed. */
+  private unjoined: Block[] = [];
   private readonly blocks = new Map<number, Block>();
   private last: Block | null = null;
   private top = heapAt;
@@ -56,7 +58,8 @@ export class Allocator {
     const block =
       this.take(this.queued, size, Number.POSITIVE_INFINITY) ??
       this.take(this.written, size, Number.POSITIVE_INFINITY) ??
-      this.extend(this.queued, size, Number.POSITIVE_INFINITY);
+      this.extend(this.queued, size, Number.POSITIVE_INFINITY) ??
+      this.takeJoined(size);
     return this.hand(block, bytes, op, counted);
   }
 
@@ -73,7 +76,7 @@ export class Allocator {
 
   /** Gives a block back. @throws {DeviceError} if it isn't in use. */
   free(address: number): void {
-    let block = this.blocks.get(address);
+    const block = this.blocks.get(address);
     if (block === undefined || block.free) {
       throw new DeviceError(`free: ${this.device} has no buffer at ${address} in use (was it freed twice?)`);
     }
@@ -83,22 +86,53 @@ export class Allocator {
     }
     this.pooled += block.size;
     block.freedAt = this.progress.enqueued;
-    const { before, after, list } = block;
-    if (after?.free && after.list === list) {
+    block.list.add(block);
+    if (block.list === this.queued) this.join(block, Number.POSITIVE_INFINITY);
+    else {
+      this.unjoined.push(block);
+      this.joinWritten(this.progress.completed());
+    }
+  }
+
+  /** Joins a free block with the free blocks beside it that were freed by position `completed`. */
+  private join(block: Block, completed: number): void {
+    const joins = (other: Block | null): other is Block =>
+      other?.free === true && other.list === block.list && other.freedAt <= completed;
+    const { list, before, after } = block;
+    list.remove(block);
+    if (joins(after)) {
       list.remove(after);
       this.absorb(block, after);
     }
-    if (before?.free && before.list === list) {
+    if (joins(before)) {
       list.remove(before);
       this.absorb(before, block);
-      block = before;
+      list.add(before);
+    } else list.add(block);
+  }
+
+  /** Joins the blocks of `written` that the queue has passed. */
+  private joinWritten(completed: number): void {
+    let passed = 0;
+    for (const block of this.unjoined) {
+      if (block.freedAt > completed) break;
+      passed++;
+      // Meanwhile it may have been given out again, or have become part of its neighbour.
+      if (block.free && this.blocks.get(block.start) === block) this.join(block, completed);
     }
-    list.add(block);
+    this.unjoined.splice(0, passed);
+  }
+
+  /** A block for queued commands from what hasn't joined yet, when there is no other memory. */
+  private takeJoined(size: number): Block | null {
+    this.joinWritten(this.progress.enqueued);
+    return this.take(this.written, size, Number.POSITIVE_INFINITY);
   }
 
   private claimForCaller(size: number): Block | null {
     const completed = this.progress.completed();
     const idle = completed === this.progress.enqueued;
+    this.joinWritten(completed);
     return (
       this.take(this.written, size, completed) ??
       (idle ? this.take(this.queued, size, completed) : null) ??
@@ -128,6 +162,7 @@ export class Allocator {
       rest.freedAt = block.freedAt;
       block.size = size;
       list.add(rest);
+      if (list === this.written) this.unjoined.push(rest);
     }
     return block;
   }

@@ -18,7 +18,8 @@ import { publish, sleep } from './wait.js';
 /** Bytes of a payload that may stand in the ring itself; more must lie elsewhere in the memory. */
 export const inlineBytes = (ringSlots * slotBytes) / 8;
 
-/** Milliseconds without any progress after which waiting for room is given up. */
+/** Milliseconds without any progress after which the threads are looked at, and after which waiting is given up. */
+const checkAfter = 100;
 const patience = 600_000;
 
 /** The queue of one device. */
@@ -29,10 +30,14 @@ export class Queue implements Progress {
   private readonly words: Int32Array;
   private readonly mayBlock: boolean;
 
-  /** @param device its name, for messages */
+  /**
+   * @param device its name, for messages
+   * @param requireAlive throws when a thread has died: no event can tell while the caller waits for room
+   */
   constructor(
     private readonly device: string,
     memory: WebAssembly.Memory,
+    private readonly requireAlive: () => void,
   ) {
     this.words = new Int32Array(memory.buffer, 0, ringAt / 4 + ringSlots * slotWords);
     for (const index of [control.head, control.teamHead, control.tail]) this.words[index] = firstPosition | 0;
@@ -107,13 +112,18 @@ export class Queue implements Progress {
   private waitUntil(slots: number): void {
     if (this.inFlight() <= slots) return;
     let since = performance.now();
+    let checked = since;
     let tail = Atomics.load(this.words, control.tail);
     while (this.inFlight() > slots) {
-      if (this.mayBlock) sleep(this.words, control.tail, tail, control.tailSleepers, 1000);
-      const now = Atomics.load(this.words, control.tail);
-      if (now !== tail) since = performance.now();
-      tail = now;
-      if (performance.now() - since > patience) {
+      if (this.mayBlock) sleep(this.words, control.tail, tail, control.tailSleepers, checkAfter);
+      const seen = Atomics.load(this.words, control.tail);
+      const now = performance.now();
+      if (seen !== tail) since = now;
+      tail = seen;
+      if (now - Math.max(since, checked) < checkAfter) continue;
+      this.requireAlive();
+      checked = now;
+      if (now - since > patience) {
         throw new DeviceLostError(`${this.device}: its full queue made no progress in ${patience / 1000} s`);
       }
     }

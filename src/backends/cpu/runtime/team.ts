@@ -59,7 +59,7 @@ export class Team {
   ) {
     this.words = new Int32Array(memory.buffer, 0, heapAt / 4);
     Atomics.store(this.words, control.pages, memory.buffer.byteLength / pageBytes);
-    this.queue = new Queue(options.device, memory);
+    this.queue = new Queue(options.device, memory, () => this.checkThreads());
     this.allocator = new Allocator(options.device, options.memoryLimit, this.queue, (bytes) =>
       this.grow(bytes),
     );
@@ -142,9 +142,15 @@ export class Team {
     return this.request(opcode.marks, 0, []);
   }
 
-  /** Throws if a thread has died. @throws {DeviceLostError} */
+  /** Throws if a thread is known to have died. @throws {DeviceLostError} */
   requireAlive(): void {
     if (this.lost) throw this.lost;
+  }
+
+  /** Looks whether the threads run, where their events can't be heard. @throws {DeviceLostError} */
+  private checkThreads(): void {
+    const dead = this.threads.findIndex((thread) => !thread.runs());
+    if (dead >= 0) throw this.lose(`thread ${dead} died`);
   }
 
   /** Waits for what was enqueued, then ends the threads. @throws {KernelError} for what failed since the last await */

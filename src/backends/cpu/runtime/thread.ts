@@ -16,6 +16,8 @@ export interface ThreadEvents {
 export interface Thread {
   /** Whether the process must stay alive while the thread does (browsers: no difference). */
   keepAlive(on: boolean): void;
+  /** Whether it runs, as far as that can be told without going back to the event loop (browsers: always true). */
+  runs(): boolean;
   /** Ends it, wherever it is; resolves when it has ended. */
   terminate(): Promise<void>;
 }
@@ -34,6 +36,9 @@ function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: Thre
   // execArgv: what the program's own start needed (an --eval, a loader) doesn't suit this file.
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: member, execArgv: [] });
   let ended = false;
+  // Of a thread that has stopped Node gives -1 as the idle time, but only if it was asked once while it ran.
+  const runs = (): boolean => !ended && worker.performance.eventLoopUtilization().idle >= 0;
+  worker.once('message', runs);
   worker.on('message', (message: TeamMessage) => events.message(message));
   worker.on('error', (error: unknown) => {
     if (!ended) events.died(String(error));
@@ -48,6 +53,7 @@ function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: Thre
       if (on) worker.ref();
       else worker.unref();
     },
+    runs,
     async terminate() {
       ended = true;
       await worker.terminate();
@@ -62,6 +68,7 @@ function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
   worker.postMessage(member);
   return {
     keepAlive() {},
+    runs: () => true,
     async terminate() {
       worker.terminate();
     },
