@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { unpackTar } from 'modern-tar/fs';
-import { listAdapters } from '../src/backends/webgpu/runtime/device.js';
+import { listAdapters } from '../src/backends/webgpu/runtime/adapters.js';
 import { findSoftwareDriver } from '../src/backends/webgpu/runtime/node.js';
 import { root } from './root.js';
 

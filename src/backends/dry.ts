@@ -6,28 +6,16 @@
  * enqueued, so it counts padded and packed temporaries, tables, and rounded sizes as the real one does. Whatever is
  * read from it is zeros.
  */
-import {
-  type Backend,
-  type KernelName,
-  type Kernels,
-  kernelTable,
-  type MemoryStats,
-} from '../core/backend.js';
+import { type Backend, type KernelName, kernelTable } from '../core/backend.js';
 import { costOf } from '../core/cost.js';
 import { Device } from '../core/device.js';
-import { type BufferId, type DType, makeArray, sizeOf } from '../core/shape.js';
+import { ArgumentError } from '../core/errors.js';
+import { makeArray, sizeOf } from '../core/shape.js';
 import { type Phase, trace } from '../core/trace.js';
-import type { DeviceName } from './open.js';
+import type { DryOptions } from './kind.js';
+import { type DeviceName, kindOf, loadKind } from './registry.js';
 
-/** What a kind of device contributes: its account, and what each kernel asks of it. */
-export interface Books {
-  readonly dtypes: ReadonlySet<DType>;
-  alloc(bytes: number, op: string): BufferId;
-  free(buffer: BufferId): void;
-  /** Allocates and frees what enqueueing the kernel would; returns the number of commands or dispatches. */
-  launch<K extends KernelName>(kernel: K, args: Kernels[K]): number;
-  memory(): MemoryStats;
-}
+export type { DryOptions };
 
 /** All runs of a kernel for one layer and phase. */
 export interface DryRow {
@@ -44,27 +32,17 @@ export interface DryRow {
 }
 
 /** A device that computes nothing. */
-export interface DryDevice {
+interface DryDevice {
   readonly device: Device;
   /** What was asked of it since the last call. */
   takeRows(): DryRow[];
 }
 
-/** Options of a dry device. */
-export interface DryOptions {
-  /** Bytes its tensors may take; beyond it OutOfMemoryError is thrown as a real device would. Default: no limit. */
-  readonly memoryLimit?: number;
-  /** CPU: threads, which pack operands into memory of their own. Default 1. */
-  readonly threads?: number;
-}
-
 /** Opens a dry device: `await openDryDevice('webgpu:0')`. */
 export async function openDryDevice(name: DeviceName, options: DryOptions = {}): Promise<DryDevice> {
-  const kind = name.startsWith('cpu') ? 'cpu' : 'webgpu';
-  const books =
-    kind === 'cpu'
-      ? new (await import('./cpu/runtime/dry.js')).CpuBooks(name, options)
-      : new (await import('./webgpu/runtime/dry.js')).WebGpuBooks(name, options);
+  const kind = kindOf(name);
+  if (kind === null) throw new ArgumentError(`openDryDevice: there is no device '${name}'`);
+  const books = (await loadKind(kind)).openBooks(name, options);
   const rows = new Map<string, DryRow>();
   const backend: Backend = {
     kind,

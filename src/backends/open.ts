@@ -3,13 +3,18 @@
  */
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import type { CpuOptions } from './cpu/runtime/device.js';
+import type { CpuOptions } from './cpu/index.js';
+import {
+  type AnyOptions,
+  type DeviceName,
+  exampleNames,
+  isDeviceName,
+  kindOf,
+  loadKind,
+} from './registry.js';
 import type { AdapterDescription, WebGpuOptions } from './webgpu/runtime/options.js';
 
-export type { AdapterDescription, CpuOptions, WebGpuOptions };
-
-/** Names of devices: the kind, and a number that tells devices of a kind apart. */
-export type DeviceName = `cpu:${number}` | `webgpu:${number}`;
+export { type AdapterDescription, type CpuOptions, type DeviceName, isDeviceName, type WebGpuOptions };
 
 /**
  * Opens a device: `await openDevice('cpu:0', { threads: 2 })`, `await openDevice('webgpu:1')`. Every call opens a new
@@ -19,27 +24,12 @@ export type DeviceName = `cpu:${number}` | `webgpu:${number}`;
  * @param options CpuOptions or WebGpuOptions, by the name's kind
  * @throws {ArgumentError} for a name or option it doesn't know. @throws {DeviceError} when there is no such device.
  */
-export async function openDevice(name: `cpu:${number}`, options?: CpuOptions): Promise<Device>;
-export async function openDevice(name: `webgpu:${number}`, options?: WebGpuOptions): Promise<Device>;
-export async function openDevice(name: DeviceName, options?: CpuOptions & WebGpuOptions): Promise<Device>;
-export async function openDevice(name: string, options: CpuOptions & WebGpuOptions = {}): Promise<Device> {
-  const kind = /^(cpu|webgpu):\d+$/.exec(name)?.[1];
-  if (kind === 'cpu') {
-    const { openCpu } = await import('./cpu/runtime/device.js');
-    return new Device(name, await openCpu(options, name));
+export async function openDevice(name: DeviceName, options: AnyOptions = {}): Promise<Device> {
+  const kind = kindOf(name);
+  if (kind === null) {
+    throw new ArgumentError(`openDevice: there is no device '${name}'; names are ${exampleNames}`);
   }
-  if (kind === 'webgpu') {
-    const { openWebGpu } = await import('./webgpu/runtime/device.js');
-    return new Device(name, await openWebGpu(name, options));
-  }
-  throw new ArgumentError(
-    `openDevice: there is no device '${name}'; names are cpu:0, cpu:1, .., webgpu:0, webgpu:1, ..`,
-  );
-}
-
-/** Whether a text names a device. */
-export function isDeviceName(text: string): text is DeviceName {
-  return /^(cpu|webgpu):\d+$/.test(text);
+  return new Device(name, await (await loadKind(kind)).open(name, options));
 }
 
 /**
@@ -50,5 +40,5 @@ export function isDeviceName(text: string): text is DeviceName {
 export async function listAdapters(
   options: Pick<WebGpuOptions, 'driver'> = {},
 ): Promise<AdapterDescription[]> {
-  return (await import('./webgpu/runtime/device.js')).listAdapters(options);
+  return (await import('./webgpu/index.js')).listAdapters(options);
 }

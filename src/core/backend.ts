@@ -216,7 +216,8 @@ export interface KernelTime {
 
 /** One opened device. All methods but `read`, `sync`, `stopProfile` and `close` return at once. */
 export interface Backend {
-  readonly kind: 'cpu' | 'webgpu';
+  /** The kind that its devices' names begin with: 'cpu', 'webgpu'. */
+  readonly kind: string;
   /** What it is, for people: 'CPU, 2 threads, relaxed SIMD'; the adapter's name. */
   readonly description: string;
   /** The element types it can hold. */

@@ -20,7 +20,7 @@ export class Device {
   ) {}
 
   /** 'cpu' or 'webgpu'. */
-  get kind(): Backend['kind'] {
+  get kind(): string {
     return this.backend.kind;
   }
 

@@ -33,8 +33,6 @@ import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
 import { Recorder } from './recorder.js';
 
-export { listAdapters, usableAdapters } from './adapters.js';
-
 /** What a device has made and done since it was opened. */
 export interface Counters {
   readonly buffersCreated: number;

@@ -4,7 +4,7 @@
  */
 import type { KernelName, Kernels, MemoryStats } from '../../../core/backend.js';
 import type { BufferId, DType } from '../../../core/shape.js';
-import type { Books, DryOptions } from '../../dry.js';
+import type { Books, DryOptions } from '../../kind.js';
 import { kernels } from '../kernels/index.js';
 import { Buffers } from './buffers.js';
 import { webGpuDTypes } from './device.js';
