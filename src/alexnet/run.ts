@@ -5,12 +5,12 @@
  * checkpoint.
  */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { describeUnreadable } from '../data/dataset.js';
-import { removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
+import { type Dataset, describeUnreadable } from '../data/dataset.js';
+import { makeFolder, removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import type { OpenedData } from '../data/sources/open.js';
 import {
@@ -21,9 +21,9 @@ import {
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
-import type { Evaluation } from './classifier.js';
+import type { Classifier, Evaluation } from './classifier.js';
 import { type Profile, profileSteps } from './profile.js';
-import { isNetName, type Net, nets } from './recipes.js';
+import { isNetName, type Net, nets, type Recipe } from './recipes.js';
 import { DivergedError, type EpochReport, type StepListener, Trainer } from './trainer.js';
 import { applyVariant } from './variants.js';
 
@@ -70,7 +70,7 @@ export interface RunOptions {
   readonly out: string;
   readonly resume: Checkpoint | null;
   readonly listener: RunListener;
-  /** Stops after the step under way, with a checkpoint. */
+  /** Stops after the step or the batch of validation under way, with a checkpoint. */
   readonly signal: AbortSignal;
 }
 
@@ -91,7 +91,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   checkSameData(resume, description);
   await makeFolder(out);
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
-  for (const name of ['last', 'best'] as const) await removeLeftovers(at(name));
+  for (const name of Object.values(runFiles)) await removeLeftovers(join(out, name));
   const statistics = resume ?? (await statisticsOf(data));
   const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, ...statistics });
   const save = (name: 'last' | 'best'): Promise<void> =>
@@ -105,15 +105,12 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
     while (!stop && trainer.epochsDone < recipe.epochs) {
       const started = performance.now();
       const report = await trainer.trainEpoch(data.train, listener.step, signal);
-      if (!report) {
+      const evaluation =
+        report && (await evaluateUntil(signal, trainer.classifier, data.validation, recipe, listener));
+      if (!report || !evaluation) {
         await save('last');
         return { interrupted: true, lines };
       }
-      const evaluation = await trainer.classifier.evaluate(
-        data.validation,
-        recipe.testCrops,
-        listener.validating,
-      );
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
       if (Number.isNaN(line.valLoss)) {
         throw await trainer.diverged(`the validation loss of epoch ${line.epoch} is NaN`);
@@ -125,9 +122,9 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         at('log'),
         lines.map((entry) => `${JSON.stringify(entry)}\n`),
       );
-      // `last` comes last: a run killed in between does the epoch again, and with it whatever it hadn't written.
-      if (isBest) await save('best');
-      await save('last');
+      // `last` comes last: a run killed in between does the epoch again, and with it whatever it hadn't written. It is
+      // tried even where the disk had no room for `best`: what it holds is as good.
+      await (isBest ? save('best') : Promise.resolve()).finally(() => save('last'));
       listener.epoch(line);
       const unreadable = [...data.train.unreadable, ...data.validation.unreadable];
       if (unreadable.length > reported) {
@@ -147,6 +144,24 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   }
 }
 
+/** Validates; null when `signal` is aborted before it's done. */
+async function evaluateUntil(
+  signal: AbortSignal,
+  classifier: Classifier,
+  dataset: Dataset,
+  { testCrops }: Recipe,
+  listener: RunListener,
+): Promise<Evaluation | null> {
+  const onImages = (done: number, of: number): void => {
+    signal.throwIfAborted();
+    listener.validating(done, of);
+  };
+  return classifier.evaluate(dataset, testCrops, onImages).catch((error: unknown) => {
+    if (signal.aborted && error === signal.reason) return null;
+    throw error;
+  });
+}
+
 /** Says what to do about a run that diverged. */
 function withWayOut({ message }: DivergedError, out: string): DivergedError {
   const last = join(out, runFiles.last);
@@ -155,10 +170,6 @@ function withWayOut({ message }: DivergedError, out: string): DivergedError {
       ? `${message}. ${last} is from before: go on with --resume ${out} and a lower --learning-rate`
       : `${message}. No checkpoint was saved before: start again with a lower --learning-rate`,
   );
-}
-
-async function makeFolder(out: string): Promise<void> {
-  await mkdir(out, { recursive: true }).catch(throwNaming(out, "the run's folder can't be made"));
 }
 
 /**

@@ -141,7 +141,8 @@ export class Trainer {
 
   /**
    * Trains to the end of the epoch, or until `signal` is aborted: then it returns null after the step under way, and
-   * the next call goes on from there.
+   * the next call goes on from there. The epoch is over once `finishEpoch` is told how it went; until then, a trainer
+   * restored from `state()` has it to validate again, and nothing to train.
    * @throws {DivergedError} when the loss is no longer a number, naming step and layer.
    * @throws {DataError} when no image of the epoch can be read.
    */
@@ -178,11 +179,8 @@ export class Trainer {
         `${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left to train on`,
       );
     }
-    this.epoch++;
-    this.batch = 0;
-    this.totals = { images: 0, loss: 0, wrong: 0 };
     return {
-      epoch: this.epoch,
+      epoch: this.epoch + 1,
       trainLoss: totals.loss / totals.images,
       trainError: totals.wrong / totals.images,
       learningRate: this.learningRate,
@@ -234,8 +232,11 @@ export class Trainer {
     }
   }
 
-  /** Tells the schedule the epoch's validation error; true when it sees nothing more to gain. */
+  /** Ends the epoch and tells the schedule its validation error; true when it sees nothing more to gain. */
   finishEpoch(validationError: number): boolean {
+    this.epoch++;
+    this.batch = 0;
+    this.totals = { images: 0, loss: 0, wrong: 0 };
     return this.schedule.finish(validationError);
   }
 

@@ -102,6 +102,7 @@ interface EncodeOptions extends DeviceOptions {
 
 async function encode(options: EncodeOptions): Promise<void> {
   const table = await readFeatures(options.features);
+  await checkWritable(options.out);
   await withDevice(options, async (device) => {
     const { coder } = await readCoder(options.codes, device);
     const codes = await coder.encode(table);
@@ -125,6 +126,7 @@ async function search(options: SearchOptions): Promise<void> {
   if ((images === undefined) !== (out === undefined)) {
     throw new ArgumentError('--images and --out go together: the picture needs both');
   }
+  if (out !== undefined) await checkWritable(out);
   const { checkpoint } = await openCheckpoint(options.run, 'best');
   const vectors = await queryVector(checkpoint, options.query, options);
   const found = await withDevice({ deterministic: options.deterministic }, async (device) => {

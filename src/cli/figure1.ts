@@ -2,14 +2,13 @@
 /**
  * `npm run figure1`: ReLU against tanh on the four-layer net, to 25 % training error, and the plot of it.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { openPlotter } from '../alexnet/figures/plot.js';
 import { plotRace } from '../alexnet/figures/race.js';
 import { formatEpochs, type Racer, runRace, summarize } from '../alexnet/race.js';
 import { nets } from '../alexnet/recipes.js';
-import { writeWhole } from '../data/files.js';
+import { makeFolder, writeWhole } from '../data/files.js';
 import { openData } from '../data/sources/open.js';
 import {
   addDeviceOptions,
@@ -56,7 +55,7 @@ addDeviceOptions(program);
 async function main(options: Options): Promise<void> {
   const { out, target, seeds, epochs } = options;
   const plotter = await openPlotter();
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const data = await openData(options.data, { imageSize: 32, limit: options.limit });
   console.log(`data      ${data.train.name}: ${data.train.length} images`);
   try {

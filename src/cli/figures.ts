@@ -3,7 +3,6 @@
  * `npm run figures`: the paper's figures and the training curves of a run, as files and as one page.
  */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { loadClassifier } from '../alexnet/evaluation.js';
@@ -20,7 +19,7 @@ import {
 } from '../alexnet/figures/sections.js';
 import { readRace } from '../alexnet/race.js';
 import { netOf, openCheckpoint, readLog } from '../alexnet/run.js';
-import { writeWhole } from '../data/files.js';
+import { makeFolder, writeWhole } from '../data/files.js';
 import {
   addDeviceOptions,
   addWorkers,
@@ -69,6 +68,7 @@ async function main(options: Options): Promise<void> {
   const { run, state } = checkpoint;
   const out = options.out ?? join(folder, 'figures');
   const plotter = await openPlotter();
+  await makeFolder(out);
   const lines = await readLog(folder, Number.POSITIVE_INFINITY);
   const raceFile = join(options.race ?? folder, 'figure1.jsonl');
   const race = existsSync(raceFile) ? await readRace(raceFile) : [];
@@ -95,7 +95,6 @@ async function main(options: Options): Promise<void> {
   } finally {
     await data.close();
   }
-  await mkdir(out, { recursive: true });
   for (const { files } of sections) {
     for (const [name, content] of files) await writeWhole(join(out, name), [content]);
   }

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { nearest, readFeatures } from '../alexnet/features.js';
 import { openCheckpoint } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
+import { checkWritable } from '../data/files.js';
 import { addDeviceOptions, type DeviceOptions, runCommand, settled, whole } from './options.js';
 import { drawFound, queryVector } from './queries.js';
 
@@ -34,6 +35,7 @@ async function main(options: Options): Promise<void> {
   if ((images === undefined) !== (out === undefined)) {
     throw new ArgumentError('--images and --out go together: the picture needs both');
   }
+  if (out !== undefined) await checkWritable(out);
   const table = await readFeatures(features);
   const { checkpoint } = await openCheckpoint(options.run, 'best');
   const vector = await queryVector(checkpoint, query, options);

@@ -2,6 +2,7 @@
 /**
  * `npm run train`: trains a network of the catalogue on the images at hand.
  */
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { parameterCount, placeLayers } from '../alexnet/architecture.js';
@@ -17,7 +18,7 @@ import {
   runTraining,
 } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
-import { writeWhole } from '../data/files.js';
+import { makeFolder, writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
@@ -71,6 +72,9 @@ program
     `\n${catalogue()}\n\nCtrl-C saves a checkpoint and stops; a second one stops at once.`,
   );
 
+/** A run as it is known before its data is opened. */
+type Run = Omit<RunDescription, 'classes' | 'trainingImages'>;
+
 /** Options that may change when a run is resumed. */
 const changeable: readonly string[] = [
   'epochs',
@@ -93,10 +97,7 @@ const changeable: readonly string[] = [
 ];
 
 /** What a resumed run trains: as the checkpoint says, but for the number of epochs, the rates, and where the data lies. */
-function resumedRun(
-  checkpoint: Checkpoint,
-  options: Options,
-): Omit<RunDescription, 'classes' | 'trainingImages'> {
+function resumedRun(checkpoint: Checkpoint, options: Options): Run {
   const { run } = checkpoint;
   const given = program.options.find((option) => {
     const key = option.attributeName();
@@ -118,7 +119,7 @@ function resumedRun(
   };
 }
 
-function newRun(options: Options): Omit<RunDescription, 'classes' | 'trainingImages'> {
+function newRun(options: Options): Run {
   const { name, variant, recipe } = chosenTraining(options);
   return {
     net: name,
@@ -136,10 +137,7 @@ function datedFolder(net: string): string {
   return join('runs', `${stamp}-${net}`);
 }
 
-async function open(
-  run: Omit<RunDescription, 'classes' | 'trainingImages'>,
-  workers: number | undefined,
-): Promise<OpenedData> {
+async function open(run: Run, workers: number | undefined): Promise<OpenedData> {
   const where = run.data ?? 'synthetic images';
   if (run.data) console.log(`reading ${where}`);
   return openData(run.data ?? undefined, {
@@ -160,6 +158,23 @@ async function main(options: Options): Promise<void> {
   if (options.dryRun) return count(run, net, options);
   if (options.profile === undefined && (!resumed || out !== resumed.folder)) refuseToOverwrite(out);
 
+  // Before images are read, which may take long. What comes to nothing leaves no empty folder.
+  const made = await makeFolder(out);
+  try {
+    await trainIn(out, run, net, checkpoint, options);
+  } finally {
+    if (made) await rmdir(out).catch(() => {});
+  }
+}
+
+/** Opens data and devices, and trains or profiles. */
+async function trainIn(
+  out: string,
+  run: Run,
+  net: Net,
+  checkpoint: Checkpoint | null,
+  options: Options,
+): Promise<void> {
   const data = await open(run, options.workers);
   const interrupt = new AbortController();
   const stop = watchSignals(interrupt);
@@ -224,11 +239,7 @@ async function main(options: Options): Promise<void> {
 const publishedClasses = ({ architecture }: Net): number => (architecture.size < 224 ? 10 : 1000);
 
 /** Counts what a step needs on the devices named; they aren't opened, and needn't exist. */
-async function count(
-  run: Omit<RunDescription, 'classes' | 'trainingImages'>,
-  net: Net,
-  options: Options,
-): Promise<void> {
+async function count(run: Run, net: Net, options: Options): Promise<void> {
   let classes = publishedClasses(net);
   if (run.data) {
     const data = await open(run, options.workers);

@@ -154,6 +154,8 @@ test('mistakes are one clear line and exit code 1', async () => {
       /text\.safetensors\/images: can't be opened: a file is in the way/,
     ],
     [['--data', 'images', '--out', 'text.safetensors/run'], /text\.safetensors\/run.*a file is in the way/],
+    // Known before any image is read.
+    [['--data', 'nowhere', '--out', 'text.safetensors/run'], /text\.safetensors\/run.*a file is in the way/],
     [['--resume', 'odd'], /odd\/log\.jsonl: can't be read: it is a folder/],
     [['--device', 'cpu:0,cpu:1,cpu:2'], /3 devices.*2 towers/],
     [['--resume', 'nowhere'], /nowhere.*no such file/],
@@ -168,6 +170,8 @@ test('mistakes are one clear line and exit code 1', async () => {
     assert.match(output, expected, args.join(' '));
     assert.not.match(output, /\n\s+at /, `${args.join(' ')} printed a stack trace`);
   }
+  // None of them left the folder of a run that never began.
+  assert.equal(await readdir(join(folder, 'runs')), []);
 });
 
 test('training that diverges says when, what, and where to go on; no checkpoint of it is written', async () => {

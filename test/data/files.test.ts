@@ -2,12 +2,21 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkFeaturesFile, readFeatures } from '../../src/alexnet/features.js';
 import { ArgumentError, DataError } from '../../src/core/errors.js';
-import { checkWritable, refusalOf, removeLeftovers, throwNaming, writeWhole } from '../../src/data/files.js';
+import {
+  checkWritable,
+  makeFolder,
+  reasonOf,
+  refusalOf,
+  removeLeftovers,
+  throwNaming,
+  writeWhole,
+} from '../../src/data/files.js';
 import { encodeSafetensors } from '../../src/formats/safetensors.js';
 import { rejection } from '../support/errors.js';
 import { withFolder } from './files.js';
@@ -69,6 +78,36 @@ test('what killed processes left of a file goes, what living ones write stays', 
     await removeLeftovers(join(folder, 'a.bin'));
     assert.equal((await readdir(folder)).sort(), names.slice(1).sort());
     await removeLeftovers(join(folder, 'none', 'a.bin'));
+    const other = join(folder, 'ba.bin');
+    for (const write of [() => writeWhole(other, ['x']), () => checkWritable(other)]) {
+      await write();
+      assert.equal((await readdir(folder)).sort(), ['a.bin', names[1], 'a.bin.tmp', 'ba.bin'].sort());
+      await writeFile(`${other}.${dead}.tmp`, 'left again');
+    }
+  }));
+
+test('folders are made with those above them; whoever made one knows', () =>
+  withFolder({ file: '' }, async (folder) => {
+    const deep = join(folder, 'a', 'b', 'c');
+    assert.equal((await Promise.all([makeFolder(deep), makeFolder(deep)])).sort(), [false, true]);
+    assert.ok((await stat(deep)).isDirectory());
+    assert.is(await makeFolder(deep), false);
+    assert.is(await makeFolder('/'), false);
+    await refused(
+      makeFolder(join(folder, 'file', 'x')),
+      /file\/x: the folder can't be made: a file is in the way/,
+    );
+    await refused(makeFolder(join(folder, 'file')), /a file is in the way/);
+    await symlink(join(folder, 'nowhere'), join(folder, 'dangling'));
+    await refused(makeFolder(join(folder, 'dangling')), /a file is in the way/);
+    await refused(makeFolder(join(folder, 'x'.repeat(300))), /the name is too long/);
+    // Node's own recursive mkdir never comes back from there.
+    if (existsSync('/proc/self')) {
+      await refused(
+        makeFolder('/proc/foo/bar'),
+        /^\/proc\/foo\/bar: the folder can't be made: no folder can be made there$/,
+      );
+    }
   }));
 
 test('what the system refuses is told in words, by file; errors of ours pass, others stay what they are', async () => {
@@ -87,6 +126,22 @@ test('what the system refuses is told in words, by file; errors of ours pass, ot
   assert.throws(
     () => throwNaming('a.bin', "can't be read")(own),
     (error: unknown) => error === own,
+  );
+});
+
+test('errors that Node has no name for are told in words as well', () => {
+  const { errno } = constants;
+  const unnamed = Object.assign(new Error('Unknown system error -122: write'), {
+    errno: -errno.EDQUOT,
+    code: `Unknown system error -${errno.EDQUOT}`,
+    syscall: 'write',
+  });
+  assert.match(reasonOf(unnamed), /^the quota of disk space is used up/);
+  const named = Object.assign(new Error('EROFS: read-only'), { errno: -errno.EROFS, code: 'EROFS' });
+  assert.is(reasonOf(named), 'the disk is read-only');
+  assert.is(
+    reasonOf(Object.assign(new Error('odd'), { errno: -9999, code: 'Unknown system error -9999' })),
+    'odd',
   );
 });
 

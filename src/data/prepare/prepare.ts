@@ -8,12 +8,12 @@
  * it's whole; a restart checks the shards that are there, makes the others, and adds all of them up anew. The index is
  * taken away before a shard is made and written last, so a folder with an index is whole.
  */
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, DataError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../formats/safetensors.js';
 import { describeUnreadable } from '../dataset.js';
-import { throwNaming, writeWhole } from '../files.js';
+import { makeFolder, throwNaming, writeWhole } from '../files.js';
 import { DecodePool, type LabelledFile } from '../images/decodePool.js';
 import { type Mean, Moments } from '../images/mean.js';
 import { mapLimited } from '../parallel.js';
@@ -84,7 +84,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
         'put fewer images into a shard',
     );
   }
-  await makeFolder(out);
+  await openFolder(out);
   const layout = await resolveLayout(options);
   listener?.found(layout);
   const classes = layout.classes.map(({ id }) => id);
@@ -191,8 +191,8 @@ function emptyClasses({ classes, train }: ShardIndex): string[] {
 const ownFile = /^((train|validation)-\d{5,})\.(bin|json)(\.\d+\.tmp)?$/;
 
 /** Makes the folder of the shards. @throws {ArgumentError} when it holds files that aren't of shards. */
-async function makeFolder(out: string): Promise<void> {
-  await mkdir(out, { recursive: true }).catch(throwNaming(out, "the folder of the shards can't be made"));
+async function openFolder(out: string): Promise<void> {
+  await makeFolder(out);
   const others = (await readdir(out).catch(throwNaming(out, "can't be read"))).filter((name) => {
     const whole = name.replace(/\.\d+\.tmp$/, '');
     return !ownFile.test(name) && !Object.values(shardFiles).some((own) => own === whole);
