@@ -31,6 +31,7 @@ export * from './core/ops/views.js';
 export { defaultGenerator, Generator, manualSeed } from './core/random.js';
 export { keep, scope } from './core/scope.js';
 export type { DType, Shape, TypedArray } from './core/shape.js';
+export type { PartState, Stateful } from './core/state.js';
 export { noGrad } from './core/tape.js';
 export { Tensor } from './core/tensor.js';
 export { inLayer, trace } from './core/trace.js';

@@ -11,7 +11,7 @@ import { DataError } from '../core/errors.js';
 import { throwNaming, writeWhole } from '../data/files.js';
 import type { Pca } from '../data/images/pca.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
-import type { HostTensor, StateDict } from '../nn/module.js';
+import { type HostTensor, readBelonging, type StateDict, writeBelonging } from '../nn/module.js';
 import type { Recipe } from './recipes.js';
 import { firstNotFinite, type Trainer, type TrainerState } from './trainer.js';
 import type { Variant } from './variants.js';
@@ -67,7 +67,7 @@ export async function saveCheckpoint(
   const state = trainer.state();
   const tensors = new Map<string, HostTensor>(await network.stateDict());
   if (firstNotFinite(tensors) !== undefined) throw await trainer.diverged('nothing was saved');
-  const velocities = await network.read((x) => optimizer.velocityOf(x));
+  const velocities = await readBelonging(network, (x) => optimizer.velocityOf(x));
   for (const [name, velocity] of velocities) tensors.set(velocityPrefix + name, velocity);
   const side = run.recipe.imageSize;
   tensors.set('mean', { shape: [mean.length / side / side, side, side], data: mean });
@@ -84,7 +84,7 @@ export async function saveCheckpoint(
 /** Sets a trainer to a checkpoint. @throws {ArgumentError} when the parameters don't fit; then nothing changed. */
 export function restoreCheckpoint(trainer: Trainer, { parameters, velocities, state }: Checkpoint): void {
   trainer.network.loadStateDict(parameters);
-  trainer.network.write(velocities, (x) => trainer.optimizer.velocityOf(x));
+  writeBelonging('restoreCheckpoint', trainer.network, velocities, (x) => trainer.optimizer.velocityOf(x));
   trainer.restore(state);
 }
 

@@ -18,10 +18,10 @@ import { exchange } from '../core/ops/transfer.js';
 import { flatten, reshape } from '../core/ops/views.js';
 import { type Draw, Generator } from '../core/random.js';
 import { scope } from '../core/scope.js';
-import { contiguousStrides, sizeOf, type TypedArray } from '../core/shape.js';
+import { contiguousStrides, sizeOf } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { inLayer } from '../core/trace.js';
-import { assign, checkState, type HostTensor, Module, type StateDict } from '../nn/module.js';
+import { checkState, Module, type StateDict } from '../nn/module.js';
 import {
   type Architecture,
   type PlacedLayer,
@@ -50,9 +50,6 @@ export interface NetworkOptions {
   /** See `dropout`. Default 'paper'. */
   readonly dropoutForm?: 'paper' | 'inverted';
 }
-
-/** Gives a tensor that belongs to a parameter: the parameter itself, its gradient, its velocity. */
-export type Belonging = (parameter: Tensor) => Tensor | null;
 
 /** The network. */
 export class Network extends Module {
@@ -258,69 +255,18 @@ export class Network extends Module {
     }
   }
 
-  /** Copies of all parameters, towers joined: `conv1.weight` is the same whatever the devices. */
-  override stateDict(): Promise<StateDict> {
-    return this.read((x) => x);
-  }
-
-  override loadStateDict(state: StateDict): void {
-    this.write(state, (x) => x);
-  }
-
-  /** Copies of what belongs to each parameter, towers joined by kernel; what is null on any tower is left out. */
-  async read(belonging: Belonging): Promise<StateDict> {
-    const state = new Map<string, HostTensor>();
-    for (const [name, parts] of this.joined(belonging)) {
-      const pieces = await Promise.all(parts.map((x) => x.data()));
-      state.set(name, { shape: joinedShape(parts), data: join(pieces) });
-    }
-    return state;
-  }
-
-  /**
-   * Overwrites what belongs to each parameter; what is null on any tower must be left out of `state`, as `read` does.
-   * @throws {ArgumentError} for names and shapes that don't fit; then nothing changed.
-   */
-  write(state: StateDict, belonging: Belonging): void {
-    const joined = this.joined(belonging);
-    const shapes = new Map([...joined].map(([name, parts]) => [name, joinedShape(parts)]));
-    checkState('loadStateDict', shapes, state);
-    for (const [name, parts] of joined) {
-      const { data } = state.get(name)!;
-      let start = 0;
-      for (const x of parts) {
-        assign('loadStateDict', x, data.subarray(start, start + x.size));
-        start += x.size;
-      }
-    }
-  }
-
-  private joined(belonging: Belonging): Map<string, Tensor[]> {
-    const joined = new Map<string, Tensor[]>();
+  /** Parameters by name, towers joined: `conv1.weight` is the same whatever the devices. */
+  override joinedParameters(): Map<string, readonly Tensor[]> {
+    const found = new Map<string, readonly Tensor[]>();
     for (const { placed, parts } of this.layers) {
       const present = parts.filter((part) => part !== null);
       for (const what of ['weight', 'bias'] as const) {
-        const tensors = present.map((part) => belonging(part[what])).filter((x) => x !== null);
-        if (tensors.length === present.length) joined.set(`${placed.spec.name}.${what}`, tensors);
+        found.set(
+          `${placed.spec.name}.${what}`,
+          present.map((part) => part[what]),
+        );
       }
     }
-    return joined;
+    return found;
   }
-}
-
-function joinedShape(parts: readonly Tensor[]): number[] {
-  const [first] = parts;
-  return [parts.reduce((sum, x) => sum + x.shape[0]!, 0), ...(first?.shape.slice(1) ?? [])];
-}
-
-function join(pieces: readonly TypedArray[]): TypedArray {
-  const [only] = pieces;
-  if (only && pieces.length === 1) return only;
-  const joined = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let start = 0;
-  for (const piece of pieces) {
-    joined.set(piece, start);
-    start += piece.length;
-  }
-  return joined;
 }

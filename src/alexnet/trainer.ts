@@ -17,7 +17,7 @@ import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import type { ColourNoise, Pca } from '../data/images/pca.js';
 import { type Batch, batchCount, batches } from '../data/loader.js';
 import type { StateDict } from '../nn/module.js';
-import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
+import { PlateauSchedule, type ScheduleState, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
 import { Classifier, type ClassifierOptions, type Input, row } from './classifier.js';
 import type { Network } from './network.js';
@@ -73,7 +73,7 @@ export type StepListener = (progress: {
 export class Trainer {
   readonly classifier: Classifier;
   readonly optimizer: SGD;
-  private readonly schedule: Schedule;
+  private readonly schedule: StepSchedule | PlateauSchedule;
   private epoch = 0;
   private batch = 0;
   private totals: Totals = { images: 0, loss: 0, wrong: 0 };
@@ -121,13 +121,19 @@ export class Trainer {
 
   /** The rate of the weights in the next step, of layers that have no rate of their own. */
   get learningRate(): number {
-    return this.options.recipe.learningRate * this.schedule.state().factor;
+    return this.options.recipe.learningRate * this.schedule.state().json.factor;
   }
 
   /** Everything `restore` needs besides parameters and velocities. */
   state(): TrainerState {
     const { epoch, batch, totals } = this;
-    return { epoch, batch, totals, stream: this.network.generator.stream, schedule: this.schedule.state() };
+    return {
+      epoch,
+      batch,
+      totals,
+      stream: this.network.generator.stream,
+      schedule: this.schedule.state().json,
+    };
   }
 
   /** Goes on from a state; parameters and velocities are the caller's to restore. */
@@ -136,7 +142,7 @@ export class Trainer {
     this.batch = state.batch;
     this.totals = state.totals;
     this.network.generator.stream = state.stream;
-    this.schedule.load(state.schedule);
+    this.schedule.loadState({ json: state.schedule });
   }
 
   /**
@@ -216,7 +222,7 @@ export class Trainer {
 
   /** Lowers the rates of layers that the recipe slows by now; a factor of 0 freezes both weights and biases. */
   private slowLayers(): void {
-    const { factor } = this.schedule.state();
+    const { factor } = this.schedule.state().json;
     for (const [i, { placed, parts }] of this.network.layers.entries()) {
       const due = this.options.recipe.slowed.filter(
         ({ layer, epoch }) => layer === placed.spec.name && epoch <= this.epoch,

@@ -7,6 +7,7 @@
  * top 24 bits times 2^-24: in [0, 1), exact in float32.
  */
 import { ArgumentError } from './errors.js';
+import { countOf, type PartState, type Stateful } from './state.js';
 
 /** Rotations of the eight round positions (Random123's constants for 2x32). */
 export const threefryRotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
@@ -53,23 +54,43 @@ export interface Draw {
  * Hands out draws: a seed and a counter of the draws made so far. Its whole state is two numbers, so that a
  * checkpoint can hold it and a resumed run goes on with the same bits.
  */
-export class Generator {
+export class Generator implements Stateful {
   /** Number of draws handed out; set it to go back or forward. */
   stream = 0;
 
   /**
-   * @param seed an integer in [0, 2^53)
+   * @param startSeed an integer in [0, 2^53)
    * @throws {ArgumentError} for any other number.
    */
-  constructor(readonly seed: number) {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new ArgumentError(`Generator: seed ${seed} isn't an integer in [0, 2^53)`);
+  constructor(private startSeed: number) {
+    if (!Number.isSafeInteger(startSeed) || startSeed < 0) {
+      throw new ArgumentError(`Generator: seed ${startSeed} isn't an integer in [0, 2^53)`);
     }
+  }
+
+  /** What the draws are made from. */
+  get seed(): number {
+    return this.startSeed;
   }
 
   /** The next draw. */
   next(): Draw {
-    return drawOf(this.seed, this.stream++);
+    return drawOf(this.startSeed, this.stream++);
+  }
+
+  /** Seed and number of draws. */
+  state(): { readonly json: { readonly seed: number; readonly stream: number } } {
+    return { json: { seed: this.startSeed, stream: this.stream } };
+  }
+
+  checkState(state: PartState): void {
+    for (const name of ['seed', 'stream']) countOf('Generator', state, name);
+  }
+
+  loadState(state: PartState): void {
+    this.checkState(state);
+    this.startSeed = countOf('Generator', state, 'seed');
+    this.stream = countOf('Generator', state, 'stream');
   }
 }
 

@@ -1,9 +1,10 @@
 /**
- * Layers, initializers, the optimizer, schedules.
+ * Layers, initializers, optimizers, schedules.
  */
 export { crossEntropy } from '../core/ops/loss.js';
 export * from './init.js';
 export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
+export { type GroupOptions, type Optimizer, type OptimizerGroup, SlotOptimizer } from './optimizer.js';
 export * from './schedule.js';
 export * from './sgd.js';

@@ -19,16 +19,13 @@ import {
   sizeOf,
   type TypedArray,
 } from '../core/shape.js';
+import type { HostTensor, StateDict } from '../core/state.js';
 import { Tensor } from '../core/tensor.js';
 
-/** Numbers on the host with their shape, row-major. */
-export interface HostTensor {
-  readonly shape: Shape;
-  readonly data: TypedArray;
-}
+export type { HostTensor, StateDict } from '../core/state.js';
 
-/** Named numbers on the host. */
-export type StateDict = ReadonlyMap<string, HostTensor>;
+/** Gives a tensor that belongs to a parameter and has its shape: itself, its gradient, its velocity; null: there is none. */
+export type Belonging = (parameter: Tensor) => Tensor | null;
 
 const marked = new WeakSet<Tensor>();
 
@@ -81,11 +78,17 @@ export abstract class Module {
     return this.train(false);
   }
 
+  /**
+   * Parameters by their names in the state dict: each the tensors that hold it, one below the other along the first
+   * axis. That is one, unless a module spreads a layer over devices: such a module overrides this.
+   */
+  joinedParameters(): Map<string, readonly Tensor[]> {
+    return new Map([...this.namedParameters()].map(([path, x]) => [path, [x]]));
+  }
+
   /** Copies of all parameters. */
-  async stateDict(): Promise<StateDict> {
-    const named = [...this.namedParameters()];
-    const data = await Promise.all(named.map(([, x]) => x.data()));
-    return new Map(named.map(([path, x], i) => [path, { shape: x.shape, data: data[i]! }]));
+  stateDict(): Promise<StateDict> {
+    return readBelonging(this, itself);
   }
 
   /**
@@ -93,9 +96,7 @@ export abstract class Module {
    * @throws {ArgumentError} listing every name that is missing, unknown or of another shape; then nothing changed.
    */
   loadStateDict(state: StateDict): void {
-    const named = this.namedParameters();
-    checkState('loadStateDict', new Map([...named].map(([path, x]) => [path, x.shape])), state);
-    for (const [path, x] of named) assign('loadStateDict', x, state.get(path)!.data);
+    writeBelonging('loadStateDict', this, state, itself);
   }
 
   /** Sets all gradients to none. */
@@ -107,6 +108,75 @@ export abstract class Module {
   dispose(): void {
     for (const x of this.parameters()) x.dispose();
   }
+}
+
+const itself: Belonging = (x) => x;
+
+/** Copies of what belongs to each parameter of a module, by the parameter's name; where it's null, the name is left out. */
+export async function readBelonging(module: Module, belonging: Belonging): Promise<StateDict> {
+  const state = new Map<string, HostTensor>();
+  // One parameter after the other: copies on their way take memory of the device's, too.
+  for (const [name, pieces] of belongings(module, belonging)) {
+    const copies = await Promise.all(pieces.map((x) => x.data()));
+    state.set(name, { shape: joinedShape(pieces), data: joined(copies) });
+  }
+  return state;
+}
+
+/**
+ * Whether a state dict fits what belongs to a module's parameters, as `readBelonging` gives it.
+ * @param what asks, for messages
+ * @throws {ArgumentError} listing every name that is missing, unknown or of another shape
+ */
+export function checkBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
+  const shapes = [...belongings(module, belonging)].map(([name, pieces]): [string, Shape] => [
+    name,
+    joinedShape(pieces),
+  ]);
+  checkState(what, new Map(shapes), state);
+}
+
+/** Overwrites what belongs to a module's parameters. @throws as `checkBelonging` does; then nothing changed */
+export function writeBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
+  checkBelonging(what, module, state, belonging);
+  for (const [name, pieces] of belongings(module, belonging)) {
+    const { data } = state.get(name)!;
+    let start = 0;
+    for (const x of pieces) {
+      assign(what, x, data.subarray(start, start + x.size));
+      start += x.size;
+    }
+  }
+}
+
+function belongings(module: Module, belonging: Belonging): Map<string, readonly Tensor[]> {
+  const found = new Map<string, readonly Tensor[]>();
+  for (const [name, pieces] of module.joinedParameters()) {
+    const own = pieces.map(belonging).filter((x) => x !== null);
+    if (own.length === pieces.length) found.set(name, own);
+  }
+  return found;
+}
+
+function joinedShape(pieces: readonly Tensor[]): Shape {
+  const [first] = pieces;
+  if (!first || pieces.length === 1) return first?.shape ?? [];
+  return [pieces.reduce((rows, x) => rows + x.shape[0]!, 0), ...first.shape.slice(1)];
+}
+
+function joined(copies: readonly TypedArray[]): TypedArray {
+  const [first] = copies;
+  if (first && copies.length === 1) return first;
+  const all = makeArray(
+    first ? dtypeOf(first) : 'float32',
+    copies.reduce((sum, { length }) => sum + length, 0),
+  );
+  let start = 0;
+  for (const copy of copies) {
+    all.set(copy, start);
+    start += copy.length;
+  }
+  return all;
 }
 
 /** What a property holds that is walked into, with its keys; null for anything else. */

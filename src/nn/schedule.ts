@@ -3,26 +3,36 @@
  * the group is not `scheduled` (cuda-convnet's recipe lowers only the rate of the weights).
  */
 import { ArgumentError } from '../core/errors.js';
-import type { SGD } from './sgd.js';
+import { countOf, nullableNumberOf, numberOf, type PartState, type Stateful } from '../core/state.js';
+import type { Optimizer } from './optimizer.js';
 
-/** A schedule's memory, to be saved in a checkpoint: numbers that survive JSON. */
+/** Follows epochs and their error, and sets the rates of an optimizer's groups. */
+export interface Schedule extends Stateful {
+  /**
+   * Sets the rates of an epoch, counted from 0. Called before its first step, and again where training goes on in the
+   * middle of it.
+   */
+  start(epoch: number): void;
+  /** Called before each step with the epochs done, a fraction: for rates that change within an epoch. */
+  beforeStep?(epochs: number): void;
+  /**
+   * Called after each epoch with the number that should fall, its validation error. True when nothing more is to be
+   * gained: training may stop.
+   */
+  finish(error: number): boolean;
+}
+
+/** What the schedules of this file remember. */
 export interface ScheduleState {
   readonly factor: number;
   readonly drops: number;
   /** Lowest error so far, null before the first. */
   readonly best: number | null;
+  /** Epochs since. */
   readonly stalled: number;
 }
 
-/** Follows epochs and their validation error. */
-export interface Schedule {
-  /** Called before each epoch, counted from 0. */
-  start(epoch: number): void;
-  /** Called after each epoch with its validation error. True when nothing more is to be gained: training may stop. */
-  finish(error: number): boolean;
-  state(): ScheduleState;
-  load(state: ScheduleState): void;
-}
+type Rates = Pick<Optimizer, 'groups'>;
 
 abstract class FactorSchedule implements Schedule {
   protected factor = 1;
@@ -30,21 +40,26 @@ abstract class FactorSchedule implements Schedule {
   protected best: number | null = null;
   protected stalled = 0;
 
-  constructor(private readonly optimizer: SGD) {}
+  constructor(private readonly optimizer: Rates) {}
 
   abstract start(epoch: number): void;
   abstract finish(error: number): boolean;
 
-  state(): ScheduleState {
+  state(): { readonly json: ScheduleState } {
     const { factor, drops, best, stalled } = this;
-    return { factor, drops, best, stalled };
+    return { json: { factor, drops, best, stalled } };
   }
 
-  load(state: ScheduleState): void {
-    this.drops = state.drops;
-    this.best = state.best;
-    this.stalled = state.stalled;
-    this.apply(state.factor);
+  checkState(state: PartState): void {
+    scheduleState(state);
+  }
+
+  loadState(state: PartState): void {
+    const { factor, drops, best, stalled } = scheduleState(state);
+    this.drops = drops;
+    this.best = best;
+    this.stalled = stalled;
+    this.apply(factor);
   }
 
   protected apply(factor: number): void {
@@ -55,25 +70,38 @@ abstract class FactorSchedule implements Schedule {
   }
 }
 
+function scheduleState(state: PartState): ScheduleState {
+  const what = 'schedule';
+  return {
+    factor: numberOf(what, state, 'factor'),
+    drops: countOf(what, state, 'drops'),
+    best: nullableNumberOf(what, state, 'best'),
+    stalled: countOf(what, state, 'stalled'),
+  };
+}
+
 /** Multiplies the rate by `factor` at each of the given epochs. */
 export class StepSchedule extends FactorSchedule {
   private readonly milestones: readonly number[];
-  private readonly step: number;
+  private readonly drop: number;
 
   /**
    * @param options `milestones`: epochs, counted from 0, from which on the rate is lower; `factor`: 0.1 by default
    * @throws {ArgumentError} for a milestone that is no whole number from 0, or a factor outside (0, 1)
    */
-  constructor(optimizer: SGD, options: { readonly milestones: readonly number[]; readonly factor?: number }) {
+  constructor(
+    optimizer: Rates,
+    options: { readonly milestones: readonly number[]; readonly factor?: number },
+  ) {
     super(optimizer);
     for (const milestone of options.milestones) checkCount('StepSchedule', 'a milestone', milestone, 0);
     this.milestones = options.milestones;
-    this.step = checkFactor('StepSchedule', options.factor ?? 0.1);
+    this.drop = checkFactor('StepSchedule', options.factor ?? 0.1);
   }
 
   start(epoch: number): void {
     this.drops = this.milestones.filter((milestone) => milestone <= epoch).length;
-    this.apply(this.step ** this.drops);
+    this.apply(this.drop ** this.drops);
   }
 
   finish(_error?: number): boolean {
@@ -96,16 +124,16 @@ export interface PlateauOptions {
  * where a person did this by hand.
  */
 export class PlateauSchedule extends FactorSchedule {
-  private readonly step: number;
+  private readonly drop: number;
   private readonly patience: number;
   private readonly maxDrops: number;
 
   /** @throws {ArgumentError} for a factor outside (0, 1), a patience below 1 or drops below 0 */
-  constructor(optimizer: SGD, { factor = 0.1, patience = 5, maxDrops = 3 }: PlateauOptions = {}) {
+  constructor(optimizer: Rates, { factor = 0.1, patience = 5, maxDrops = 3 }: PlateauOptions = {}) {
     super(optimizer);
     checkCount('PlateauSchedule', 'patience', patience, 1);
     checkCount('PlateauSchedule', 'maxDrops', maxDrops, 0);
-    this.step = checkFactor('PlateauSchedule', factor);
+    this.drop = checkFactor('PlateauSchedule', factor);
     this.patience = patience;
     this.maxDrops = maxDrops;
   }
@@ -124,7 +152,7 @@ export class PlateauSchedule extends FactorSchedule {
     if (this.drops >= this.maxDrops) return true;
     this.drops++;
     this.stalled = 0;
-    this.apply(this.factor * this.step);
+    this.apply(this.factor * this.drop);
     return false;
   }
 }

@@ -9,7 +9,7 @@ import { crossEntropy } from '../../src/core/ops/loss.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { Tensor } from '../../src/core/tensor.js';
-import type { HostTensor, StateDict } from '../../src/nn/module.js';
+import { type HostTensor, readBelonging, type StateDict } from '../../src/nn/module.js';
 import { assertClose, onDevice, onHost } from '../support/devices.js';
 
 /** What a training step gave, on the host. */
@@ -25,7 +25,7 @@ export async function trainingStep(network: Network, images: HostTensor): Promis
     const [n = 0, classes = 1] = logits.shape;
     const labels = Int32Array.from({ length: n }, (_, i) => i % classes);
     await crossEntropy(logits, Tensor.from('labels', logits.device, labels, [n])).backward();
-    const gradients = await network.read((x) => x.grad);
+    const gradients = await readBelonging(network, (x) => x.grad);
     network.zeroGrad();
     return { logits: await onHost(logits), gradients };
   });

@@ -4,7 +4,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArgumentError } from '../../src/core/errors.js';
-import { PlateauSchedule, type Schedule, type ScheduleState, StepSchedule } from '../../src/nn/schedule.js';
+import type { PartState } from '../../src/core/state.js';
+import { PlateauSchedule, type Schedule, StepSchedule } from '../../src/nn/schedule.js';
 import { SGD } from '../../src/nn/sgd.js';
 
 const optimizer = (): SGD =>
@@ -109,8 +110,8 @@ test('a schedule goes on from a state that went through JSON, from any moment on
       const [before, after] = [optimizer(), optimizer()];
       const [first, second] = [make(before), make(after)];
       const begun = play(first, before, 0, cut);
-      const state: ScheduleState = JSON.parse(JSON.stringify(first.state()));
-      second.load(state);
+      const state: PartState = JSON.parse(JSON.stringify(first.state()));
+      second.loadState(state);
       assert.equal(rates(after), rates(before));
       assert.equal([...begun, ...play(second, after, cut, errors.length)], expected, `cut at ${cut}`);
     }

@@ -1,0 +1,169 @@
+/**
+ * Optimizers: what changes parameters by their gradients.
+ *
+ * Parameters come in groups that share their settings; schedules set a group's rate. What an optimizer remembers of a
+ * parameter (a velocity, a moment) lies in slots, tensors of the parameter's shape on its device, made of zeros when
+ * they are first asked for. Its state holds them under the slot's and the parameter's name: `velocity.conv1.weight`.
+ */
+import { ArgumentError } from '../core/errors.js';
+import { zeros } from '../core/ops/create.js';
+import { keep } from '../core/scope.js';
+import { countOf, type HostTensor, type PartState, type StateDict } from '../core/state.js';
+import type { Tensor } from '../core/tensor.js';
+import { trace } from '../core/trace.js';
+import {
+  type Belonging,
+  checkBelonging,
+  dropGradients,
+  type Module,
+  readBelonging,
+  writeBelonging,
+} from './module.js';
+
+/** What every optimizer is told of a group. */
+export interface GroupOptions {
+  /** To find the group again. Default ''. */
+  readonly name?: string;
+  readonly params: readonly Tensor[];
+  /** The rate to begin with. */
+  readonly learningRate: number;
+  /** Whether schedules change the rate. Default true. */
+  readonly scheduled?: boolean;
+}
+
+/** Parameters that share their settings. */
+export interface OptimizerGroup extends Required<Omit<GroupOptions, 'learningRate'>> {
+  /** The rate it began with, which schedules multiply. */
+  readonly initialRate: number;
+  /** What the next step uses. */
+  learningRate: number;
+}
+
+/** What changes parameters by their gradients. */
+export interface Optimizer {
+  readonly groups: readonly OptimizerGroup[];
+  /** Updates every parameter that has a gradient. */
+  step(): void;
+  /** Sets all gradients to none. */
+  zeroGrad(): void;
+  /**
+   * What it remembers of its parameters, to be saved with them. Rates are not in it: groups and schedules give them.
+   * @param model gives the parameters their names
+   */
+  state(model: Module): PartState | Promise<PartState>;
+  /** @throws {ArgumentError} for a state of other parameters; changes nothing either way. */
+  checkState(state: PartState, model: Module): void;
+  /** Goes back to a state. @throws as `checkState` does, before anything is changed. */
+  loadState(state: PartState, model: Module): void;
+  /** Gives what it remembers back to the devices. */
+  dispose(): void;
+}
+
+/** An optimizer that remembers slots; one that extends it writes `update` alone. */
+export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> implements Optimizer {
+  private readonly slots: ReadonlyMap<string, Map<Tensor, Tensor>>;
+  private readonly known: ReadonlySet<Tensor>;
+  private taken = 0;
+
+  /**
+   * @param name for messages
+   * @param slots names of what is remembered of each parameter
+   * @throws {ArgumentError} for a rate that isn't a number from 0, or a parameter in two groups
+   */
+  constructor(
+    private readonly name: string,
+    readonly groups: readonly G[],
+    slots: readonly string[],
+  ) {
+    for (const { learningRate } of groups) checkSetting(name, 'learningRate', learningRate);
+    const all = groups.flatMap((group) => group.params);
+    this.known = new Set(all);
+    if (this.known.size !== all.length) throw new ArgumentError(`${name}: a parameter is in two groups`);
+    this.slots = new Map(slots.map((slot) => [slot, new Map()]));
+  }
+
+  /** Changes a parameter in place, and its slots, by its gradient. */
+  protected abstract update(x: Tensor, gradient: Tensor, group: G): void;
+
+  /** Steps taken; within `update`, the one under way is counted. */
+  get steps(): number {
+    return this.taken;
+  }
+
+  step(): void {
+    const outer = trace.phase;
+    trace.phase = 'update';
+    this.taken++;
+    for (const group of this.groups) {
+      for (const x of group.params) if (x.grad) this.update(x, x.grad, group);
+    }
+    trace.phase = outer;
+  }
+
+  zeroGrad(): void {
+    for (const { params } of this.groups) dropGradients(params);
+  }
+
+  /** What is remembered of a parameter; zeros before its first step. */
+  protected slot(slot: string, x: Tensor): Tensor {
+    const held = this.slots.get(slot);
+    if (!held) throw new ArgumentError(`${this.name}: has no slot ${slot}`);
+    let tensor = held.get(x);
+    if (!tensor) {
+      tensor = keep(zeros(x.shape, { device: x.device, dtype: x.dtype }));
+      held.set(x, tensor);
+    }
+    return tensor;
+  }
+
+  async state(model: Module): Promise<PartState> {
+    const tensors = new Map<string, HostTensor>();
+    for (const slot of this.slots.keys()) {
+      for (const [name, copy] of await readBelonging(model, this.inSlot(slot)))
+        tensors.set(`${slot}.${name}`, copy);
+    }
+    return { tensors, json: { steps: this.taken } };
+  }
+
+  checkState(state: PartState, model: Module): void {
+    countOf(this.name, state, 'steps');
+    for (const [slot, held] of this.bySlot(state.tensors)) {
+      checkBelonging(`${this.name}, ${slot}`, model, held, this.inSlot(slot));
+    }
+  }
+
+  loadState(state: PartState, model: Module): void {
+    this.checkState(state, model);
+    for (const [slot, held] of this.bySlot(state.tensors)) {
+      writeBelonging(this.name, model, held, this.inSlot(slot));
+    }
+    this.taken = countOf(this.name, state, 'steps');
+  }
+
+  dispose(): void {
+    for (const held of this.slots.values()) {
+      for (const tensor of held.values()) tensor.dispose();
+      held.clear();
+    }
+  }
+
+  /** A slot of the parameters that are this optimizer's. */
+  private inSlot(slot: string): Belonging {
+    return (x) => (this.known.has(x) ? this.slot(slot, x) : null);
+  }
+
+  private bySlot(tensors: StateDict = new Map()): Map<string, Map<string, HostTensor>> {
+    const found = new Map([...this.slots.keys()].map((slot) => [slot, new Map<string, HostTensor>()]));
+    for (const [path, tensor] of tensors) {
+      const slot = [...found.keys()].find((known) => path.startsWith(`${known}.`));
+      if (slot === undefined) throw new ArgumentError(`${this.name}: ${path} is unknown here`);
+      found.get(slot)!.set(path.slice(slot.length + 1), tensor);
+    }
+    return found;
+  }
+}
+
+/** @throws {ArgumentError} for a setting that isn't a number from 0 */
+export function checkSetting(optimizer: string, name: string, value: number): void {
+  if (!(value >= 0)) throw new ArgumentError(`${optimizer}: ${name} is ${value}, expected a number from 0`);
+}
