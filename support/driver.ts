@@ -1,6 +1,12 @@
 /**
- * A WebGPU driver for tests and benchmarks on machines without a GPU: SwiftShader, from the system's Chromium or unpacked from the
- * package `@sparticuz/chromium` (with the Vulkan loader beside it) into a cache folder.
+ * A WebGPU driver for tests and benchmarks on machines without a GPU: SwiftShader, from the system's Chromium or
+ * unpacked from the package `@sparticuz/chromium` (with the Vulkan loader beside it) into a cache folder.
+ *
+ * The variable TANDEM_VULKAN_DRIVER names another Vulkan driver file to test with, for instance Mesa's lavapipe:
+ *
+ *     TANDEM_VULKAN_DRIVER=/usr/share/vulkan/icd.d/lvp_icd.json npx uvu dist/test 'webgpu/.*\.test\.js$'
+ *
+ * A driver so named that gives no adapter is an error; without the variable, tests are skipped where there is none.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -22,12 +28,22 @@ export function softwareDriver(): Promise<string | null> {
   return driver;
 }
 
+/** The name of the software driver's adapter. */
+export async function adapterName(driver: string): Promise<string> {
+  return (await listAdapters({ driver }))[0]!.name;
+}
+
 /**
- * A copy of a driver in a folder, under another name: with the first it makes two adapters. Gives its ICD
- * file. Once in a folder: a library that is in use must not be written over.
+ * A driver that with the first makes two adapters: SwiftShader where the first is another, else a copy of it in a
+ * folder, under another name. Gives its ICD file. Once in a folder: a library that is in use must not be written over.
  */
 export async function secondDriver(first: string, folder: string): Promise<string> {
   const library = 'libvk_swiftshader.so';
+  if (!existsSync(join(dirname(first), library))) {
+    const other = await swiftShader();
+    if (other === null) throw new Error(`there is no driver beside ${first}`);
+    return other;
+  }
   await copyFile(join(dirname(first), library), join(folder, 'libsecond.so'));
   const second = join(folder, 'second.json');
   await writeFile(second, (await readFile(first, 'utf8')).replace(library, 'libsecond.so'));
@@ -35,7 +51,12 @@ export async function secondDriver(first: string, folder: string): Promise<strin
 }
 
 async function find(): Promise<string | null> {
-  const driver = (await unpack()) ?? findSoftwareDriver();
+  const named = process.env.TANDEM_VULKAN_DRIVER;
+  if (named) {
+    if ((await listAdapters({ driver: named })).length > 0) return named;
+    throw new Error(`TANDEM_VULKAN_DRIVER: ${named} gives no adapter`);
+  }
+  const driver = await swiftShader();
   let reason = 'no software Vulkan driver was found';
   try {
     if (driver !== null && (await listAdapters({ driver })).length > 0) return driver;
@@ -47,6 +68,10 @@ async function find(): Promise<string | null> {
     'Run `npm ci` with dev and optional dependencies on x64 Linux, or install Chromium (apt-get install chromium).';
   console.warn(`\nWEBGPU TESTS SKIPPED: ${reason}. ${way}\n`);
   return null;
+}
+
+async function swiftShader(): Promise<string | null> {
+  return (await unpack()) ?? findSoftwareDriver();
 }
 
 async function unpack(): Promise<string | null> {

@@ -146,3 +146,8 @@ export function usesRandom(expr: Expr): boolean {
 export function inputsOf(expr: Expr): number[] {
   return expr.kind === 'input' ? [expr.index] : childrenOf(expr).flatMap(inputsOf);
 }
+
+/** Numbers of the params that occur in the tree. */
+export function paramsOf(expr: Expr): number[] {
+  return expr.kind === 'param' ? [expr.index] : childrenOf(expr).flatMap(paramsOf);
+}

@@ -50,7 +50,7 @@ const driver = await softwareDriver();
 
 test('subtracts the mean under each crop, mirrored as it is, and adds the colour, on every kind of device', async () => {
   await withDevices([{ threads: 1 }], async (cpu) => {
-    const gpu = driver === null ? null : await openDevice('webgpu:0', { driver });
+    const gpu = driver === null ? null : await openDevice('webgpu:0', { driver, checkPrograms: true });
     try {
       const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1.1, until: null } as const;
       const devices = gpu ? [cpu, gpu] : [cpu];

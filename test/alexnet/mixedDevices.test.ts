@@ -19,7 +19,7 @@ const small = { architecture: tables.small, placement: tables.smallTowers(), see
 if (driver !== null) {
   test('a tower on a CPU and one on WebGPU give what one CPU device gives, whichever comes first', async () => {
     await withDevices([{ threads: 1 }], async (cpu) => {
-      const gpu = await openDevice('webgpu:0', { driver });
+      const gpu = await openDevice('webgpu:0', { driver, checkPrograms: true });
       try {
         const images = randomHost(random, [2, 3, 32, 32]);
         await withNetwork({ ...small, devices: [cpu] }, async (one) => {

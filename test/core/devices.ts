@@ -8,5 +8,5 @@ import { softwareDriver } from '../../support/driver.js';
 export async function openEachKind(): Promise<Device[]> {
   const driver = await softwareDriver();
   const cpu = await openDevice('cpu:0', { threads: 2 });
-  return driver === null ? [cpu] : [cpu, await openDevice('webgpu:0', { driver })];
+  return driver === null ? [cpu] : [cpu, await openDevice('webgpu:0', { driver, checkPrograms: true })];
 }

@@ -201,6 +201,26 @@ if (driver !== null) {
     assert.is(device.counters().pipelinesCreated, before);
   });
 
+  test('numbers that an expression does not mention are no part of its program', async () => {
+    const run = (expr: Expr, params: readonly number[]) => {
+      const [a, out] = [bench.normals(random, [3, 5]), bench.result([3, 5])];
+      const args = { exprs: [expr], shape: [3, 5], inputs: [a], outputs: [out], params, draw: null };
+      return bench.check('map', args, [out]);
+    };
+    // Infinity goes through a uniform, beside the numbers.
+    const guarded = e.where(e.gt(x, e.constant(-Infinity)), x, 0);
+    const before = device.counters().pipelinesCreated;
+    await run(guarded, []);
+    await run(guarded, [2.5]);
+    await run(guarded, [2.5, 7]);
+    assert.is(device.counters().pipelinesCreated, before + 1);
+    // Only the second of three is mentioned; then all, in another order.
+    await run(e.add(x, e.param(1)), [1, 2, 3]);
+    await run(e.add(e.mul(x, e.param(2)), e.sub(e.param(0), e.param(1))), [1, 2, 3]);
+    await run(e.div(1, -0), []);
+    await run(e.add(e.div(1, 0), e.div(1, -0)), []);
+  });
+
   test('bytes and int32 in and out, at any offset', async () => {
     for (let round = 0; round < 8; round++) {
       const n = 1 + random.integer(40);

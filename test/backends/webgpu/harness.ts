@@ -21,9 +21,9 @@ import { nmse } from '../cpu/numbers.js';
 
 export type Held = View & LoopView;
 
-/** Opens a device on the software driver. */
+/** Opens a device on the software driver, one that looks whether programs of one key are one. */
 export function openSoftware(driver: string, options: WebGpuOptions = {}, name = 'webgpu:0') {
-  return openWebGpu(name, { driver, ...options });
+  return openWebGpu(name, { driver, checkPrograms: true, ...options });
 }
 
 /** Kernels of one device, checked. */

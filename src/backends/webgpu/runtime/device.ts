@@ -60,7 +60,7 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
   });
   const budget = options.memoryLimit ?? (chosen.software ? await softwareBudget() : Number.POSITIVE_INFINITY);
   const tiles = options.tiles ?? (chosen.software ? 'direct' : 'shared');
-  return new WebGpuDevice(name, gpu, chosen, budget, tiles);
+  return new WebGpuDevice(name, gpu, chosen, budget, tiles, options.checkPrograms);
 }
 
 /** The element types of WebGPU devices. */
@@ -86,6 +86,7 @@ export class WebGpuDevice implements Backend {
     chosen: ChosenAdapter,
     budget: number,
     tiles: Tiles,
+    checkPrograms = false,
   ) {
     const kind = chosen.software ? 'software adapter' : 'adapter';
     this.description = `WebGPU ${kind} ${chosen.name}${chosen.shared ? ', the only one: every webgpu:N is on it' : ''}`;
@@ -95,7 +96,7 @@ export class WebGpuDevice implements Backend {
       largest: Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize),
     };
     this.buffers = new Buffers(gpu, name, limits, () => this.queue.submitted);
-    this.pipelines = new Pipelines(gpu, this.health);
+    this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
     this.recorder = new Recorder(this.buffers, this.pipelines, this.queue, tiles);
     this.readbacks = new Readbacks(gpu, this.queue);

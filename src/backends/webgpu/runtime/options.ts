@@ -24,6 +24,11 @@ export interface WebGpuOptions extends AdapterOptions {
   readonly memoryLimit?: number;
   /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
   readonly tiles?: Tiles;
+  /**
+   * Print each program again whenever it is used, and compare it with the one compiled under its key: for tests of
+   * kernels. Default false.
+   */
+  readonly checkPrograms?: boolean;
 }
 
 /** The limits that `AdapterDescription` tells. */

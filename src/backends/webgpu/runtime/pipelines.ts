@@ -19,10 +19,14 @@ export interface Program {
 /** The programs of one device, by key. */
 export class Pipelines {
   private readonly programs = new Map<string, Program>();
+  /** With `check`, what each key was compiled from. */
+  private readonly sources = new Map<string, string>();
 
+  /** @param check print a program again whenever its key is found, and compare it with what was compiled */
   constructor(
     private readonly device: GPUDevice,
     private readonly health: Health,
+    private readonly check = false,
   ) {}
 
   /** Number of programs compiled or compiling since the device was opened. */
@@ -30,9 +34,13 @@ export class Pipelines {
     return this.programs.size;
   }
 
-  /** The program of `key`; `source` gives its WGSL (entry point `main`) when it is new. */
+  /**
+   * The program of `key`; `source` gives its WGSL (entry point `main`) when it is new.
+   * @throws {TandemError} when sources are checked and the key's was another
+   */
   get(key: string, source: () => string): Program {
     let program = this.programs.get(key);
+    if (this.check) this.compare(key, source());
     if (!program) {
       program = this.compile(key, source());
       this.programs.set(key, program);
@@ -43,6 +51,16 @@ export class Pipelines {
   /** Resolves when nothing is compiling. */
   async idle(): Promise<void> {
     await Promise.all([...this.programs.values()].map((program) => program.ready));
+  }
+
+  private compare(key: string, source: string): void {
+    const known = this.sources.get(key);
+    if (known === undefined) this.sources.set(key, source);
+    else if (known !== source) {
+      throw new TandemError(
+        `WebGPU kernel ${key} names two programs; the key leaves out what they differ in:\n${firstDifference(known, source)}`,
+      );
+    }
   }
 
   private compile(label: string, code: string): Program {
@@ -78,6 +96,13 @@ export class Pipelines {
     };
     return program;
   }
+}
+
+/** The first lines in which two texts differ. */
+function firstDifference(a: string, b: string): string {
+  const [left, right] = [a.split('\n'), b.split('\n')];
+  const at = left.findIndex((line, i) => line !== right[i]);
+  return at < 0 ? `(end) / ${right[left.length]}` : `${left[at]} / ${right[at] ?? '(end)'}`;
 }
 
 /** The compiler's errors, each with the line of source it speaks of. */

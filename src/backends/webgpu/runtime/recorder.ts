@@ -26,7 +26,10 @@ type Operand = View | Wide;
 
 /** One run of a program. */
 export interface Spec {
-  /** Names the program together with the operands' types: same key, same source. */
+  /**
+   * Names what `functions` and `body` print: same key, same text. What the recorder prints around them (the numbers'
+   * names, the operands' names and types) it adds to the key itself.
+   */
   readonly key: string;
   /** WGSL functions and constants before `main`. */
   readonly functions?: () => string;
@@ -97,9 +100,10 @@ export class Recorder {
     for (const { name, at } of operands) integers.push([`${name}At`, at]);
     const floats = Object.entries(spec.f32 ?? {});
 
-    const types = operands.map(({ name, type, writes }) => `${name}:${type}${writes ? '!' : ''}`);
-    const program = this.pipelines.get(`${spec.key} ${types.join(' ')}`, () =>
-      print(spec, operands, [...integers.map(([name]) => name)], [...floats.map(([name]) => name)]),
+    const declared = declarations(integers, floats, operands);
+    const bound = 'invocations' in spec.run ? 'index' : 'workgroup';
+    const program = this.pipelines.get(`${spec.key} by ${bound} ${declared.key}`, () =>
+      print(spec, declared.text(), bound),
     );
     const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
     integers.forEach(([, value], i) => {
@@ -186,20 +190,27 @@ function bind(name: string, operand: Operand, writes: boolean): Bound {
     : { name, type: element, writes, buffer, at: offset };
 }
 
-function print(
-  spec: Spec,
+/** What a program declares of its operands and numbers: the text, and a key that two texts share when they are one. */
+function declarations(
+  integers: readonly (readonly [string, number])[],
+  floats: readonly (readonly [string, number])[],
   operands: readonly Bound[],
-  integers: readonly string[],
-  floats: readonly string[],
-): string {
-  const fields = [...integers.map((name) => `${name}: i32`), ...floats.map((name) => `${name}: f32`)];
-  const bindings = operands.map(
-    ({ name, type, writes }, i) =>
-      `@group(0) @binding(${i + 1}) var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
+): { key: string; text(): string } {
+  const fields = [...integers.map(([name]) => `${name}: i32`), ...floats.map(([name]) => `${name}: f32`)];
+  const variables = operands.map(
+    ({ name, type, writes }) => `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
   );
-  return `struct Uniforms { ${fields.join(', ')} }
+  return {
+    key: `{ ${fields.join(', ')} } ${variables.join(' ')}`,
+    text: () => `struct Uniforms { ${fields.join(', ')} }
 @group(0) @binding(0) var<uniform> u: Uniforms;
-${bindings.join('\n')}
+${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).join('\n')}`,
+  };
+}
+
+/** The source of a program. */
+function print(spec: Spec, declared: string, bound: 'index' | 'workgroup'): string {
+  return `${declared}
 ${spec.functions?.() ?? ''}
 @compute @workgroup_size(${workgroupSize})
 fn main(
@@ -210,7 +221,7 @@ fn main(
   let workgroup = i32(groupId.y * groupCount.x + groupId.x);
   let local = i32(localIndex);
   let index = workgroup * ${workgroupSize} + local;
-  if (${'invocations' in spec.run ? 'index' : 'workgroup'} >= u.count) { return; }
+  if (${bound} >= u.count) { return; }
 ${spec.body()}
 }
 `;

@@ -6,7 +6,7 @@
  * is cut into several through temporaries.
  */
 import { isCopy, type Kernels } from '../../../../core/backend.js';
-import { childrenOf, type Expr, e, exprKey, inputsOf } from '../../../../core/expr.js';
+import { childrenOf, type Expr, e, exprKey, inputsOf, paramsOf } from '../../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, type Spec, wide } from '../../runtime/recorder.js';
 import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
@@ -144,7 +144,10 @@ function common(
       seed1: draw?.seed[1] ?? 0,
       stream: draw?.stream ?? 0,
     },
-    f32: { ...numbered('p', args.params), ...numbered('c', uniformConstants(exprs)) },
+    f32: {
+      ...Object.fromEntries(exprs.flatMap(paramsOf).map((index) => [`p${index}`, args.params[index]!])),
+      ...numbered('c', uniformConstants(exprs)),
+    },
     read: bound(false),
     write: bound(true),
   };

@@ -19,18 +19,22 @@ export interface Printed {
 
 /** Constants that WGSL has no literal for, or may not fold: given as uniforms `u.c0`, ... in this order. */
 export function uniformConstants(exprs: readonly Expr[]): number[] {
-  const values = new Set<number>();
+  const values: number[] = [];
+  const add = (value: number): void => {
+    // By `Object.is`: 0 and -0 are two numbers.
+    if (!values.some((known) => Object.is(known, value))) values.push(value);
+  };
   const visit = (expr: Expr): void => {
     const children = childrenOf(expr);
-    if (expr.kind === 'constant' && !Number.isFinite(Math.fround(expr.value))) values.add(expr.value);
+    if (expr.kind === 'constant' && !Number.isFinite(Math.fround(expr.value))) add(expr.value);
     // WGSL rejects a program in which an operation on constants overflows or divides by zero.
     if (children.length > 0 && children.every((child) => child.kind === 'constant')) {
-      for (const child of children) if (child.kind === 'constant') values.add(child.value);
+      for (const child of children) if (child.kind === 'constant') add(child.value);
     }
     for (const child of children) visit(child);
   };
   for (const expr of exprs) visit(expr);
-  return [...values];
+  return values;
 }
 
 /** Prints trees; `counter` is the WGSL expression of the random counter (unsigned). */
