@@ -104,6 +104,7 @@ test('groups have their own rates, momentum and decay; parameters without gradie
 test("defaults are the paper's; initialRate remembers where a group began", () => {
   const [group] = new SGD([{ params: [] }]).groups;
   assert.equal(group, {
+    name: '',
     params: [],
     learningRate: 0.01,
     initialRate: 0.01,
