@@ -1,7 +1,8 @@
 /**
  * NumPy's .npy format, version 1.0: the bytes 93 "NUMPY" 1 0, a u16 length (little-endian), a Python dictionary
  * `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }` padded with spaces and a newline to a multiple of 64
- * bytes, then the numbers, little-endian, in C order.
+ * bytes, then the numbers, little-endian, in C order. Versions 2 and 3 have a u32 length. Other writers use double
+ * quotes, and Python 2 wrote sizes as `2L`.
  */
 import { DataError } from '../core/errors.js';
 import { bytesPerElement, type DType, dtypeOf, makeArray, sizeOf } from '../core/shape.js';
@@ -9,6 +10,9 @@ import type { HostTensor } from '../nn/module.js';
 
 const codes: Readonly<Record<DType, string>> = { float32: '<f4', float64: '<f8', int32: '<i4', uint8: '|u1' };
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+
+/** Longest header that is read, in bytes: what version 1 can say, many times what an array's takes. */
+const maxHeader = 0xffff;
 
 /** A file's pieces in order: header, then the numbers. */
 export function encodeNpy({ shape, data }: HostTensor): Uint8Array[] {
@@ -39,20 +43,23 @@ export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
   const start = long ? 12 : 10;
   if (bytes.length < start) fail('cut short in its header');
   const length = long ? view.getUint32(8, true) : view.getUint16(8, true);
-  const header = new TextDecoder().decode(bytes.subarray(start, start + length));
-  const descr = /'descr':\s*'([^']*)'/.exec(header)?.[1];
-  const sizes = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
-  const known = Object.entries(codes).find(([, code]) => code === descr)?.[0];
+  if (length > maxHeader) fail(`a header of ${length} bytes, at most ${maxHeader} are read`);
+  if (bytes.length < start + length) fail('cut short in its header');
+  const header = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, start + length)));
+  if (header === undefined)
+    return fail("its header isn't a dictionary of its numbers' type, order and shape");
+  const { descr, order, sizes } = header;
   const dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint8'];
-  const dtype = dtypes.find((name) => name === known);
+  const dtype = dtypes.find((name) => codes[name] === descr);
   if (!dtype)
     return fail(`its numbers are ${descr ?? 'unnamed'}, expected one of ${Object.values(codes).join(', ')}`);
-  if (!/'fortran_order':\s*False/.test(header)) fail('its numbers are in Fortran order');
+  if (order !== 'False') fail('its numbers are in Fortran order');
   if (sizes === undefined) return fail('its header has no shape');
   const shape = sizes
     .split(',')
-    .filter((size) => size.trim() !== '')
-    .map(Number);
+    .map((size) => size.trim())
+    .filter((size) => size !== '')
+    .map((size) => Number(size.replace(/L$/, '')));
   if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0)) fail(`its shape is (${sizes})`);
   const body = bytes.subarray(start + length);
   const expected = sizeOf(shape) * bytesPerElement[dtype];
@@ -61,4 +68,48 @@ export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
   const data = makeArray(dtype, sizeOf(shape));
   new Uint8Array(data.buffer).set(body);
   return { shape, data };
+}
+
+/** What a header's dictionary says, as text. */
+interface Header {
+  readonly descr: string | undefined;
+  /** True or False: whether the numbers are in Fortran order. */
+  readonly order: string | undefined;
+  /** What stands between the brackets of the shape. */
+  readonly sizes: string | undefined;
+}
+
+/** Reads a dictionary from end to end; undefined when it's none, or its values are of other kinds. */
+function parseHeader(text: string): Header | undefined {
+  const values = new Map<string, string>();
+  const closing: Readonly<Record<string, string>> = { "'": "'", '"': '"', '(': ')' };
+  let at = 0;
+  const skip = (characters: string): void => {
+    while (at < text.length && characters.includes(text[at]!)) at++;
+  };
+  /** A string, a tuple (what is inside), or a word. */
+  const value = (): string => {
+    skip(' \t\n');
+    const close = closing[text[at] ?? ''];
+    if (close === undefined) {
+      const start = at;
+      while (at < text.length && !',:}'.includes(text[at]!)) at++;
+      return text.slice(start, at).trim();
+    }
+    const end = text.indexOf(close, at + 1);
+    const inside = text.slice(at + 1, end < 0 ? text.length : end);
+    at = end < 0 ? text.length : end + 1;
+    return inside;
+  };
+  skip(' ');
+  if (text[at++] !== '{') return undefined;
+  for (;;) {
+    skip(' \t\n,');
+    if (text[at] === '}') break;
+    const key = value();
+    skip(' \t\n');
+    if (text[at++] !== ':') return undefined;
+    values.set(key, value());
+  }
+  return { descr: values.get('descr'), order: values.get('fortran_order'), sizes: values.get('shape') };
 }

@@ -1,6 +1,6 @@
 /**
  * The safetensors format: a u64 length (little-endian), a JSON header `{name: {dtype, shape, data_offsets}}` with
- * optional text under `__metadata__`, then the numbers in C order, little-endian, without holes or overlaps. The header
+ * optional text under `__metadata__` (null: none), then the numbers in C order, little-endian, without holes or overlaps. The header
  * begins with `{`, may end in spaces, and is at most 100 MB.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
@@ -94,6 +94,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsF
   let metadata: Record<string, string> = {};
   for (const [name, entry] of header) {
     if (name === metadataName) {
+      if (entry === null) continue;
       if (!isText(entry)) return fail(`${name} is not an object of strings`);
       metadata = entry;
       continue;

@@ -139,6 +139,16 @@ test('dropout: shares, scales, and what happens when not training', () =>
       assert.ok((await dropout(x, 0.25, { form, training: false }).data()).every((v) => v === tested));
     }
     assert.ok((await dropout(x, 0, { draw }).data()).every((v) => v === 1));
+    for (const form of ['paper', 'inverted'] as const) {
+      for (const training of [true, false]) {
+        const expected = !training && form === 'inverted' ? 1 : 0;
+        const values = await dropout(x, 1, { form, training, draw }).data();
+        assert.ok(
+          values.every((v) => v === expected),
+          `p = 1, ${form}, training ${training}`,
+        );
+      }
+    }
     manualSeed(3);
     const [one, two] = [await dropout(x, 0.5).data(), await dropout(x, 0.5).data()];
     assert.not.equal(one, two, 'two calls are two draws');
@@ -154,6 +164,9 @@ test('the gradient of dropout passes where values passed', () =>
       grads,
       values.map((v) => 2 * v),
     );
+    const all = ones([5], { device: cpu, requiresGrad: true });
+    await sum(dropout(all, 1)).backward();
+    assert.equal([...(await all.grad!.data())], [0, 0, 0, 0, 0]);
   }));
 
 /** Mean, deviation and kurtosis of numbers, and the correlation of neighbours. */

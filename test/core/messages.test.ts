@@ -270,7 +270,7 @@ refuses('dtypes that an op cannot take', ArgumentError, () => [
 ]);
 
 refuses('numbers out of range, and data that does not fill a shape', ArgumentError, () => [
-  [() => dropout(make(2), 1), "dropout: p=1 isn't in [0, 1)"],
+  [() => dropout(make(2), 1.5), "dropout: p=1.5 isn't in [0, 1]"],
   [() => oneHot(ints(2), 0), 'oneHot: classes is 0, expected a whole number from 1'],
   [() => arange(0, 1, { device, step: 0 }), 'arange: from 0 to 1 by 0 never ends'],
   [() => add(1, 2), 'add: got only numbers; at least one operand must be a tensor'],

@@ -30,6 +30,41 @@ test('numbers come back', () => {
   }
 });
 
+/** A file with that dictionary for a header, and the numbers 1 and 2 in float32. */
+function withHeader(dictionary: string, version = 1): Uint8Array {
+  const text = Buffer.from(`${dictionary}\n`, 'latin1');
+  const length = Buffer.alloc(version > 1 ? 4 : 2);
+  if (version > 1) length.writeUInt32LE(text.length);
+  else length.writeUInt16LE(text.length);
+  const numbers = new Uint8Array(Float32Array.of(1, 2).buffer);
+  return new Uint8Array(
+    Buffer.concat([
+      Buffer.from(`\x93NUMPY${String.fromCharCode(version)}\0`, 'latin1'),
+      length,
+      text,
+      numbers,
+    ]),
+  );
+}
+
+test("other writers' headers are read: Python 2's sizes, double quotes, any order, no blanks", () => {
+  const read = (dictionary: string, version?: number): unknown =>
+    decodeNpy(withHeader(dictionary, version), 'x.npy');
+  const column = { shape: [2, 1], data: Float32Array.of(1, 2) };
+  assert.equal(read("{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 1L), }"), column);
+  assert.equal(read('{"descr": "<f4", "fortran_order": False, "shape": (2, 1)}'), column);
+  assert.equal(read("{'shape':(2,1),'fortran_order':False,'descr':'<f4'}"), column);
+  assert.equal(read("  { 'shape' : ( 2 , 1 ) ,'descr':'<f4' , 'fortran_order' : False }   ", 3), column);
+});
+
+test('a header that never comes to its point is refused, and a long one unread', () => {
+  for (const part of ["'shape': (", "'descr': '", "'shape': ('descr': ", '{', ', ', "'"]) {
+    const dictionary = `{${part.repeat(0xfff0 / part.length)}`;
+    assert.throws(() => decodeNpy(withHeader(dictionary), 'x.npy'), /x\.npy/);
+    assert.throws(() => decodeNpy(withHeader(dictionary.repeat(2), 2), 'x.npy'), /at most 65535 are read/);
+  }
+});
+
 test('damaged files are refused by name', () => {
   const whole = file(encodeNpy({ shape: [2, 3], data: new Float32Array(6) }));
   const changed = (from: string, to: string): Uint8Array =>
@@ -40,6 +75,11 @@ test('damaged files are refused by name', () => {
     [whole.subarray(0, 9), /cut short/],
     [changed('False', 'True '), /Fortran order/],
     [changed('<f4', '<c8'), /<c8/],
+    [changed('{', ' '), /isn't a dictionary/],
+    [changed('}', ' '), /isn't a dictionary/],
+    [changed("'descr'", "'desc_'"), /unnamed/],
+    [changed("'<f4'", "[('a', '<f4')]"), /\[\('a'|isn't a dictionary/],
+    [changed('(2, 3)', '(2, x)'), /\(2, x\)/],
   ];
   for (const [bytes, expected] of cases) assert.throws(() => decodeNpy(bytes, 'x.npy'), expected);
 });

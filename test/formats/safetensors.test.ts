@@ -186,6 +186,7 @@ test('a header that is not one JSON object of tensors is an error', () => {
   damaged(fileOf(' {}'), /not an object/);
   damaged(fileOf('null'), /not an object/);
   damaged(fileOf('{"a":3}'), /a: not an object/);
+  assert.equal(decodeSafetensors(fileOf('{"__metadata__":null}'), 'whole').metadata, {});
   damaged(fileOf('{"__metadata__":[]}'), /__metadata__ is not an object of strings/);
   damaged(fileOf('{"__metadata__":{"step":3}}'), /__metadata__ is not an object of strings/);
   assert.is(decodeSafetensors(fileOf('{}'), 'empty').tensors.size, 0);

@@ -26,14 +26,17 @@ export interface DropoutOptions {
 
 const masked = e.where(e.ge(e.random(), e.param(0)), e.mul(e.input(0), e.param(1)), 0);
 
-/** Sets each element to 0 with probability p. @throws {ArgumentError} unless p is in [0, 1) */
+/**
+ * Sets each element to 0 with probability p: at 1 all of them, and at test time the paper's form makes zeros as well.
+ * @throws {ArgumentError} unless p is in [0, 1]
+ */
 export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
   const op = 'dropout';
-  if (!(p >= 0 && p < 1)) throw new ArgumentError(`dropout: p=${p} isn't in [0, 1)`);
+  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`dropout: p=${p} isn't in [0, 1]`);
   const { training = true, form = 'inverted' } = options;
   if (!training) return form === 'paper' ? mul(x, 1 - p) : reshape(x, x.shape);
   const settings = {
-    params: [p, form === 'paper' ? 1 : 1 / (1 - p)],
+    params: [p, form === 'paper' || p === 1 ? 1 : 1 / (1 - p)],
     draw: options.draw ?? defaultGenerator().next(),
   };
   const out = map(op, masked, [x], settings);
