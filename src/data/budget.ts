@@ -118,7 +118,7 @@ export function inflated(bytes: Uint8Array, options: InflateOptions): Uint8Array
     return result;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new DataError(`${what}: unpacks to more than ${formatBytes(reserved)}, which is all it may`, {
+      throw new DataError(`${what}: unpacks to more than the ${formatBytes(reserved)} allowed`, {
         cause: error,
       });
     }

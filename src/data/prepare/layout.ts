@@ -15,9 +15,9 @@ import type { LabelledFile } from '../images/decodePool.js';
 import type { ShardClass } from '../shards/shardFormat.js';
 import { baseName } from '../sources/cifar.js';
 import { emptyFolderNotes, listed, splitFolder } from '../sources/folder.js';
+import { type Labeller, parseGroundTruth, parseSynsets, type Synset } from '../sources/imagenet/labels.js';
 import { bytesOf, type Entry, listArchive, listEntries } from '../sources/sources.js';
 import type { ScanProgress } from '../sources/tar.js';
-import { type Labeller, parseGroundTruth, parseSynsets, type Synset } from './labels.js';
 import { isImage, type Roles, roleOf, roles } from './roles.js';
 
 /** Where the images and what is known of them lie. */

@@ -9,8 +9,8 @@
  * - LOC_val_solution.csv (Kaggle): `ImageId,PredictionString`, each prediction starting with the WNID.
  * - LOC_synset_mapping.txt (Kaggle): lines `WNID what it is called`.
  */
-import { DataError } from '../../core/errors.js';
-import { readSynsets } from './matlab.js';
+import { DataError } from '../../../core/errors.js';
+import { readStructs } from './matlab.js';
 
 /** Matches a WordNet id of a noun, as ImageNet names its classes. */
 const wnid = /^n\d{8}$/;
@@ -34,7 +34,7 @@ export type Labeller = (fileName: string) => string;
 export function parseSynsets(path: string, bytes: Uint8Array): Synset[] {
   const isMatlab = new TextDecoder('latin1').decode(bytes.subarray(0, 6)) === 'MATLAB';
   const synsets = isMatlab
-    ? readSynsets(path, bytes)
+    ? leaves(path, bytes)
     : linesOf(bytes).flatMap((line, i) => (line === '' ? [] : [synsetOf(path, line, i)]));
   for (const key of ['wnid', 'id'] as const) {
     const seen = new Set<string | number>();
@@ -47,6 +47,22 @@ export function parseSynsets(path: string, bytes: Uint8Array): Synset[] {
   }
   if (synsets.length === 0) throw new DataError(`${path}: no classes in it`);
   return synsets;
+}
+
+/** The classes of meta.mat, whose struct array `synsets` also has the kinds they are of: those without children. */
+function leaves(path: string, bytes: Uint8Array): Synset[] {
+  return readStructs(path, bytes, 'synsets').flatMap((row, i) => {
+    const number = (field: string): number | undefined => {
+      const value = row.get(field);
+      return Array.isArray(value) && typeof value[0] === 'number' ? value[0] : undefined;
+    };
+    const [id, children] = [number('ILSVRC2012_ID'), number('num_children')];
+    const [name, words] = [row.get('WNID'), row.get('words')];
+    if (id === undefined || children === undefined || typeof name !== 'string') {
+      throw new DataError(`${path}: synset ${i + 1} lacks ILSVRC2012_ID, WNID or num_children`);
+    }
+    return children > 0 ? [] : [{ wnid: name, id, words: typeof words === 'string' ? words : '' }];
+  });
 }
 
 function synsetOf(path: string, line: string, index: number): Synset {
@@ -121,6 +137,9 @@ function fromSolution(path: string, lines: readonly string[]): Labeller {
     const [label = ''] = prediction.trim().split(' ');
     if (!wnid.test(label)) {
       throw new DataError(`${path}: line ${i + 2} is "${line.slice(0, 40)}", expected IMAGE,WNID ...`);
+    }
+    if (labels.has(name)) {
+      throw new DataError(`${path}: line ${i + 2}: ${name} has a line before: which of the two holds?`);
     }
     labels.set(name, label);
   }

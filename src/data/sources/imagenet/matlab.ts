@@ -1,6 +1,5 @@
 /**
- * The development kit's meta.mat: a MATLAB 5 file whose struct array `synsets` has the fields ILSVRC2012_ID, WNID,
- * words and num_children; classes to tell apart are those without children.
+ * Struct arrays in MATLAB 5 files, such as the development kit's meta.mat.
  *
  * The format (MathWorks, "MAT-File Format", level 5): a header of 128 bytes whose last two are "IM" (little-endian) or
  * "MI"; then elements, each a tag of type and byte count, u32 each, and a body padded to 8 bytes. A short element
@@ -9,74 +8,66 @@
  * dimensions, name and content. A struct array (class 2) has the length of its field names, the names, and a matrix
  * for each field of each element, fields running fastest; chars are class 4, numbers 6 to 15.
  */
-import { inflateSync } from 'node:zlib';
-import { DataError } from '../../core/errors.js';
-import { reasonOf } from '../files.js';
-import type { Synset } from './labels.js';
+import { DataError } from '../../../core/errors.js';
+import { Budget, inflated } from '../../budget.js';
+import { reasonOf } from '../../files.js';
 
 const [matrixType, compressedType] = [14, 15];
 /** Types of text: bytes that are UTF-8 (as int8 and uint8 are taken too) and 16-bit units. */
 const [int8Type, uint8Type, utf8Type, utf16Type] = [1, 2, 16, 17];
 const [structClass, charClass] = [2, 4];
 
-/** Largest inflated element that is believed, in bytes. */
-const maxInflated = 1 << 28;
+/** What is read of a file at most: meta.mat has 500 kB, 75,000 elements and structs in nothing. */
+const most = { inflated: 1 << 26, elements: 1_000_000, depth: 16 } as const;
 
 interface Element {
   readonly type: number;
   readonly body: Uint8Array;
 }
 
-type Value = string | number[] | Map<string, Value>[];
+/** Text, numbers, or an array of structs: what a matrix holds. */
+export type Value = string | number[] | Map<string, Value>[];
 
 /**
- * Reads the classes of meta.mat.
- * @throws {DataError} when it's another kind of MATLAB file, or has no such table.
+ * Reads the struct array of a name.
+ * @throws {DataError} when it's another kind of MATLAB file, is damaged or too large, or has no such array.
  */
-export function readSynsets(path: string, bytes: Uint8Array): Synset[] {
+export function readStructs(path: string, bytes: Uint8Array, name: string): Map<string, Value>[] {
   const order = new TextDecoder('latin1').decode(bytes.subarray(126, 128));
   if (order !== 'IM' && order !== 'MI') {
     throw new DataError(
       `${path}: not a MATLAB 5 file; save it with -v7, or give a text file of lines \`ID WNID\``,
     );
   }
-  const reader = new Reader(order === 'IM');
+  const reader = new Reader(path, order === 'IM');
   try {
     for (const element of reader.elements(bytes.subarray(128))) {
       const matrix = reader.matrix(element);
-      const rows = matrix?.name === 'synsets' ? matrix.value() : undefined;
-      if (Array.isArray(rows)) return leaves(path, rows);
+      const value = matrix?.name === name ? matrix.value() : undefined;
+      if (Array.isArray(value) && value.every((row) => row instanceof Map)) return value;
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`${path}: damaged MATLAB file: ${reasonOf(error)}`, { cause: error });
   }
-  throw new DataError(`${path}: no struct array called synsets in it: is it the development kit's meta.mat?`);
-}
-
-function leaves(path: string, rows: readonly (number | Map<string, Value>)[]): Synset[] {
-  return rows.flatMap((row, i) => {
-    if (typeof row === 'number') throw new DataError(`${path}: synsets aren't a struct array`);
-    const number = (field: string): number | undefined => {
-      const value = row.get(field);
-      return Array.isArray(value) && typeof value[0] === 'number' ? value[0] : undefined;
-    };
-    const [id, children] = [number('ILSVRC2012_ID'), number('num_children')];
-    const [wnid, words] = [row.get('WNID'), row.get('words')];
-    if (id === undefined || children === undefined || typeof wnid !== 'string') {
-      throw new DataError(`${path}: synset ${i + 1} lacks ILSVRC2012_ID, WNID or num_children`);
-    }
-    return children > 0 ? [] : [{ wnid, id, words: typeof words === 'string' ? words : '' }];
-  });
+  throw new DataError(`${path}: no struct array called ${name} in it: is it the development kit's meta.mat?`);
 }
 
 class Reader {
-  constructor(private readonly little: boolean) {}
+  private readonly budget = new Budget(most.inflated);
+  private count = 0;
+  private depth = 0;
+
+  constructor(
+    private readonly path: string,
+    private readonly little: boolean,
+  ) {}
 
   /** The elements that follow each other in a body. */
   *elements(bytes: Uint8Array): Generator<Element> {
     const view = viewOf(bytes);
     for (let at = 0; at + 8 <= bytes.length; ) {
+      if (++this.count > most.elements) throw new Error(`it has more than ${most.elements} elements`);
       const word = view.getUint32(at, this.little);
       const short = word >>> 16;
       const type = short > 0 ? word & 0xffff : word;
@@ -86,7 +77,10 @@ class Reader {
         throw new Error(`${start + length - bytes.length} bytes are missing`);
       const body = bytes.subarray(start, start + length);
       if (type === compressedType) {
-        yield* this.elements(inflateSync(body, { maxOutputLength: maxInflated }));
+        const inside = inflated(body, { packing: 'zlib', budget: this.budget, what: this.path });
+        this.goDown();
+        yield* this.elements(inside);
+        this.depth--;
         at = start + length; // Compressed elements aren't padded.
       } else {
         yield { type, body };
@@ -106,25 +100,43 @@ class Reader {
     return { name: latin(name.body), value: () => this.content(kind, count, content) };
   }
 
+  private goDown(): void {
+    if (++this.depth > most.depth) throw new Error(`it is nested more than ${most.depth} deep`);
+  }
+
   private content(kind: number, count: number, content: readonly Element[]): Value {
     const [first, second] = content;
     if (!first) return [];
     if (kind === charClass) return this.characters(first);
     if (kind !== structClass) return kind >= 6 && kind <= 15 ? this.numbers(first) : [];
-    const [width = 1] = this.numbers(first);
+    const [width = 0] = this.numbers(first);
+    if (!second || second.body.length === 0) return [];
+    if (width < 1) throw new Error(`names of ${width} characters`);
     const names: string[] = [];
-    for (let at = 0; second && at < second.body.length; at += width) {
+    for (let at = 0; at < second.body.length; at += width) {
       names.push(latin(second.body.subarray(at, at + width)));
     }
-    return Array.from({ length: count }, (_, row) => {
-      const cells = content.slice(2 + row * names.length, 2 + (row + 1) * names.length);
-      return new Map(names.map((name, i) => [name, cells[i] ? (this.matrix(cells[i])?.value() ?? []) : []]));
+    const cells = content.length - 2;
+    if (!(count >= 0 && count * names.length <= cells)) {
+      throw new Error(`${count} structs of ${names.length} fields, but ${cells} values`);
+    }
+    this.goDown();
+    const structs = Array.from({ length: count }, (_, row) => {
+      const values = names.map((name, i): [string, Value] => {
+        const cell = content[2 + row * names.length + i]!;
+        return [name, this.matrix(cell)?.value() ?? []];
+      });
+      return new Map(values);
     });
+    this.depth--;
+    return structs;
   }
 
   private characters({ type, body }: Element): string {
     if ([utf8Type, int8Type, uint8Type].includes(type)) return new TextDecoder().decode(body);
-    return String.fromCharCode(...this.numbers({ type, body }));
+    return this.numbers({ type, body })
+      .map((unit) => String.fromCharCode(unit))
+      .join('');
   }
 
   private numbers({ type, body }: Element): number[] {

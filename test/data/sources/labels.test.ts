@@ -3,7 +3,7 @@ import { deflateSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '../../../src/core/errors.js';
-import { parseGroundTruth, parseSynsets, type Synset } from '../../../src/data/prepare/labels.js';
+import { parseGroundTruth, parseSynsets, type Synset } from '../../../src/data/sources/imagenet/labels.js';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -125,6 +125,51 @@ test('a damaged meta.mat is refused, wherever it is cut', () => {
   }
 });
 
+/** A file that holds `synsets` with that many structs claimed, of one field whose names have that many characters. */
+function claiming(count: number, width: number): Uint8Array {
+  const word = (value: number): number[] => [...new Uint8Array(Int32Array.of(value).buffer)];
+  const element = (type: number, body: readonly number[]): number[] => [
+    ...word(type),
+    ...word(body.length),
+    ...body,
+    ...new Array<number>((8 - (body.length % 8)) % 8).fill(0),
+  ];
+  const matrix = [
+    ...element(6, [...word(2), ...word(0)]),
+    ...element(5, [...word(count), ...word(1)]),
+    ...element(1, [...bytesOf('synsets')]),
+    ...element(5, word(width)),
+    ...element(1, [...bytesOf('WNID')]),
+  ];
+  const head = new Uint8Array(128).fill(32);
+  head.set(bytesOf('MATLAB 5.0'));
+  head.set([0, 1, 73, 77], 124);
+  return Uint8Array.from([...head, ...element(14, matrix)]);
+}
+
+/** A file of one compressed element that holds `inside`, compressed `times` over. */
+function packed(inside: Uint8Array, times: number): Uint8Array {
+  let body = inside;
+  for (let i = 0; i < times; i++) {
+    const stream = deflateSync(body);
+    body = new Uint8Array(8 + stream.length);
+    body.set([15, 0, 0, 0, ...new Uint8Array(Uint32Array.of(stream.length).buffer)]);
+    body.set(stream, 8);
+  }
+  return Uint8Array.from([...claiming(1, 4).subarray(0, 128), ...body]);
+}
+
+test('a small meta.mat that claims to be huge is refused at once', () => {
+  const read = (file: Uint8Array) => () => parseSynsets('meta.mat', file);
+  refused(read(claiming(1, 0)), /names of 0 characters/);
+  refused(read(claiming(1, -1)), /names of -1 characters/);
+  refused(read(claiming(100_000_000, 4)), /100000000 structs of 1 fields, but 0 values/);
+  refused(read(claiming(-3, 4)), /-3 structs/);
+  refused(read(packed(new Uint8Array(80e6), 1)), /meta\.mat: unpacks to more than the 67\.1 MB/);
+  refused(read(packed(new Uint8Array(30e6), 1)), /more than 1000000 elements/);
+  refused(read(packed(claiming(1, 4), 40)), /nested more than 16 deep/);
+});
+
 test('tables of synsets as text: ids first or last, or none', () => {
   const texts = [
     'n02119789 1 kit_fox\nn02100735 2 English_setter\nn01440764 3 tench\n',
@@ -181,6 +226,10 @@ test("a list of WNIDs and Kaggle's solutions need no table", () => {
   assert.is(solution('ILSVRC2012_val_00048981.JPEG'), 'n03995372');
   refused(() => solution('ILSVRC2012_val_00000001.JPEG'), /has no line/);
   refused(() => parseGroundTruth('x', bytesOf('ImageId,PredictionString\na,b'), []), /line 2 is "a,b"/);
+  refused(
+    () => parseGroundTruth('x', bytesOf(`${csv}ILSVRC2012_val_1,n01440764 1 2\n`), []),
+    /line 4: ILSVRC2012_val_1 has a line before: which of the two holds/,
+  );
 });
 
 test('other files are not taken for labels', () => {
