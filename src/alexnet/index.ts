@@ -2,13 +2,7 @@
  * The paper: networks as tables, their training, and the data pipeline. For Node.
  */
 export * from './architecture.js';
-export {
-  type Checkpoint,
-  type RunDescription,
-  readCheckpoint,
-  restoreCheckpoint,
-  saveCheckpoint,
-} from './checkpoint.js';
+export { type Checkpoint, readCheckpoint, restoreCheckpoint, saveCheckpoint } from './checkpoint.js';
 export {
   Classifier,
   type ClassifierOptions,
@@ -17,6 +11,7 @@ export {
   type ScoredBatch,
 } from './classifier.js';
 export { Coder, nearestCodes, recallOf } from './codes.js';
+export type { RunDescription } from './description.js';
 export { type DeviceNeeds, type DryRunOptions, dryRun, type StepNeeds } from './dryRun.js';
 export * from './evaluation.js';
 export {

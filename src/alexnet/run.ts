@@ -16,12 +16,12 @@ import type { OpenedData } from '../data/sources/open.js';
 import {
   type Checkpoint,
   type ImageStatistics,
-  type RunDescription,
   readCheckpoint,
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
 import type { Classifier, Evaluation } from './classifier.js';
+import type { RunDescription } from './description.js';
 import { type Profile, profileSteps } from './profile.js';
 import { isNetName, type Net, nets, type Recipe } from './recipes.js';
 import { DivergedError, type EpochReport, type StepListener, Trainer } from './trainer.js';

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
-import type { RunDescription } from '../alexnet/checkpoint.js';
+import type { RunDescription } from '../alexnet/description.js';
 import { answersOf, loadClassifier, type Report, reportOf } from '../alexnet/evaluation.js';
 import { netOf, openCheckpoint, runFiles, runTraining } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';

@@ -2,7 +2,7 @@
  * The images of a finished run: those it was validated with, or others given in their place.
  */
 
-import type { RunDescription } from '../alexnet/checkpoint.js';
+import type { RunDescription } from '../alexnet/description.js';
 import { DataError } from '../core/errors.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 

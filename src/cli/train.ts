@@ -6,7 +6,8 @@ import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { parameterCount, placeLayers } from '../alexnet/architecture.js';
-import type { Checkpoint, RunDescription } from '../alexnet/checkpoint.js';
+import type { Checkpoint } from '../alexnet/checkpoint.js';
+import type { RunDescription } from '../alexnet/description.js';
 import { dryRun } from '../alexnet/dryRun.js';
 import type { Net } from '../alexnet/recipes.js';
 import {

@@ -229,7 +229,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A value as a message may show it: short, on one line, without what a terminal would take as a command. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   if (typeof value !== 'string') return String(value);

@@ -11,6 +11,7 @@
  * deviation, s_k = sqrt(lambda_k), near 122 for ImageNet: a shift of 12 grey levels. Both are offered by name.
  */
 import type { HostRandom } from '../../core/random.js';
+import { number, object, type Schema, tuple } from '../../formats/json.js';
 
 /** Red, green, blue. */
 export type Triple = readonly [number, number, number];
@@ -24,6 +25,19 @@ export interface Pca {
   /** The eigenvector of each: length 1, its largest entry positive. */
   readonly vectors: readonly [Triple, Triple, Triple];
 }
+
+/** Red, green, blue in a file. */
+export const tripleSchema: Schema<Triple> = tuple<Triple>(number(), number(), number());
+
+/** A covariance or eigenvectors in a file. */
+const matrixSchema = tuple<Pca['vectors']>(tripleSchema, tripleSchema, tripleSchema);
+
+/** Principal components in a file. */
+export const pcaSchema: Schema<Pca> = object<Pca>({
+  covariance: matrixSchema,
+  values: tuple<Triple>(number(0), number(0), number(0)),
+  vectors: matrixSchema,
+});
 
 /** What multiplies alpha: an eigenvalue, as the paper's text says; or its root, as its code did. */
 export type ColourForm = 'lambda' | 'sqrt';
