@@ -8,10 +8,10 @@
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { e } from '../core/expr.js';
-import { eq, log, ne } from '../core/ops/elementwise.js';
+import { eq, ne, sub } from '../core/ops/elementwise.js';
 import { map, mapInto } from '../core/ops/launch.js';
-import { crossEntropy, softmax } from '../core/ops/loss.js';
-import { argmax, mean, sum, topk } from '../core/ops/reduce.js';
+import { crossEntropy, logSoftmax, logSumExp } from '../core/ops/loss.js';
+import { argmax, sum, topk } from '../core/ops/reduce.js';
 import { concat, flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
@@ -143,10 +143,7 @@ export class Classifier {
       const scores = await scope(async () => {
         if (crops === 1) return this.predict(batch);
         const each = await this.predict(tenCrops(batch.images, recipe.imageSize, size));
-        return noGrad(() => {
-          const probabilities = reshape(softmax(each), [labels.length, crops, this.options.classes]);
-          return log(mean(probabilities, { axes: 1 }));
-        });
+        return noGrad(() => averageOverCrops(each, crops));
       });
       yield { scores, labels, indices };
     }
@@ -205,6 +202,17 @@ export class Classifier {
     this.network.dispose();
     for (const mean of this.means) mean.dispose();
   }
+}
+
+/**
+ * The logarithm of the class probabilities averaged over the crops of each image, `[N * crops, classes]` to
+ * `[N, classes]`. It is worked out from logarithms, so that it is finite for classes too unlikely for a float32.
+ */
+export function averageOverCrops(logits: Tensor, crops: number): Tensor {
+  return scope(() => {
+    const logProbabilities = reshape(logSoftmax(logits), [-1, crops, logits.shape[1]!]);
+    return sub(logSumExp(logProbabilities, { axes: 1 }), Math.log(crops));
+  });
 }
 
 /** Scalars side by side, to be read back at once. */

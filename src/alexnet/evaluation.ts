@@ -7,8 +7,10 @@
  */
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { softmax } from '../core/ops/loss.js';
+import { crossEntropy, softmax } from '../core/ops/loss.js';
+import { scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';
+import { Tensor } from '../core/tensor.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Checkpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
@@ -22,6 +24,8 @@ export interface Answers {
   /** `[N]`, class numbers, and the images' places in the data set. */
   readonly labels: Int32Array;
   readonly indices: Uint32Array;
+  /** `[N]`, -log p(true class); taken from `probabilities`, which hold nothing below 2^-149, where it is left out. */
+  readonly losses?: Float32Array;
 }
 
 /** How one class fares. Errors are fractions of its images; NaN without any. */
@@ -71,12 +75,20 @@ export async function answersOf(
   onImages: (done: number, of: number) => void = () => {},
 ): Promise<Answers> {
   const rows: Float32Array[] = [];
+  const losses: number[] = [];
   const labels: number[] = [];
   const indices: number[] = [];
   for await (const batch of classifier.scores(dataset, crops)) {
-    const probabilities = noGrad(() => softmax(batch.scores));
+    const { scores } = batch;
+    const [probabilities, ofTrue] = noGrad(() =>
+      scope((): [Tensor, Tensor] => {
+        const classes = Tensor.from('labels', scores.device, batch.labels, [batch.labels.length]);
+        return [softmax(scores), crossEntropy(scores, classes, 'none')];
+      }),
+    );
     rows.push(Float32Array.from(await probabilities.data()));
-    for (const x of [probabilities, batch.scores]) x.dispose();
+    losses.push(...(await ofTrue.data()));
+    for (const x of [probabilities, ofTrue, scores]) x.dispose();
     labels.push(...batch.labels);
     indices.push(...batch.indices);
     onImages(labels.length, dataset.length);
@@ -87,7 +99,21 @@ export async function answersOf(
     joined.set(row, start);
     start += row.length;
   }
-  return { probabilities: joined, labels: Int32Array.from(labels), indices: Uint32Array.from(indices) };
+  return {
+    probabilities: joined,
+    labels: Int32Array.from(labels),
+    indices: Uint32Array.from(indices),
+    losses: Float32Array.from(losses),
+  };
+}
+
+/** The smallest float32 above 0. */
+const smallest = 2 ** -149;
+
+/** -log p(true class) of image number i. */
+function lossOf({ probabilities, labels, losses }: Answers, i: number): number {
+  const width = probabilities.length / labels.length;
+  return losses?.[i] ?? -Math.log(Math.max(probabilities[i * width + labels[i]!]!, smallest));
 }
 
 /**
@@ -106,7 +132,12 @@ export function averageAnswers(all: readonly Answers[]): Answers {
   const probabilities = first.probabilities.map(
     (_, i) => all.reduce((sum, answers) => sum + answers.probabilities[i]!, 0) / all.length,
   );
-  return { ...first, probabilities };
+  const losses = Float32Array.from(first.labels, (_, i) => {
+    const each = all.map((answers) => lossOf(answers, i));
+    const least = Math.min(...each);
+    return least - Math.log(each.reduce((sum, loss) => sum + Math.exp(least - loss), 0) / each.length);
+  });
+  return { ...first, probabilities, losses };
 }
 
 /** The `count` most likely classes of a row, the likeliest first; of equals the lower number. */
@@ -120,7 +151,8 @@ export function likeliest(row: Float32Array, count: number): number[] {
  * Errors of answers.
  * @throws {DataError} when there are none.
  */
-export function reportOf({ probabilities, labels }: Answers, classes: readonly string[]): Report {
+export function reportOf(answers: Answers, classes: readonly string[]): Report {
+  const { probabilities, labels } = answers;
   const count = labels.length;
   if (count === 0) throw new DataError('no readable image to evaluate');
   const width = classes.length;
@@ -144,7 +176,7 @@ export function reportOf({ probabilities, labels }: Answers, classes: readonly s
       tally.wrong++;
       tally.answers.set(best, (tally.answers.get(best) ?? 0) + 1);
     }
-    loss -= Math.log(Math.max(p, Number.MIN_VALUE));
+    loss += lossOf(answers, i);
   }
   const sum = (of: (tally: (typeof tallies)[number]) => number): number =>
     tallies.reduce((total, tally) => total + of(tally), 0);

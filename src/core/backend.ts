@@ -125,15 +125,20 @@ export interface Kernels {
    */
   lrnGrad: LrnGeometry & { readonly x: View; readonly grad: View; readonly out: View };
   /**
-   * `logZ[n] = log sum over j of exp(logits[n, j])`, computed from the largest logit; `losses[n] = logZ[n] -
-   * logits[n, labels[n]]`, NaN where the label isn't in [0, C). logits `[N, C]`, labels `[N]` int32, dense.
+   * `peaks[n] = [m, s]`, `[N, 2]`: m is the largest logit of row n, s the sum over all classes but one of m's of
+   * `exp(logits[n, j] - m)`; so softmax is `exp(logits[n, j] - m) / (1 + s)`. Kept apart, neither is rounded to the
+   * size of the other; s is NaN where m is infinite. `losses[n] = (m - logits[n, labels[n]]) + log(1 + s)`, NaN where the label isn't in [0, C).
+   * logits `[N, C]`, labels `[N]` int32, dense.
    */
-  crossEntropy: { readonly logits: View; readonly labels: View; readonly losses: View; readonly logZ: View };
-  /** `out[n, j] = (exp(logits[n, j] - logZ[n]) - (j == labels[n])) * grad[n]`. All dense. */
+  crossEntropy: { readonly logits: View; readonly labels: View; readonly losses: View; readonly peaks: View };
+  /**
+   * `out[n, j] = (exp(logits[n, j] - m) / (1 + s) - (j == labels[n])) * grad[n]` with m and s of `peaks[n]`, without
+   * cancellation where softmax is near 1; NaN throughout the row where the label isn't in [0, C). All dense.
+   */
   crossEntropyGrad: {
     readonly logits: View;
     readonly labels: View;
-    readonly logZ: View;
+    readonly peaks: View;
     readonly grad: View;
     readonly out: View;
   };

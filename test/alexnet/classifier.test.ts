@@ -4,16 +4,18 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Classifier, type Input } from '../../src/alexnet/classifier.js';
+import { averageOverCrops, Classifier, type Input } from '../../src/alexnet/classifier.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
+import { tensor } from '../../src/core/ops/create.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { meanCrops, tenCrops } from '../../src/data/images/cuts.js';
 import { softwareDriver } from '../../support/driver.js';
+import { openEachKind } from '../core/devices.js';
 import { assertClose, onHost, withDevices } from '../support/devices.js';
 
 const test = suite('classifier');
@@ -121,6 +123,24 @@ test('ten crops: probabilities are the mean of those of the ten', async () => {
     assert.ok(error >= 0 && error <= 1);
     classifier.dispose();
   });
+});
+
+test('ten crops: classes below the smallest float32 stay finite, on every kind of device', async () => {
+  const devices = await openEachKind();
+  for (const device of devices) {
+    for (const low of [-80, -95, -102, -150, -1000]) {
+      const logits = [0, low, -5, 0, low - 1, -7, 0, 1, 2, 0, 1, 2];
+      const scores = await scope(() =>
+        averageOverCrops(tensor(Float32Array.from(logits), { device, shape: [4, 3] }), 2).data(),
+      );
+      const [first = 0, second = 0] = [5, 7].map((x) => Math.log1p(Math.exp(-x)));
+      const lowest = low + Math.log((Math.exp(-first) + Math.exp(-1 - second)) / 2);
+      assert.ok(Math.abs(scores[1]! / lowest - 1) < 1e-6, `${device.name}: ${scores[1]}, expected ${lowest}`);
+      const last = -Math.log(1 + Math.exp(-1) + Math.exp(-2));
+      assert.ok(Math.abs(scores[5]! / last - 1) < 1e-6, `${device.name}: ${scores[5]}, expected ${last}`);
+    }
+    await device.close();
+  }
 });
 
 test('hidden vectors are what the last layer scores, the same on one device and two', async () => {

@@ -54,6 +54,21 @@ test('averages are of the same images', () => {
   assert.throws(() => averageAnswers([answers, others]), /different images/);
 });
 
+test('losses beyond the range of the probabilities: averaged as probabilities, finite in the report', () => {
+  const far = { ...answers, losses: Float32Array.of(Math.LN2, 150, 400, 1) };
+  const near = { ...answers, losses: Float32Array.of(Math.LN2, 151, 100, 1) };
+  const { losses } = averageAnswers([far, near]);
+  const wanted = [Math.LN2, 150 - Math.log((1 + Math.exp(-1)) / 2), 100 + Math.LN2, 1];
+  wanted.forEach((loss, i) => {
+    assert.ok(Math.abs(losses![i]! / loss - 1) < 1e-6, `loss ${losses![i]}, expected ${loss}`);
+  });
+  const mean = wanted.reduce((sum, loss) => sum + loss, 0) / 4;
+  assert.ok(Math.abs(reportOf({ ...far, losses: losses! }, classes).loss / mean - 1) < 1e-6);
+  // Without them, a probability of 0 is one below the smallest float32.
+  const { loss } = reportOf({ ...answers, probabilities: answers.probabilities.map(() => 0) }, classes);
+  assert.ok(Math.abs(loss - 149 * Math.LN2) < 1e-6);
+});
+
 test('published results stand beside what they are comparable with', () => {
   const thousand = Array.from({ length: 1000 }, (_, i) => `n${i}`);
   assert.equal(

@@ -3,12 +3,30 @@
  * overflows.
  */
 import { ArgumentError } from '../errors.js';
+import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
-import { exp, log, mul, sub } from './elementwise.js';
-import { commonDevice, requireDType, requireRank, withDense } from './launch.js';
-import { max, mean, sum } from './reduce.js';
+import { add, exp, log, mul, sub } from './elementwise.js';
+import { commonDevice, map, requireDType, requireRank, withDense } from './launch.js';
+import { max, mean, type ReduceOptions, sum } from './reduce.js';
+import { reshape } from './views.js';
+
+/**
+ * log sum exp(x) over axes (all by default), from the largest element; -infinity over elements that all are.
+ * @throws {ArgumentError} over no elements
+ */
+export function logSumExp(x: Tensor, { axes, keepDim = false }: ReduceOptions = {}): Tensor {
+  return scope(() => {
+    const largest = max(x.alias('logSumExp'), { axes, keepDim: true });
+    // An infinite one would meet itself in the difference.
+    const level = map('logSumExp', finiteOr0, [largest]);
+    const total = sum(exp(sub(x, level)), { axes, keepDim });
+    return add(log(total), reshape(level, total.shape));
+  });
+}
+
+const finiteOr0 = e.where(e.lt(e.abs(e.input(0)), Number.POSITIVE_INFINITY), e.input(0), 0);
 
 /** x - log sum exp(x) along an axis (the last by default). */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
@@ -50,7 +68,7 @@ export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'm
 /**
  * `-log softmax(logits)[label]`, multinomial logistic regression: logits `[N, C]`, labels `[N]` int32.
  * @param reduction 'mean' over the batch by default; 'none' gives `[N]`
- * @returns NaN for a label outside [0, C)
+ * @returns NaN for a label outside [0, C), whose row of logits gets NaN as its gradient
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossReduction = 'mean'): Tensor {
   const op = 'crossEntropy';
@@ -65,28 +83,28 @@ export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossRedu
   }
   return scope(() => {
     const losses = Tensor.empty(op, device, [n], logits.dtype);
-    const logZ = Tensor.empty(op, device, [n], logits.dtype);
+    const peaks = Tensor.empty(op, device, [n, 2], logits.dtype);
     withDense(op, (dense) =>
       device.run('crossEntropy', {
         logits: dense(logits),
         labels: dense(labels),
         losses: losses.view(op),
-        logZ: logZ.view(op),
+        peaks: peaks.view(op),
       }),
     );
     record({
       op,
       inputs: [logits],
       outputs: [losses],
-      saved: [logits, labels, logZ],
-      gradient: ({ grads: [grad], saved: [x, target, z] }) => {
-        if (!grad || !x || !target || !z) return [null];
+      saved: [logits, labels, peaks],
+      gradient: ({ grads: [grad], saved: [x, target, peak] }) => {
+        if (!grad || !x || !target || !peak) return [null];
         const dx = Tensor.empty(op, device, x.shape, x.dtype);
         withDense(op, (dense) =>
           device.run('crossEntropyGrad', {
             logits: dense(x),
             labels: dense(target),
-            logZ: z.view(op),
+            peaks: peak.view(op),
             grad: dense(grad),
             out: dx.view(op),
           }),

@@ -7,23 +7,20 @@
  *
  *     exp x = 2^n exp r,              n = nearest(x / ln 2), r = x - n ln 2 in [-0.35, 0.35]
  *     log x = e ln 2 + log m,         x = 2^e m, m in [sqrt 1/2, sqrt 2)
+ *     log(1 + x) = 2 artanh z,        z = x / (2 + x), by its series below x = 1/2
  *     tanh x = 1 - 2 / (exp 2x + 1),  an odd polynomial below 0.625
  *     sin x, cos x:                   r = x - n pi/2 in [-pi/4, pi/4], by double precision; see `reduceAngle`
  *     a^b = 2^(b log2 a)              with log2 and the product in double precision
  */
 import { f32x4, f64x2, i32x4, if_, type V128, v128 } from './instructions.js';
 import type { Lanes } from './lanes.js';
-
-const low = (x: V128): V128 => f64x2.promoteLowF32x4(x);
-const high = (x: V128): V128 => f64x2.promoteLowF32x4(v128.shuffle32(x, x, 2, 3, 2, 3));
-const narrow = (a: V128, b: V128): V128 =>
-  v128.shuffle32(f32x4.demoteF64x2Zero(a), f32x4.demoteF64x2Zero(b), 0, 1, 4, 5);
+import { highDoubles, lowDoubles, narrowed } from './sums.js';
 
 /** Runs double-precision code on both halves of float32 vectors and joins what it returns. */
 function inDoubles(l: Lanes, inputs: readonly V128[], fn: (inputs: V128[]) => V128[]): V128[] {
-  const a = fn(inputs.map((x) => l.let(low(x))));
-  const b = fn(inputs.map((x) => l.let(high(x))));
-  return a.map((half, i) => l.let(narrow(half, b[i]!)));
+  const a = fn(inputs.map((x) => l.let(lowDoubles(x))));
+  const b = fn(inputs.map((x) => l.let(highDoubles(x))));
+  return a.map((half, i) => l.let(narrowed(half, b[i]!)));
 }
 
 /** 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits. */
@@ -83,6 +80,19 @@ export function log(l: Lanes, x: V128): V128 {
   const finite = v128.and(positive, f32x4.lt(x, l.f32(Infinity)));
   const belowZero = v128.bitselect(l.f32(-Infinity), l.f32(NaN), f32x4.eq(x, l.f32(0)));
   return l.let(v128.bitselect(value, v128.bitselect(x, belowZero, positive), finite));
+}
+
+/** 1/3, 1/5, ..: artanh z = z + z^3 times a polynomial of z^2. */
+const artanhSeries = [3, 5, 7, 9, 11].map((n) => 1 / n).reverse();
+
+/** log(1 + x) for x from 0 on, as exact near 0 as elsewhere. */
+export function log1p(l: Lanes, x: V128): V128 {
+  const z = l.let(f32x4.div(x, f32x4.add(x, l.f32(2))));
+  const square = l.let(f32x4.mul(z, z));
+  const twice = l.let(f32x4.add(z, z));
+  const near = l.madd(f32x4.mul(twice, square), l.polynomial(square, artanhSeries), twice);
+  const far = log(l, l.let(f32x4.add(x, l.f32(1))));
+  return l.let(v128.bitselect(near, far, f32x4.lt(x, l.f32(0.5))));
 }
 
 /** Hyperbolic tangent. */

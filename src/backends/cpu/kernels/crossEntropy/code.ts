@@ -1,14 +1,15 @@
 /**
- * Softmax cross-entropy and its gradient as SIMD code: a thread takes whole rows of logits.
+ * Softmax cross-entropy and its gradient as SIMD code: a thread takes whole rows of logits. With m the largest logit:
  *
- *     logZ = m + log sum_j exp(l_j - m),  m the largest logit;  loss = logZ - l_label = log sum + (m - l_label)
- *     out_j = (exp(l_j - logZ) - (j = label)) * grad
+ *     s = sum_j exp(l_j - m) over all but one class of m;  loss = (m - l_label) + log(1 + s)
+ *     out_j = exp(l_j - m) / (1 + s) * grad;  for the label ((exp(l_j - m) - 1) - s) / (1 + s) * grad
  */
 
 import { choose, f32, f32x4, i32, i32x4, if_, type Local, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
-import { exp, log } from '../../asm/math.js';
+import { exp, log1p } from '../../asm/math.js';
 import { forRuns } from '../../asm/runs.js';
+import { LongSum } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
@@ -18,7 +19,7 @@ export const softmaxWords = new WordLayout(
   'logits',
   'labels',
   'losses',
-  'logZ',
+  'peaks',
   'grad',
   'out',
   'units',
@@ -27,10 +28,11 @@ export const softmaxWords = new WordLayout(
 
 type Words = WordsOf<typeof softmaxWords>;
 
-/** One row: byte distances of its logits and of its number in the vectors, its label. */
+/** One row: byte distances of its logits and of its place in vectors and in `peaks`, its label. */
 interface Row {
   readonly logits: Local<'i32'>;
   readonly number: Local<'i32'>;
+  readonly peak: Local<'i32'>;
   readonly label: Local<'i32'>;
   readonly bytes: Local<'i32'>;
 }
@@ -46,7 +48,8 @@ function emitRows(
     return (unit) => {
       const number = l.let(i32.shl(unit, 2));
       const label = l.let(i32.load(i32.add(w.labels, number)));
-      body(l, w, { logits: l.let(i32.mul(unit, bytes)), number, label, bytes });
+      const peak = l.let(i32.shl(unit, 3));
+      body(l, w, { logits: l.let(i32.mul(unit, bytes)), number, peak, label, bytes });
     };
   });
 }
@@ -61,29 +64,38 @@ export function emitCrossEntropy(features: Features): Uint8Array<ArrayBuffer> {
       for (let i = 0; i < run.vectors; i++) l.do(largest.set(f32x4.max(largest, run.load(first, i))));
     });
     const m = l.let(acrossLanes(l, largest, f32x4.max));
-    const sum = l.let(l.f32(0));
+    const below = new LongSum(l);
+    const equal = l.let(l.f32(0));
     const second = l.let<'i32'>(logits);
     forRuns(l, w.classes, [second], (run) => {
-      for (let i = 0; i < run.vectors; i++) {
-        const term = exp(l, l.let(f32x4.sub(run.load(second, i), m)));
-        const counted = run.single
-          ? v128.and(
-              term,
-              l.once('first lane', () => i32x4.const(-1, 0, 0, 0)),
-            )
-          : term;
-        l.do(sum.set(f32x4.add(sum, counted)));
-      }
+      const terms = Array.from({ length: run.vectors }, (_, i) => {
+        const logit = l.let(run.load(second, i));
+        const term = l.let(exp(l, l.let(f32x4.sub(logit, m))));
+        const counted = run.single ? v128.and(term, l.once('first lane', firstLane)) : term;
+        const peak = l.let(f32x4.eq(logit, m));
+        // 1 each, or NaN for an infinite one.
+        l.do(equal.set(f32x4.add(equal, v128.and(counted, peak))));
+        return l.let(v128.andnot(counted, peak));
+      });
+      below.add(terms);
     });
-    const logSum = l.let(log(l, l.let(acrossLanes(l, sum, f32x4.add))));
-    const logZ = l.let(f32x4.extractLane(f32x4.add(m, logSum), 0));
-    // Not logZ - l_label, which would round to the size of the largest logit.
+    const ties = f32x4.sub(acrossLanes(l, equal, f32x4.add), l.f32(1));
+    const others = l.let(f32x4.add(below.total(l.f32(1)), ties));
+    const logSum = f32x4.extractLane(log1p(l, others), 0);
     const target = f32.load(i32.add(logits, i32.shl(row.label, 2)));
-    const behind = f32.sub(f32x4.extractLane(m, 0), target);
-    const loss = choose(i32.ltU(row.label, w.classes), f32.add(f32x4.extractLane(logSum, 0), behind), NaN);
-    l.do(f32.store(i32.add(w.logZ, row.number), logZ), f32.store(i32.add(w.losses, row.number), loss));
+    const largestLogit = f32x4.extractLane(m, 0);
+    const behind = f32.sub(largestLogit, target);
+    const loss = choose(i32.ltU(row.label, w.classes), f32.add(behind, logSum), NaN);
+    const peak = l.let(i32.add(w.peaks, row.peak));
+    l.do(
+      f32.store(peak, largestLogit),
+      f32.store(peak, f32x4.extractLane(others, 0), 4),
+      f32.store(i32.add(w.losses, row.number), loss),
+    );
   });
 }
+
+const firstLane = (): V128 => i32x4.const(-1, 0, 0, 0);
 
 /** All four lanes combined, in every lane. */
 function acrossLanes(l: Lanes, value: V128, combine: (a: V128, b: V128) => V128): V128 {
@@ -96,20 +108,25 @@ export function emitCrossEntropyGrad(features: Features): Uint8Array<ArrayBuffer
   return emitRows('crossEntropyGrad', features, (l, w, row) => {
     const from = l.let(i32.add(w.logits, row.logits));
     const to = l.let(i32.add(w.out, row.logits));
-    const z = l.let(v128.load32Splat(i32.add(w.logZ, row.number)));
-    const grad = l.let(v128.load32Splat(i32.add(w.grad, row.number)));
-    const probability = (logit: V128): V128 => exp(l, l.let(f32x4.sub(logit, z)));
+    const peak = l.let(i32.add(w.peaks, row.peak));
+    const m = l.let(v128.load32Splat(peak));
+    const others = l.let(v128.load32Splat(peak, 4));
+    const grad = v128.load32Splat(i32.add(w.grad, row.number));
+    const share = f32x4.div(grad, f32x4.add(others, l.f32(1)));
+    const known = i32.ltU(row.label, w.classes);
+    const factor = l.let(choose(known, share, l.f32(NaN)));
+    const weight = (logit: V128): V128 => exp(l, l.let(f32x4.sub(logit, m)));
     forRuns(l, w.classes, [from, to], (run) => {
       for (let i = 0; i < run.vectors; i++) {
-        l.do(run.store(to, i, f32x4.mul(probability(run.load(from, i)), grad)));
+        l.do(run.store(to, i, f32x4.mul(weight(run.load(from, i)), factor)));
       }
     });
     // The label's class once more, less one; the pointers stand at the row's end.
     const correct = l.block(() => {
       const back = l.let(i32.sub(i32.shl(row.label, 2), row.bytes));
-      const less = f32x4.sub(probability(v128.load32Splat(i32.add(from, back))), l.f32(1));
-      l.do(v128.store32Lane(i32.add(to, back), f32x4.mul(less, grad), 0));
+      const less = f32x4.sub(f32x4.sub(weight(v128.load32Splat(i32.add(from, back))), l.f32(1)), others);
+      l.do(v128.store32Lane(i32.add(to, back), f32x4.mul(less, factor), 0));
     });
-    l.do(if_(i32.ltU(row.label, w.classes), correct));
+    l.do(if_(known, correct));
   });
 }

@@ -1,6 +1,7 @@
 /**
  * Softmax cross-entropy, a workgroup for each row: every invocation folds logits `local`, `local + 64`, ..., then
- * the 64 results are folded in a tree through workgroup memory. The gradient is element-wise.
+ * the 64 results are folded in a tree through workgroup memory. The gradient is element-wise. The largest logit and
+ * the sum of the others' exponentials stay apart, as in the contract.
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf } from '../../../../core/shape.js';
@@ -16,12 +17,27 @@ for (var half = ${workgroupSize / 2}; half > 0; half /= 2) {
 }`;
 }
 
+/**
+ * log(1 + x) for x from 0 on: below 1/2 by the series of 2 artanh(x / (2 + x)), which nothing that a driver may do with
+ * the order of operations spoils.
+ */
+const logOnePlus = `fn logOnePlus(x: f32) -> f32 {
+  let z = x / (2.0 + x);
+  let s = z * z;
+  let series = ((((1.0 / 11.0) * s + 1.0 / 9.0) * s + 1.0 / 7.0) * s + 0.2) * s + 1.0 / 3.0;
+  return select(logOf(1.0 + x), 2.0 * z + 2.0 * z * s * series, x < 0.5);
+}`;
+
+/** Terms an invocation adds up before it adds them to its sum: one sum over all would lose the last digits. */
+const block = 32;
+
 /** See `Kernels.crossEntropy`. */
 export function crossEntropy(recorder: Recorder, args: Kernels['crossEntropy']): void {
-  const { logits, labels, losses, logZ } = args;
+  const { logits, labels, losses, peaks } = args;
   recorder.dispatch({
     key: 'crossEntropy',
     functions: () => `${mathFunctions('f32', ['maximum', 'expOf', 'logOf'])}
+${logOnePlus}
 var<workgroup> parts: array<f32, ${workgroupSize}>;`,
     body: () => `let row = u.logitsAt + workgroup * u.C;
 var most = u.lowest;
@@ -30,37 +46,59 @@ parts[local] = most;
 ${tree('maximum(a, b)')}
 let largest = parts[0];
 workgroupBarrier();
-var sum = 0.0;
-for (var j = local; j < u.C; j += ${workgroupSize}) { sum += expOf(logits[row + j] - largest); }
-parts[local] = sum;
+var equal = 0.0;
+var below = 0.0;
+for (var start = local; start < u.C; start += ${workgroupSize * block}) {
+  var some = 0.0;
+  for (var j = start; j < min(start + ${workgroupSize * block}, u.C); j += ${workgroupSize}) {
+    let logit = logits[row + j];
+    if (logit == largest) { equal += 1.0; } else { some += expOf(logit - largest); }
+  }
+  below += some;
+}
+parts[local] = equal;
+${tree('a + b')}
+let ties = parts[0] - 1.0;
+workgroupBarrier();
+parts[local] = below;
 ${tree('a + b')}
 if (local == 0) {
-  let value = largest + logOf(parts[0]);
+  let finite = (bitcast<u32>(largest) & 0x7fffffffu) < 0x7f800000u;
+  let others = select(u.nan, parts[0] + ties, finite);
   let label = labels[u.labelsAt + workgroup];
   let known = label >= 0 && label < u.C;
-  logZ[u.logZAt + workgroup] = value;
-  losses[u.lossesAt + workgroup] = select(u.nan, value - logits[row + clamp(label, 0, u.C - 1)], known);
+  let loss = (largest - logits[row + clamp(label, 0, u.C - 1)]) + logOnePlus(others);
+  peaks[u.peaksAt + 2 * workgroup] = largest;
+  peaks[u.peaksAt + 2 * workgroup + 1] = others;
+  losses[u.lossesAt + workgroup] = select(u.nan, loss, known && finite);
 }`,
     i32: { C: logits.shape[1]! },
     f32: { lowest: -Infinity, nan: NaN },
     read: { logits, labels },
-    write: { losses, logZ },
+    write: { losses, peaks },
     run: { workgroups: logits.shape[0]! },
   });
 }
 
 /** See `Kernels.crossEntropyGrad`. */
 export function crossEntropyGrad(recorder: Recorder, args: Kernels['crossEntropyGrad']): void {
-  const { logits, labels, logZ, grad, out } = args;
+  const { logits, labels, peaks, grad, out } = args;
   recorder.dispatch({
     key: 'crossEntropyGrad',
     functions: () => mathFunctions('f32', ['expOf']),
     body: () => `let n = index / u.C;
-let hit = select(0.0, 1.0, labels[u.labelsAt + n] == index % u.C);
-let probability = expOf(logits[u.logitsAt + index] - logZ[u.logZAt + n]);
-out[u.outAt + index] = (probability - hit) * grad[u.gradAt + n];`,
+let label = labels[u.labelsAt + n];
+let logit = logits[u.logitsAt + index];
+let largest = peaks[u.peaksAt + 2 * n];
+let others = peaks[u.peaksAt + 2 * n + 1];
+let all = 1.0 + others;
+let weight = expOf(logit - largest);
+let less = select(weight - all, -others, logit == largest);
+let share = select(weight, less, index % u.C == label) / all * grad[u.gradAt + n];
+out[u.outAt + index] = select(u.nan, share, label >= 0 && label < u.C);`,
     i32: { C: logits.shape[1]! },
-    read: { logits, labels, logZ, grad },
+    f32: { nan: NaN },
+    read: { logits, labels, peaks, grad },
     write: { out },
     run: { invocations: sizeOf(out.shape) },
   });
