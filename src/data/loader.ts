@@ -1,27 +1,19 @@
 /**
- * Batches of a data set, fetched ahead while the devices compute.
+ * Batches of images, fetched ahead while the devices compute.
  *
- * The order of an epoch is a pure function of (seed, epoch); the crop, mirroring and colour noise of a picture of
- * (seed, epoch, index), or, where neighbours share a crop, of their place in the epoch. So neither prefetching, nor the number of decoding threads, nor starting at batch k changes what batch k
- * holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
+ * The crop, mirroring and colour noise of a picture are a pure function of (seed, epoch, index), or, where neighbours
+ * share a crop, of their place in the epoch. So neither prefetching, nor the number of decoding threads, nor starting at
+ * batch k changes what batch k holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
  */
-import { ArgumentError } from '../core/errors.js';
-import type { Dataset, LoadedImages } from './dataset.js';
+import { ArgumentError, DataError } from '../core/errors.js';
+import { type BatchSource, batchCount, checkCount, type EpochOptions, fetchAhead } from './batchSource.js';
+import { type Dataset, describeUnreadable, type LoadedImages } from './dataset.js';
 import { randomFor } from './draws.js';
 import { type Cuts, centre, copyCut, type Place } from './images/cuts.js';
 import { type ColourNoise, colourShift } from './images/pca.js';
 
 /** Options of `batches`. */
-export interface LoaderOptions {
-  readonly batchSize: number;
-  /** Default 0. */
-  readonly seed?: number;
-  /** Default 0. */
-  readonly epoch?: number;
-  /** Draw the order anew for each epoch; default false: by index. */
-  readonly shuffle?: boolean;
-  /** First batch to give, for going on in the middle of an epoch. Default 0. */
-  readonly start?: number;
+export interface LoaderOptions extends EpochOptions {
   /** Side of the square cut from each picture; default: the whole picture. */
   readonly crop?: number;
   /** Cut at a random place and mirror every second picture; default false: cut the centre, don't mirror. */
@@ -35,11 +27,10 @@ export interface LoaderOptions {
   readonly sharedBy?: number;
   /** Draw a shift of colour for each picture; the batch carries it, for the device to add. Default: none. */
   readonly colour?: ColourNoise | undefined;
-  /** Leave out the last batch when it's smaller; default false. */
-  readonly dropLast?: boolean;
-  /** Batches fetched ahead; default 2. */
-  readonly prefetch?: number;
 }
+
+/** Options of `imageBatches`. */
+export type ImageBatchOptions = Omit<LoaderOptions, 'epoch' | 'start'>;
 
 /** A batch of training or evaluation. */
 export interface Batch extends LoadedImages, Cuts {
@@ -49,31 +40,14 @@ export interface Batch extends LoadedImages, Cuts {
   readonly colour?: Float32Array;
 }
 
-/** Number of batches in an epoch. */
-export function batchCount(length: number, batchSize: number, dropLast = false): number {
-  return dropLast ? Math.floor(length / batchSize) : Math.ceil(length / batchSize);
-}
-
-/** The order of an epoch: a permutation of 0..length-1 drawn from (seed, epoch). */
-export function epochOrder(length: number, seed: number, epoch: number): Uint32Array {
-  return randomFor(seed, 'order', epoch).permutation(length);
-}
-
 /**
  * The batches of one epoch, in order. A batch none of whose pictures could be read is left out.
  * @throws {ArgumentError} for a batch size, crop, start or prefetch that can't be.
  */
 export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncGenerator<Batch, void, void> {
-  const { batchSize, seed = 0, epoch = 0, start = 0, prefetch = 2, dropLast = false } = options;
-  checkCount('batchSize', batchSize, 1);
-  checkCount('start', start, 0);
-  checkCount('prefetch', prefetch, 0);
+  const { seed = 0, epoch = 0, colour } = options;
   checkCount('sharedBy', options.sharedBy ?? 1, 1);
   const cut = cutter(dataset, options);
-  const order = options.shuffle
-    ? epochOrder(dataset.length, seed, epoch)
-    : Uint32Array.from({ length: dataset.length }, (_, i) => i);
-  const count = batchCount(dataset.length, batchSize, dropLast);
   const colours = (noise: ColourNoise, indices: Uint32Array): Float32Array => {
     const shifts = new Float32Array(3 * indices.length);
     for (const [i, index] of indices.entries()) {
@@ -81,34 +55,43 @@ export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncG
     }
     return shifts;
   };
-
-  const fetch = async (number: number): Promise<Batch> => {
-    // Let the caller have the batch it's waiting for first: this one is made while the devices compute.
-    await new Promise((resolve) => setTimeout(resolve));
-    const first = number * batchSize;
-    const asked = order.subarray(first, first + batchSize);
+  const fetched = fetchAhead(dataset.length, options, async (asked, first) => {
     const loaded = await dataset.load(asked);
     const { labels, indices } = loaded;
-    const batch = { number, labels, indices, ...cut(loaded, asked, first) };
-    return options.colour ? { ...batch, colour: colours(options.colour, indices) } : batch;
-  };
-  const ahead: Promise<Batch>[] = [];
-  for (let next = start, number = start; number < count; number++) {
-    for (; next < count && next <= number + prefetch; next++) {
-      const coming = fetch(next);
-      // It's awaited later, or never when the caller stops early: its error must not go unhandled until then.
-      coming.catch(() => {});
-      ahead.push(coming);
-    }
-    const batch = await ahead.shift()!;
-    if (batch.labels.length > 0) yield batch;
-  }
+    return {
+      labels,
+      indices,
+      ...cut(loaded, asked, first),
+      ...(colour && { colour: colours(colour, indices) }),
+    };
+  });
+  for await (const [number, batch] of fetched) if (batch.labels.length > 0) yield { number, ...batch };
 }
 
-function checkCount(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw new ArgumentError(`batches: ${name} ${value} isn't an integer of at least ${least}`);
-  }
+/**
+ * A data set's images as a training takes them.
+ * @param options what `batches` takes; a function of the epoch where they change with it
+ * @throws {ArgumentError} as `batches` does, once an epoch is asked for
+ */
+export function imageBatches(
+  dataset: Dataset,
+  options: ImageBatchOptions | ((epoch: number) => ImageBatchOptions),
+): BatchSource<Batch> {
+  const optionsOf = typeof options === 'function' ? options : (): ImageBatchOptions => options;
+  const { batchSize, dropLast } = optionsOf(0);
+  return {
+    name: dataset.name,
+    length: batchCount(dataset.length, batchSize, dropLast),
+    async *epoch(epoch, start) {
+      let none = start === 0;
+      for await (const batch of batches(dataset, { ...optionsOf(epoch), epoch, start })) {
+        none = false;
+        yield [batch.number, batch];
+      }
+      if (none)
+        throw new DataError(`${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left`);
+    },
+  };
 }
 
 /** What cuts loaded pictures [N, 3, H, W] to [N, 3, crop, crop]. */

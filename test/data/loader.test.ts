@@ -1,9 +1,11 @@
 /** Batches: order, crops and mirroring are functions of (seed, epoch, index) and of nothing else. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { type BatchSource, batchCount } from '../../src/data/batchSource.js';
 import { type Dataset, type LoadedImages, MemoryDataset } from '../../src/data/dataset.js';
 import { pcaOf } from '../../src/data/images/pca.js';
-import { type Batch, batchCount, batches, type LoaderOptions } from '../../src/data/loader.js';
+import { type Batch, batches, imageBatches, type LoaderOptions } from '../../src/data/loader.js';
+import { rejection } from '../support/errors.js';
 
 /** `count` pictures 6x5; picture i has plane c, pixel p = 30 c + p, plus 100 when i is odd. */
 function numbered(count: number): MemoryDataset {
@@ -209,6 +211,34 @@ test('an error of the set reaches the caller, also when fetched ahead', async ()
     assert.match(String(error), 'disk gone');
   }
   assert.equal(found, [0, 1]);
+});
+
+test('as a training takes them: places kept, options that change with the epoch, nothing left is an error', async () => {
+  const taken = async (source: BatchSource<Batch>, epoch: number, start: number): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    for await (const [place, { indices, mirrored }] of source.epoch(epoch, start)) {
+      found.push([place, ...indices, ...mirrored]);
+    }
+    return found;
+  };
+  const some = damaged(6, (index) => index === 2 || index === 3);
+  const source = imageBatches(some, { batchSize: 2 });
+  assert.is(source.length, 3);
+  assert.equal(await taken(source, 0, 0), [
+    [0, 0, 1, 0, 0],
+    [2, 4, 5, 0, 0],
+  ]);
+  assert.equal(await taken(source, 0, 2), [[2, 4, 5, 0, 0]]);
+  const changing = imageBatches(some, (epoch) => ({ batchSize: 2, shuffle: epoch > 0, seed: 1 }));
+  assert.equal(await taken(changing, 0, 0), await taken(source, 0, 0));
+  const shuffled = imageBatches(some, { batchSize: 2, shuffle: true, seed: 1 });
+  assert.equal(await taken(changing, 3, 0), await taken(shuffled, 3, 0));
+  const none = imageBatches(
+    damaged(4, () => true),
+    { batchSize: 2 },
+  );
+  assert.match((await rejection(taken(none, 0, 0))).message, /0 unreadable images, none is left/);
+  assert.equal(await taken(none, 0, 1), [], 'what came before was read');
 });
 
 test('what cannot be is refused', async () => {
