@@ -2,8 +2,8 @@
  * Elementary functions of four float32 lanes, with errors of a few units in the last place over the whole range,
  * denormal numbers, infinities and NaN included.
  *
- * Each reduces its argument to a short interval, evaluates a polynomial there (coefficients of the Cephes library
- * by S. Moshier for float32) and puts the result back together:
+ * Each reduces its argument to a short interval, evaluates a polynomial of ../../mathTables.ts there and puts the
+ * result back together:
  *
  *     exp x = 2^n exp r,              n = nearest(x / ln 2), r = x - n ln 2 in [-0.35, 0.35]
  *     log x = e ln 2 + log m,         x = 2^e m, m in [sqrt 1/2, sqrt 2)
@@ -12,6 +12,19 @@
  *     sin x, cos x:                   r = x - n pi/2 in [-pi/4, pi/4], by double precision; see `reduceAngle`
  *     a^b = 2^(b log2 a)              with log2 and the product in double precision
  */
+import {
+  artanhTail,
+  cosTail,
+  expTail,
+  ln2Parts,
+  log2Series,
+  logTail,
+  sinTail,
+  sqrtHalfBits,
+  tanhNear,
+  tanhTail,
+  twoOverPi,
+} from '../../mathTables.js';
 import { f32x4, f64x2, i32x4, if_, type V128, v128 } from './instructions.js';
 import type { Lanes } from './lanes.js';
 import { highDoubles, lowDoubles, narrowed } from './sums.js';
@@ -29,10 +42,7 @@ const roundingShiftBits = 0x4b400000;
 
 /** `exp(r) * 2^n` for r in [-0.35, 0.35]; n are integers below 300, within int32 lanes. */
 function scaledExp(l: Lanes, r: V128, n: V128): V128 {
-  const p = l.polynomial(
-    r,
-    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
-  );
+  const p = l.polynomial(r, expTail);
   const value = f32x4.add(l.madd(l.let(p), f32x4.mul(r, r), r), l.f32(1));
   // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not.
   const half = l.let(i32x4.shrS(n, 1));
@@ -46,7 +56,7 @@ export function exp(l: Lanes, x: V128): V128 {
   const t = l.let(f32x4.pmax(f32x4.pmin(x, l.f32(89)), l.f32(-105)));
   const shifted = l.let(l.madd(t, l.f32(Math.LOG2E), l.f32(roundingShift)));
   const n = l.let(f32x4.sub(shifted, l.f32(roundingShift)));
-  const r = l.let(l.nmadd(n, l.f32(-2.1219444e-4), l.nmadd(n, l.f32(0.693359375), t)));
+  const r = l.let(l.nmadd(n, l.f32(ln2Parts[1]), l.nmadd(n, l.f32(ln2Parts[0]), t)));
   return scaledExp(l, r, l.let(i32x4.sub(shifted, l.i32(roundingShiftBits))));
 }
 
@@ -54,7 +64,7 @@ export function exp(l: Lanes, x: V128): V128 {
 function splitExponent(l: Lanes, x: V128): { e: V128; m: V128 } {
   const tiny = l.let(f32x4.lt(x, l.f32(2 ** -126)));
   const normal = l.let(v128.bitselect(f32x4.mul(x, l.f32(2 ** 23)), x, tiny));
-  const e = l.let(i32x4.shrS(i32x4.sub(normal, l.i32(0x3f3504f3)), 23));
+  const e = l.let(i32x4.shrS(i32x4.sub(normal, l.i32(sqrtHalfBits)), 23));
   const m = l.let(i32x4.sub(normal, i32x4.shl(e, 23)));
   const exponent = i32x4.sub(e, v128.and(tiny, l.i32(23)));
   return { e: l.let(f32x4.convertI32x4S(exponent)), m };
@@ -65,16 +75,10 @@ export function log(l: Lanes, x: V128): V128 {
   const { e, m } = splitExponent(l, x);
   const t = l.let(f32x4.sub(m, l.f32(1)));
   const z = l.let(f32x4.mul(t, t));
-  const p = l.polynomial(
-    t,
-    [
-      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-      2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-    ],
-  );
-  const cubic = l.madd(e, l.f32(-2.1219444e-4), f32x4.mul(f32x4.mul(t, z), p));
+  const p = l.polynomial(t, logTail);
+  const cubic = l.madd(e, l.f32(ln2Parts[1]), f32x4.mul(f32x4.mul(t, z), p));
   const small = l.nmadd(z, l.f32(0.5), cubic);
-  const value = l.let(l.madd(e, l.f32(0.693359375), f32x4.add(t, small)));
+  const value = l.let(l.madd(e, l.f32(ln2Parts[0]), f32x4.add(t, small)));
 
   const positive = l.let(f32x4.gt(x, l.f32(0)));
   const finite = v128.and(positive, f32x4.lt(x, l.f32(Infinity)));
@@ -82,15 +86,12 @@ export function log(l: Lanes, x: V128): V128 {
   return l.let(v128.bitselect(value, v128.bitselect(x, belowZero, positive), finite));
 }
 
-/** 1/3, 1/5, ..: artanh z = z + z^3 times a polynomial of z^2. */
-const artanhSeries = [3, 5, 7, 9, 11].map((n) => 1 / n).reverse();
-
 /** log(1 + x) for x from 0 on, as exact near 0 as elsewhere. */
 export function log1p(l: Lanes, x: V128): V128 {
   const z = l.let(f32x4.div(x, f32x4.add(x, l.f32(2))));
   const square = l.let(f32x4.mul(z, z));
   const twice = l.let(f32x4.add(z, z));
-  const near = l.madd(f32x4.mul(twice, square), l.polynomial(square, artanhSeries), twice);
+  const near = l.madd(f32x4.mul(twice, square), l.polynomial(square, artanhTail), twice);
   const far = log(l, l.let(f32x4.add(x, l.f32(1))));
   return l.let(v128.bitselect(near, far, f32x4.lt(x, l.f32(0.5))));
 }
@@ -98,20 +99,14 @@ export function log1p(l: Lanes, x: V128): V128 {
 /** Hyperbolic tangent. */
 export function tanh(l: Lanes, x: V128): V128 {
   const z = l.let(f32x4.mul(x, x));
-  const p = l.polynomial(
-    z,
-    [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1],
-  );
+  const p = l.polynomial(z, tanhTail);
   const near = l.madd(f32x4.mul(p, z), x, x);
   const size = l.let(f32x4.abs(x));
   const e = exp(l, l.let(f32x4.add(size, size)));
   const far = f32x4.sub(l.f32(1), f32x4.div(l.f32(2), f32x4.add(e, l.f32(1))));
   const signed = v128.or(far, v128.and(x, l.f32(-0)));
-  return l.let(v128.bitselect(near, signed, f32x4.lt(size, l.f32(0.625))));
+  return l.let(v128.bitselect(near, signed, f32x4.lt(size, l.f32(tanhNear))));
 }
-
-/** 2 / pi in pieces of 24 bits: the sum of piece[k] * 2^(-24 (k + 1)). */
-const twoOverPi = [0xa2f983, 0x6e4e44, 0x1529fc, 0x2757d1, 0xf534dd, 0xc0db62, 0x95993c, 0x439041];
 
 /**
  * r in [-pi/4, pi/4] and n of x = n pi/2 + r, as float32 vectors; n counts modulo 4.
@@ -152,10 +147,10 @@ function reduceAngle(l: Lanes, x: V128): { r: V128; n: V128 } {
 /** sin(n pi/2 + r), r in [-pi/4, pi/4], n in int32 lanes. */
 function quadrantSine(l: Lanes, r: V128, n: V128): V128 {
   const z = l.let(f32x4.mul(r, r));
-  const sinTail = l.polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]);
-  const sine = l.madd(f32x4.mul(sinTail, z), r, r);
-  const cosTail = l.polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]);
-  const cosine = f32x4.add(l.nmadd(z, l.f32(0.5), f32x4.mul(cosTail, f32x4.mul(z, z))), l.f32(1));
+  const sinRest = l.polynomial(z, sinTail);
+  const sine = l.madd(f32x4.mul(sinRest, z), r, r);
+  const cosRest = l.polynomial(z, cosTail);
+  const cosine = f32x4.add(l.nmadd(z, l.f32(0.5), f32x4.mul(cosRest, f32x4.mul(z, z))), l.f32(1));
   const odd = i32x4.shrS(i32x4.shl(n, 31), 31);
   const sign = v128.and(i32x4.shl(n, 30), l.f32(-0));
   return l.let(v128.xor(v128.bitselect(cosine, sine, odd), sign));
@@ -174,9 +169,6 @@ export function cos(l: Lanes, x: V128): V128 {
   const { r, n } = reduceAngle(l, x);
   return quadrantSine(l, r, l.let(i32x4.add(i32x4.truncSatF32x4S(n), l.i32(1))));
 }
-
-/** 2 / ln 2 * (1, 1/3, 1/5, ...): log2((1 + s) / (1 - s)) as s times a polynomial of s^2. */
-const log2Series = Array.from({ length: 9 }, (_, k) => 2 / Math.LN2 / (2 * k + 1)).reverse();
 
 /** a^b; for a < 0 only whole b give a number. */
 export function pow(l: Lanes, a: V128, b: V128): V128 {
