@@ -16,15 +16,30 @@ import { add, floor, mul, sigmoid, sub } from '../core/ops/elementwise.js';
 import { mean } from '../core/ops/reduce.js';
 import { drawOf, HostRandom } from '../core/random.js';
 import { scope } from '../core/scope.js';
+import { formatShape, type Shape, sameShape, type TypedArray } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
-import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
+import { encodeSealed, isSealed, unseal } from '../data/sealed.js';
+import { list, number, object, parseJson, type Schema, text, where, whole } from '../formats/json.js';
+import { decodeSafetensors } from '../formats/safetensors.js';
 import { Linear } from '../nn/layers.js';
-import { type HostTensor, Module, type StateDict } from '../nn/module.js';
+import { type HostTensor, Module } from '../nn/module.js';
 import { SGD } from '../nn/sgd.js';
 import { type FeatureTable, nearest } from './features.js';
 
-const format = 'tandem-codes-1';
+const format = 'tandem-codes-2';
+
+/** The same without a seal. */
+const unsealedFormat = 'tandem-codes-1';
+
+/** What a file says of an auto-encoder. */
+const sizesSchema = object<CoderSizes>({
+  width: whole(1),
+  hidden: whole(1),
+  bits: where(whole(8), 'a multiple of 8', (bits) => bits % 8 === 0),
+});
+
+const deviationSchema = where(number(), 'a number above 0', (deviation) => deviation > 0);
 
 /** Sizes of an auto-encoder. */
 export interface CoderSizes {
@@ -184,24 +199,48 @@ export class Coder extends Module {
       deviation: String(this.deviation),
       names: JSON.stringify(codes.names),
     };
-    return encodeSafetensors({ tensors, metadata });
+    return encodeSealed({ tensors, metadata });
   }
 
   /** Reads what `save` wrote. @param file its name, for messages @throws {DataError} for any other file */
   static load(bytes: Uint8Array, file: string, device: Device): { coder: Coder; codes: CodeTable } {
-    const { tensors, metadata } = decodeSafetensors(bytes, file);
-    const shift = tensors.get('shift')?.data;
-    const codes = tensors.get('codes')?.data;
-    if (metadata.format !== format || !(shift instanceof Float32Array) || !(codes instanceof Uint8Array)) {
-      throw new DataError(`${file}: no file of codes, as 'codes train' writes it`);
+    const decoded = decodeSafetensors(bytes, file);
+    const found = decoded.metadata.format;
+    if (found !== format && found !== unsealedFormat) {
+      throw new DataError(`${file}: no file of codes, as 'codes train' writes it (${format})`);
     }
-    const sizes: CoderSizes = JSON.parse(metadata.sizes ?? '');
-    const names: string[] = JSON.parse(metadata.names ?? '');
+    const isEarlier = found === unsealedFormat && !isSealed(decoded);
+    const { tensors, metadata } = isEarlier ? decoded : unseal(decoded, file);
+    const read = <T>(what: string, schema: Schema<T>): T =>
+      parseJson(metadata[what] ?? 'null', `${file}: ${what}`, schema);
+    const sizes = read('sizes', sizesSchema);
+    const names = read('names', list(text));
+    const deviation = read('deviation', deviationSchema);
+    const { width, hidden, bits } = sizes;
+    /** A tensor of the shape that the sizes give: what is claimed must be there before memory is taken for it. */
+    const find = (name: string, shape: Shape): TypedArray => {
+      const found = tensors.get(name);
+      if (found && sameShape(found.shape, shape)) return found.data;
+      const given = found ? `is ${formatShape(found.shape)}` : 'is missing';
+      throw new DataError(`${file}: ${name} ${given}, expected ${formatShape(shape)}`);
+    };
+    const shift = find('shift', [width]);
+    const codes = find('codes', [names.length, bits / 8]);
+    find('encoder.weight', [hidden, width]);
+    if (!(shift instanceof Float32Array) || !(codes instanceof Uint8Array)) {
+      throw new DataError(`${file}: expected shift as float32 and codes as bytes`);
+    }
     const coder = new Coder(sizes, device);
-    const state: StateDict = new Map([...tensors].filter(([name]) => name !== 'shift' && name !== 'codes'));
-    coder.loadStateDict(state);
+    try {
+      coder.loadStateDict(new Map([...tensors].filter(([name]) => name !== 'shift' && name !== 'codes')));
+    } catch (error) {
+      coder.dispose();
+      throw error instanceof ArgumentError
+        ? new DataError(`${file}: ${error.message}`, { cause: error })
+        : error;
+    }
     coder.shift = shift;
-    coder.deviation = Number(metadata.deviation);
+    coder.deviation = deviation;
     return { coder, codes: { names, bytes: codes } };
   }
 }

@@ -7,11 +7,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ArgumentError, DataError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 import type { Dataset } from '../data/dataset.js';
-import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
+import { checkWritable, throwNaming, writeTogether, writeWhole } from '../data/files.js';
 import { DecodePool, FileDataset } from '../data/images/decodePool.js';
 import { batches } from '../data/loader.js';
 import { listEntries } from '../data/sources/sources.js';
+import { list, parseJson, text } from '../formats/json.js';
 import { decodeNpy, encodeNpy } from '../formats/npy.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import type { Classifier } from './classifier.js';
@@ -138,13 +140,26 @@ export async function checkFeaturesFile(path: string): Promise<void> {
   await checkWritable(path);
 }
 
-/** Writes a table. @throws as `checkFeaturesFile` does */
+/** @throws {ArgumentError} for a name that would be two lines of the text file beside a .npy file. */
+export function checkNames(path: string, names: readonly string[]): void {
+  const broken = names.find((name) => path.endsWith('.npy') && (name.includes('\n') || name.includes('\r')));
+  if (broken === undefined) return;
+  throw new ArgumentError(
+    `${path}: the text file of names can't hold ${printable(broken)}: write the features as .safetensors`,
+  );
+}
+
+/** Writes a table. @throws as `checkFeaturesFile` and `checkNames` do */
 export async function writeFeatures(path: string, { names, width, vectors }: FeatureTable): Promise<void> {
   const tensor = { shape: [names.length, width], data: vectors };
   await checkFeaturesFile(path);
+  checkNames(path, names);
   if (path.endsWith('.npy')) {
-    await writeWhole(path, encodeNpy(tensor));
-    await writeWhole(namesFile(path), [names.map((name) => `${name}\n`).join('')]);
+    const lines = names.map((name) => `${name}\n`).join('');
+    await writeTogether([
+      [path, encodeNpy(tensor)],
+      [namesFile(path), [lines]],
+    ]);
   } else {
     const metadata = { names: JSON.stringify(names) };
     await writeWhole(path, encodeSafetensors({ tensors: new Map([['features', tensor]]), metadata }));
@@ -162,21 +177,11 @@ export async function readFeatures(path: string): Promise<FeatureTable> {
     throw new DataError(`${path}: holds no table of features ([images, width] of float32)`);
   }
   const names = file
-    ? parseNames(path, file.metadata.names)
+    ? parseJson(file.metadata.names ?? '[]', `${path}: names`, list(text))
     : (await read(namesFile(path))).toString().split('\n').filter(Boolean);
   const [rows = 0, width = 0] = tensor.shape;
   if (names.length !== rows) {
     throw new DataError(`${path}: ${rows} vectors but ${names.length} names`);
   }
   return { names, width, vectors: tensor.data };
-}
-
-function parseNames(path: string, text = '[]'): string[] {
-  try {
-    const names: unknown = JSON.parse(text);
-    if (Array.isArray(names)) return names.map(String);
-  } catch {
-    // Reported below.
-  }
-  throw new DataError(`${path}: damaged: its names aren't a list`);
 }

@@ -9,9 +9,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Device } from '../core/device.js';
-import { writeWhole } from '../data/files.js';
+import { throwNaming, writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import type { OpenedData } from '../data/sources/open.js';
+import { fraction, number, object, oneOf, optional, parseJsonLines, whole } from '../formats/json.js';
 import { nets } from './recipes.js';
 import { Trainer } from './trainer.js';
 import { applyVariant, type Variant } from './variants.js';
@@ -50,11 +51,22 @@ export interface RaceOptions {
   readonly onLine: (line: RaceLine) => void;
 }
 
-/** Reads a log; none is an empty one. */
+const lineSchema = object<RaceLine>({
+  activation: oneOf('relu', 'tanh', 'abs-tanh'),
+  seed: whole(),
+  rate: number(0),
+  images: whole(1),
+  epoch: whole(1),
+  trainError: fraction,
+  seconds: number(0),
+  ended: optional(oneOf('reached', 'gave up')),
+});
+
+/** Reads a log; none is an empty one. @throws {DataError} for one that can't be read, or a line that isn't of a race. */
 export async function readRace(file: string): Promise<RaceLine[]> {
   if (!existsSync(file)) return [];
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line): RaceLine => JSON.parse(line));
+  const text = await readFile(file, 'utf8').catch(throwNaming(file, "can't be read"));
+  return parseJsonLines(text, file, lineSchema);
 }
 
 /** Runs the races that the log doesn't have yet, by turns of the seeds. Returns the whole log. */

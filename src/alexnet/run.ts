@@ -13,6 +13,7 @@ import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import { makeFolder, removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import type { OpenedData } from '../data/sources/open.js';
+import { fraction, nullable, number, object, parseJsonLines, whole } from '../formats/json.js';
 import {
   type Checkpoint,
   type ImageStatistics,
@@ -112,8 +113,8 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         return { interrupted: true, lines };
       }
       const line = logLine(report, evaluation, (performance.now() - started) / 1000);
-      if (Number.isNaN(line.valLoss)) {
-        throw await trainer.diverged(`the validation loss of epoch ${line.epoch} is NaN`);
+      if (!Number.isFinite(line.valLoss)) {
+        throw await trainer.diverged(`the validation loss of epoch ${line.epoch} is ${line.valLoss}`);
       }
       const isBest = lines.every(({ valError }) => line.valError < valError);
       lines.push(line);
@@ -220,17 +221,32 @@ function logLine(report: EpochReport, evaluation: Evaluation, seconds: number): 
   };
 }
 
-/** The log's lines up to an epoch; a line beyond it comes from after the checkpoint and will be written again. */
+const logSchema = object<LogLine>({
+  epoch: whole(1),
+  trainLoss: number(),
+  trainError: fraction,
+  valLoss: number(),
+  valError: fraction,
+  valTop5Error: nullable(fraction),
+  learningRate: number(0),
+  imagesPerSecond: number(0),
+  seconds: number(0),
+});
+
+/**
+ * The log's lines up to an epoch; a line beyond it comes from after the checkpoint and will be written again.
+ * @throws {DataError} for a line that isn't of a log, or an epoch that doesn't follow the one before.
+ */
 export async function readLog(out: string, epochs: number): Promise<LogLine[]> {
   const path = join(out, runFiles.log);
   if (!existsSync(path)) return [];
   const text = await readFile(path, 'utf8').catch(throwNaming(path, "can't be read"));
-  try {
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    return lines.map((line): LogLine => JSON.parse(line)).filter(({ epoch }) => epoch <= epochs);
-  } catch {
-    throw new DataError(`${path}: a line is not JSON; mend or move the file, then resume`);
+  const lines = parseJsonLines(text, path, logSchema);
+  const odd = lines.findIndex(({ epoch }, i) => epoch <= (lines[i - 1]?.epoch ?? 0));
+  if (odd >= 0) {
+    throw new DataError(`${path}: epoch ${lines[odd]?.epoch} comes after epoch ${lines[odd - 1]?.epoch}`);
   }
+  return lines.filter(({ epoch }) => epoch <= epochs);
 }
 
 function checkSameData(resume: Checkpoint | null, description: RunDescription): void {

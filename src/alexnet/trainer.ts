@@ -191,7 +191,7 @@ export class Trainer {
       trainLoss: totals.loss / totals.images,
       trainError: totals.wrong / totals.images,
       learningRate: this.learningRate,
-      imagesPerSecond: images / seconds,
+      imagesPerSecond: seconds > 0 ? images / seconds : 0,
     };
   }
 

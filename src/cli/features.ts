@@ -4,7 +4,7 @@
  */
 import { Command } from 'commander';
 import { loadClassifier } from '../alexnet/evaluation.js';
-import { checkFeaturesFile, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
+import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
 import { netOf, openCheckpoint } from '../alexnet/run.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
@@ -42,6 +42,7 @@ async function main(options: Options): Promise<void> {
   const net = netOf(checkpoint.run);
   const images = await openImages(options.images, recipe.imageSize, options.workers);
   try {
+    checkNames(options.out, images.names);
     const countdown = new Countdown('computing');
     const { vectors, width, indices } = await withChosenDevices(options, net.towers, async (devices) => {
       const classifier = loadClassifier(checkpoint, devices);

@@ -13,18 +13,44 @@ import { DataError, TandemError } from '../core/errors.js';
  * @param pieces written one after the other
  * @throws {DataError} naming the file and what the system said: no space, no permission, no such folder.
  */
-export async function writeWhole(path: string, pieces: readonly (Uint8Array | string)[]): Promise<void> {
-  const temporary = await temporaryFor(path);
+export function writeWhole(path: string, pieces: readonly (Uint8Array | string)[]): Promise<void> {
+  return writeTogether([[path, pieces]]);
+}
+
+/**
+ * Writes files that belong together, as `writeWhole` does. Nobody ever finds some of them old and some new: all are
+ * written under other names first, then the old ones but the first are removed, and then the new ones put in place. A
+ * process killed in that moment leaves a file without its companions.
+ * @param files each by path with its pieces, in one folder
+ */
+export async function writeTogether(
+  files: readonly (readonly [path: string, pieces: readonly (Uint8Array | string)[]])[],
+): Promise<void> {
+  const written: [temporary: string, path: string][] = [];
+  let current = '';
   try {
-    if (temporary !== path) await removeLeftovers(path);
-    await writePieces(temporary, pieces);
-    if (temporary !== path) {
-      await rename(temporary, path);
-      await syncFolder(dirname(path));
+    for (const [path, pieces] of files) {
+      current = path;
+      const temporary = await temporaryFor(path);
+      if (temporary !== path) {
+        await removeLeftovers(path);
+        written.push([temporary, path]);
+      }
+      await writePieces(temporary, pieces);
     }
+    for (const [, path] of written.slice(1)) {
+      current = path;
+      await rm(path, { force: true });
+    }
+    if (written.length > 1) await syncFolder(dirname(current));
+    for (const [temporary, path] of written) {
+      current = path;
+      await rename(temporary, path);
+    }
+    if (written.length > 0) await syncFolder(dirname(current));
   } catch (error) {
-    if (temporary !== path) await rm(temporary, { force: true }).catch(() => {});
-    throwNaming(path, "can't be written")(error);
+    for (const [temporary] of written) await rm(temporary, { force: true }).catch(() => {});
+    throwNaming(current, "can't be written")(error);
   }
 }
 

@@ -8,6 +8,7 @@
  * Numbers are finite (JSON can spell 1e999); fields that a schema doesn't name are left as they are.
  */
 import { DataError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 
 /** What a value must be. Made by the functions of this file. */
 export interface Schema<T> {
@@ -228,14 +229,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A value as a message may show it: short, on one line, without what a terminal would take as a command. */
+/** A value as a message may show it: short, on one line. */
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value !== 'string') return String(value);
-  const quoted = JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}..` : value);
-  return quoted.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
+  return typeof value === 'string' ? `"${printable(value, 40)}"` : String(value);
 }

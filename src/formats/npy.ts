@@ -6,7 +6,7 @@
  */
 import { DataError } from '../core/errors.js';
 import { bytesPerElement, type DType, dtypeOf, makeArray, sizeOf } from '../core/shape.js';
-import type { HostTensor } from '../nn/module.js';
+import type { HostTensor } from '../core/state.js';
 
 const codes: Readonly<Record<DType, string>> = { float32: '<f4', float64: '<f8', int32: '<i4', uint8: '|u1' };
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];

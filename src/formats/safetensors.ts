@@ -4,8 +4,10 @@
  * begins with `{`, may end in spaces, and is at most 100 MB.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 import { arrayAt, bytesPerElement, type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
-import type { HostTensor, StateDict } from '../nn/module.js';
+import type { HostTensor, StateDict } from '../core/state.js';
+import { shown } from './json.js';
 
 const maxHeader = 100_000_000;
 const metadataName = '__metadata__';
@@ -86,53 +88,88 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsF
   if (length > maxHeader) fail(`the header claims ${length} bytes, at most ${maxHeader} are allowed`);
   if (8 + length > bytes.length)
     fail(`the header claims ${length} bytes, the file has ${bytes.length} in all`);
-  const header = parseHeader(bytes.subarray(8, 8 + length));
+  const header = readHeader(bytes.subarray(8, 8 + length));
   if (typeof header === 'string') return fail(header);
   const body = bytes.subarray(8 + length);
   const tensors = new Map<string, HostTensor>();
   const extents: Extent[] = [];
-  let metadata: Record<string, string> = {};
-  for (const [name, entry] of header) {
-    if (name === metadataName) {
-      if (entry === null) continue;
-      if (!isText(entry)) return fail(`${name} is not an object of strings`);
-      metadata = entry;
-      continue;
-    }
+  for (const [name, entry] of header.entries) {
     const tensor = isRecord(entry) ? readTensor(entry, body) : 'not an object';
-    if (typeof tensor === 'string') return fail(`${name}: ${tensor}`);
+    if (typeof tensor === 'string') return fail(`${printable(name, 80)}: ${tensor}`);
     tensors.set(name, tensor.value);
-    extents.push({ name, start: tensor.start, end: tensor.end });
+    extents.push({ name: printable(name, 80), start: tensor.start, end: tensor.end });
   }
+  const { metadata } = header;
   const problem = findGap(extents, body.length);
   if (problem) fail(problem);
   return { tensors, metadata };
 }
 
-/** The header's entries, or what is wrong with it. */
-function parseHeader(bytes: Uint8Array): [string, unknown][] | string {
+/** What the header holds: an entry for each tensor, and text. */
+interface Header {
+  readonly entries: ReadonlyMap<string, unknown>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The header, or what is wrong with it. */
+function readHeader(bytes: Uint8Array): Header | string {
   let text: string;
-  let header: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = JSON.parse(text);
+    if (!isRecord(JSON.parse(text)) || !text.startsWith('{')) return 'its header is not an object';
   } catch {
     return 'its header is not JSON';
   }
-  if (!isRecord(header) || !text.startsWith('{')) return 'its header is not an object';
-  // JSON.parse keeps the last of two equal names without a word.
-  const seen = new Set<string>();
+  const fields = fieldsOf(text);
+  if ('twice' in fields) return `its header names ${fields.twice} twice`;
+  const spelt = fields.get(metadataName) ?? 'null';
+  fields.delete(metadataName);
+  const entries = new Map<string, unknown>([...fields].map(([name, json]) => [name, JSON.parse(json)]));
+  const value: unknown = JSON.parse(spelt);
+  if (value === null) return { entries, metadata: {} };
+  const texts = isText(value) ? fieldsOf(spelt) : null;
+  if (!texts) return `${metadataName} is not an object of strings`;
+  if ('twice' in texts) return `its ${metadataName} names ${texts.twice} twice`;
+  const metadata = Object.fromEntries([...texts].map(([name, json]) => [name, String(JSON.parse(json))]));
+  return { entries, metadata };
+}
+
+/**
+ * The fields of an object by name, each as it is spelt; or a name that is given twice. JSON.parse keeps the last of
+ * equal names without a word, and V8 of 2025 and 2026 (Node 24 to 26) can give a name with escapes for another
+ * (nodejs/node#63785); of a text alone it does neither.
+ * @param text JSON that was parsed before, so that only its structure has to be followed
+ */
+function fieldsOf(text: string): Map<string, string> | { readonly twice: string } {
+  const fields = new Map<string, string>();
   let depth = 0;
-  for (const [token, name] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/g)) {
-    if (token === '{') depth++;
-    else if (token === '}') depth--;
-    else if (name !== undefined && depth === 1) {
-      const key = String(JSON.parse(name));
-      if (seen.has(key)) return `its header names ${key} twice`;
-      seen.add(key);
+  let name: string | null = null;
+  let start = 0;
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at]!;
+    if (c === '"') {
+      const end = endOfText(text, at);
+      if (depth === 1 && name === null) {
+        name = String(JSON.parse(text.slice(at, end)));
+        start = end;
+      }
+      at = end - 1;
+    } else if (c === '{' || c === '[') depth++;
+    else if (c === '}' || c === ']') depth--;
+    if (name !== null && ((c === ',' && depth === 1) || depth === 0)) {
+      if (fields.has(name)) return { twice: printable(name, 80) };
+      fields.set(name, text.slice(text.indexOf(':', start) + 1, at));
+      name = null;
     }
   }
-  return Object.entries(header);
+  return fields;
+}
+
+/** The place after a text's closing quote. @param at of the opening one */
+function endOfText(json: string, at: number): number {
+  let end = at + 1;
+  while (json[end] !== '"') end += json[end] === '\\' ? 2 : 1;
+  return end + 1;
 }
 
 /** One tensor, or what is wrong with it. */
@@ -141,8 +178,8 @@ function readTensor(
   body: Uint8Array,
 ): ({ value: HostTensor } & Omit<Extent, 'name'>) | string {
   const { dtype: code, shape, data_offsets: offsets } = entry;
-  const dtype = dtypes.get(String(code));
-  if (!dtype) return `dtype ${String(code)} is not one of ${[...dtypes.keys()].join(', ')}`;
+  const dtype = typeof code === 'string' ? dtypes.get(code) : undefined;
+  if (!dtype) return `dtype ${shown(code)} is not one of ${[...dtypes.keys()].join(', ')}`;
   if (!isSizes(shape) || !isSizes(offsets)) return 'shape or data_offsets are not whole numbers';
   const [start, end] = offsets;
   if (start === undefined || end === undefined || offsets.length > 2) {

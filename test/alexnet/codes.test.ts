@@ -3,11 +3,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Coder, nearestCodes, recallOf } from '../../src/alexnet/codes.js';
 import { type FeatureTable, nearest, pickRows } from '../../src/alexnet/features.js';
+import { DataError } from '../../src/core/errors.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
+import { decodeSealed, encodeSealed } from '../../src/data/sealed.js';
+import { encodeSafetensors, type SafetensorsFile } from '../../src/formats/safetensors.js';
 import { withDevices } from '../support/devices.js';
 
 const test = suite('codes');
 const width = 40;
+const joined = (pieces: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(pieces));
 
 /** Vectors around 12 centres, as the classes of a trained network lie. */
 function clustered(count: number, seed: number): FeatureTable {
@@ -88,6 +92,50 @@ test('what cannot be is refused', async () => {
     }
     coder.dispose();
     assert.throws(() => Coder.load(new Uint8Array(4), 'x', device), /x: not a whole safetensors/);
+  });
+});
+
+test('a file of codes whose text can not be is refused, and takes no memory for what it claims', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const coder = new Coder({ width, hidden: 8, bits: 8 }, device);
+    const table = clustered(4, 3);
+    const { tensors, metadata } = decodeSealed(joined(await coder.save(await coder.encode(table))), 'x');
+    coder.dispose();
+    const load = (file: SafetensorsFile): unknown => Coder.load(joined(encodeSealed(file)), 'x', device);
+    const cases: [Record<string, string>, RegExp][] = [
+      [{ sizes: '{' }, /^x: sizes: not JSON/],
+      [{ sizes: '{"width":40,"hidden":8,"bits":12}' }, /^x: sizes: bits is 12, expected a multiple of 8/],
+      [{ sizes: '{"width":40,"hidden":1e15,"bits":8}' }, /^x: encoder\.weight is 8x40, expected/],
+      [{ sizes: '{"width":1e15,"hidden":8,"bits":8}' }, /^x: shift is \[40\], expected/],
+      [{ names: '["0"]' }, /^x: codes is 4x1, expected 1x1/],
+      [{ names: '[0, 1, 2, 3]' }, /^x: names: it\[0\] is 0, expected text/],
+      [{ deviation: 'NaN' }, /^x: deviation: not JSON/],
+      [{ deviation: '0' }, /^x: deviation: it is 0, expected a number above 0/],
+      [{ format: 'x' }, /^x: no file of codes/],
+    ];
+    for (const [text, message] of cases) {
+      assert.throws(
+        () => load({ tensors, metadata: { ...metadata, ...text } }),
+        (error: unknown) => {
+          assert.instance(error, DataError, String(error));
+          assert.match(String(error).replace('DataError: ', ''), message, String(error));
+          return true;
+        },
+      );
+    }
+    const { 'output.bias': _, ...rest } = Object.fromEntries(tensors);
+    assert.throws(
+      () => load({ tensors: new Map(Object.entries(rest)), metadata }),
+      (error: unknown) => error instanceof DataError && /^x: .*output\.bias is missing/s.test(error.message),
+    );
+    assert.throws(
+      () => Coder.load(joined(encodeSafetensors({ tensors, metadata })), 'x', device),
+      /no checksum/,
+    );
+    assert.is(device.memory().buffers, 0);
+    // From before the seal.
+    const earlier = encodeSafetensors({ tensors, metadata: { ...metadata, format: 'tandem-codes-1' } });
+    Coder.load(joined(earlier), 'x', device).coder.dispose();
   });
 });
 

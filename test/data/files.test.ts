@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkFeaturesFile, readFeatures } from '../../src/alexnet/features.js';
+import { checkFeaturesFile } from '../../src/alexnet/features.js';
 import { ArgumentError, DataError } from '../../src/core/errors.js';
 import {
   checkWritable,
@@ -15,9 +15,9 @@ import {
   refusalOf,
   removeLeftovers,
   throwNaming,
+  writeTogether,
   writeWhole,
 } from '../../src/data/files.js';
-import { encodeSafetensors } from '../../src/formats/safetensors.js';
 import { rejection } from '../support/errors.js';
 import { withFolder } from './files.js';
 
@@ -39,6 +39,26 @@ test('a file is replaced whole, and a failure says which and leaves nothing behi
     );
     await refused(writeWhole(join(folder, 'a.txt', 'd'), ['x']), /a file is in the way/);
     assert.equal((await readdir(folder)).sort(), ['a.txt', 'b']);
+  }));
+
+test('files that belong together are replaced together, or none is', () =>
+  withFolder({ 'a.npy': 'old', 'a.txt': 'old names' }, async (folder) => {
+    const [a, b] = [join(folder, 'a.npy'), join(folder, 'a.txt')];
+    const content = (): Promise<string[]> => Promise.all([a, b].map((path) => readFile(path, 'utf8')));
+    await refused(
+      writeTogether([
+        [a, ['new']],
+        [join(folder, 'none', 'a.txt'), ['new names']],
+      ]),
+      /none\/a\.txt: can't be written: no such file/,
+    );
+    assert.equal(await content(), ['old', 'old names']);
+    assert.equal((await readdir(folder)).sort(), ['a.npy', 'a.txt']);
+    await writeTogether([
+      [a, ['new']],
+      [b, ['new names']],
+    ]);
+    assert.equal(await content(), ['new', 'new names']);
   }));
 
 test('where a file can be written is known beforehand, without touching it', () =>
@@ -144,19 +164,5 @@ test('errors that Node has no name for are told in words as well', () => {
     'odd',
   );
 });
-
-test('a table of features whose names are damaged is refused', () =>
-  withFolder({}, async (folder) => {
-    const path = join(folder, 'f.safetensors');
-    const tensors = new Map([['features', { shape: [1, 2], data: Float32Array.of(1, 2) }]]);
-    for (const [names, message] of [
-      ['["a', /its names aren't a list/],
-      ['{}', /its names aren't a list/],
-      ['["a", "b"]', /1 vectors but 2 names/],
-    ] as const) {
-      await writeWhole(path, encodeSafetensors({ tensors, metadata: { names } }));
-      await refused(readFeatures(path), message);
-    }
-  }));
 
 test.run();

@@ -163,7 +163,7 @@ test('values of any depth and length, and what a terminal would obey, are shown 
   refused(
     whole(),
     '"\\u001b[31m\\u009b\\u202e\\n"',
-    'it is "\\u001b[31m\\u009b\\u202e\\n", expected a whole number from 0',
+    'it is "\\u001b[31m\\u009b\\u202e\\u000a", expected a whole number from 0',
   );
   refused(record(flag), '{"__proto__":1}', 'it["__proto__"] is 1, expected true or false');
 });
