@@ -59,11 +59,20 @@ export function parseJson<T>(text: string, file: string, schema: Schema<T>): T {
     // The parser's own words quote the text, whatever it holds.
     throw new DataError(`${file}: not JSON: damaged, or cut short`, { cause: error });
   }
+  return checkJson(value, file, schema);
+}
+
+/**
+ * Checks a value that was JSON.
+ * @param what whose it is, for messages
+ * @throws {DataError} when it isn't what the schema says: names what, place, value and what was expected.
+ */
+export function checkJson<T>(value: unknown, what: string, schema: Schema<T>): T {
   const problem = new Problem();
   if (schema.accepts(value, problem)) return value;
-  const { place, what } = problem;
+  const { place, what: wrong } = problem;
   const start = place === '' || place.startsWith('[') ? 'it' : '';
-  throw new DataError(`${file}: ${start}${place} ${what}`);
+  throw new DataError(`${what}: ${start}${place} ${wrong}`);
 }
 
 /**
@@ -83,6 +92,12 @@ function schemaOf<T>(expects: string, test: (value: unknown) => value is T): Sch
     accepts: (value, problem): value is T => test(value) || problem.refuse(value, expects),
   };
 }
+
+/** Anything that JSON can hold. */
+export const anything: Schema<unknown> = {
+  expects: 'anything',
+  accepts: (_value): _value is unknown => true,
+};
 
 /** Any text. */
 export const text: Schema<string> = schemaOf('text', (value) => typeof value === 'string');

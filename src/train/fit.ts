@@ -1,0 +1,213 @@
+/**
+ * Fitting a model to data: epochs of training, validation after each, checkpoints, a log, and going on bit for bit from
+ * wherever it was stopped.
+ */
+import { existsSync } from 'node:fs';
+import { ArgumentError, DataError } from '../core/errors.js';
+import { defaultGenerator } from '../core/random.js';
+import type { BatchSource } from '../data/batchSource.js';
+import type { Schedule } from '../nn/schedule.js';
+import { type Checkpoint, readCheckpoint } from './checkpoint.js';
+import { DivergedError } from './diverged.js';
+import { evaluate, type OnBatch } from './inference.js';
+import { type EpochTimes, type LogLine, logLine, RunLog } from './log.js';
+import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
+import type { Metrics, Totals } from './metrics.js';
+import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
+import { RunFolder } from './runFolder.js';
+import type { Learner } from './step.js';
+
+/** What happens, as it happens. */
+export type FitEvent =
+  /** The figures of a step have arrived. `epoch` counts from 1. */
+  | {
+      readonly kind: 'step';
+      readonly epoch: number;
+      readonly done: number;
+      readonly of: number;
+      readonly totals: Totals;
+      /** Samples of the epoch trained on since the training was begun or gone on with. */
+      readonly samples: number;
+    }
+  /** A batch was validated. */
+  | { readonly kind: 'validation'; readonly epoch: number; readonly done: number; readonly of: number }
+  /** An epoch is over, and saved where there's a folder. */
+  | {
+      readonly kind: 'epoch';
+      readonly record: EpochRecord;
+      readonly times: EpochTimes;
+      /** Whether it is the best so far. */
+      readonly best: boolean;
+    };
+
+/** Measures a model that isn't training; null when `signal` was aborted. */
+export type Validation = (options: {
+  readonly onBatch: OnBatch;
+  readonly signal: AbortSignal | undefined;
+}) => Promise<Metrics | null>;
+
+/** What `fit` takes. */
+export interface FitOptions<B> extends Learner<B> {
+  readonly data: BatchSource<B>;
+  /** Epochs in all, those done before included. */
+  readonly epochs: number;
+  readonly schedule?: Schedule | undefined;
+  /** Batches that `step` is averaged over after each epoch, or what measures the model otherwise. */
+  readonly validation?: BatchSource<B> | Validation | undefined;
+  /**
+   * The metric that should fall, which the schedule and the best checkpoint go by. Of validation where there is one, else
+   * of training. Default: 'error' where it's measured, else 'loss'.
+   */
+  readonly watch?: string | undefined;
+  /** What else checkpoints hold: other modules, optimizers (`optimizerState`), generators. */
+  readonly parts?: Parts | undefined;
+  /** Where files go, made if absent; a `RunFolder` stays open. Default: nothing is written. */
+  readonly folder?: string | RunFolder | undefined;
+  /**
+   * What to go on from: a checkpoint; or, with true, the folder's last one if there is one; or nothing, and a folder with
+   * a run in it is refused. Default true.
+   */
+  readonly resume?: boolean | Checkpoint | undefined;
+  /** What the program says of the run, kept in `run.json` and in checkpoints: a value that JSON can hold. */
+  readonly about?: unknown;
+  /** Stops after the step or the validation batch under way, with a checkpoint. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what happens; may be async, training waits for it. */
+  readonly on?: ((event: FitEvent) => void | Promise<void>) | undefined;
+  /** Whether to stop after an epoch. */
+  readonly until?: ((record: EpochRecord) => boolean) | undefined;
+  /** Makes an epoch's line of the log; default `logLine`. */
+  readonly line?: LogLine | undefined;
+  /** The rate that records tell; default: that of the optimizer's first group. */
+  readonly learningRate?: (() => number) | undefined;
+}
+
+/** How a training ended. */
+export interface FitOutcome {
+  /** By its signal; then it can be gone on with. */
+  readonly interrupted: boolean;
+  /** Every epoch so far. */
+  readonly history: readonly EpochRecord[];
+}
+
+/** Names that `fit` gives to parts of a checkpoint. */
+const ownParts = ['model', 'optimizer', 'schedule', 'random', 'fit'] as const;
+
+/**
+ * Trains until the epochs are done, `until` or the schedule says that it's enough, or the signal comes.
+ *
+ * A checkpoint is made of the parts `model`, `optimizer`, `schedule`, `random` (the default generator, which dropout
+ * draws from), `fit` (where training stands) and those given.
+ * @throws {DivergedError} when numbers stop being finite. Checkpoints written before stay.
+ * @throws {DataError} when a file can't be written, or the checkpoint is of something else; then nothing changed.
+ * @throws {LockedError} while another process works in the folder.
+ * @throws {RunExistsError} when the folder holds a run, but `resume` is false.
+ */
+export async function fit<B>(options: FitOptions<B>): Promise<FitOutcome> {
+  const { folder, resume = true, epochs } = options;
+  if (!Number.isInteger(epochs) || epochs < 0) {
+    throw new ArgumentError(`fit: epochs is ${epochs}, expected a whole number from 0`);
+  }
+  checkPartNames(options.parts ?? {}, ownParts);
+  if (folder === undefined) return run(options, null, typeof resume === 'object' ? resume : null);
+  const opened =
+    typeof folder === 'string' ? await RunFolder[resume === true ? 'open' : 'begin'](folder) : folder;
+  try {
+    const last = resume === true && opened.has('last') ? await readCheckpoint(opened.file('last')) : null;
+    return await run(options, opened, typeof resume === 'object' ? resume : last);
+  } catch (error) {
+    if (!(error instanceof DivergedError)) throw error;
+    const last = opened.file('last');
+    throw existsSync(last)
+      ? new DivergedError(`${error.message}. ${last} is from before`, last)
+      : new DivergedError(`${error.message}. No checkpoint was saved before`);
+  } finally {
+    if (opened !== folder) await opened.close();
+  }
+}
+
+async function run<B>(
+  options: FitOptions<B>,
+  folder: RunFolder | null,
+  from: Checkpoint | null,
+): Promise<FitOutcome> {
+  const { model, optimizer, schedule, data, signal, on = () => {} } = options;
+  const loop = new TrainingLoop(options, schedule);
+  const parts: Parts = {
+    model,
+    ...(optimizer && { optimizer: optimizerState(optimizer, model) }),
+    ...(schedule && { schedule }),
+    random: defaultGenerator(),
+    ...options.parts,
+    fit: loop,
+  };
+  if (from) {
+    const unknown = [...from.parts.keys()].find((name) => !Object.hasOwn(parts, name));
+    if (unknown !== undefined) {
+      throw new DataError(`checkpoint: holds the state of '${unknown}', which this training doesn't have`);
+    }
+    restoreParts(parts, from.parts, 'checkpoint');
+  }
+  const watch = watcher(options);
+  const log = folder && (await RunLog.open(folder, options.line ?? logLine, loop.history));
+  await folder?.write('run', `${JSON.stringify(options.about ?? null, null, 2)}\n`);
+  const interrupted = async (): Promise<FitOutcome> => {
+    await folder?.save('last', { about: options.about, parts: await statesOf(parts) });
+    return { interrupted: true, history: loop.history };
+  };
+  for (let stop = false; !stop && loop.epochsDone < options.epochs; ) {
+    const started = performance.now();
+    const epoch = loop.epochsDone + 1;
+    const onStep: OnStep = (step) => on({ kind: 'step', epoch, ...step });
+    const { samples, complete } = await loop.train(data, { onStep, signal });
+    const trained = performance.now();
+    if (!complete || signal?.aborted) return interrupted();
+    const onBatch: OnBatch = (done, of) => on({ kind: 'validation', epoch, done, of });
+    const validation = await validate(options, onBatch);
+    if (validation === 'stopped') return interrupted();
+    if (validation && Number.isNaN(validation.loss)) {
+      throw await loop.diverged(`the validation loss of epoch ${epoch} is NaN`);
+    }
+    const rate = options.learningRate?.() ?? optimizer?.groups[0]?.learningRate ?? null;
+    const before = loop.history.map(watch);
+    const ended = loop.finish(validation, rate, watch);
+    const { record } = ended;
+    const best = before.every((value) => watch(record) < value);
+    stop = ended.stop || (options.until?.(record) ?? false);
+    const times = {
+      samplesPerSecond: samples === 0 ? 0 : samples / ((trained - started) / 1000),
+      seconds: (performance.now() - started) / 1000,
+    };
+    if (folder && log) {
+      await log.add(record, times);
+      const checkpoint = { about: options.about, parts: await statesOf(parts) };
+      // `last` comes last: a run killed in between does the epoch again, and with it whatever it hadn't written. It is
+      // tried even where the disk had no room for `best`: what it holds is as good.
+      await (best ? folder.save('best', checkpoint) : Promise.resolve()).finally(() =>
+        folder.save('last', checkpoint),
+      );
+    }
+    await on({ kind: 'epoch', record, times, best });
+  }
+  return { interrupted: false, history: loop.history };
+}
+
+async function validate<B>(
+  { model, step, validation, signal }: FitOptions<B>,
+  onBatch: OnBatch,
+): Promise<Metrics | null | 'stopped'> {
+  if (!validation) return null;
+  const measured =
+    typeof validation === 'function'
+      ? await validation({ onBatch, signal })
+      : await evaluate(model, validation, step, { onBatch, signal });
+  return measured === null ? 'stopped' : measured;
+}
+
+/** What gives the number of a record that should fall; NaN where it wasn't measured. */
+function watcher<B>({ watch }: FitOptions<B>): (record: EpochRecord) => number {
+  return ({ train, validation }) => {
+    const measured = validation ?? train;
+    return measured[watch ?? (measured.error === undefined ? 'loss' : 'error')] ?? Number.NaN;
+  };
+}

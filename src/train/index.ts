@@ -1,0 +1,17 @@
+/**
+ * Training: a model is fitted to data, epoch by epoch, with validation, checkpoints, a log, and going on bit for bit. For
+ * Node.
+ */
+export type { PartState, Stateful } from '../core/state.js';
+export { LockedError } from '../data/lock.js';
+export { type Checkpoint, type CheckpointReader, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+export { type ClassErrors, classification, type Report, Tally } from './classification.js';
+export { DivergedError } from './diverged.js';
+export { type FitEvent, type FitOptions, type FitOutcome, fit, type Validation } from './fit.js';
+export { type EvaluateOptions, evaluate, inEvaluation, inferences, type OnBatch } from './inference.js';
+export { type EpochTimes, type LogLine, logLine } from './log.js';
+export type { EpochRecord } from './loop.js';
+export { type Metrics, meansOf, type Totals } from './metrics.js';
+export { moduleState, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
+export { openCheckpoint, RunExistsError, RunFolder, runFiles } from './runFolder.js';
+export { type Learner, type Step, type StepResult, takeStep } from './step.js';

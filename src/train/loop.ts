@@ -1,0 +1,238 @@
+/**
+ * The loop over an epoch's batches, and where training stands: epochs done, batches done of the next one, sums so far,
+ * and what each epoch came to. It knows nothing of files.
+ *
+ * Steps are enqueued one ahead of the figures read back, so that devices never wait for the host, nor the host's memory
+ * for the devices.
+ */
+import { ArgumentError, DataError } from '../core/errors.js';
+import type { PartState, Stateful } from '../core/state.js';
+import { trace } from '../core/trace.js';
+import type { BatchSource } from '../data/batchSource.js';
+import { checkJson, list, nullable, number, object, record, type Schema, whole } from '../formats/json.js';
+import type { Schedule } from '../nn/schedule.js';
+import { DivergedError, firstNotFinite } from './diverged.js';
+import {
+  addTotals,
+  type Metrics,
+  meansOf,
+  metricsFromJson,
+  metricsToJson,
+  noTotals,
+  type Totals,
+} from './metrics.js';
+import { type Learner, type PendingFigures, readFigures, takeStep } from './step.js';
+
+/** What one epoch came to. Times are in no checkpoint: they differ from run to run. */
+export interface EpochRecord {
+  /** Counted from 1. */
+  readonly epoch: number;
+  /** Means over the samples trained on. */
+  readonly train: Metrics;
+  /** What validation gave; null without any. */
+  readonly validation: Metrics | null;
+  /** The rate it was trained at: of the optimizer's first group, unless the program says otherwise; null: none. */
+  readonly learningRate: number | null;
+}
+
+/** Told of steps whose figures have arrived. May be async; training waits for it. */
+export type OnStep = (progress: {
+  /** Batches of the epoch done, and how many there are. */
+  readonly done: number;
+  readonly of: number;
+  /** Sums over the epoch's samples so far. */
+  readonly totals: Totals;
+  /** Samples of the epoch that were trained on since it was begun or gone on with. */
+  readonly samples: number;
+}) => void | Promise<void>;
+
+/** Options of `TrainingLoop.train`. */
+export interface EpochTraining {
+  readonly onStep?: OnStep | undefined;
+  /** Stops after the step under way. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where training stood. */
+interface LoopState {
+  readonly epoch: number;
+  readonly batch: number;
+  readonly batches: number | null;
+  readonly count: number;
+  readonly sums: Readonly<Record<string, number | null>>;
+  readonly history: readonly {
+    readonly epoch: number;
+    readonly train: Readonly<Record<string, number | null>>;
+    readonly validation: Readonly<Record<string, number | null>> | null;
+    readonly learningRate: number | null;
+  }[];
+}
+
+const metricsSchema = record(nullable(number()));
+
+const stateSchema: Schema<LoopState> = object<LoopState>({
+  epoch: whole(),
+  batch: whole(),
+  batches: nullable(whole()),
+  count: whole(),
+  sums: metricsSchema,
+  history: list(
+    object({
+      epoch: whole(1),
+      train: metricsSchema,
+      validation: nullable(metricsSchema),
+      learningRate: nullable(number()),
+    }),
+  ),
+});
+
+/** A training under way. */
+export class TrainingLoop<B> implements Stateful {
+  private epoch = 0;
+  private batch = 0;
+  /** Batches in an epoch, of the data trained on last. */
+  private batches: number | null = null;
+  private totals = noTotals;
+  private records: readonly EpochRecord[] = [];
+
+  constructor(
+    private readonly learner: Learner<B>,
+    private readonly schedule: Schedule | undefined,
+  ) {}
+
+  /** Epochs finished. */
+  get epochsDone(): number {
+    return this.epoch;
+  }
+
+  /** Batches done of the next epoch; all of them while it's to be validated. */
+  get batchesDone(): number {
+    return this.batch;
+  }
+
+  /** What each finished epoch came to. */
+  get history(): readonly EpochRecord[] {
+    return this.records;
+  }
+
+  state(): PartState {
+    const { epoch, batch, batches, totals, records } = this;
+    const sums = metricsToJson(totals.sums);
+    const history = records.map((entry) => ({
+      ...entry,
+      train: metricsToJson(entry.train),
+      validation: entry.validation && metricsToJson(entry.validation),
+    }));
+    return {
+      json: { epoch, batch, batches: batch > 0 ? batches : null, count: totals.count, sums, history },
+    };
+  }
+
+  checkState(state: PartState): void {
+    checkJson(state.json, 'where training stands', stateSchema);
+  }
+
+  loadState(state: PartState): void {
+    const { count, sums, history, ...place } = checkJson(state.json, 'where training stands', stateSchema);
+    this.epoch = place.epoch;
+    this.batch = place.batch;
+    this.batches = place.batches;
+    this.totals = { count, sums: metricsFromJson(sums) };
+    this.records = history.map((entry) => ({
+      ...entry,
+      train: metricsFromJson(entry.train),
+      validation: entry.validation && metricsFromJson(entry.validation),
+    }));
+  }
+
+  /**
+   * Trains to the end of the epoch, or until `signal` is aborted; the next call goes on from there. The epoch is over
+   * once `finish` is called; until then there's nothing left to train, and its validation to do.
+   * @returns samples trained on, and whether the end was reached
+   * @throws {DivergedError} when the loss is no longer a number, naming step and parameter.
+   * @throws {DataError} when the data has another number of batches than what was begun.
+   */
+  async train(
+    data: BatchSource<B>,
+    { onStep = () => {}, signal }: EpochTraining = {},
+  ): Promise<{ readonly samples: number; readonly complete: boolean }> {
+    const of = data.length;
+    if (this.batch > 0 && this.batches !== null && this.batches !== of) {
+      throw new DataError(
+        `${data.name}: has ${of} batches, the epoch to go on with had ${this.batches}: use the same data`,
+      );
+    }
+    this.batches = of;
+    this.learner.model.train();
+    this.schedule?.start(this.epoch);
+    let samples = 0;
+    let next = this.batch;
+    let pending: Promise<void> = Promise.resolve();
+    try {
+      for await (const [place, batch] of data.epoch(this.epoch, next)) {
+        if (signal?.aborted) break;
+        if (place < next || place >= of) {
+          const expected = `expected ${next} to ${of - 1}, in order`;
+          throw new ArgumentError(`${data.name}: gave batch ${place} of epoch ${this.epoch}, ${expected}`);
+        }
+        next = place + 1;
+        trace.step = this.epoch * of + place;
+        this.schedule?.beforeStep?.(this.epoch + place / of);
+        const figures = await takeStep(this.learner, batch);
+        await pending;
+        samples += figures.count;
+        const soFar = samples;
+        pending = this.account(figures, place, () =>
+          onStep({ done: place + 1, of, totals: this.totals, samples: soFar }),
+        );
+        pending.catch(() => {}); // awaited below or in the next turn
+      }
+    } catch (error) {
+      await pending.catch(() => {}); // what went wrong first is told
+      throw error;
+    }
+    await pending;
+    if (signal?.aborted && this.batch < of) return { samples, complete: false };
+    if (this.totals.count === 0) throw new DataError(`${data.name}: gave no batch to train on`);
+    // Batches at the end that held nothing are done, too.
+    this.batch = of;
+    return { samples, complete: true };
+  }
+
+  /** Ends the epoch. @returns its record, and whether the schedule sees nothing more to gain */
+  finish(
+    validation: Metrics | null,
+    learningRate: number | null,
+    watch: (record: EpochRecord) => number,
+  ): { readonly record: EpochRecord; readonly stop: boolean } {
+    this.epoch++;
+    const record = { epoch: this.epoch, train: meansOf(this.totals), validation, learningRate };
+    this.records = [...this.records, record];
+    this.batch = 0;
+    this.totals = noTotals;
+    return { record, stop: this.schedule?.finish(watch(record)) ?? false };
+  }
+
+  private async account(
+    figures: PendingFigures,
+    place: number,
+    report: () => void | Promise<void>,
+  ): Promise<void> {
+    const read = await readFigures(figures);
+    const { loss = Number.NaN } = read.sums;
+    if (!Number.isFinite(loss)) {
+      const mean = loss / read.count;
+      throw await this.diverged(`the loss is ${mean} at epoch ${this.epoch + 1}, batch ${place + 1}`);
+    }
+    this.totals = addTotals(this.totals, read);
+    this.batch = place + 1;
+    await report();
+  }
+
+  /** The error that says that training diverged. @param what was seen of it */
+  async diverged(what: string): Promise<DivergedError> {
+    const bad = firstNotFinite(await this.learner.model.stateDict());
+    const where = bad === undefined ? 'the parameters are still finite' : `${bad} holds NaN or infinity`;
+    return new DivergedError(`training diverged: ${what}; ${where}`);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What tests of training share: a small regression on numbers, no image in sight, whose model has dropout and a part
+ * of its own.
+ */
+
+import type { Device } from '../../src/core/device.js';
+import { tensor } from '../../src/core/ops/create.js';
+import { abs, mul, sub } from '../../src/core/ops/elementwise.js';
+import { mean, sum } from '../../src/core/ops/reduce.js';
+import { drawOf, Generator, HostRandom, manualSeed } from '../../src/core/random.js';
+import { noGrad } from '../../src/core/tape.js';
+import { type BatchSource, batchesOf } from '../../src/data/batchSource.js';
+import { Dropout, Linear, Sequential, Tanh } from '../../src/nn/layers.js';
+import { StepSchedule } from '../../src/nn/schedule.js';
+import { SGD } from '../../src/nn/sgd.js';
+import type { FitOptions } from '../../src/train/fit.js';
+
+/** Some rows of the problem. */
+export interface Rows {
+  /** `[count, 3]` and `[count]`. */
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+}
+
+/** Rows in batches of 4, shuffled: 4 batches an epoch. */
+export function rows(seed: number, count = 16): BatchSource<Rows> {
+  const random = new HostRandom(drawOf(seed, 0));
+  const x = Float32Array.from({ length: 3 * count }, () => random.normal());
+  const y = Float32Array.from(
+    { length: count },
+    (_, i) => Math.sin(x[3 * i]!) - x[3 * i + 1]! * x[3 * i + 2]!,
+  );
+  return batchesOf('rows', count, { batchSize: 4, shuffle: true, seed }, (indices) => ({
+    x: Float32Array.from(
+      { length: 3 * indices.length },
+      (_, i) => x[3 * indices[Math.floor(i / 3)]! + (i % 3)]!,
+    ),
+    y: Float32Array.from(indices, (index) => y[index]!),
+  }));
+}
+
+/** Everything to fit, made anew as a program that is started does. */
+export function regression(
+  device: Device,
+): FitOptions<Rows> & { readonly model: Sequential; readonly optimizer: SGD; dispose(): void } {
+  manualSeed(7);
+  const model = new Sequential(
+    new Linear(3, 8, { device }),
+    new Tanh(),
+    new Dropout(0.25),
+    new Linear(8, 1, { device }),
+  );
+  const optimizer = new SGD([{ params: model.parameters(), learningRate: 0.02 }]);
+  const noise = new Generator(5);
+  return {
+    model,
+    optimizer,
+    schedule: new StepSchedule(optimizer, { milestones: [1], factor: 0.5 }),
+    data: rows(1),
+    validation: rows(2),
+    epochs: 3,
+    parts: { noise },
+    about: { what: 'regression' },
+    step: ({ x, y }) => {
+      const count = y.length;
+      const shift = model.training ? new HostRandom(noise.next()).normal() / 10 : 0;
+      const out = model.forward(tensor(x, { shape: [count, 3], device }));
+      const difference = sub(
+        out,
+        tensor(
+          y.map((value) => value + shift),
+          { shape: [count, 1], device },
+        ),
+      );
+      return {
+        loss: mean(mul(difference, difference)),
+        sums: noGrad(() => ({ distance: sum(abs(difference)) })),
+        count,
+      };
+    },
+    dispose: () => {
+      for (const each of [model, optimizer]) each.dispose();
+    },
+  };
+}
