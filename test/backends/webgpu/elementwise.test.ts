@@ -1,5 +1,6 @@
 /**
- * Maps on WebGPU against the plain loops: every function, layout, dtype, and random numbers; NaN and infinities.
+ * Maps on WebGPU against the plain loops: layouts, dtypes, random numbers; NaN and infinities in every function. (How
+ * exact the functions are is in math.test.ts.)
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -59,49 +60,6 @@ if (driver !== null) {
     }
   });
 
-  test('every function agrees over its range', async () => {
-    // 100 elements: four at a time; 99: one by one.
-    for (const n of [100, 99]) {
-      const input = bench.put(
-        Float32Array.from({ length: n }, (_, i) => (i - n / 2) / 3 + 0.05),
-        [n],
-      );
-      const positive = bench.put(
-        Float32Array.from({ length: n }, (_, i) => 1e-3 + i ** 2 / 50),
-        [n],
-      );
-      const small = bench.put(
-        Float32Array.from({ length: n }, (_, i) => (i - n / 2) / n / 2),
-        [n],
-      );
-      const exprs = unary.map(
-        (op) => ({ kind: 'unary', op, a: op === 'log' || op === 'sqrt' ? y : x }) as const,
-      );
-      for (const [k, expr] of [...exprs, e.tanh(e.input(2)), e.sin(e.mul(x, 40))].entries()) {
-        const out = bench.result([n]);
-        const args = {
-          exprs: [expr],
-          shape: [n],
-          inputs: [input, positive, small],
-          outputs: [out],
-          ...plain,
-        };
-        device.kernels.map(args);
-        loops.map(args);
-        const actual = await device.read(out);
-        const relative = Array.from(
-          actual,
-          (v, i) => Math.abs(v - out.data[i]!) / Math.max(1e-2, Math.abs(out.data[i]!)),
-        );
-        assert.ok(
-          Math.max(...relative) < 1e-4,
-          `function ${k} (${unary[k]}) over ${n}: off by ${Math.max(...relative)}`,
-        );
-      }
-      bench.clear();
-    }
-  });
-
   test('NaN and infinities come out as the contract says', async () => {
     const specials = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 2, -2.5, 1e30, -1e30, 100, -100];
     const pairs = specials.flatMap((a) => specials.map((b) => [a, b] as const));
@@ -113,9 +71,7 @@ if (driver !== null) {
       ),
     );
     const ops: Expr[] = [
-      ...unary
-        .filter((op) => op !== 'sin' && op !== 'cos')
-        .map((op) => ({ kind: 'unary', op, a: x }) as const),
+      ...unary.map((op) => ({ kind: 'unary', op, a: x }) as const),
       ...[...comparisons, ...arithmetic].map((op) => ({ kind: 'binary', op, a: x, b: y }) as const),
       e.ne(x, x),
       e.where(x, y, 5),
@@ -132,10 +88,9 @@ if (driver !== null) {
       const actual = await device.read(out);
       for (const [i, expected] of Array.from(out.data).slice(0, n).entries()) {
         const v = actual[i]!;
-        // Powers are specified for a >= 0 and whole b only.
-        const [base, exponent] = pairs[i]!;
+        // Powers of 1 and -1 are C's, not JavaScript's (math.test.ts).
         const power = expr.kind === 'binary' && expr.op === 'pow' && expr.b === y;
-        if (power && !(base >= 0 && Number.isFinite(exponent)) && !Number.isInteger(exponent)) continue;
+        if (power && Math.abs(pairs[i]![0]) === 1) continue;
         const close =
           Object.is(v, expected) ||
           v === expected ||

@@ -6,7 +6,7 @@
 import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf } from '../../../../core/shape.js';
 import { type Recorder, workgroupSize } from '../../runtime/recorder.js';
-import { mathFunctions } from '../wgsl.js';
+import { mathFunctions } from '../math/functions.js';
 
 /** Statements that fold `parts` over the workgroup into `parts[0]`. */
 function tree(fold: string): string {
@@ -17,17 +17,6 @@ for (var half = ${workgroupSize / 2}; half > 0; half /= 2) {
 }`;
 }
 
-/**
- * log(1 + x) for x from 0 on: below 1/2 by the series of 2 artanh(x / (2 + x)), which nothing that a driver may do with
- * the order of operations spoils.
- */
-const logOnePlus = `fn logOnePlus(x: f32) -> f32 {
-  let z = x / (2.0 + x);
-  let s = z * z;
-  let series = ((((1.0 / 11.0) * s + 1.0 / 9.0) * s + 1.0 / 7.0) * s + 0.2) * s + 1.0 / 3.0;
-  return select(logOf(1.0 + x), 2.0 * z + 2.0 * z * s * series, x < 0.5);
-}`;
-
 /** Terms an invocation adds up before it adds them to its sum: one sum over all would lose the last digits. */
 const block = 32;
 
@@ -36,8 +25,7 @@ export function crossEntropy(recorder: Recorder, args: Kernels['crossEntropy']):
   const { logits, labels, losses, peaks } = args;
   recorder.dispatch({
     key: 'crossEntropy',
-    functions: () => `${mathFunctions('f32', ['maximum', 'expOf', 'logOf'])}
-${logOnePlus}
+    functions: () => `${mathFunctions('f32', ['maximum', 'expOf', 'log1pOf'])}
 var<workgroup> parts: array<f32, ${workgroupSize}>;`,
     body: () => `let row = u.logitsAt + workgroup * u.C;
 var most = u.lowest;
@@ -67,7 +55,7 @@ if (local == 0) {
   let others = select(u.nan, parts[0] + ties, finite);
   let label = labels[u.labelsAt + workgroup];
   let known = label >= 0 && label < u.C;
-  let loss = (largest - logits[row + clamp(label, 0, u.C - 1)]) + logOnePlus(others);
+  let loss = (largest - logits[row + clamp(label, 0, u.C - 1)]) + log1pOf(others);
   peaks[u.peaksAt + 2 * workgroup] = largest;
   peaks[u.peaksAt + 2 * workgroup + 1] = others;
   losses[u.lossesAt + workgroup] = select(u.nan, loss, known && finite);

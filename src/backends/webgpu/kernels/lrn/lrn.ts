@@ -9,6 +9,7 @@
 import type { Kernels, LrnGeometry } from '../../../../core/backend.js';
 import type { View } from '../../../../core/shape.js';
 import type { Recorder, Spec } from '../../runtime/recorder.js';
+import { mathFunctions } from '../math/functions.js';
 
 /** What every run here has: an invocation for each pixel. */
 function shared(g: LrnGeometry, { shape }: View): Pick<Spec, 'i32' | 'f32' | 'run'> {
@@ -53,15 +54,22 @@ function sum(size: number, term: (w: string) => string): string {
   return Array.from({ length: size }, (_, i) => term(`w${i}`)).join(' + ');
 }
 
-/** d and d^-beta of the window's channel; roots are cheaper than powers where they do. */
+/** d^-beta where roots do; they are cheaper than powers. */
+const roots = new Map([
+  [0.5, '1.0 / sqrt(d)'],
+  [0.75, '1.0 / (sqrt(d) * sqrt(sqrt(d)))'],
+  [1, '1.0 / d'],
+]);
+
+/** d and d^-beta of the window's channel. */
 function denominator({ size, beta }: LrnGeometry): string {
-  const powers = new Map([
-    [0.5, '1.0 / sqrt(d)'],
-    [0.75, '1.0 / (sqrt(d) * sqrt(sqrt(d)))'],
-    [1, '1.0 / d'],
-  ]);
   return `  let d = u.k + u.alpha * (${sum(size, (w) => `${w} * ${w}`)});
-  let power = ${powers.get(beta) ?? 'pow(d, -u.beta)'};`;
+  let power = ${roots.get(beta) ?? 'powOf(d, -u.beta)'};`;
+}
+
+/** The functions that `denominator` calls. */
+function powers({ beta }: LrnGeometry): string {
+  return roots.has(beta) ? '' : mathFunctions('f32', ['powOf']);
 }
 
 /** See `Kernels.lrn`. */
@@ -72,6 +80,7 @@ export function lrn(recorder: Recorder, args: Kernels['lrn']): void {
   recorder.dispatch({
     ...shared(args, x),
     key: `lrn ${size} ${beta}`,
+    functions: () => powers(args),
     body: () => march((at) => `x[u.xAt + ${at}]`, before, size, statements),
     read: { x },
     write: { out },
@@ -90,6 +99,7 @@ export function lrnGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
   recorder.dispatch({
     ...shared(args, x),
     key: `lrnGrad shares ${size} ${beta}`,
+    functions: () => powers(args),
     body: () => march((at) => `x[u.xAt + ${at}]`, before, size, share),
     read: { x, grad },
     write: { out, shares },

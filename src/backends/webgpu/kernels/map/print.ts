@@ -5,7 +5,8 @@
 import type { BinaryOp, Expr, UnaryOp } from '../../../../core/expr.js';
 import { childrenOf, exprKey } from '../../../../core/expr.js';
 import { threefryParity, threefryRotations, threefryRounds } from '../../../../core/random.js';
-import { type FloatType, type MathName, mathFunctions, typesOf } from '../wgsl.js';
+import { type MathName, mathFunctions } from '../math/functions.js';
+import { type FloatType, literal, typesOf } from '../math/text.js';
 
 /** What a printed tree needs around it. */
 export interface Printed {
@@ -104,13 +105,6 @@ export function printTrees(T: FloatType, exprs: readonly Expr[], counter: string
   };
 }
 
-function literal(value: number): string {
-  const rounded = Math.fround(value);
-  if (Object.is(rounded, -0)) return '-0.0';
-  const text = String(rounded);
-  return /[.e]/.test(text) ? text : `${text}.0`;
-}
-
 function printUnary(T: FloatType, op: UnaryOp, a: string, math: Set<MathName>): string {
   const call = (name: MathName): string => {
     math.add(name);
@@ -141,6 +135,7 @@ function printPower(a: string, exponent: number): string | null {
   if (exponent === 1) return a;
   if (exponent === 2) return `${a} * ${a}`;
   if (exponent === 3) return `${a} * ${a} * ${a}`;
+  if (exponent === 4) return `(${a} * ${a}) * (${a} * ${a})`;
   return null;
 }
 

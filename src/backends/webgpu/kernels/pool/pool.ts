@@ -5,7 +5,7 @@
 import type { Kernels, PoolGeometry } from '../../../../core/backend.js';
 import { type Shape, sizeOf } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
-import { mathFunctions } from '../wgsl.js';
+import { mathFunctions } from '../math/functions.js';
 
 function geometry(g: PoolGeometry, image: Shape, out: Shape): Record<string, number> {
   return {

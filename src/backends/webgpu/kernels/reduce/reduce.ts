@@ -5,7 +5,8 @@
 import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
-import { mathFunctions, mergeAxes, numbered, splitIndex } from '../wgsl.js';
+import { mathFunctions } from '../math/functions.js';
+import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
 
 type Op = Kernels['reduce']['op'];
 
