@@ -165,9 +165,21 @@ test('files missing or cut short, and an index that disagrees, are refused by na
     ],
     [(file) => change(file('index.json'), '"id": "b"', '"id": "a"'), /two classes are called a/],
     [(file) => change(file('index.json'), '"id": "a"', '"id": "z"'), /aren't in sorted order/],
-    [(file) => change(file('index.json'), 'shards-1', 'shards-9'), /format tandem-shards-9, only/],
-    [(file) => change(file('index.json'), '"mean": "', '"men": "'), /not the index of a folder of shards/],
-    [(file) => truncate(file('index.json'), 300), /index\.json: damaged/],
+    [(file) => change(file('index.json'), 'shards-1', 'shards-9'), /format is "tandem-shards-9", expected/],
+    [(file) => change(file('index.json'), '"mean": "', '"men": "'), /mean is missing, expected text/],
+    [(file) => truncate(file('index.json'), 300), /index\.json: not JSON: damaged/],
+    [
+      (file) => change(file('index.json'), '"train-00001"', '"../../other"'),
+      /index\.json: train\.shards is a list of 5, expected shards called train-00000/,
+    ],
+    [
+      (file) => change(file('index.json'), '"size": 16', '"size": 1e300'),
+      /size is 1e\+300, expected a whole/,
+    ],
+    [
+      (file) => change(file('index.json'), '"covariance": [\n   [\n    ', '"covariance": [\n   [\n    9'),
+      /the components of its colours aren't those of their covariance/,
+    ],
     [(file) => rm(file('index.json')), /holds 6 shards but no index yet: run prepare again/],
   ];
   await withShards(async (shards, folder) => {

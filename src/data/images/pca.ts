@@ -11,7 +11,7 @@
  * deviation, s_k = sqrt(lambda_k), near 122 for ImageNet: a shift of 12 grey levels. Both are offered by name.
  */
 import type { HostRandom } from '../../core/random.js';
-import { number, object, type Schema, tuple } from '../../formats/json.js';
+import { type Fields, number, object, type Schema, tuple } from '../../formats/json.js';
 
 /** Red, green, blue. */
 export type Triple = readonly [number, number, number];
@@ -32,12 +32,15 @@ export const tripleSchema: Schema<Triple> = tuple<Triple>(number(), number(), nu
 /** A covariance or eigenvectors in a file. */
 const matrixSchema = tuple<Pca['vectors']>(tripleSchema, tripleSchema, tripleSchema);
 
-/** Principal components in a file. */
-export const pcaSchema: Schema<Pca> = object<Pca>({
+/** Principal components in a file, field by field. */
+export const pcaFields: Fields<Pca> = {
   covariance: matrixSchema,
   values: tuple<Triple>(number(0), number(0), number(0)),
   vectors: matrixSchema,
-});
+};
+
+/** Principal components in a file. */
+export const pcaSchema: Schema<Pca> = object<Pca>(pcaFields);
 
 /** What multiplies alpha: an eigenvalue, as the paper's text says; or its root, as its code did. */
 export type ColourForm = 'lambda' | 'sqrt';

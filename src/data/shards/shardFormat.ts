@@ -17,7 +17,20 @@
  */
 import { createHash } from 'node:crypto';
 import { DataError } from '../../core/errors.js';
-import { reasonOf } from '../files.js';
+import { printable } from '../../core/printable.js';
+import {
+  list,
+  nullable,
+  object,
+  oneOf,
+  parseJson,
+  type Schema,
+  text,
+  tuple,
+  where,
+  whole,
+} from '../../formats/json.js';
+import { type Pca, pcaFields, type Triple, tripleSchema } from '../images/pca.js';
 
 /** Names of the files of a folder of shards. */
 export const shardFiles = { index: 'index.json', mean: 'mean.safetensors', report: 'report.txt' } as const;
@@ -74,12 +87,7 @@ export interface ShardIndex {
   /** SHA-256 of mean.safetensors. */
   readonly mean: string;
   /** Of the training pictures: mean red, green, blue; rows of their covariance, from which the rest follows. */
-  readonly colours: {
-    readonly mean: readonly number[];
-    readonly covariance: readonly (readonly number[])[];
-    readonly values: readonly number[];
-    readonly vectors: readonly (readonly number[])[];
-  };
+  readonly colours: Pca & { readonly mean: Triple };
 }
 
 /** The name of a shard without its ending: train-00012. */
@@ -116,88 +124,58 @@ export function encodeRecord(record: ShardRecord): string {
   return `${start},\n"images":${list(images)},\n"odd":${list(odd)},\n"refused":${list(refused)}}\n`;
 }
 
+const countSchema = whole();
+const sha256Schema = where(text, 'a SHA-256 in hexadecimal', (hash) => /^[0-9a-f]{64}$/.test(hash));
+const remarksSchema = list(tuple<Remark>(text, text));
+
+const recordSchema = object<ShardRecord>({
+  format: oneOf(recordFormat),
+  size: whole(1),
+  source: sha256Schema,
+  images: list(tuple<ShardImage>(text, text, whole(0, 2 ** 32 - 1))),
+  odd: remarksSchema,
+  refused: remarksSchema,
+});
+
+/** A part of the set; its shards are numbered from 0. */
+const splitSchema = (split: SplitName): Schema<SplitIndex> =>
+  object<SplitIndex>({
+    images: countSchema,
+    perClass: list(countSchema),
+    shards: where(
+      list(object<SplitIndex['shards'][number]>({ name: text, images: countSchema, sha256: sha256Schema })),
+      `shards called ${shardName(split, 0)} and so on`,
+      (shards) => shards.every(({ name }, i) => name === shardName(split, i)),
+    ),
+  });
+
+const indexSchema = object<ShardIndex>({
+  format: oneOf(indexFormat),
+  size: whole(1),
+  classes: list(object<ShardClass>({ id: text, name: text })),
+  train: splitSchema('train'),
+  validation: nullable(splitSchema('validation')),
+  mean: sha256Schema,
+  colours: object<ShardIndex['colours']>({ mean: tripleSchema, ...pcaFields }),
+});
+
 /** Reads a record. @throws {DataError} for anything else. */
-export function parseRecord(path: string, text: string): ShardRecord {
-  const value = parseJson(path, text);
-  const isRemark = (x: unknown): x is Remark => isList(x, isString) && x.length === 2;
-  if (
-    isObject(value) &&
-    value.format === recordFormat &&
-    isCount(value.size) &&
-    isString(value.source) &&
-    isList(value.images, isImage) &&
-    isList(value.odd, isRemark) &&
-    isList(value.refused, isRemark)
-  ) {
-    const { size, source, images, odd, refused } = value;
-    return { format: recordFormat, size, source, images, odd, refused };
-  }
-  throw new DataError(`${path}: not the record of a shard (${recordFormat}), or damaged`);
+export function parseRecord(path: string, json: string): ShardRecord {
+  return parseJson(json, path, recordSchema);
 }
 
 /** Reads index.json. @throws {DataError} for anything else, or classes that aren't sorted and different. */
-export function parseIndex(path: string, text: string): ShardIndex {
-  const value = parseJson(path, text);
-  if (isObject(value) && isString(value.format) && value.format !== indexFormat) {
-    throw new DataError(`${path}: format ${value.format}, only ${indexFormat} is read`);
+export function parseIndex(path: string, json: string): ShardIndex {
+  const index = parseJson(json, path, indexSchema);
+  for (const [i, { id }] of index.classes.entries()) {
+    const before = index.classes[i - 1]?.id;
+    if (before === undefined || id > before) continue;
+    const [first, second] = [printable(before), printable(id)];
+    throw new DataError(
+      id === before
+        ? `${path}: two classes are called ${second}`
+        : `${path}: its classes aren't in sorted order (${first}, ${second})`,
+    );
   }
-  if (
-    !isObject(value) ||
-    value.format !== indexFormat ||
-    !isCount(value.size) ||
-    !isList(value.classes, isClass) ||
-    !isSplit(value.train) ||
-    !(value.validation === null || isSplit(value.validation)) ||
-    !isString(value.mean) ||
-    !isColours(value.colours)
-  ) {
-    throw new DataError(`${path}: not the index of a folder of shards (${indexFormat}), or damaged`);
-  }
-  const { size, classes, train, validation, mean, colours } = value;
-  for (const [i, { id }] of classes.entries()) {
-    if (i > 0 && id === classes[i - 1]!.id) throw new DataError(`${path}: two classes are called ${id}`);
-    if (i > 0 && id < classes[i - 1]!.id) {
-      throw new DataError(`${path}: its classes aren't in sorted order (${classes[i - 1]!.id}, ${id})`);
-    }
-  }
-  return { format: indexFormat, size, classes, train, validation, mean, colours };
-}
-
-function parseJson(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`${path}: damaged: ${reasonOf(error)}`, { cause: error });
-  }
-}
-
-const isObject = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null;
-const isString = (x: unknown): x is string => typeof x === 'string';
-const isNumber = (x: unknown): x is number => typeof x === 'number';
-const isCount = (x: unknown): x is number => isNumber(x) && Number.isSafeInteger(x) && x >= 0;
-
-function isList<T>(x: unknown, isItem: (item: unknown) => item is T): x is readonly T[] {
-  return Array.isArray(x) && x.every(isItem);
-}
-
-function isImage(x: unknown): x is ShardImage {
-  return Array.isArray(x) && x.length === 3 && isString(x[0]) && isString(x[1]) && isCount(x[2]);
-}
-
-function isClass(x: unknown): x is ShardClass {
-  return isObject(x) && isString(x.id) && isString(x.name);
-}
-
-function isSplit(x: unknown): x is SplitIndex {
-  const isShard = (s: unknown): s is SplitIndex['shards'][number] =>
-    isObject(s) && isString(s.name) && isCount(s.images) && isString(s.sha256);
-  return isObject(x) && isCount(x.images) && isList(x.perClass, isCount) && isList(x.shards, isShard);
-}
-
-function isColours(x: unknown): x is ShardIndex['colours'] {
-  const isTriple = (t: unknown): t is readonly number[] => isList(t, isNumber) && t.length === 3;
-  const isMatrix = (m: unknown): m is readonly (readonly number[])[] => isList(m, isTriple) && m.length === 3;
-  return (
-    isObject(x) && isTriple(x.mean) && isMatrix(x.covariance) && isTriple(x.values) && isMatrix(x.vectors)
-  );
+  return index;
 }

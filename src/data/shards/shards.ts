@@ -6,10 +6,11 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
+import { sameShape } from '../../core/shape.js';
 import { decodeSafetensors } from '../../formats/safetensors.js';
 import { throwNaming } from '../files.js';
 import type { Mean } from '../images/mean.js';
-import { pcaOf, type Triple } from '../images/pca.js';
+import { pcaOf } from '../images/pca.js';
 import { mapLimited } from '../parallel.js';
 import { filesAtOnce, type Pictures, type Shard, ShardDataset } from './shardDataset.js';
 import {
@@ -142,18 +143,21 @@ function joinRecords(
 async function readMean(folder: string, index: ShardIndex): Promise<Mean> {
   const path = join(folder, shardFiles.mean);
   const bytes = await readFile(path).catch(throwNaming(path, "can't be read", wayOut));
-  const image = decodeSafetensors(bytes, path).tensors.get('mean')?.data;
-  if (sha256(bytes) !== index.mean || !(image instanceof Float32Array)) {
+  const { shape = [], data: image } = decodeSafetensors(bytes, path).tensors.get('mean') ?? {};
+  const { size, colours } = index;
+  const isMean = image instanceof Float32Array && sameShape(shape, [3, size, size]);
+  if (sha256(bytes) !== index.mean || !isMean) {
     throw new DataError(`${path}: isn't the mean that ${shardFiles.index} names; ${wayOut}`);
   }
-  const triple = ([r = 0, g = 0, b = 0]: readonly number[]): Triple => [r, g, b];
-  const [r = [], g = [], b = []] = index.colours.covariance;
-  return {
-    image,
-    channels: triple(index.colours.mean),
-    count: index.train.images,
-    pca: pcaOf([triple(r), triple(g), triple(b)]),
-  };
+  const pca = pcaOf(colours.covariance);
+  // Two statements of one thing, of which a damaged file would change one; rounding may differ by version.
+  const limit = 1e-6 * (1 + pca.values[0]);
+  if (!pca.values.every((value, k) => Math.abs(value - colours.values[k]!) <= limit)) {
+    throw new DataError(
+      `${join(folder, shardFiles.index)}: the components of its colours aren't those of their covariance; ${wayOut}`,
+    );
+  }
+  return { image, channels: colours.mean, count: index.train.images, pca };
 }
 
 /**
