@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { throwNaming } from '../src/data/files.js';
 import { orComplain } from './cli.js';
 import { type Comparison, compareReports } from './comparison.js';
 import { parseReport, type Report } from './rows.js';
@@ -31,7 +32,7 @@ function print({
 }
 
 async function load(file: string): Promise<Report> {
-  return parseReport(await readFile(file, 'utf8'), file);
+  return parseReport(await readFile(file, 'utf8').catch(throwNaming(file, "can't be read")), file);
 }
 
 function factorOf(text: string): number {

@@ -107,15 +107,17 @@ function breakdown(times: readonly KernelTime[], rates: Rates, devices: number):
     const bytes = group.reduce((sum, time) => sum + time.bytes, 0);
     // Each device has its share of the rates.
     const ideal = devices * group.reduce((sum, time) => sum + idealTime(time, rates), 0);
+    // A clock of coarse steps can say that a kernel took no time; a report holds finite numbers.
+    const perMs = (x: number): number => (milliseconds > 0 ? x / milliseconds : 0);
     return {
       phase,
       layer,
       kernel,
       milliseconds,
-      share: milliseconds / total(times),
-      gflops: flops / milliseconds / 1e6,
-      gbps: bytes / milliseconds / 1e6,
-      shareOfPeak: ideal / milliseconds,
+      share: milliseconds > 0 ? milliseconds / total(times) : 0,
+      gflops: perMs(flops) / 1e6,
+      gbps: perMs(bytes) / 1e6,
+      shareOfPeak: perMs(ideal),
     };
   });
   return parts.sort((a, b) => b.milliseconds - a.milliseconds);

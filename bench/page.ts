@@ -2,8 +2,9 @@
  * `npm run bench:page -- report.json`: a report as a page that needs no network. `--serve` shows it in a browser, which
  * can then run the suite itself.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { throwNaming, writeWhole } from '../src/data/files.js';
 import { serve } from '../support/serve.js';
 import { orComplain } from './cli.js';
 import { page } from './page/html.js';
@@ -26,11 +27,13 @@ async function main(
   file: string | undefined,
   { peers: peersFile, out, serve: port }: Options,
 ): Promise<void> {
-  const report = file === undefined ? null : parseReport(await readFile(file, 'utf8'), file);
-  const peers = peersFile === undefined ? null : parsePeers(await readFile(peersFile, 'utf8'), peersFile);
+  const read = (path: string): Promise<string> =>
+    readFile(path, 'utf8').catch(throwNaming(path, "can't be read"));
+  const report = file === undefined ? null : parseReport(await read(file), file);
+  const peers = peersFile === undefined ? null : parsePeers(await read(peersFile), peersFile);
   const html = page(report, peers);
   if (report || peers) {
-    await writeFile(out, html);
+    await writeWhole(out, [html]);
     console.log(`${out}: ${report?.rows.length ?? 0} rows`);
   }
   if (port !== undefined) {

@@ -3,7 +3,22 @@
  * reads two of them.
  */
 import type { MemoryStats } from '../src/core/backend.js';
-import { ArgumentError } from '../src/core/errors.js';
+import {
+  type Fields,
+  flag,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  optional,
+  parseJson,
+  record,
+  type Schema,
+  text,
+  tuple,
+  whole,
+} from '../src/formats/json.js';
 import type { Measurement } from './harness.js';
 
 /** One row. */
@@ -83,34 +98,74 @@ export interface Report {
   readonly rows: readonly Row[];
 }
 
-/** What a file's text holds. @throws {ArgumentError} when that isn't JSON, naming the file. */
-export function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new ArgumentError(`${file} isn't JSON: ${error}`);
-  }
-}
+const measured = number(0);
 
-/** Reads a report. @throws {ArgumentError} when the text isn't one, naming the file. */
-export function parseReport(text: string, file: string): Report {
-  const value = parseJson(text, file);
-  if (isReport(value)) return value;
-  throw new ArgumentError(`${file} isn't a report of the suite; make one with npm run bench -- --json FILE`);
-}
+/** The fields of a `Measurement`. */
+const measurementFields: Fields<Measurement> = {
+  medianMs: measured,
+  cpuMs: nullable(measured),
+  spread: measured,
+  samples: whole(1),
+  gflops: measured,
+  gbps: measured,
+  shareOfPeak: measured,
+  bound: oneOf('arithmetic', 'memory'),
+  probe: object<Measurement['probe']>({ gflops: measured, gbps: measured }),
+};
 
-function isReport(value: unknown): value is Report {
-  if (!isObject(value) || !isObject(value.machine)) return false;
-  if (value.load !== null && !Array.isArray(value.load)) return false;
-  return typeof value.date === 'string' && Array.isArray(value.rows) && value.rows.every(isRow);
-}
+const partSchema = object<Part>({
+  phase: text,
+  layer: text,
+  kernel: text,
+  milliseconds: measured,
+  share: measured,
+  gflops: measured,
+  gbps: measured,
+  shareOfPeak: measured,
+});
 
-function isRow(value: unknown): value is Row {
-  if (!isObject(value) || typeof value.name !== 'string' || typeof value.device !== 'string') return false;
-  return ['medianMs', 'spread', 'samples', 'shareOfPeak'].every((key) => typeof value[key] === 'number');
-}
+const networkSchema = object<NetworkFigures>({
+  images: whole(1),
+  msPerImage: measured,
+  shareOfRoofline: measured,
+  busy: list(measured),
+  breakdown: list(partSchema),
+  memory: list(object<MemoryStats>({ live: whole(), pooled: whole(), peak: whole(), buffers: whole() })),
+  memoryFlat: flag,
+});
 
-/** Whether a value has fields. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+/** Steps of a start in a file. */
+export const stepsSchema: Schema<readonly StartStep[]> = list(
+  object<StartStep>({ name: text, milliseconds: measured }),
+);
+
+const rowSchema = object<Row>({
+  ...measurementFields,
+  name: text,
+  device: text,
+  threads: nullable(whole(1)),
+  network: optional(networkSchema),
+  start: optional(stepsSchema),
+});
+
+const reportSchema = object<Report>({
+  date: text,
+  machine: object<Machine>({
+    cpu: text,
+    cores: whole(1),
+    memoryBytes: nullable(whole()),
+    platform: text,
+    runtime: text,
+    tandem: text,
+  }),
+  load: nullable(tuple(measured, measured)),
+  seed: whole(),
+  quick: flag,
+  devices: record(text),
+  rows: list(rowSchema),
+});
+
+/** Reads a report. @throws {DataError} when the text isn't one, naming the file and what is wrong where. */
+export function parseReport(json: string, file: string): Report {
+  return parseJson(json, `${file}, read as what npm run bench -- --json FILE writes`, reportSchema);
 }

@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: the suite from the command line.
  */
-import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { availableThreads } from '../src/backends/cpu/runtime/features.js';
 import type { WebGpuOptions } from '../src/backends/open.js';
+import { writeWhole } from '../src/data/files.js';
 import { softwareDriver } from '../support/driver.js';
 import { orComplain } from './cli.js';
 import { describeMachine, load } from './machine.js';
@@ -112,7 +112,7 @@ async function main(options: Options): Promise<void> {
   if (options.json === undefined) return;
   const date = new Date().toISOString();
   const report: Report = { date, machine, load: [before, after], seed, quick, devices, rows };
-  await writeFile(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  await writeWhole(options.json, [`${JSON.stringify(report, null, 1)}\n`]);
 }
 
 await orComplain(main(command.parse().opts<Options>()));

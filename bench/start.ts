@@ -12,11 +12,12 @@ import { Network } from '../src/alexnet/network.js';
 import { type NetName, nets } from '../src/alexnet/recipes.js';
 import { openDevice, type WebGpuOptions } from '../src/backends/open.js';
 import { writeWhole } from '../src/data/files.js';
+import { list, number, object, parseJson } from '../src/formats/json.js';
 import { encodeSafetensors } from '../src/formats/safetensors.js';
 import type { HostTensor } from '../src/nn/module.js';
 import { measure } from './harness.js';
 import type { Probe } from './probes.js';
-import { type Row, type StartStep, startName } from './rows.js';
+import { type Row, type StartStep, startName, stepsSchema } from './rows.js';
 import { openingsOf, type Setting } from './settings.js';
 import type { StartResult, StartTask } from './startProgram.js';
 import { median } from './stats.js';
@@ -122,9 +123,12 @@ async function start(task: StartTask): Promise<Start> {
     child.on('exit', (code) => reject(new Error(`the program to start ended with code ${code}`)));
   });
   const took = performance.now() - begun;
-  const { steps, cpuMs, scores }: StartResult = JSON.parse(line);
-  if (scores.length !== task.classes || !scores.every(Number.isFinite))
-    throw new Error(`a start gave ${scores.length} scores, expected ${task.classes} finite ones`);
+  const result = object<StartResult>({
+    steps: stepsSchema,
+    cpuMs: number(0),
+    scores: list(number(), task.classes),
+  });
+  const { steps, cpuMs } = parseJson(line, 'what the program to start said', result);
   const within = steps.reduce((sum, step) => sum + step.milliseconds, 0);
   return { steps: [{ name: 'start Node', milliseconds: took - within }, ...steps], cpuMs, ended };
 }

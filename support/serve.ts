@@ -26,6 +26,12 @@ const isolating = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+/** The path that a request asks for, without its query; '' where it begins with no slash. `URL` takes `//` for a host. */
+function pathOf(request: string): string {
+  const [path = ''] = request.split('?', 1);
+  return path.startsWith('/') ? path : '';
+}
+
 /** The file that a path of the site stands for: packages' modules, and those of dist/. */
 function fileOf(path: string): string {
   const inner = normalize(path);
@@ -39,15 +45,15 @@ function fileOf(path: string): string {
  */
 export async function serve(pages: Readonly<Record<string, ServedPage>>, port = 0): Promise<Served> {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const page = pages[pathname];
+    const path = pathOf(request.url ?? '/');
+    const page = pages[path];
     const headers = page?.isolated === false ? {} : isolating;
     const send = (type: string, content: string | Buffer): void =>
       void response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers }).end(content);
     if (page) send('text/html', page.html);
-    else if (!pathname.endsWith('.js')) response.writeHead(404).end();
+    else if (!path.endsWith('.js')) response.writeHead(404).end();
     else {
-      readFile(fileOf(pathname)).then(
+      readFile(fileOf(path)).then(
         (content) => send('text/javascript', content),
         () => response.writeHead(404).end(),
       );

@@ -3,23 +3,47 @@
  */
 import * as Plot from '@observablehq/plot';
 import { escapeText } from '../../src/alexnet/figures/svg.js';
-import { ArgumentError } from '../../src/core/errors.js';
-import type { Figures, PeersReport, PeersRow } from '../peers/report.js';
-import { isObject, parseJson } from '../rows.js';
+import {
+  list,
+  number,
+  object,
+  optional,
+  parseJson,
+  record,
+  text,
+  tuple,
+  whole,
+} from '../../src/formats/json.js';
+import type { Cell, Figures, PeersReport, PeersRow } from '../peers/report.js';
 import { distinct, svg } from './charts.js';
 
-/** Reads a report of bench/peers. @throws {ArgumentError} when the text isn't one, naming the file. */
-export function parsePeers(text: string, file: string): PeersReport {
-  const value = parseJson(text, file);
-  if (isPeersReport(value)) return value;
-  throw new ArgumentError(
-    `${file} isn't a report of bench/peers; make one there with npm start -- --json FILE`,
-  );
-}
+const figuresSchema = object<Figures>({
+  medianMs: number(0),
+  cpuMs: number(0),
+  spread: number(0),
+  gflops: number(0),
+  error: number(0),
+  ratio: number(0),
+});
 
-function isPeersReport(value: unknown): value is PeersReport {
-  if (!isObject(value) || !Array.isArray(value.load) || !Array.isArray(value.rows)) return false;
-  return value.rows.every((row: unknown) => isObject(row) && Array.isArray(row.cells));
+const peersSchema = object<PeersReport>({
+  date: text,
+  cpu: text,
+  runtime: text,
+  load: tuple(number(0), number(0)),
+  threads: whole(1),
+  versions: record(text),
+  rows: list(
+    object<PeersRow>({
+      name: text,
+      cells: list(object<Cell>({ peer: text, figures: optional(figuresSchema), cannot: optional(text) })),
+    }),
+  ),
+});
+
+/** Reads a report of bench/peers. @throws {DataError} when the text isn't one, naming the file and what is wrong where. */
+export function parsePeers(json: string, file: string): PeersReport {
+  return parseJson(json, `${file}, read as what npm start -- --json FILE writes in bench/peers`, peersSchema);
 }
 
 interface Bar extends Figures {

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ArgumentError } from '../../src/core/errors.js';
+import { DataError } from '../../src/core/errors.js';
 import { compareReports } from '../comparison.js';
 import { parseReport, type Row } from '../rows.js';
 import { median, quantile, spread } from '../stats.js';
@@ -46,11 +46,16 @@ test('a file that is not a report is refused by name', () => {
   const refuse = (text: string, about: RegExp): void => {
     assert.throws(
       () => parseReport(text, 'old.json'),
-      (error: unknown) => error instanceof ArgumentError && about.test(error.message),
+      (error: unknown) => error instanceof DataError && about.test(error.message),
     );
   };
-  refuse('{', /old\.json isn't JSON/);
-  refuse('{"rows": [{}]}', /old\.json isn't a report/);
+  refuse('{', /old\.json, read as what npm run bench -- --json FILE writes: not JSON/);
+  refuse('{"rows": [{}]}', /old\.json.*: date is missing, expected text/);
+  const odd = (figures: object): string => JSON.stringify(report({ ...row('x'), ...figures }));
+  refuse(odd({ medianMs: '3' }), /rows\[0\]\.medianMs is "3", expected a number from 0/);
+  refuse(odd({ medianMs: -3 }), /rows\[0\]\.medianMs is -3/);
+  refuse(odd({ network: { images: 1, breakdown: 5 } }), /rows\[0\]\.network\.msPerImage is missing/);
+  refuse(odd({ start: [{ name: 'x' }] }), /rows\[0\]\.start\[0\]\.milliseconds is missing/);
   assert.equal(parseReport(JSON.stringify(report(row('x'))), 'x').rows[0]?.name, 'x');
 });
 

@@ -4,7 +4,7 @@
 import { parseHTML } from 'linkedom';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ArgumentError } from '../../src/core/errors.js';
+import { DataError } from '../../src/core/errors.js';
 import { page } from '../page/html.js';
 import { parsePeers } from '../page/peers.js';
 import type { PeersReport } from '../peers/report.js';
@@ -115,7 +115,8 @@ test("a file that isn't a report of bench/peers is refused by name", () => {
   for (const text of ['{', '[]', '{"rows": [{}]}', JSON.stringify(full)]) {
     assert.throws(
       () => parsePeers(text, 'other.json'),
-      (error: unknown) => error instanceof ArgumentError && /^other\.json isn't/.test(error.message),
+      (error: unknown) =>
+        error instanceof DataError && /^other\.json, read as what npm start/.test(error.message),
     );
   }
   assert.equal(parsePeers(JSON.stringify(peers), 'peers.json'), peers);
