@@ -66,10 +66,51 @@ test('any split of axes that ends in a dense run, and small ones that need none'
   assert.ok(planned >= 45, `only ${planned} of 60 were planned`);
 });
 
-test('long sums are cut into pieces', () => {
+test('long reductions are cut into pieces, wide ones go many lines at a time', () => {
   assert.ok(check([70001], [0], 0));
   assert.ok(check([3, 65537], [0, 1], 1));
   assert.ok(check([2, 3, 66000], [0, 1, 2], 2));
+  assert.ok(check([30011, 5], [1, 0], 1));
+  assert.ok(check([130, 1031], [1, 0], 1));
+  assert.ok(check([3, 700, 83], [0, 2, 1], 2));
+  assert.ok(check([2, 1025, 3, 65], [3, 1, 0, 2], 1));
+});
+
+test('sums keep their digits however long they are, in every layout, cut into pieces or not', () => {
+  const tenth = Math.fround(0.1);
+  for (const [what, shape, order, kept] of [
+    ['one column', [300_000, 1], [1, 0], 1],
+    ['a few columns', [100_000, 3], [1, 0], 1],
+    ['vectors of columns', [100_000, 20], [1, 0], 1],
+    ['many columns', [9001, 300], [1, 0], 1],
+    ['columns of outer rows', [3, 5000, 70], [0, 2, 1], 2],
+    ['columns over a short inner axis', [40_000, 3, 8], [2, 0, 1], 1],
+    ['rows', [3, 300_000], [0, 1], 1],
+    ['rows of short runs', [5000, 3, 13], [1, 0, 2], 1],
+    ['everything', [999_999], [0], 0],
+  ] as const) {
+    const count = sizeOf(order.slice(kept).map((axis) => shape[axis]!));
+    const strides = contiguousStrides(shape);
+    const outShape = order.slice(0, kept).map((axis) => shape[axis]!);
+    const n = sizeOf(outShape);
+    const results = acrossTeams((planner) => {
+      const x = planner.view(new Float32Array(sizeOf(shape)).fill(tenth), shape);
+      const view = {
+        ...x,
+        shape: order.map((axis) => shape[axis]!),
+        strides: order.map((axis) => strides[axis]!),
+      };
+      const out = planner.view(new Float32Array(n), outShape);
+      assert.ok(planReduce({ op: 'sum', x: view, kept, scale: 1, out }, planner), what);
+      return [planner.read(out, n)];
+    }, 32);
+    for (const [sums] of results) {
+      for (const sum of sums!) {
+        const error = Math.abs(sum / (count * tenth) - 1);
+        assert.ok(error < 8e-7, `${what}: ${count} times 0.1 is ${sum}, error ${error}`);
+      }
+    }
+  }
 });
 
 test('NaN is handed on by max and min, wherever it stands', () => {

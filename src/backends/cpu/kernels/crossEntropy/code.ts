@@ -64,7 +64,7 @@ export function emitCrossEntropy(features: Features): Uint8Array<ArrayBuffer> {
       for (let i = 0; i < run.vectors; i++) l.do(largest.set(f32x4.max(largest, run.load(first, i))));
     });
     const m = l.let(acrossLanes(l, largest, f32x4.max));
-    const below = new LongSum(l);
+    const below = new LongSum(l, 4);
     const equal = l.let(l.f32(0));
     const second = l.let<'i32'>(logits);
     forRuns(l, w.classes, [second], (run) => {
@@ -78,6 +78,7 @@ export function emitCrossEntropy(features: Features): Uint8Array<ArrayBuffer> {
         return l.let(v128.andnot(counted, peak));
       });
       below.add(terms);
+      below.settle();
     });
     const ties = f32x4.sub(acrossLanes(l, equal, f32x4.add), l.f32(1));
     const others = l.let(f32x4.add(below.total(l.f32(1)), ties));

@@ -1,18 +1,36 @@
 /**
- * The plan of reductions: finds out which of the two layouts of code.ts the view has; a long sum with few
- * results is cut into pieces, whose number depends on its shape alone, and the pieces' sums are summed.
+ * The plan of reductions: finds out which of the layouts of code.ts the view has; a long reduction with few results is
+ * cut into pieces, whose number depends on its shape alone, and the pieces' results are reduced.
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { contiguousStrides, sizeOf } from '../../../../core/shape.js';
 import { addressOf, floatBits, type Planner } from '../../plan.js';
 import { simplifyAxes } from '../axes.js';
-import { columnBlock, emitReduce, type ReduceOp, reduceWords } from './code.js';
+import {
+  blockOf,
+  emitReduce,
+  linesAtOnce,
+  type ReduceLayout,
+  type ReduceOp,
+  reduceWords,
+  scratchBytes,
+} from './code.js';
 
-/** Pieces that a long run is cut into where there are fewer results than this. */
-const pieces = 64;
+/** Pieces that a long reduction is cut into at most, and units of work beyond which none is. */
+const mostPieces = 64;
 
-/** Runs shorter than this aren't cut. */
-const longRun = 1 << 16;
+/** Elements of a long reduction. */
+const longReduction = 1 << 16;
+
+/** Elements of a piece of the outermost reduced axis at the least: of a dense run, and of others. */
+const leastPiece = { run: 1024, lines: 128 };
+
+/** Dense runs of so many results are wide, in reductions that are too large for a second level cache. */
+const wideRun = 64;
+const largeReduction = 1 << 17;
+
+/** Reductions of fewer elements run on one thread. */
+const smallReduction = 16384;
 
 interface Axis {
   readonly size: number;
@@ -45,81 +63,83 @@ export function planReduce(args: Kernels['reduce'], planner: Planner): boolean {
   if (kept.length > 3 || reduced.length > 3) return false;
 
   const reduction = { op, x: addressOf(x), out: addressOf(out), scale, kept, reduced };
-  const run = reduced.at(-1)!;
-  const columns = kept.at(-1)!;
-  if (
-    run.stride === 1 &&
-    reduced.length === 1 &&
-    run.size >= longRun &&
-    kept.length < 3 &&
-    sizeOf(keptShape) < pieces
-  ) {
-    inPieces(reduction, run.size, planner);
-  } else if (run.stride === 1 || (run.size === 1 && columns.stride !== 1)) {
-    runRows(reduction, planner);
-  } else if (columns.stride === 1 && columns.outStride === 1) {
-    runColumns(reduction, planner);
-  } else {
-    return false;
-  }
+  const layout = layoutOf(reduction);
+  if (layout === null) return false;
+  const pieces = piecesOf(reduction, layout);
+  if (pieces > 1) inPieces(reduction, layout, pieces, planner);
+  else run(reduction, layout, planner);
   return true;
+}
+
+/** How many pieces a reduction is cut into, by its shape alone. */
+function piecesOf(r: Reduction, layout: ReduceLayout): number {
+  const [longest, ...inner] = r.reduced;
+  const isShort = sizesOf(r.kept) * sizesOf(r.reduced) < longReduction;
+  if (isShort || unitsOf(r, layout) >= mostPieces || r.kept.length === 3) return 1;
+  const least = inner.length === 0 && layout === 'rows' ? leastPiece.run : leastPiece.lines;
+  return Math.min(mostPieces, Math.floor(longest!.size / least));
+}
+
+function layoutOf({ kept, reduced }: Reduction): ReduceLayout | null {
+  const [along, across] = [reduced.at(-1)!, kept.at(-1)!];
+  if (along.stride === 1 || (along.size === 1 && across.stride !== 1)) return 'rows';
+  if (across.stride !== 1 || across.outStride !== 1) return null;
+  const isWide = across.size >= wideRun && sizesOf(kept) * sizesOf(reduced) >= largeReduction;
+  return isWide ? 'wide' : 'columns';
+}
+
+const sizesOf = (axes: readonly Axis[]): number => axes.reduce((product, axis) => product * axis.size, 1);
+
+function unitsOf({ kept }: Reduction, layout: ReduceLayout): number {
+  if (layout === 'rows') return sizesOf(kept);
+  return sizesOf(kept.slice(0, -1)) * Math.ceil(kept.at(-1)!.size / blockOf[layout]);
 }
 
 function axesOf(shape: readonly number[], strides: readonly number[], outStrides: readonly number[]): Axis[] {
   return shape.map((size, i) => ({ size, stride: strides[i]!, outStride: outStrides[i] ?? 0 }));
 }
 
-/** The sums of `pieces` pieces, and of what is left over, into memory of its own; then their sums. */
-function inPieces(r: Reduction, length: number, planner: Planner): void {
-  const results = r.kept.reduce((product, axis) => product * axis.size, 1);
-  const columns = pieces + 1;
-  const partial = planner.temporary(4 * results * columns);
-  const piece = Math.floor(length / pieces);
-  const toPartial = r.kept.map((axis) => ({ ...axis, outStride: axis.outStride * columns }));
-  const pass = { ...r, out: partial, scale: 1 };
-  runRows(
-    {
-      ...pass,
-      kept: [...toPartial, { size: pieces, stride: piece, outStride: 1 }],
-      reduced: [{ size: piece, stride: 1, outStride: 0 }],
-    },
-    planner,
-  );
-  const rest = length - piece * pieces;
-  const restReduction = {
-    ...pass,
-    x: r.x + 4 * piece * pieces,
-    out: partial + 4 * pieces,
-    kept: toPartial,
-    reduced: [{ size: rest, stride: 1, outStride: 0 }],
+/**
+ * The results of `pieces` equal pieces of the outermost reduced axis, and of what is left over, into memory of its own;
+ * then theirs.
+ */
+function inPieces(r: Reduction, layout: ReduceLayout, pieces: number, planner: Planner): void {
+  const results = sizesOf(r.kept);
+  const partial = planner.temporary(4 * results * (pieces + 1));
+  const [longest, ...inner] = r.reduced;
+  const { size, stride } = longest!;
+  const piece = Math.floor(size / pieces / linesAtOnce) * linesAtOnce;
+  const rest = size - piece * pieces;
+  const part = (length: number): Axis => ({ size: length, stride, outStride: 0 });
+  const each = { size: pieces, stride: piece * stride, outStride: results };
+  const cut = { ...r, scale: 1, out: partial, kept: [each, ...r.kept], reduced: [part(piece), ...inner] };
+  run(cut, layout, planner);
+  const last = {
+    ...cut,
+    x: r.x + 4 * piece * pieces * stride,
+    out: partial + 4 * pieces * results,
+    kept: r.kept,
+    reduced: [part(rest), ...inner],
   };
-  runRows(restReduction, planner);
-  const fromPartial = r.kept.map((axis) => ({ ...axis, stride: axis.outStride * columns }));
-  runRows(
-    { ...r, x: partial, kept: fromPartial, reduced: [{ size: columns, stride: 1, outStride: 0 }] },
-    planner,
-  );
+  if (rest > 0) run(last, layout, planner);
+  const partials = {
+    ...r,
+    x: partial,
+    kept: [{ size: results, stride: 1, outStride: 1 }],
+    reduced: [{ size: pieces + (rest > 0 ? 1 : 0), stride: results, outStride: 0 }],
+  };
+  run(partials, layoutOf(partials)!, planner);
 }
 
-function runRows(r: Reduction, planner: Planner): void {
-  const units = r.kept.reduce((product, axis) => product * axis.size, 1);
-  run(r, 'rows', units, planner);
-}
-
-function runColumns(r: Reduction, planner: Planner): void {
-  const inner = r.kept.at(-1)!.size;
-  const outer = r.kept.slice(0, -1).reduce((product, axis) => product * axis.size, 1);
-  run(r, 'columns', outer * Math.ceil(inner / columnBlock), planner);
-}
-
-function run(r: Reduction, layout: 'rows' | 'columns', units: number, planner: Planner): void {
+function run(r: Reduction, layout: ReduceLayout, planner: Planner): void {
   const [kept0, kept1, kept2] = threeAxes(r.kept);
   const [reduced0, reduced1, reduced2] = threeAxes(r.reduced);
   const words = reduceWords.encode({
     x: r.x,
     out: r.out,
     scale: floatBits(r.scale),
-    units,
+    units: unitsOf(r, layout),
+    scratch: layout === 'wide' ? planner.temporary(scratchBytes * planner.threads) : 0,
     kept0: kept0.size,
     kept1: kept1.size,
     kept2: kept2.size,
@@ -140,12 +160,9 @@ function run(r: Reduction, layout: 'rows' | 'columns', units: number, planner: P
     key: `reduce ${r.op} ${layout}`,
     emit: (features: Planner['features']) => emitReduce(r.op, layout, features),
   };
-  const total = [...r.kept, ...r.reduced].reduce((product, axis) => product * axis.size, 1);
+  const total = sizesOf(r.kept) * sizesOf(r.reduced);
   planner.run(module, 'reduce', words, total < smallReduction);
 }
-
-/** Reductions of fewer elements run on one thread. */
-const smallReduction = 16384;
 
 /** Pads with axes of size 1 in front. */
 function threeAxes(axes: readonly Axis[]): [Axis, Axis, Axis] {
