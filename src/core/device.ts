@@ -5,6 +5,7 @@
  * enqueued in order and runs on its own, so two devices compute at the same time; only `sync`, reading data and
  * crossing to another device wait.
  */
+import { wrongArgument } from './arguments.js';
 import type { Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
 import { ArgumentError, DeviceError } from './errors.js';
 import type { BufferId, DType, TypedArray, View } from './shape.js';
@@ -105,4 +106,10 @@ export class Device {
       `${op}: ${this.name} has no ${dtype} tensors, only ${known}; use a cpu device for ${dtype}`,
     );
   }
+}
+
+/** @throws {ArgumentError} naming `op` unless the value is a device. */
+export function requireDevice(op: string, value: unknown): asserts value is Device {
+  if (!(value instanceof Device))
+    throw wrongArgument(op, 'device', value, 'a Device', "await openDevice('cpu:0') gives one");
 }

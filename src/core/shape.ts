@@ -5,6 +5,7 @@
  * `offset + i0 * strides[0] + i1 * strides[1] + ...`, counted in elements. Reshape, permute, slice, flip and
  * expand only make new views: a stride of 0 repeats an axis (broadcasting), a negative one walks it backwards.
  */
+import { requireArray, requireChoice, requireNumber, wrongArgument } from './arguments.js';
 import { ArgumentError } from './errors.js';
 
 /** Element types. `float64` exists on CPU devices only, for checking gradients. */
@@ -66,6 +67,38 @@ export function dtypeOf(data: TypedArray): DType {
   );
 }
 
+/** Smallest and largest number of the integer dtypes. */
+const integerRanges: Readonly<Partial<Record<DType, readonly [low: number, high: number]>>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint8: [0, 255],
+};
+
+/**
+ * The numbers as `dtype`, a new array unless they are; integers take fractions toward zero.
+ * @throws {ArgumentError} naming `op` for a number out of the dtype's range, and for elements that are no numbers
+ */
+export function hostArray(op: string, dtype: DType, numbers: readonly number[] | TypedArray): TypedArray {
+  requireChoice(op, 'dtype', dtype, Object.keys(bytesPerElement));
+  const array = makeArray(dtype, numbers.length);
+  if (ArrayBuffer.isView(numbers) && numbers.constructor === array.constructor) return numbers;
+  if (numbers.length > 0 && typeof numbers[0] !== 'number')
+    throw wrongArgument(op, 'data', numbers, 'numbers');
+  const range = integerRanges[dtype];
+  if (range) for (let i = 0; i < numbers.length; i++) requireFits(op, dtype, numbers[i]!);
+  array.set(numbers);
+  return array;
+}
+
+/** @throws {ArgumentError} naming `op` unless the value is a number, and in the range of an integer dtype. */
+export function requireFits(op: string, dtype: DType, value: number): void {
+  requireNumber(op, 'value', value);
+  const [low, high] = integerRanges[dtype] ?? [];
+  if (low === undefined || high === undefined) return;
+  const whole = Math.trunc(value);
+  if (whole >= low && whole <= high) return;
+  throw new ArgumentError(`${op}: ${value} is out of the range of ${dtype}, ${low} to ${high}`);
+}
+
 /** A buffer of one backend, by the number that backend gave it (an address, or a key of its table). */
 export type BufferId = number;
 
@@ -89,6 +122,7 @@ export function sizeOf(shape: Shape): number {
 
 /** @throws {ArgumentError} unless the sizes are whole numbers from 0. */
 export function checkShape(op: string, shape: Shape): void {
+  requireArray(op, 'shape', shape, 'an array of sizes');
   if (shape.every((n) => Number.isInteger(n) && n >= 0) && Number.isSafeInteger(sizeOf(shape))) return;
   throw new ArgumentError(`${op}: [${shape.join(', ')}] isn't a shape: sizes must be whole numbers from 0`);
 }

@@ -6,6 +6,7 @@
  * and the last `dispose()` gives the buffer back. Ops are functions in ops/; a tensor itself can only be looked at,
  * read, detached, differentiated and disposed of.
  */
+import { wrongArgument } from './arguments.js';
 import type { Device } from './device.js';
 import { ArgumentError, DeviceError, DisposedError, TandemError } from './errors.js';
 import { e } from './expr.js';
@@ -234,6 +235,8 @@ export class Tensor {
    */
   async backward(gradient?: Tensor): Promise<void> {
     this.requireAlive('backward');
+    if (gradient !== undefined && !(gradient instanceof Tensor))
+      throw wrongArgument('backward', 'gradient', gradient, 'a Tensor');
     const edge = this.gradEdge();
     if (!edge)
       throw new ArgumentError(

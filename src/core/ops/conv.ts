@@ -4,11 +4,12 @@
  * Output sizes are `floor((H + top + bottom - KH) / stride) + 1`. Four paddings are needed for the paper's conv1:
  * 224 pixels, stride 4, kernel 11 give 55 only with three zeros at the right and bottom.
  */
+import { readOptions, requireArray, wrongArgument } from '../arguments.js';
 import type { Padding, Pair } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { formatShape, type Shape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
-import { commonDevice, requireDType, requireRank, withDense } from './launch.js';
+import { commonDevice, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
 
@@ -19,23 +20,23 @@ export type PairLike = number | Pair;
 export type PaddingLike = number | Pair | Padding;
 
 /** Spells a pair out. @throws {ArgumentError} unless whole numbers from `least` */
-export function toPair(op: string, name: string, value: PairLike, least: number): Pair {
-  const pair: Pair = typeof value === 'number' ? [value, value] : value;
+export function toPair(op: string, name: string, value: PairLike | undefined, least: number): Pair {
+  const pair = typeof value === 'number' ? ([value, value] as const) : value;
+  const expected = `one or two whole numbers from ${least}`;
+  if (!pair || !Array.isArray(pair)) throw wrongArgument(op, name, pair, expected);
   if (pair.length === 2 && pair.every((n) => Number.isInteger(n) && n >= least)) return pair;
-  throw new ArgumentError(
-    `${op}: ${name} is [${pair.join(', ')}], expected one or two whole numbers from ${least}`,
-  );
+  throw new ArgumentError(`${op}: ${name} is [${pair.join(', ')}], expected ${expected}`);
 }
 
 /** Spells padding out. @throws {ArgumentError} unless whole numbers from 0 */
 export function toPadding(op: string, value: PaddingLike): Padding {
   const sides = typeof value === 'number' ? [value, value] : value;
+  const expected = 'one, two or four whole numbers from 0';
+  requireArray(op, 'padding', sides, expected);
   const [top, left, bottom = top, right = left] = sides;
   const valid = [2, 4].includes(sides.length) && sides.every((n) => Number.isInteger(n) && n >= 0);
   if (valid) return [top, left, bottom, right];
-  throw new ArgumentError(
-    `${op}: padding is [${sides.join(', ')}], expected one, two or four whole numbers from 0`,
-  );
+  throw new ArgumentError(`${op}: padding is [${sides.join(', ')}], expected ${expected}`);
 }
 
 /** How many windows fit along an axis; in ceil mode a last one may overhang, if it starts inside. */
@@ -70,13 +71,22 @@ export interface Conv2dOptions extends FusedOptions {
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const op = 'conv2d';
-  const { bias = null, relu = false, groups = 1 } = options;
+  const { bias, relu, groups, ...window } = readOptions(op, options, {
+    bias: null,
+    relu: false,
+    stride: 1,
+    padding: 0,
+    groups: 1,
+  });
+  requireTensor(op, 'x', x);
+  requireTensor(op, 'weight', weight);
+  if (bias) requireTensor(op, 'bias', bias);
   const device = commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
   requireRank(op, 'weight', weight, 4, '[O, C / groups, KH, KW]');
   requireDType(op, 'x', x, 'float32', 'float64');
-  const stride = toPair(op, 'stride', options.stride ?? 1, 1);
-  const padding = toPadding(op, options.padding ?? 0);
+  const stride = toPair(op, 'stride', window.stride, 1);
+  const padding = toPadding(op, window.padding);
   const geometry = { stride, padding, groups };
   checkChannels(op, x.shape, weight.shape, groups);
   if (x.dtype !== weight.dtype)
@@ -135,11 +145,15 @@ function checkChannels(op: string, x: Shape, weight: Shape, groups: number): voi
     throw new ArgumentError(`${op}: groups=${groups} doesn't divide the ${outputs} output channels`);
   }
   if (channels === each * groups) return;
-  const shapes = `input ${formatShape(x)} has ${channels} channels, weight ${formatShape(weight)} expects ${each * groups}`;
+  const wanted = each * groups;
+  const has = `${channels} ${channels === 1 ? 'channel' : 'channels'}`;
+  const shapes = `input ${formatShape(x)} has ${has}, weight ${formatShape(weight)} expects ${wanted}`;
   const fitting = channels / each;
+  const grey = formatShape([x[0] ?? 0, wanted, ...x.slice(2)]);
   const hints = [
     ...(Number.isInteger(fitting) && outputs % fitting === 0 ? [`pass groups=${fitting}`] : []),
-    ...(channels > 0 && (each * groups) % channels === 0 ? ['exchange() the other parts first'] : []),
+    ...(channels > 1 && wanted % channels === 0 ? ['exchange() the other parts first'] : []),
+    ...(channels === 1 ? [`expand() the one channel of grey images, to ${grey}`] : []),
   ];
   throw new ArgumentError(
     `${op}: ${shapes} with groups=${groups}: ${hints.join(' or ') || 'the two numbers must agree'}`,

@@ -1,11 +1,21 @@
 /**
  * New tensors: from host data, constants, ranges and random numbers.
  */
-import type { Device } from '../device.js';
+import { readOptions, requireArray, requireNumber } from '../arguments.js';
+import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { checkShape, type DType, formatShape, makeArray, type Shape, type TypedArray } from '../shape.js';
+import {
+  checkShape,
+  type DType,
+  formatShape,
+  hostArray,
+  makeArray,
+  requireFits,
+  type Shape,
+  type TypedArray,
+} from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { type DrawPlacement, mapInto } from './launch.js';
 
@@ -21,33 +31,43 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
-function finish(out: Tensor, { requiresGrad = false }: TensorOptions): Tensor {
+/** Defaults of `TensorOptions`. */
+const asGiven = { device: undefined, dtype: undefined, requiresGrad: false };
+
+/** `TensorOptions` with their defaults. */
+interface Making {
+  readonly device: Device | undefined;
+  readonly dtype: DType | undefined;
+  readonly requiresGrad: boolean;
+}
+
+function fromHost(op: string, data: TypedArray, shape: Shape, { device, requiresGrad }: Making): Tensor {
+  requireDevice(op, device);
+  const out = Tensor.from(op, device, data, shape);
   if (requiresGrad) out.requiresGrad = true;
   return out;
 }
 
 /**
- * A tensor of host data, copied: a number, nested arrays, or a typed array in row-major order.
+ * A tensor of host data, copied: a number, nested arrays, or a typed array in row-major order. Fractions become
+ * integers toward zero where the dtype is one.
  * @param options `shape` is needed for a typed array with other than one axis
- * @throws {ArgumentError} for ragged nesting, or data that doesn't fill the shape.
+ * @throws {ArgumentError} for ragged nesting, data that doesn't fill the shape, or numbers out of the dtype's range.
  */
 export function tensor(
   data: NestedNumbers | TypedArray,
   options: TensorOptions & { readonly shape?: Shape },
 ): Tensor {
   const op = 'tensor';
-  const nested = typeof data === 'number' || Array.isArray(data);
-  const numbers: number[] = [];
-  const shape = nested ? unnest(data, numbers) : [data.length];
-  const dtype = options.dtype ?? (ArrayBuffer.isView(data) ? undefined : 'float32');
-  const source = ArrayBuffer.isView(data) ? data : numbers;
-  let array: TypedArray;
-  if (dtype === undefined && ArrayBuffer.isView(data)) array = data;
-  else {
-    array = makeArray(dtype ?? 'float32', source.length);
-    array.set(source);
+  const { shape, ...making } = readOptions(op, options, { ...asGiven, shape: undefined });
+  const { dtype } = making;
+  if (ArrayBuffer.isView(data)) {
+    const array = dtype === undefined ? data : hostArray(op, dtype, data);
+    return fromHost(op, array, shape ?? [data.length], making);
   }
-  return finish(Tensor.from(op, options.device, array, options.shape ?? shape), options);
+  const numbers: number[] = [];
+  const nested = unnest(data, numbers);
+  return fromHost(op, hostArray(op, dtype ?? 'float32', numbers), shape ?? nested, making);
 }
 
 /** Flattens nested numbers into `out`; returns their shape. */
@@ -56,6 +76,7 @@ function unnest(data: NestedNumbers, out: number[]): number[] {
     out.push(data);
     return [];
   }
+  requireArray('tensor', 'data', data, 'numbers in arrays, or a typed array');
   const shapes = data.map((item) => unnest(item, out));
   const first = shapes[0] ?? [];
   const ragged = shapes.find((shape) => shape.join() !== first.join());
@@ -67,56 +88,71 @@ function unnest(data: NestedNumbers, out: number[]): number[] {
   return [data.length, ...first];
 }
 
+/** What `generate` computes: an expression without inputs, its params and its random numbers. */
+interface Formula {
+  readonly expr: Expr;
+  readonly params?: readonly number[];
+  readonly draw?: DrawPlacement;
+}
+
 function generate(
   op: string,
   shape: Shape,
-  options: TensorOptions,
-  expr: Expr,
-  params: number[],
-  draw?: DrawPlacement,
+  { device, dtype, requiresGrad }: Making,
+  formula: Formula,
 ): Tensor {
-  const out = Tensor.empty(op, options.device, shape, options.dtype);
-  mapInto(op, [expr], [], [out], { params, draw });
-  return finish(out, options);
+  requireDevice(op, device);
+  const out = Tensor.empty(op, device, shape, dtype);
+  mapInto(op, [formula.expr], [], [out], formula);
+  if (requiresGrad) out.requiresGrad = true;
+  return out;
 }
 
-/** A tensor filled with one number. */
+/** A tensor filled with one number. @throws {ArgumentError} where it is out of the dtype's range */
 export function full(shape: Shape, value: number, options: TensorOptions): Tensor {
-  return generate('full', shape, options, e.param(0), [value]);
+  const op = 'full';
+  const making = readOptions(op, options, asGiven);
+  requireFits(op, making.dtype ?? 'float32', value);
+  return generate(op, shape, making, { expr: e.param(0), params: [value] });
 }
 
 /** A tensor of zeros. */
 export function zeros(shape: Shape, options: TensorOptions): Tensor {
-  return generate('zeros', shape, options, e.constant(0), []);
+  return generate('zeros', shape, readOptions('zeros', options, asGiven), { expr: e.constant(0) });
 }
 
 /** A tensor of ones. */
 export function ones(shape: Shape, options: TensorOptions): Tensor {
-  return generate('ones', shape, options, e.constant(1), []);
+  return generate('ones', shape, readOptions('ones', options, asGiven), { expr: e.constant(1) });
 }
 
 /** The identity matrix `[n, n]`: ones on the diagonal, else zeros. */
 export function eye(n: number, options: TensorOptions): Tensor {
   const op = 'eye';
+  const making = readOptions(op, options, asGiven);
   checkShape(op, [n, n]);
-  const array = makeArray(options.dtype ?? 'float32', n * n);
+  const array = makeArray(making.dtype ?? 'float32', n * n);
   for (let i = 0; i < n; i++) array[i * (n + 1)] = 1;
-  return finish(Tensor.from(op, options.device, array, [n, n]), options);
+  return fromHost(op, array, [n, n], making);
 }
 
-/** `start`, `start + step`, .. up to but without `end`. */
+/**
+ * `start`, `start + step`, .. up to but without `end`.
+ * @throws {ArgumentError} for a step that never gets there, or numbers out of the dtype's range
+ */
 export function arange(
   start: number,
   end: number,
   options: TensorOptions & { readonly step?: number },
 ): Tensor {
-  const { step = 1 } = options;
+  const op = 'arange';
+  const { step, ...making } = readOptions(op, options, { ...asGiven, step: 1 });
+  for (const [name, value] of Object.entries({ start, end, step })) requireNumber(op, name, value);
   const length = Math.max(0, Math.ceil((end - start) / step));
   if (!Number.isFinite(length))
     throw new ArgumentError(`arange: from ${start} to ${end} by ${step} never ends`);
-  const array = makeArray(options.dtype ?? 'float32', length);
-  for (let i = 0; i < length; i++) array[i] = start + i * step;
-  return finish(Tensor.from('arange', options.device, array, [length]), options);
+  const numbers = Float64Array.from({ length }, (_, i) => start + i * step);
+  return fromHost(op, hostArray(op, making.dtype ?? 'float32', numbers), [length], making);
 }
 
 /** Options of random tensors. */
@@ -125,9 +161,28 @@ export interface RandomOptions extends TensorOptions {
   readonly draw?: DrawPlacement;
 }
 
+/** A tensor of random numbers. @throws {ArgumentError} for integers, all of which would be 0 */
+function random(
+  op: string,
+  shape: Shape,
+  { draw, ...making }: Making & { readonly draw: DrawPlacement | undefined },
+  formula: Formula,
+): Tensor {
+  const { dtype = 'float32' } = making;
+  if (dtype !== 'float32' && dtype !== 'float64') {
+    throw new ArgumentError(
+      `${op}: ${dtype} holds no fractions; for whole numbers below n, cast(mul(rand(shape, { device }), n), '${dtype}')`,
+    );
+  }
+  requireDevice(op, making.device);
+  checkShape(op, shape);
+  return generate(op, shape, making, { ...formula, draw: draw ?? defaultGenerator().next() });
+}
+
 /** Uniform numbers in [0, 1), the same bits on every backend. */
 export function rand(shape: Shape, options: RandomOptions): Tensor {
-  return generate('rand', shape, options, e.random(), [], options.draw ?? defaultGenerator().next());
+  const making = readOptions('rand', options, { ...asGiven, draw: undefined });
+  return random('rand', shape, making, { expr: e.random() });
 }
 
 /** Box-Muller on two uniform numbers; 1 - u lies in (0, 1], so that the logarithm is finite. */
@@ -141,6 +196,12 @@ export function randn(
   shape: Shape,
   options: RandomOptions & { readonly mean?: number; readonly std?: number },
 ): Tensor {
-  const { mean = 0, std = 1, draw = defaultGenerator().next() } = options;
-  return generate('randn', shape, options, e.add(e.param(0), e.mul(e.param(1), normal)), [mean, std], draw);
+  const op = 'randn';
+  const { mean, std, ...making } = readOptions(op, options, { ...asGiven, draw: undefined, mean: 0, std: 1 });
+  requireNumber(op, 'mean', mean);
+  requireNumber(op, 'std', std);
+  return random(op, shape, making, {
+    expr: e.add(e.param(0), e.mul(e.param(1), normal)),
+    params: [mean, std],
+  });
 }

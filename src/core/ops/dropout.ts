@@ -3,12 +3,13 @@
  *
  * The mask is never stored: the random numbers are counted, so the gradient asks for the same ones again.
  */
+import { readOptions, requireChoice, requireNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
 import { recordLinear, type Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
-import { type DrawPlacement, map } from './launch.js';
+import { type DrawPlacement, map, requireTensor } from './launch.js';
 import { reshape } from './views.js';
 
 /** Options of `dropout`. */
@@ -26,18 +27,27 @@ export interface DropoutOptions {
 
 const masked = e.where(e.ge(e.random(), e.param(0)), e.mul(e.input(0), e.param(1)), 0);
 
+/** The options of `dropout`, for whoever takes them over. @throws {ArgumentError} as `dropout` does */
+export function readDropout(op: string, p: number, options: DropoutOptions) {
+  const spelled = readOptions(op, options, { training: true, form: 'inverted', draw: undefined });
+  requireNumber(op, 'p', p);
+  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`${op}: p=${p} isn't in [0, 1]`);
+  requireChoice(op, 'form', spelled.form, ['paper', 'inverted']);
+  return spelled;
+}
+
 /**
  * Sets each element to 0 with probability p: at 1 all of them, and at test time the paper's form makes zeros as well.
  * @throws {ArgumentError} unless p is in [0, 1]
  */
 export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Tensor {
   const op = 'dropout';
-  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`dropout: p=${p} isn't in [0, 1]`);
-  const { training = true, form = 'inverted' } = options;
+  requireTensor(op, 'x', x);
+  const { training, form, draw } = readDropout(op, p, options);
   if (!training) return form === 'paper' ? mul(x, 1 - p) : reshape(x, x.shape);
   const settings = {
     params: [p, form === 'paper' || p === 1 ? 1 : 1 / (1 - p)],
-    draw: options.draw ?? defaultGenerator().next(),
+    draw: draw ?? defaultGenerator().next(),
   };
   const out = map(op, masked, [x], settings);
   recordLinear(op, x, out, (grad) => map(op, masked, [grad], settings));

@@ -5,11 +5,12 @@
  * gradient mentions is saved for it, and nothing else: relu keeps its output, mul its operands, add nothing.
  * Operands broadcast; a number may stand for a tensor and compiles nothing new when it changes.
  */
+import { requireFunction, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e, inputsOf } from '../expr.js';
 import type { DType } from '../shape.js';
-import { record, type Tensor } from '../tensor.js';
-import { floatType, map } from './launch.js';
+import { record, Tensor } from '../tensor.js';
+import { floatType, map, requireTensor } from './launch.js';
 import { sumTo } from './reduce.js';
 
 /** What an element-wise op takes: a tensor, or a number that stands for one. */
@@ -18,6 +19,8 @@ export type Operand = Tensor | number;
 /** Value and gradients of an op; operands, result and incoming gradient are expressions. */
 interface Definition {
   readonly op: string;
+  /** What messages call the operands. */
+  readonly names: readonly string[];
   readonly value: (...operands: readonly Expr[]) => Expr;
   /** d result / d operand, times g; none for ops that are flat everywhere. */
   readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: readonly Expr[]) => Expr)[];
@@ -65,11 +68,15 @@ function formOf({ value, gradients = [] }: Definition, places: readonly number[]
 }
 
 function apply(definition: Definition, operands: readonly Operand[]): Tensor {
-  const { op, forms } = definition;
+  const { op, names, forms } = definition;
   const tensors: Tensor[] = [];
   const params: number[] = [];
-  const places = operands.map((x) => {
+  const places = operands.map((x, i) => {
     if (typeof x === 'number') return -params.push(x);
+    if (!(x instanceof Tensor)) {
+      const expected = names.length > 1 ? 'a Tensor or a number' : 'a Tensor';
+      throw wrongArgument(op, names[i]!, x, expected, 'tensor() makes one');
+    }
     const known = tensors.indexOf(x);
     return known < 0 ? tensors.push(x) - 1 : known;
   });
@@ -121,8 +128,10 @@ export function unary(
   value: (x: Expr) => Expr,
   gradient?: (g: Expr, y: Expr, x: Expr) => Expr,
 ): Unary {
+  requireFunction(op, 'value', value);
   const definition: Definition = {
     op,
+    names: ['x'],
     forms: new Map(),
     value: (x) => value(x!),
     ...(gradient && { gradients: [(g, y, x) => gradient(g, y, x!)] }),
@@ -142,8 +151,10 @@ export function binary(
   value: (a: Expr, b: Expr) => Expr,
   ...gradients: readonly BinaryGradient[]
 ): Binary {
+  requireFunction(op, 'value', value);
   const definition: Definition = {
     op,
+    names: ['a', 'b'],
     forms: new Map(),
     value: (a, b) => value(a!, b!),
     ...(gradients.length > 0 && {
@@ -153,8 +164,9 @@ export function binary(
   return (a, b) => apply(definition, [a, b]);
 }
 
-/** 1 where a > b, 1/2 where they are equal, else 0: how min and max share a gradient among equals. */
-const share = (a: Expr, b: Expr): Expr => e.add(e.gt(a, b), e.mul(0.5, e.eq(a, b)));
+/** g where a isn't below b, half of it where they are equal: how the larger of two shares a gradient; NaN hands it on. */
+const share = (g: Expr, a: Expr, b: Expr): Expr =>
+  e.where(e.lt(a, b), 0, e.where(e.eq(a, b), e.mul(0.5, g), g));
 
 /** a + b. */
 export const add = binary(
@@ -184,26 +196,29 @@ export const div = binary(
   (g, _y, _a, b) => e.div(g, b),
   (g, y, _a, b) => e.neg(e.div(e.mul(g, y), b)),
 );
-/** a to the power of b, for a >= 0 (a below 0 needs a whole b). */
+/**
+ * a to the power of b by IEEE 754's and C's rules: NaN for a below 0 unless b is whole, but 1 where b is 0 or a is 1.
+ * The gradient by a is 0 where b is 0; by b it is 0 where a is 0 and b isn't negative, NaN where a is negative.
+ */
 export const pow = binary(
   'pow',
   e.pow,
-  (g, _y, a, b) => e.where(e.ne(b, 0), e.mul(g, e.mul(b, e.pow(a, e.sub(b, 1)))), 0),
-  (g, y, a) => e.where(e.gt(a, 0), e.mul(g, e.mul(y, e.log(a))), 0),
+  (g, _y, a, b) => e.where(e.eq(b, 0), 0, e.mul(g, e.mul(b, e.pow(a, e.sub(b, 1))))),
+  (g, y, a, b) => e.where(e.mul(e.eq(a, 0), e.ge(b, 0)), 0, e.mul(g, e.mul(y, e.log(a)))),
 );
-/** The smaller of a and b; equal ones share the gradient. */
+/** The smaller of a and b, NaN if one is; equal ones share the gradient, and both get it where one is NaN. */
 export const minimum = binary(
   'minimum',
   e.min,
-  (g, _y, a, b) => e.mul(g, share(b, a)),
-  (g, _y, a, b) => e.mul(g, share(a, b)),
+  (g, _y, a, b) => share(g, b, a),
+  (g, _y, a, b) => share(g, a, b),
 );
-/** The larger of a and b; equal ones share the gradient. */
+/** The larger of a and b, NaN if one is; equal ones share the gradient, and both get it where one is NaN. */
 export const maximum = binary(
   'maximum',
   e.max,
-  (g, _y, a, b) => e.mul(g, share(a, b)),
-  (g, _y, a, b) => e.mul(g, share(b, a)),
+  (g, _y, a, b) => share(g, a, b),
+  (g, _y, a, b) => share(g, b, a),
 );
 
 /** 1 where a == b, else 0. */
@@ -235,11 +250,11 @@ export const sin = unary('sin', e.sin, (g, _y, x) => e.mul(g, e.cos(x)));
 export const cos = unary('cos', e.cos, (g, _y, x) => e.neg(e.mul(g, e.sin(x))));
 /** Hyperbolic tangent. */
 export const tanh = unary('tanh', e.tanh, (g, y) => e.mul(g, e.sub(1, e.mul(y, y))));
-/** max(0, x); the gradient at 0 is 0 (Krizhevsky 2012, section 3.1). */
+/** max(0, x), NaN where x is; the gradient at 0 is 0 (Krizhevsky 2012, section 3.1), at NaN it passes. */
 export const relu = unary(
   'relu',
   (x) => e.max(x, 0),
-  (g, y) => e.where(e.gt(y, 0), g, 0),
+  (g, y) => e.where(e.le(y, 0), 0, g),
 );
 /** 1 / (1 + exp(-x)). */
 export const sigmoid = unary(
@@ -254,11 +269,15 @@ export const isnan = unary('isnan', e.isnan);
 
 /** x held within [low, high]; the gradient passes inside and at the bounds. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
+  requireTensor('clamp', 'x', x);
+  requireNumber('clamp', 'low', low);
+  requireNumber('clamp', 'high', high);
   return apply(clampDefinition, [x, low, high]);
 }
 
 const clampDefinition: Definition = {
   op: 'clamp',
+  names: ['x', 'low', 'high'],
   forms: new Map(),
   value: (x, low, high) => e.min(e.max(x!, low!), high!),
   gradients: [(g, _y, x, low, high) => e.where(e.mul(e.ge(x!, low!), e.le(x!, high!)), g, 0)],
@@ -271,6 +290,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 
 const whereDefinition: Definition = {
   op: 'where',
+  names: ['condition', 'a', 'b'],
   forms: new Map(),
   value: (condition, a, b) => e.where(condition!, a!, b!),
   gradients: [
@@ -282,6 +302,7 @@ const whereDefinition: Definition = {
 
 /** The same numbers in another dtype; toward zero for integers. The gradient is cast back. */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  requireTensor('cast', 'x', x);
   const out = map('cast', e.input(0), [x], { dtype });
   const from = x.dtype;
   const gradient = (grad: Tensor | null | undefined): Tensor | null =>

@@ -2,13 +2,14 @@
  * Choosing elements by index: gather, its gradient (scatter-add in rising order of the index axis, so that it gives
  * the same bits every time), whole slices, and one-hot rows.
  */
+import { requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
 import { arange } from './create.js';
-import { commonDevice, map, requireDType, requireRank, withDense } from './launch.js';
+import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 
 /** A dense view as `[O, A, I]`: the axes before `axis`, the axis, the axes after it. */
 function three(view: View, axis: number): View {
@@ -60,6 +61,8 @@ function run(
  */
 export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   const op = 'gather';
+  requireTensor(op, 'x', x);
+  requireTensor(op, 'index', index);
   commonDevice(op, [x, index]);
   requireDType(op, 'index', index, 'int32');
   const along = normalizeAxis(op, axis, x.shape.length);
@@ -77,6 +80,8 @@ export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
  */
 export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
   const op = 'indexSelect';
+  requireTensor(op, 'x', x);
+  requireTensor(op, 'index', index);
   commonDevice(op, [x, index]);
   requireDType(op, 'index', index, 'int32');
   requireRank(op, 'index', index, 1, '[J]');
@@ -89,10 +94,10 @@ export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
 /** Rows of 0 with a 1 at the label: int32 `[N]` to float32 `[N, classes]`; a label outside gives a row of 0. */
 export function oneHot(labels: Tensor, classes: number): Tensor {
   const op = 'oneHot';
+  requireTensor(op, 'labels', labels);
   requireDType(op, 'labels', labels, 'int32');
   requireRank(op, 'labels', labels, 1, '[N]');
-  if (!Number.isInteger(classes) || classes < 1)
-    throw new ArgumentError(`oneHot: classes is ${classes}, expected a whole number from 1`);
+  requireWhole(op, 'classes', classes, 1);
   return scope(() => {
     const columns = arange(0, classes, { device: labels.device, dtype: 'int32' });
     const rows = labels.alias(op, { shape: [labels.size, 1], strides: [labels.view(op).strides[0]!, 0] });

@@ -1,6 +1,7 @@
 /**
  * What ops share: checks with messages, dense views for kernels that need them, and running a `map`.
  */
+import { requireArray, wrongArgument } from '../arguments.js';
 import type { Device } from '../device.js';
 import { ArgumentError, DeviceError } from '../errors.js';
 import type { Expr } from '../expr.js';
@@ -16,6 +17,18 @@ import {
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
 
+/** @throws {ArgumentError} unless x is a tensor. @throws {DisposedError} naming the op, after `dispose()` */
+export function requireTensor(op: string, name: string, x: unknown): asserts x is Tensor {
+  if (!(x instanceof Tensor)) throw wrongArgument(op, name, x, 'a Tensor', 'tensor() makes one');
+  x.requireAlive(op);
+}
+
+/** @throws {ArgumentError} unless `parts` is an array of tensors. @throws {DisposedError} naming the op */
+export function requireTensors(op: string, name: string, parts: readonly Tensor[]): void {
+  requireArray(op, name, parts, 'an array of Tensors');
+  for (const [i, x] of parts.entries()) requireTensor(op, `${name}[${i}]`, x);
+}
+
 /**
  * The one device of all `tensors`.
  * @throws {DeviceError} naming the op and both devices. @throws {DisposedError} naming the op
@@ -27,8 +40,9 @@ export function commonDevice(op: string, tensors: readonly Tensor[]): Device {
   for (const x of tensors) {
     if (x.device !== device) {
       const names = `${device.name} and ${x.device.name}`;
+      const where = device.name === x.device.name ? `two devices opened as ${device.name}` : names;
       throw new DeviceError(
-        `${op}: tensors on ${names}; move one with to() or join them with exchange() first`,
+        `${op}: tensors on ${where}; move one with to() or join them with exchange() first`,
       );
     }
   }

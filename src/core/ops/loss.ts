@@ -2,13 +2,14 @@
  * Softmax and its losses: `logSoftmax(x)[j] = x[j] - log sum exp(x)`, from the largest logit, so that nothing
  * overflows.
  */
+import { readOptions, requireChoice } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
 import { add, exp, log, mul, sub } from './elementwise.js';
-import { commonDevice, map, requireDType, requireRank, withDense } from './launch.js';
+import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { max, mean, type ReduceOptions, sum } from './reduce.js';
 import { reshape } from './views.js';
 
@@ -16,7 +17,9 @@ import { reshape } from './views.js';
  * log sum exp(x) over axes (all by default), from the largest element; -infinity over elements that all are.
  * @throws {ArgumentError} over no elements
  */
-export function logSumExp(x: Tensor, { axes, keepDim = false }: ReduceOptions = {}): Tensor {
+export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  requireTensor('logSumExp', 'x', x);
+  const { axes, keepDim } = readOptions('logSumExp', options, { axes: undefined, keepDim: false });
   return scope(() => {
     const largest = max(x.alias('logSumExp'), { axes, keepDim: true });
     // An infinite one would meet itself in the difference.
@@ -30,6 +33,7 @@ const finiteOr0 = e.where(e.lt(e.abs(e.input(0)), Number.POSITIVE_INFINITY), e.i
 
 /** x - log sum exp(x) along an axis (the last by default). */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  requireTensor('logSoftmax', 'x', x);
   return scope(() => {
     const shifted = sub(x, max(x.alias('logSoftmax'), { axes: axis, keepDim: true }));
     return sub(shifted, log(sum(exp(shifted), { axes: axis, keepDim: true })));
@@ -38,11 +42,16 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 
 /** exp(x) / sum exp(x) along an axis (the last by default). */
 export function softmax(x: Tensor, axis = -1): Tensor {
+  requireTensor('softmax', 'x', x);
   return scope(() => exp(logSoftmax(x, axis)));
 }
 
 /** How the losses of a batch become a result. */
 export type LossReduction = 'mean' | 'sum' | 'none';
+
+function requireReduction(op: string, reduction: LossReduction): void {
+  requireChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
+}
 
 function reduced(losses: Tensor, reduction: LossReduction): Tensor {
   if (reduction === 'none') return losses;
@@ -55,6 +64,9 @@ function reduced(losses: Tensor, reduction: LossReduction): Tensor {
  * @param reduction 'mean' by default; 'none' gives x's shape
  */
 export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor {
+  requireTensor('mseLoss', 'x', x);
+  requireTensor('mseLoss', 'target', target);
+  requireReduction('mseLoss', reduction);
   if (!sameShape(x.shape, target.shape)) {
     const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;
     throw new ArgumentError(`mseLoss: ${shapes}; reshape() one, they must agree`);
@@ -72,6 +84,9 @@ export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'm
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossReduction = 'mean'): Tensor {
   const op = 'crossEntropy';
+  requireTensor(op, 'logits', logits);
+  requireTensor(op, 'labels', labels);
+  requireReduction(op, reduction);
   const device = commonDevice(op, [logits, labels]);
   requireRank(op, 'logits', logits, 2, '[N, C]');
   requireDType(op, 'logits', logits, 'float32', 'float64');

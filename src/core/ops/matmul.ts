@@ -3,12 +3,13 @@
  *
  * With y = a b: the gradient by a is g b^T, by b it is a^T g.
  */
+import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import { broadcastShapes, broadcastTo, type DType, formatShape, type Shape, sizeOf } from '../shape.js';
 import { denseCopy, record, Tensor } from '../tensor.js';
-import { commonDevice, floatType, map, requireRank, withDense } from './launch.js';
+import { commonDevice, floatType, map, requireRank, requireTensor, withDense } from './launch.js';
 import { sum, sumTo } from './reduce.js';
 import { reshape, transpose } from './views.js';
 
@@ -78,6 +79,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     ['a', a],
     ['b', b],
   ] as const) {
+    requireTensor(op, name, x);
     if (x.shape.length < 2)
       throw new ArgumentError(`matmul: ${name} is ${formatShape(x.shape)}; reshape() it to a matrix`);
   }
@@ -99,9 +101,9 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-/** Gradient of a fused ReLU: g where the result is above 0. Without ReLU, g itself. */
+/** Gradient of a fused ReLU: 0 where the result is 0, else g (at NaN too, as relu's). Without ReLU, g itself. */
 export function throughRelu(op: string, grad: Tensor, result: Tensor | null | undefined): Tensor {
-  return result ? map(op, e.where(e.gt(e.input(0), 0), e.input(1), 0), [result, grad]) : grad;
+  return result ? map(op, e.where(e.le(e.input(0), 0), 0, e.input(1)), [result, grad]) : grad;
 }
 
 /** What `linear` and `conv2d` can do in the kernel's last pass. */
@@ -124,15 +126,18 @@ export function checkBias(op: string, bias: Tensor | null, units: number, dtype:
  * `x W^T + bias`: x `[.., K]`, weight `[O, K]`, bias `[O]`, result `[.., O]`.
  * @throws {ArgumentError} for shapes that don't fit.
  */
-export function linear(x: Tensor, weight: Tensor, { bias = null, relu = false }: FusedOptions = {}): Tensor {
+export function linear(x: Tensor, weight: Tensor, options: FusedOptions = {}): Tensor {
   const op = 'linear';
+  const { bias, relu } = readOptions(op, options, { bias: null, relu: false });
+  requireTensor(op, 'x', x);
+  requireTensor(op, 'weight', weight);
+  if (bias) requireTensor(op, 'bias', bias);
   requireRank(op, 'weight', weight, 2, '[O, K]');
   if (x.shape.at(-1) !== weight.shape[1]) {
     const shapes = `x ${formatShape(x.shape)} has ${x.shape.at(-1) ?? 'no'} features`;
     throw new ArgumentError(`linear: ${shapes}, weight expects ${weight.shape[1]}: flatten() images first`);
   }
   if (x.shape.length !== 2) {
-    x.requireAlive(op);
     const rows = sizeOf(x.shape.slice(0, -1));
     return scope(() => {
       const out = linear(reshape(x, [rows, weight.shape[1]!]), weight, { bias, relu });

@@ -5,11 +5,12 @@
  * Both divide by `(k + alpha * sum of squares over the window) ^ beta`. Libraries differ in whether their alpha means
  * this factor on the sum or is divided by the window's size first: `scaling` says which.
  */
+import { readOptions, requireChoice, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { scope } from '../scope.js';
 import { record, Tensor } from '../tensor.js';
 import { add, mul, pow } from './elementwise.js';
-import { requireDType, requireRank, withDense } from './launch.js';
+import { requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { avgPool2d } from './pool.js';
 
 /** Options of both normalizations; the defaults are the paper's. */
@@ -26,27 +27,29 @@ export interface ResponseNormOptions {
   readonly scaling?: 'sum' | 'mean' | undefined;
 }
 
-/** Checks the arguments and spells the options out. */
-function spell(
-  op: string,
-  x: Tensor,
-  options: ResponseNormOptions,
-): { size: number; alpha: number; beta: number; k: number; mean: boolean } {
-  x.requireAlive(op);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
-  const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, scaling = 'sum' } = options;
-  if (!Number.isInteger(size) || size < 1)
-    throw new ArgumentError(`${op}: size is ${size}, expected a whole number from 1`);
+/** The options of both, for whoever takes them over. @throws {ArgumentError} for those they can't work with */
+export function readResponseNorm(op: string, options: ResponseNormOptions) {
+  const defaults = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, scaling: 'sum' } as const;
+  const { size, alpha, beta, k, scaling } = readOptions(op, options, defaults);
+  requireWhole(op, 'size', size, 1);
+  requireNumber(op, 'beta', beta);
+  requireChoice(op, 'scaling', scaling, ['sum', 'mean']);
   if (!(k > 0) || !(alpha >= 0))
     throw new ArgumentError(`${op}: k=${k} must be above 0 and alpha=${alpha} not below 0`);
   return { size, alpha, beta, k, mean: scaling === 'mean' };
 }
 
+function requireImages(op: string, x: Tensor): void {
+  requireTensor(op, 'x', x);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
+}
+
 /** `x / (k + alpha * sum over size adjacent maps of x^2) ^ beta`, the window clipped at the ends. x `[N, C, H, W]`. */
 export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
   const op = 'localResponseNorm';
-  const { size, alpha, beta, k, mean } = spell(op, x, options);
+  requireImages(op, x);
+  const { size, alpha, beta, k, mean } = readResponseNorm(op, options);
   const geometry = { size, alpha: mean ? alpha / size : alpha, beta, k };
   const out = Tensor.empty(op, x.device, x.shape, x.dtype);
   withDense(op, (dense) => x.device.run('lrn', { ...geometry, x: dense(x), out: out.view(op) }));
@@ -73,7 +76,8 @@ export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}):
  */
 export function spatialResponseNorm(x: Tensor, options: ResponseNormOptions = {}): Tensor {
   const op = 'spatialResponseNorm';
-  const { size, alpha, beta, k, mean } = spell(op, x, options);
+  requireImages(op, x);
+  const { size, alpha, beta, k, mean } = readResponseNorm(op, options);
   if (size % 2 === 0) throw new ArgumentError(`${op}: size is ${size}, expected an odd number`);
   const factor = mean ? alpha : alpha * size * size;
   return scope(() => {

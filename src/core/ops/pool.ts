@@ -1,11 +1,12 @@
 /**
  * Max and average pooling, overlapping where the stride is less than the window (Krizhevsky 2012, section 3.4).
  */
+import { readOptions } from '../arguments.js';
 import type { Pair, PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { record, Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
-import { requireDType, requireRank, withDense } from './launch.js';
+import { requireDType, requireRank, requireTensor, withDense } from './launch.js';
 
 /** Options of pooling. */
 export interface PoolOptions {
@@ -25,21 +26,54 @@ export interface AvgPoolOptions extends PoolOptions {
   readonly countIncludePad?: boolean | undefined;
 }
 
-function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoolOptions): Tensor {
-  x.requireAlive(op);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
+/** A pooling's options, spelled out. */
+interface Pooling extends PoolGeometry {
+  readonly ceilMode: boolean;
+}
+
+const defaults = { kernel: undefined, stride: undefined, padding: 0, ceilMode: false };
+
+/** The options of `maxPool2d`, for whoever takes them over. @throws {ArgumentError} for those it can't work with */
+export function readMaxPool(op: string, options: PoolOptions): Pooling {
+  return spellOut(op, 'max', { ...readOptions(op, options, defaults), countIncludePad: true });
+}
+
+/** The options of `avgPool2d`, likewise. */
+export function readAvgPool(op: string, options: AvgPoolOptions): Pooling {
+  return spellOut(op, 'avg', readOptions(op, options, { ...defaults, countIncludePad: true }));
+}
+
+function spellOut(
+  op: string,
+  mode: PoolGeometry['mode'],
+  options: {
+    readonly kernel: PairLike | undefined;
+    readonly stride: PairLike | undefined;
+    readonly padding: PaddingLike;
+    readonly ceilMode: boolean;
+    readonly countIncludePad: boolean;
+  },
+): Pooling {
+  const { ceilMode, countIncludePad } = options;
   const kernel = toPair(op, 'kernel', options.kernel, 1);
   const stride = toPair(op, 'stride', options.stride ?? kernel, 1);
-  const padding = toPadding(op, options.padding ?? 0);
-  const { ceilMode = false, countIncludePad = true } = options;
-  const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+  const padding = toPadding(op, options.padding);
   const [top, left, bottom, right] = padding;
   if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
     throw new ArgumentError(
       `${op}: padding [${padding.join(', ')}] must be less than the kernel [${kernel.join(', ')}]`,
     );
   }
+  return { mode, kernel, stride, padding, countIncludePad, ceilMode };
+}
+
+function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor {
+  requireTensor(op, 'x', x);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
+  const { mode, kernel, stride, padding } = geometry;
+  const [n = 0, c = 0, h = 0, w = 0] = x.shape;
+  const [top, left, bottom, right] = padding;
   const size: Pair = [
     outputSize(h, kernel[0], stride[0], top, bottom, ceilMode),
     outputSize(w, kernel[1], stride[1], left, right, ceilMode),
@@ -49,7 +83,6 @@ function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoo
       `${op}: a [${kernel.join(', ')}] window doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
     );
   }
-  const geometry: PoolGeometry = { mode, kernel, stride, padding, countIncludePad };
   const out = Tensor.empty(op, x.device, [n, c, ...size], x.dtype);
   const indices = mode === 'max' ? Tensor.empty(op, x.device, out.shape, 'int32') : null;
   withDense(op, (dense) =>
@@ -86,10 +119,10 @@ function pool(op: string, mode: PoolGeometry['mode'], x: Tensor, options: AvgPoo
 
 /** The largest of each window; the first of equal ones gets the gradient. x `[N, C, H, W]`. */
 export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
-  return pool('maxPool2d', 'max', x, options);
+  return pool('maxPool2d', x, readMaxPool('maxPool2d', options));
 }
 
 /** The mean of each window. x `[N, C, H, W]`. */
 export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
-  return pool('avgPool2d', 'avg', x, options);
+  return pool('avgPool2d', x, readAvgPool('avgPool2d', options));
 }

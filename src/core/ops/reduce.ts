@@ -5,6 +5,7 @@
  * The kernel wants the kept axes first and the reduced ones last, which is only a view: reducing `[N, C, H, W]` over
  * all but channels permutes the strides to `[C, N, H, W]`.
  */
+import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
@@ -19,7 +20,7 @@ import {
   type View,
 } from '../shape.js';
 import { record, recordLinear, Tensor } from '../tensor.js';
-import { floatType, map, withDense } from './launch.js';
+import { floatType, map, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
 /** Which axes to reduce. */
@@ -39,8 +40,10 @@ interface Reduction {
   readonly count: number;
 }
 
-function reductionOf(op: string, shape: Shape, options: ReduceOptions): Reduction {
-  const { axes = [...shape.keys()], keepDim = false } = options;
+function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
+  requireTensor(op, 'x', x);
+  const { shape } = x;
+  const { axes, keepDim } = readOptions(op, options, { axes: [...shape.keys()], keepDim: false });
   const reduced = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort(
     (a, b) => a - b,
   );
@@ -88,7 +91,7 @@ function scaledSum(
   options: ReduceOptions,
   scaleOf: (count: number) => number,
 ): Tensor {
-  const r = reductionOf(op, x.shape, options);
+  const r = reductionOf(op, x, options);
   const scale = scaleOf(r.count);
   const out = runReduce(op, 'sum', x, r, scale);
   const shape = x.shape;
@@ -116,7 +119,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor {
-  const r = reductionOf(kind, x.shape, options);
+  const r = reductionOf(kind, x, options);
   if (r.count === 0)
     throw new ArgumentError(`${kind}: no elements to choose from in ${formatShape(x.shape)}`);
   const out = runReduce(kind, kind, x, r, 1);
@@ -154,6 +157,7 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
   const op = 'topk';
+  requireTensor(op, 'x', x);
   const along = normalizeAxis(op, axis, x.shape.length);
   const columns = x.shape[along]!;
   if (!Number.isInteger(k) || k < 1 || k > columns) {
@@ -184,6 +188,7 @@ export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices
 
 /** Int32 index of the largest element along an axis, which is dropped; the first of equal ones. */
 export function argmax(x: Tensor, axis = -1): Tensor {
+  requireTensor('argmax', 'x', x);
   const along = normalizeAxis('argmax', axis, x.shape.length);
   const shape = x.shape.filter((_, i) => i !== along);
   return scope(() => reshape(topk(x, 1, along).indices, shape));
@@ -195,6 +200,7 @@ export function argmax(x: Tensor, axis = -1): Tensor {
  */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const op = 'expand';
+  requireTensor(op, 'x', x);
   checkShape(op, shape);
   const lead = shape.length - x.shape.length;
   if (lead < 0 || !x.shape.every((n, axis) => n === 1 || n === shape[axis + lead])) {

@@ -5,13 +5,15 @@
  * channel axis (a gather); its gradient sends every device's slice back to the part's owner and adds them up (a
  * scatter-add). Each crossing is a row of the ledger. Copies in both directions run at the same time.
  */
-import type { Device } from '../device.js';
+import { readOptions, requireArray } from '../arguments.js';
+import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
 import { trace } from '../trace.js';
 import { add } from './elementwise.js';
+import { requireTensor, requireTensors } from './launch.js';
 import { concat, slice } from './views.js';
 
 /** Copies to another device, past the tape; on the same one, another look at the same elements. */
@@ -35,6 +37,8 @@ async function copyTo(op: string, x: Tensor, device: Device): Promise<Tensor> {
 /** x on another device. Differentiable. */
 export async function to(x: Tensor, device: Device): Promise<Tensor> {
   const op = 'to';
+  requireTensor(op, 'x', x);
+  requireDevice(op, device);
   const home = x.device;
   const out = await copyTo(op, x, device);
   record({
@@ -56,12 +60,14 @@ export async function to(x: Tensor, device: Device): Promise<Tensor> {
  */
 export async function exchange(
   parts: readonly Tensor[],
-  {
-    axis = 1,
-    devices = parts.map((part) => part.device),
-  }: { axis?: number; devices?: readonly Device[] } = {},
+  options: { readonly axis?: number; readonly devices?: readonly Device[] } = {},
 ): Promise<Tensor[]> {
   const op = 'exchange';
+  requireTensors(op, 'parts', parts);
+  const own = parts.map((part) => part.device);
+  const { axis, devices } = readOptions(op, options, { axis: 1, devices: own });
+  requireArray(op, 'devices', devices, 'an array of Devices');
+  for (const device of devices) requireDevice(op, device);
   const first = parts[0];
   if (!first) throw new ArgumentError('exchange: got no parts');
   const along = normalizeAxis(op, axis, first.shape.length);

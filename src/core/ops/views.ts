@@ -2,16 +2,26 @@
  * Views and what is made of them: reshape, permute, slice and flip look at the same elements through other
  * shapes, strides and offsets; concat, pad and contiguous copy. (expand is in reduce.ts, beside its gradient, sum.)
  */
+import { requireArray } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
-import { contiguousStrides, formatShape, normalizeAxis, type Shape, sameShape, sizeOf } from '../shape.js';
+import {
+  contiguousStrides,
+  formatShape,
+  normalizeAxis,
+  requireFits,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from '../shape.js';
 import { denseCopy, record, recordLinear, Tensor } from '../tensor.js';
-import { commonDevice, map, mapInto } from './launch.js';
+import { commonDevice, map, mapInto, requireTensor, requireTensors } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
   const op = 'contiguous';
+  requireTensor(op, 'x', x);
   const out = x.contiguous ? x.alias(op) : denseCopy(op, x);
   record({
     op,
@@ -29,6 +39,8 @@ export function contiguous(x: Tensor): Tensor {
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const op = 'reshape';
+  requireTensor(op, 'x', x);
+  requireArray(op, 'shape', shape, 'an array of sizes');
   const known = shape.filter((n) => n !== -1);
   const full = shape.map((n) => (n === -1 ? x.size / sizeOf(known) : n));
   const fits = sizeOf(full) === x.size && full.every((n) => Number.isInteger(n) && n >= 0);
@@ -49,6 +61,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** Joins the axes from `start` on (default 1) into one: `[N, C, H, W]` becomes `[N, C * H * W]`. */
 export function flatten(x: Tensor, start = 1): Tensor {
+  requireTensor('flatten', 'x', x);
+  const rank = x.shape.length;
+  if (!Number.isInteger(start) || Math.abs(start) > Math.max(1, rank)) normalizeAxis('flatten', start, rank);
   return reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))]);
 }
 
@@ -57,14 +72,14 @@ export function flatten(x: Tensor, start = 1): Tensor {
  * @throws {ArgumentError} when the result has no such axis.
  */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
-  x.requireAlive('unsqueeze');
+  requireTensor('unsqueeze', 'x', x);
   const at = normalizeAxis('unsqueeze', axis, x.shape.length + 1);
   return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
 }
 
 /** Drops an axis of size 1, or all of them. @throws {ArgumentError} when the axis has another size. */
 export function squeeze(x: Tensor, axis?: number): Tensor {
-  x.requireAlive('squeeze');
+  requireTensor('squeeze', 'x', x);
   if (axis === undefined) {
     return reshape(
       x,
@@ -84,6 +99,8 @@ export function squeeze(x: Tensor, axis?: number): Tensor {
  */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const op = 'permute';
+  requireTensor(op, 'x', x);
+  requireArray(op, 'order', order, 'an array of axes');
   const axes = order.map((axis) => normalizeAxis(op, axis, x.shape.length));
   if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
     throw new ArgumentError(
@@ -99,6 +116,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /** Swaps two axes. */
 export function transpose(x: Tensor, a: number, b: number): Tensor {
+  requireTensor('transpose', 'x', x);
   const order = [...x.shape.keys()];
   const [i, j] = [a, b].map((axis) => normalizeAxis('transpose', axis, order.length));
   return permute(
@@ -114,6 +132,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
   const op = 'slice';
+  requireTensor(op, 'x', x);
   const along = normalizeAxis(op, axis, x.shape.length);
   const n = x.shape[along]!;
   const from = start < 0 ? start + n : start;
@@ -182,6 +201,7 @@ function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
 /** Reverses the order along the axes; naming one twice is naming it once. */
 export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
   const op = 'flip';
+  requireTensor(op, 'x', x);
   const reversed = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, x.shape.length)))];
   const { strides, offset } = x.view(op);
   const last = reversed.reduce((sum, axis) => sum + Math.max(0, x.shape[axis]! - 1) * strides[axis]!, offset);
@@ -199,6 +219,7 @@ export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
  */
 export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const op = 'concat';
+  requireTensors(op, 'parts', parts);
   const device = commonDevice(op, parts);
   const first = parts[0]!;
   const along = normalizeAxis(op, axis, first.shape.length);
@@ -234,6 +255,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
  * @throws {ArgumentError} for shapes or dtypes that differ. @throws {DeviceError} for tensors on several devices
  */
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
+  requireTensors('stack', 'parts', parts);
   commonDevice('stack', parts);
   const [first] = parts;
   const odd = parts.find((part) => !sameShape(part.shape, first!.shape));
@@ -256,12 +278,14 @@ export function stack(parts: readonly Tensor[], axis = 0): Tensor {
  */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   const op = 'pad';
+  requireTensor(op, 'x', x);
+  requireArray(op, 'widths', widths, 'an array of [before, after]');
+  requireFits(op, x.dtype, value);
   if (widths.length !== x.shape.length || !widths.flat().every((n) => Number.isInteger(n) && n >= 0)) {
     throw new ArgumentError(
       `pad: widths [${widths.join('; ')}] for ${formatShape(x.shape)}: two whole numbers an axis`,
     );
   }
-  x.requireAlive(op);
   const shape = x.shape.map((n, axis) => n + widths[axis]![0] + widths[axis]![1]);
   const before = x.shape;
   const inner = (whole: Tensor): Tensor => {

@@ -52,6 +52,7 @@ export function printExpr(l: Lanes, exprs: readonly Expr[], leaves: Leaves): V12
         const b = value(expr.b);
         const condition = mask(expr.condition);
         if (isZero(expr.b)) return l.let(v128.and(a, condition));
+        if (isZero(expr.a)) return l.let(v128.andnot(b, condition));
         return l.let(v128.bitselect(a, b, condition));
       }
     }
