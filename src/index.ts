@@ -17,14 +17,18 @@ export { type Expr, type ExprLike, e } from './core/expr.js';
 export { type Crossing, ledger } from './core/ledger.js';
 export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
 export * from './core/ops/create.js';
-export * from './core/ops/dropout.js';
+export { type DropoutOptions, dropout } from './core/ops/dropout.js';
 export * from './core/ops/elementwise.js';
 export * from './core/ops/gather.js';
 export type { DrawPlacement } from './core/ops/launch.js';
 export * from './core/ops/loss.js';
 export { type FusedOptions, linear, matmul } from './core/ops/matmul.js';
-export * from './core/ops/normalize.js';
-export * from './core/ops/pool.js';
+export {
+  localResponseNorm,
+  type ResponseNormOptions,
+  spatialResponseNorm,
+} from './core/ops/normalize.js';
+export { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from './core/ops/pool.js';
 export { argmax, expand, max, mean, min, type ReduceOptions, sum, topk } from './core/ops/reduce.js';
 export * from './core/ops/transfer.js';
 export * from './core/ops/views.js';

@@ -6,10 +6,10 @@
  */
 import type { Device } from '../core/device.js';
 import type { Draw } from '../core/random.js';
-import { type Shape, sizeOf } from '../core/shape.js';
+import { hostArray, type Shape, sizeOf } from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
 import { constant, normal } from '../nn/init.js';
-import { converted, parameter, type StateDict } from '../nn/module.js';
+import { parameter, type StateDict } from '../nn/module.js';
 import type { PlacedLayer } from './architecture.js';
 
 /** A layer's share on one device: a tower's, or on a single device all towers' as groups. */
@@ -41,7 +41,7 @@ export function given({ spec }: PlacedLayer, state: StateDict): Maker {
   return (what, shape, device, start) => {
     const row = sizeOf(shape.slice(1));
     const rows = state.get(`${spec.name}.${what}`)!.data.subarray(start * row, (start + shape[0]!) * row);
-    return Tensor.from('parameters', device, converted(rows, 'float32'), shape);
+    return Tensor.from('parameters', device, hostArray('parameters', 'float32', rows), shape);
   };
 }
 

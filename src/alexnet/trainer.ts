@@ -104,10 +104,15 @@ export class Trainer {
         ];
       }),
     );
+    const { schedule } = recipe;
     this.schedule =
-      recipe.schedule.kind === 'step'
-        ? new StepSchedule(this.optimizer, recipe.schedule)
-        : new PlateauSchedule(this.optimizer, recipe.schedule);
+      schedule.kind === 'step'
+        ? new StepSchedule(this.optimizer, { milestones: schedule.milestones, factor: schedule.factor })
+        : new PlateauSchedule(this.optimizer, {
+            patience: schedule.patience,
+            maxDrops: schedule.maxDrops,
+            factor: schedule.factor,
+          });
   }
 
   /** The network being trained. */

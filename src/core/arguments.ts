@@ -96,6 +96,16 @@ export function requireWhole(
   throw wrongArgument(op, name, value, `a whole number from ${least}`);
 }
 
+/** @throws {ArgumentError} unless the value is true or false. */
+export function requireBoolean(op: string, name: string, value: unknown): asserts value is boolean {
+  if (typeof value !== 'boolean') throw wrongArgument(op, name, value, 'true or false');
+}
+
+/** @throws {ArgumentError} unless the value is a text. */
+export function requireText(op: string, name: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string') throw wrongArgument(op, name, value, 'a text');
+}
+
 /** @throws {ArgumentError} unless the value is a function. */
 export function requireFunction(op: string, name: string, value: unknown): void {
   if (typeof value !== 'function') throw wrongArgument(op, name, value, 'a function');

@@ -10,6 +10,8 @@
  * is 0 where a NaN takes part, except `ne`. `min` and `max` hand a NaN on.
  */
 
+import { wrongArgument } from './arguments.js';
+
 /** Functions of one argument. */
 export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sin' | 'cos' | 'tanh' | 'floor' | 'isnan';
 
@@ -44,17 +46,20 @@ export type Expr =
 /** A number stands for the constant node of that value. */
 export type ExprLike = Expr | number;
 
-function lift(e: ExprLike): Expr {
-  return typeof e === 'number' ? { kind: 'constant', value: e } : e;
+function lift(op: string, e: ExprLike): Expr {
+  if (typeof e === 'number') return { kind: 'constant', value: e };
+  if (typeof e?.kind !== 'string')
+    throw wrongArgument(`e.${op}`, 'an operand', e, 'an expression or a number');
+  return e;
 }
 
 const unary =
   (op: UnaryOp) =>
-  (a: ExprLike): Expr => ({ kind: 'unary', op, a: lift(a) });
+  (a: ExprLike): Expr => ({ kind: 'unary', op, a: lift(op, a) });
 
 const binary =
   (op: BinaryOp) =>
-  (a: ExprLike, b: ExprLike): Expr => ({ kind: 'binary', op, a: lift(a), b: lift(b) });
+  (a: ExprLike, b: ExprLike): Expr => ({ kind: 'binary', op, a: lift(op, a), b: lift(op, b) });
 
 /** Builders, one for each kind of node: `e.mul(e.input(0), e.param(0))`. */
 export const e = {
@@ -64,9 +69,9 @@ export const e = {
   random: (lane: 0 | 1 = 0): Expr => ({ kind: 'random', lane }),
   where: (condition: ExprLike, a: ExprLike, b: ExprLike): Expr => ({
     kind: 'where',
-    condition: lift(condition),
-    a: lift(a),
-    b: lift(b),
+    condition: lift('where', condition),
+    a: lift('where', a),
+    b: lift('where', b),
   }),
   neg: unary('neg'),
   abs: unary('abs'),

@@ -6,6 +6,7 @@
  * `dispose()`. Scopes nest like calls; they may be async, but two that overlap without nesting are an error rather
  * than a leak.
  */
+import { requireFunction, wrongArgument } from './arguments.js';
 import { TandemError } from './errors.js';
 
 /** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
@@ -29,6 +30,7 @@ export function adopt(item: Scoped): void {
 
 /** Takes a tensor out of its scope: it lives until `dispose()`. Returns it. */
 export function keep<T extends Scoped>(item: T): T {
+  if (typeof item?.dispose !== 'function') throw wrongArgument('keep', 'item', item, 'a Tensor');
   owners.get(item)?.delete(item);
   owners.delete(item);
   return item;
@@ -42,6 +44,7 @@ export function keep<T extends Scoped>(item: T): T {
 export function scope<T>(fn: () => Promise<T>): Promise<T>;
 export function scope<T>(fn: () => T): T;
 export function scope(fn: () => unknown): unknown {
+  requireFunction('scope', 'fn', fn);
   const owner: Owner = new Set();
   stack.push(owner);
   let result: unknown;

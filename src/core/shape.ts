@@ -202,6 +202,7 @@ export function broadcastTo(view: View, shape: Shape): View {
  * @throws {ArgumentError} when there is no such axis.
  */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
+  requireNumber(op, 'axis', axis);
   const result = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || result < 0 || result >= rank) {
     throw new ArgumentError(`${op}: axis ${axis} doesn't exist in a tensor of ${rank} axes`);

@@ -9,6 +9,7 @@
  *
  * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
  */
+import { requireFunction } from './arguments.js';
 import { around } from './around.js';
 import { TandemError } from './errors.js';
 import { scope } from './scope.js';
@@ -165,6 +166,7 @@ export function gradEnabled(): boolean {
 
 /** Runs `fn` (which may be async) without recording: nothing inside needs gradients or saves tensors for them. */
 export function noGrad<T>(fn: () => T): T {
+  requireFunction('noGrad', 'fn', fn);
   disabled++;
   return around(fn, () => {
     disabled--;

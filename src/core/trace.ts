@@ -3,6 +3,7 @@
  * ledger and by profiles. Purely descriptive: no result depends on it.
  */
 
+import { requireFunction, requireText } from './arguments.js';
 import { around } from './around.js';
 
 /** The phases of a training step. */
@@ -13,6 +14,8 @@ export const trace: { step: number; phase: Phase; layer: string } = { step: 0, p
 
 /** Runs `fn` (which may be async) with `trace.layer` set to `layer`, and sets it back. */
 export function inLayer<T>(layer: string, fn: () => T): T {
+  requireText('inLayer', 'layer', layer);
+  requireFunction('inLayer', 'fn', fn);
   const outer = trace.layer;
   trace.layer = layer;
   return around(fn, () => {

@@ -3,6 +3,7 @@
  *
  * The fan-in of a weight `[O, I, ..]` is the number of inputs of one output: the product of all axes but the first.
  */
+import { requireNumber } from '../core/arguments.js';
 import type { Device } from '../core/device.js';
 import { e } from '../core/expr.js';
 import { full, rand, randn } from '../core/ops/create.js';
@@ -17,16 +18,19 @@ const withDraw = (draw: DrawPlacement | undefined): { draw?: DrawPlacement } => 
 
 /** All elements `value`. */
 export function constant(value: number): Initializer {
+  requireNumber('constant', 'value', value);
   return (shape, device) => full(shape, value, { device });
 }
 
 /** Normal numbers of mean 0 (the paper's weights: standard deviation 0.01). */
 export function normal(std: number): Initializer {
+  requireNumber('normal', 'std', std);
   return (shape, device, draw) => randn(shape, { device, std, ...withDraw(draw) });
 }
 
 /** Uniform numbers in [-bound, bound). */
 export function uniform(bound: number): Initializer {
+  requireNumber('uniform', 'bound', bound);
   return (shape, device, draw) => {
     const x = rand(shape, { device, ...withDraw(draw) });
     mapInto('uniform', [e.mul(e.sub(e.mul(e.input(0), 2), 1), e.param(0))], [x], [x], { params: [bound] });

@@ -1,15 +1,35 @@
 /**
  * Layers. Each is its op with the options it was made with, and its parameters.
  */
-import type { Device } from '../core/device.js';
+import {
+  readOptions,
+  requireBoolean,
+  requireFunction,
+  requireWhole,
+  wrongArgument,
+} from '../core/arguments.js';
+import { type Device, requireDevice } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import { type Conv2dOptions, conv2d, type PairLike, toPair } from '../core/ops/conv.js';
-import { type DropoutOptions, dropout } from '../core/ops/dropout.js';
+import { type Conv2dOptions, conv2d, type PairLike, toPadding, toPair } from '../core/ops/conv.js';
+import { type DropoutOptions, dropout, readDropout } from '../core/ops/dropout.js';
 import { relu, sigmoid, tanh } from '../core/ops/elementwise.js';
 import { linear } from '../core/ops/matmul.js';
-import { localResponseNorm, type ResponseNormOptions, spatialResponseNorm } from '../core/ops/normalize.js';
-import { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from '../core/ops/pool.js';
+import {
+  localResponseNorm,
+  type ResponseNormOptions,
+  readResponseNorm,
+  spatialResponseNorm,
+} from '../core/ops/normalize.js';
+import {
+  type AvgPoolOptions,
+  avgPool2d,
+  maxPool2d,
+  type PoolOptions,
+  readAvgPool,
+  readMaxPool,
+} from '../core/ops/pool.js';
 import { flatten } from '../core/ops/views.js';
+import type { Shape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { constant, fanInUniform, type Initializer } from './init.js';
 import { Module, parameter } from './module.js';
@@ -32,26 +52,54 @@ export interface WeightOptions {
   readonly biasInit?: Initializer;
 }
 
+/** Defaults of `WeightOptions`. */
+const weightDefaults = {
+  device: undefined,
+  bias: true,
+  relu: false,
+  weightInit: fanInUniform(),
+  biasInit: constant(0),
+};
+
+interface Making extends Omit<Required<WeightOptions>, 'device' | 'relu'> {
+  readonly device: Device | undefined;
+}
+
+/** Weight and bias `[O]` of a layer whose weight has the shape `[O, ..]`. */
+function makeParameters(
+  layer: string,
+  shape: Shape,
+  { device, bias, weightInit, biasInit }: Making,
+): { readonly weight: Tensor; readonly bias: Tensor | null } {
+  requireDevice(layer, device);
+  requireBoolean(layer, 'bias', bias);
+  requireFunction(layer, 'weightInit', weightInit);
+  requireFunction(layer, 'biasInit', biasInit);
+  const weight = parameter(weightInit(shape, device));
+  return { weight, bias: bias ? parameter(biasInit([shape[0]!], device)) : null };
+}
+
 /** `x W^T + b`: `[.., in]` to `[.., out]`. */
 export class Linear extends Layer {
   /** `[out, in]`. */
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
+  private readonly relu: boolean;
 
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    private readonly options: WeightOptions,
-  ) {
+  constructor(inFeatures: number, outFeatures: number, options: WeightOptions) {
     super();
-    const { device, bias = true, weightInit = fanInUniform(), biasInit = constant(0) } = options;
-    this.weight = parameter(weightInit([outFeatures, inFeatures], device));
-    this.bias = bias ? parameter(biasInit([outFeatures], device)) : null;
+    const { relu, ...making } = readOptions('Linear', options, weightDefaults);
+    requireWhole('Linear', 'inFeatures', inFeatures, 0);
+    requireWhole('Linear', 'outFeatures', outFeatures, 0);
+    const { weight, bias } = makeParameters('Linear', [outFeatures, inFeatures], making);
+    this.weight = weight;
+    this.bias = bias;
+    this.relu = relu;
   }
 
   forward(x: Tensor): Tensor {
-    return linear(x, this.weight, { bias: this.bias, relu: this.options.relu });
+    return linear(x, this.weight, { bias: this.bias, relu: this.relu });
   }
 }
 
@@ -61,29 +109,38 @@ export class Conv2d extends Layer {
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
+  private readonly options: Pick<Conv2dOptions, 'stride' | 'padding' | 'groups' | 'relu'>;
 
   /** @throws {ArgumentError} when the groups don't divide the channels */
   constructor(
     inChannels: number,
     outChannels: number,
     kernel: PairLike,
-    private readonly options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'groups'>,
+    options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'groups'>,
   ) {
     super();
-    const { device, bias = true, weightInit = fanInUniform(), biasInit = constant(0), groups = 1 } = options;
+    const op = 'Conv2d';
+    const window = { stride: 1, padding: 0, groups: 1 };
+    const { stride, padding, groups, relu, ...making } = readOptions(op, options, {
+      ...weightDefaults,
+      ...window,
+    });
+    requireWhole(op, 'inChannels', inChannels, 0);
+    requireWhole(op, 'outChannels', outChannels, 0);
     if (!Number.isInteger(inChannels / groups) || !Number.isInteger(outChannels / groups)) {
       throw new ArgumentError(
         `Conv2d: groups=${groups} must divide the ${inChannels} input and ${outChannels} output channels`,
       );
     }
-    const shape = [outChannels, inChannels / groups, ...toPair('Conv2d', 'kernel', kernel, 1)];
-    this.weight = parameter(weightInit(shape, device));
-    this.bias = bias ? parameter(biasInit([outChannels], device)) : null;
+    this.options = { stride: toPair(op, 'stride', stride, 1), padding: toPadding(op, padding), groups, relu };
+    const shape = [outChannels, inChannels / groups, ...toPair(op, 'kernel', kernel, 1)];
+    const { weight, bias } = makeParameters(op, shape, making);
+    this.weight = weight;
+    this.bias = bias;
   }
 
   forward(x: Tensor): Tensor {
-    const { stride, padding, groups, relu } = this.options;
-    return conv2d(x, this.weight, { bias: this.bias, stride, padding, groups, relu });
+    return conv2d(x, this.weight, { bias: this.bias, ...this.options });
   }
 }
 
@@ -91,6 +148,7 @@ export class Conv2d extends Layer {
 export class Lambda extends Layer {
   constructor(private readonly fn: (x: Tensor) => Tensor) {
     super();
+    requireFunction('Lambda', 'fn', fn);
   }
 
   forward(x: Tensor): Tensor {
@@ -126,23 +184,33 @@ export class Flatten extends Lambda {
   }
 }
 
+const windowDefaults = { stride: undefined, padding: 0, ceilMode: false };
+
 /** Largest of each window. */
 export class MaxPool2d extends Lambda {
   constructor(kernel: PairLike, options: Omit<PoolOptions, 'kernel'> = {}) {
-    super((x) => maxPool2d(x, { kernel, ...options }));
+    const all = { kernel, ...readOptions('MaxPool2d', options, windowDefaults) };
+    readMaxPool('MaxPool2d', all);
+    super((x) => maxPool2d(x, all));
   }
 }
 
 /** Mean of each window. */
 export class AvgPool2d extends Lambda {
   constructor(kernel: PairLike, options: Omit<AvgPoolOptions, 'kernel'> = {}) {
-    super((x) => avgPool2d(x, { kernel, ...options }));
+    const all = {
+      kernel,
+      ...readOptions('AvgPool2d', options, { ...windowDefaults, countIncludePad: true }),
+    };
+    readAvgPool('AvgPool2d', all);
+    super((x) => avgPool2d(x, all));
   }
 }
 
 /** Response normalization across adjacent maps (Krizhevsky 2012, section 3.3). */
 export class LocalResponseNorm extends Lambda {
   constructor(options: ResponseNormOptions = {}) {
+    readResponseNorm('LocalResponseNorm', options);
     super((x) => localResponseNorm(x, options));
   }
 }
@@ -150,6 +218,7 @@ export class LocalResponseNorm extends Lambda {
 /** Response normalization within each map. */
 export class SpatialResponseNorm extends Lambda {
   constructor(options: ResponseNormOptions = {}) {
+    readResponseNorm('SpatialResponseNorm', options);
     super((x) => spatialResponseNorm(x, options));
   }
 }
@@ -161,6 +230,7 @@ export class Dropout extends Layer {
     private readonly options: Pick<DropoutOptions, 'form'> = {},
   ) {
     super();
+    readDropout('Dropout', p, readOptions('Dropout', options, { form: 'inverted' }));
   }
 
   forward(x: Tensor): Tensor {
@@ -174,6 +244,10 @@ export class Sequential extends Layer {
 
   constructor(...layers: readonly Layer[]) {
     super();
+    for (const [i, layer] of layers.entries()) {
+      if (typeof layer?.forward !== 'function')
+        throw wrongArgument('Sequential', `layer ${i}`, layer, 'a Layer', 'pass one after the other');
+    }
     this.layers = layers;
   }
 

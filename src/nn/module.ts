@@ -5,14 +5,15 @@
  * A parameter's name is its path: `layers.0.weight`. A state dict holds copies on the host, so that it can be written
  * to a file, compared, or loaded onto any device.
  */
+import { requireText, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
-import { mapInto } from '../core/ops/launch.js';
+import { mapInto, requireTensor } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
 import {
-  type DType,
   dtypeOf,
   formatShape,
+  hostArray,
   makeArray,
   type Shape,
   sameShape,
@@ -34,8 +35,12 @@ const marked = new WeakSet<Tensor>();
  * when `requiresGrad` is set to false later, which freezes it.
  * @param name what messages call it; by default its path, once its module was asked for parameters
  */
-export function parameter(x: Tensor, name = x.name): Tensor {
-  x.name = name;
+export function parameter(x: Tensor, name?: string): Tensor {
+  requireTensor('parameter', 'x', x);
+  if (name !== undefined) {
+    requireText('parameter', 'name', name);
+    x.name = name;
+  }
   x.requiresGrad = true;
   marked.add(x);
   return keep(x);
@@ -211,28 +216,29 @@ export function dropGradients(params: readonly Tensor[]): void {
   }
 }
 
-/** The same numbers as `dtype`. */
-export function converted(data: TypedArray, dtype: DType): TypedArray {
-  if (dtypeOf(data) === dtype) return data;
-  const numbers = makeArray(dtype, data.length);
-  numbers.set(data);
-  return numbers;
-}
-
 /** Overwrites a tensor's elements, converted to its dtype. `op` is who asks, for messages. */
 export function assign(op: string, x: Tensor, data: TypedArray): void {
-  const source = Tensor.from(op, x.device, converted(data, x.dtype), x.shape);
+  const source = Tensor.from(op, x.device, hostArray(op, x.dtype, data), x.shape);
   mapInto(op, [e.input(0)], [source], [x]);
   source.dispose();
 }
 
 /** @throws {ArgumentError} unless `state` has exactly the expected names and shapes, filled; it lists what differs. */
 export function checkState(what: string, expected: ReadonlyMap<string, Shape>, state: StateDict): void {
+  if (!(state instanceof Map))
+    throw wrongArgument(
+      what,
+      'the state',
+      state,
+      'a Map of names to { shape, data }, as stateDict() gives it',
+    );
   const problems: string[] = [];
   for (const [name, shape] of expected) {
     const given = state.get(name);
     if (!given) problems.push(`${name} is missing`);
-    else if (!sameShape(given.shape, shape)) {
+    else if (!Array.isArray(given.shape) || !ArrayBuffer.isView(given.data)) {
+      problems.push(`${name} isn't { shape, data }`);
+    } else if (!sameShape(given.shape, shape)) {
       problems.push(`${name} is ${formatShape(given.shape)}, expected ${formatShape(shape)}`);
     } else if (given.data.length !== sizeOf(shape)) {
       problems.push(

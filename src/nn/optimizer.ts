@@ -5,8 +5,10 @@
  * parameter (a velocity, a moment) lies in slots, tensors of the parameter's shape on its device, made of zeros when
  * they are first asked for. Its state holds them under the slot's and the parameter's name: `velocity.conv1.weight`.
  */
+import { requireNumber, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { zeros } from '../core/ops/create.js';
+import { requireTensors } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
 import { countOf, type HostTensor, type PartState, type StateDict } from '../core/state.js';
 import type { Tensor } from '../core/tensor.js';
@@ -42,7 +44,7 @@ export interface OptimizerGroup extends Required<Omit<GroupOptions, 'learningRat
 /** What changes parameters by their gradients. */
 export interface Optimizer {
   readonly groups: readonly OptimizerGroup[];
-  /** Updates every parameter that has a gradient. */
+  /** Updates every parameter that has a gradient. @throws {ArgumentError} where none has */
   step(): void;
   /** Sets all gradients to none. */
   zeroGrad(): void;
@@ -68,15 +70,24 @@ export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> i
   /**
    * @param name for messages
    * @param slots names of what is remembered of each parameter
-   * @throws {ArgumentError} for a rate that isn't a number from 0, or a parameter in two groups
+   * @throws {ArgumentError} for no parameters at all, one in two groups, or a rate that isn't a number from 0
    */
   constructor(
     private readonly name: string,
     readonly groups: readonly G[],
     slots: readonly string[],
   ) {
-    for (const { learningRate } of groups) checkSetting(name, 'learningRate', learningRate);
+    for (const [i, { params, learningRate }] of groups.entries()) {
+      requireTensors(name, `groups[${i}].params`, params);
+      checkSetting(name, 'learningRate', learningRate);
+    }
     const all = groups.flatMap((group) => group.params);
+    if (all.length === 0) {
+      throw new ArgumentError(
+        `${name}: got no parameters; a module finds those that parameter() marked in its own properties, not in ` +
+          '#private ones: declare layers as private or readonly instead',
+      );
+    }
     this.known = new Set(all);
     if (this.known.size !== all.length) throw new ArgumentError(`${name}: a parameter is in two groups`);
     this.slots = new Map(slots.map((slot) => [slot, new Map()]));
@@ -91,6 +102,11 @@ export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> i
   }
 
   step(): void {
+    if (!this.groups.some(({ params }) => params.some((x) => x.grad))) {
+      throw new ArgumentError(
+        `${this.name}: no parameter has a gradient; call backward() on a loss that depends on them before step()`,
+      );
+    }
     const outer = trace.phase;
     trace.phase = 'update';
     this.taken++;
@@ -165,5 +181,6 @@ export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> i
 
 /** @throws {ArgumentError} for a setting that isn't a number from 0 */
 export function checkSetting(optimizer: string, name: string, value: number): void {
-  if (!(value >= 0)) throw new ArgumentError(`${optimizer}: ${name} is ${value}, expected a number from 0`);
+  requireNumber(optimizer, name, value);
+  if (!(value >= 0)) throw wrongArgument(optimizer, name, value, 'a number from 0');
 }

@@ -2,7 +2,7 @@
  * Learning-rate schedules. A schedule keeps one factor; a group's rate is its initial rate times the factor, unless
  * the group is not `scheduled` (cuda-convnet's recipe lowers only the rate of the weights).
  */
-import { ArgumentError } from '../core/errors.js';
+import { readOptions, requireArray, requireNumber, requireWhole, wrongArgument } from '../core/arguments.js';
 import { countOf, nullableNumberOf, numberOf, type PartState, type Stateful } from '../core/state.js';
 import type { Optimizer } from './optimizer.js';
 
@@ -40,7 +40,13 @@ abstract class FactorSchedule implements Schedule {
   protected best: number | null = null;
   protected stalled = 0;
 
-  constructor(private readonly optimizer: Rates) {}
+  /** @param name for messages */
+  constructor(
+    protected readonly name: string,
+    private readonly optimizer: Rates,
+  ) {
+    if (!Array.isArray(optimizer?.groups)) throw wrongArgument(name, 'optimizer', optimizer, 'an optimizer');
+  }
 
   abstract start(epoch: number): void;
   abstract finish(error: number): boolean;
@@ -93,13 +99,19 @@ export class StepSchedule extends FactorSchedule {
     optimizer: Rates,
     options: { readonly milestones: readonly number[]; readonly factor?: number },
   ) {
-    super(optimizer);
-    for (const milestone of options.milestones) checkCount('StepSchedule', 'a milestone', milestone, 0);
-    this.milestones = options.milestones;
-    this.drop = checkFactor('StepSchedule', options.factor ?? 0.1);
+    super('StepSchedule', optimizer);
+    const { milestones = [], factor } = readOptions(this.name, options, {
+      milestones: undefined,
+      factor: 0.1,
+    });
+    requireArray(this.name, 'milestones', options?.milestones, 'an array of epochs');
+    for (const milestone of milestones) requireWhole(this.name, 'a milestone', milestone, 0);
+    this.milestones = milestones;
+    this.drop = checkFactor(this.name, factor);
   }
 
   start(epoch: number): void {
+    requireWhole(this.name, 'epoch', epoch, 0);
     this.drops = this.milestones.filter((milestone) => milestone <= epoch).length;
     this.apply(this.drop ** this.drops);
   }
@@ -129,11 +141,13 @@ export class PlateauSchedule extends FactorSchedule {
   private readonly maxDrops: number;
 
   /** @throws {ArgumentError} for a factor outside (0, 1), a patience below 1 or drops below 0 */
-  constructor(optimizer: Rates, { factor = 0.1, patience = 5, maxDrops = 3 }: PlateauOptions = {}) {
-    super(optimizer);
-    checkCount('PlateauSchedule', 'patience', patience, 1);
-    checkCount('PlateauSchedule', 'maxDrops', maxDrops, 0);
-    this.drop = checkFactor('PlateauSchedule', factor);
+  constructor(optimizer: Rates, options: PlateauOptions = {}) {
+    super('PlateauSchedule', optimizer);
+    const defaults = { factor: 0.1, patience: 5, maxDrops: 3 };
+    const { factor, patience, maxDrops } = readOptions(this.name, options, defaults);
+    requireWhole(this.name, 'patience', patience, 1);
+    requireWhole(this.name, 'maxDrops', maxDrops, 0);
+    this.drop = checkFactor(this.name, factor);
     this.patience = patience;
     this.maxDrops = maxDrops;
   }
@@ -143,6 +157,7 @@ export class PlateauSchedule extends FactorSchedule {
   }
 
   finish(error: number): boolean {
+    requireNumber(this.name, 'error', error);
     if (error < (this.best ?? Number.POSITIVE_INFINITY)) {
       this.best = error;
       this.stalled = 0;
@@ -158,12 +173,6 @@ export class PlateauSchedule extends FactorSchedule {
 }
 
 function checkFactor(who: string, factor: number): number {
-  if (!(factor > 0 && factor < 1))
-    throw new ArgumentError(`${who}: factor is ${factor}, expected a number in (0, 1)`);
+  if (!(factor > 0 && factor < 1)) throw wrongArgument(who, 'factor', factor, 'a number in (0, 1)');
   return factor;
-}
-
-function checkCount(who: string, name: string, value: number, least: number): void {
-  if (Number.isInteger(value) && value >= least) return;
-  throw new ArgumentError(`${who}: ${name} is ${value}, expected a whole number from ${least}`);
 }

@@ -8,6 +8,7 @@
  * carries what the old rate put there (PyTorch's SGD multiplies by the rate outside and differs then).
  * One pass over each parameter reads w, g, v and writes w, v.
  */
+import { readOptions, requireArray, wrongArgument } from '../core/arguments.js';
 import { e } from '../core/expr.js';
 import { mapInto } from '../core/ops/launch.js';
 import type { Tensor } from '../core/tensor.js';
@@ -27,6 +28,15 @@ const [w, g, v] = [e.input(0), e.input(1), e.input(2)];
 const [momentum, rate, decay] = [e.param(0), e.param(1), e.param(2)];
 const velocity = e.sub(e.mul(momentum, v), e.mul(rate, e.add(g, e.mul(decay, w))));
 
+const defaults = {
+  name: '',
+  params: undefined,
+  learningRate: 0.01,
+  momentum: 0.9,
+  weightDecay: 0.0005,
+  scheduled: true,
+};
+
 /** A group with its rates spelled out. */
 export interface RateGroup extends OptimizerGroup {
   readonly momentum: number;
@@ -37,19 +47,15 @@ export interface RateGroup extends OptimizerGroup {
 export class SGD extends SlotOptimizer<RateGroup> {
   /** @throws {ArgumentError} for rates below 0, or a parameter in two groups. */
   constructor(groups: readonly ParameterGroup[]) {
-    const settled = groups.map((group): RateGroup => {
-      const {
-        name = '',
-        learningRate = 0.01,
-        momentum = 0.9,
-        weightDecay = 0.0005,
-        scheduled = true,
-      } = group;
+    requireArray('SGD', 'groups', groups, 'an array of groups, as in [{ params: model.parameters() }]');
+    const settled = groups.map((group, i): RateGroup => {
+      if (group === undefined) throw wrongArgument('SGD', `groups[${i}]`, group, 'an object of params');
+      const settings = readOptions(`SGD: groups[${i}]`, group, defaults);
+      const { learningRate, momentum, weightDecay } = settings;
       for (const [setting, value] of Object.entries({ learningRate, momentum, weightDecay })) {
         checkSetting('SGD', setting, value);
       }
-      const initialRate = learningRate;
-      return { name, params: group.params, momentum, weightDecay, scheduled, learningRate, initialRate };
+      return { ...settings, params: group.params, initialRate: learningRate };
     });
     super('SGD', settled, ['velocity']);
   }

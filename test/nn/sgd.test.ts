@@ -101,16 +101,18 @@ test('groups have their own rates, momentum and decay; parameters without gradie
   });
 });
 
-test("defaults are the paper's; initialRate remembers where a group began", () => {
-  const [group] = new SGD([{ params: [] }]).groups;
-  assert.equal(group, {
-    name: '',
-    params: [],
-    learningRate: 0.01,
-    initialRate: 0.01,
-    momentum: 0.9,
-    weightDecay: 0.0005,
-    scheduled: true,
+test("defaults are the paper's; initialRate remembers where a group began", async () => {
+  await withDevices(one, async (device) => {
+    const { params, ...settings } = new SGD([{ params: [parameter(tensor([0], { device }))] }]).groups[0]!;
+    assert.is(params.length, 1);
+    assert.equal(settings, {
+      name: '',
+      learningRate: 0.01,
+      initialRate: 0.01,
+      momentum: 0.9,
+      weightDecay: 0.0005,
+      scheduled: true,
+    });
   });
 });
 

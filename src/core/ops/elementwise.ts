@@ -5,10 +5,10 @@
  * gradient mentions is saved for it, and nothing else: relu keeps its output, mul its operands, add nothing.
  * Operands broadcast; a number may stand for a tensor and compiles nothing new when it changes.
  */
-import { requireFunction, requireNumber, wrongArgument } from '../arguments.js';
+import { requireChoice, requireFunction, requireNumber, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e, inputsOf } from '../expr.js';
-import type { DType } from '../shape.js';
+import { bytesPerElement, type DType } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
 import { floatType, map, requireTensor } from './launch.js';
 import { sumTo } from './reduce.js';
@@ -128,7 +128,8 @@ export function unary(
   value: (x: Expr) => Expr,
   gradient?: (g: Expr, y: Expr, x: Expr) => Expr,
 ): Unary {
-  requireFunction(op, 'value', value);
+  requireText('unary', 'op', op);
+  requireFunction('unary', 'value', value);
   const definition: Definition = {
     op,
     names: ['x'],
@@ -151,7 +152,8 @@ export function binary(
   value: (a: Expr, b: Expr) => Expr,
   ...gradients: readonly BinaryGradient[]
 ): Binary {
-  requireFunction(op, 'value', value);
+  requireText('binary', 'op', op);
+  requireFunction('binary', 'value', value);
   const definition: Definition = {
     op,
     names: ['a', 'b'],
@@ -303,6 +305,7 @@ const whereDefinition: Definition = {
 /** The same numbers in another dtype; toward zero for integers. The gradient is cast back. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', 'x', x);
+  requireChoice('cast', 'dtype', dtype, Object.keys(bytesPerElement));
   const out = map('cast', e.input(0), [x], { dtype });
   const from = x.dtype;
   const gradient = (grad: Tensor | null | undefined): Tensor | null =>

@@ -6,7 +6,7 @@ import { readOptions, requireChoice } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
-import { formatShape, sameShape } from '../shape.js';
+import { formatShape, normalizeAxis, sameShape } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
 import { add, exp, log, mul, sub } from './elementwise.js';
 import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
@@ -34,6 +34,7 @@ const finiteOr0 = e.where(e.lt(e.abs(e.input(0)), Number.POSITIVE_INFINITY), e.i
 /** x - log sum exp(x) along an axis (the last by default). */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   requireTensor('logSoftmax', 'x', x);
+  normalizeAxis('logSoftmax', axis, x.shape.length);
   return scope(() => {
     const shifted = sub(x, max(x.alias('logSoftmax'), { axes: axis, keepDim: true }));
     return sub(shifted, log(sum(exp(shifted), { axes: axis, keepDim: true })));
@@ -43,6 +44,7 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 /** exp(x) / sum exp(x) along an axis (the last by default). */
 export function softmax(x: Tensor, axis = -1): Tensor {
   requireTensor('softmax', 'x', x);
+  normalizeAxis('softmax', axis, x.shape.length);
   return scope(() => exp(logSoftmax(x, axis)));
 }
 

@@ -263,10 +263,11 @@ export function stack(parts: readonly Tensor[], axis = 0): Tensor {
     const shapes = `${formatShape(first!.shape)} and ${formatShape(odd.shape)}`;
     throw new ArgumentError(`stack: ${shapes} differ; concat() joins along an axis they have`);
   }
+  const along = normalizeAxis('stack', axis, first!.shape.length + 1);
   return scope(() =>
     concat(
-      parts.map((part) => unsqueeze(part, axis)),
-      normalizeAxis('stack', axis, first!.shape.length + 1),
+      parts.map((part) => unsqueeze(part, along)),
+      along,
     ),
   );
 }

@@ -1,6 +1,7 @@
 /**
  * The CPU device: the contract's kernels, each as a plan's commands (plan.ts) or as a plain loop, on a team of threads.
  */
+import { readOptions, requireBoolean, requireChoice, wrongArgument } from '../../../core/arguments.js';
 import {
   type Backend,
   type KernelName,
@@ -11,7 +12,7 @@ import {
   type MemoryStats,
 } from '../../../core/backend.js';
 import { costOf } from '../../../core/cost.js';
-import { ArgumentError, DeviceError } from '../../../core/errors.js';
+import { DeviceError } from '../../../core/errors.js';
 import type { BufferId, DType, TypedArray, View } from '../../../core/shape.js';
 import { trace } from '../../../core/trace.js';
 import { plans } from '../kernels/plans.js';
@@ -43,12 +44,12 @@ const maxThreads = 256;
  * @throws {DeviceError} where shared memory is missing (a page without cross-origin isolation)
  */
 export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise<Backend> {
-  checkOptions(options, name);
+  const settings = readCpuOptions(options, name);
   requireSharedMemory(name);
-  const threads = options.threads ?? Math.min(maxThreads, await availableThreads());
-  const fast = options.kernels !== 'plain' && hasSimd();
-  const relaxed = fast && !options.deterministic && (await enableRelaxedSimd());
-  const memoryLimit = Math.floor((options.memoryLimit ?? maxMemory) / pageBytes) * pageBytes;
+  const threads = settings.threads ?? Math.min(maxThreads, await availableThreads());
+  const fast = settings.kernels !== 'plain' && hasSimd();
+  const relaxed = fast && !settings.deterministic && (await enableRelaxedSimd());
+  const memoryLimit = Math.floor(settings.memoryLimit / pageBytes) * pageBytes;
   const team = await Team.start({ device: name, threads, features: { relaxed }, memoryLimit });
   const instructions = relaxed ? 'relaxed SIMD' : fast ? 'SIMD' : 'plain loops';
   return new CpuDevice(
@@ -59,27 +60,25 @@ export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise
   );
 }
 
-function checkOptions(options: CpuOptions, name: string): void {
-  const { threads, deterministic, memoryLimit, kernels, ...unknown } = options;
-  const fail = (message: string): never => {
-    throw new ArgumentError(`openDevice: ${name}: ${message}`);
-  };
-  const [other] = Object.keys(unknown);
-  if (other !== undefined) {
-    fail(`there is no option ${other}, only threads, deterministic, memoryLimit, kernels`);
-  }
+function readCpuOptions(options: CpuOptions, name: string) {
+  const op = `openDevice: ${name}`;
+  const defaults = {
+    threads: undefined,
+    deterministic: false,
+    memoryLimit: maxMemory,
+    kernels: 'fast',
+  } as const;
+  const settings = readOptions(op, options, defaults);
+  const { threads, deterministic, memoryLimit, kernels } = settings;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
-    fail(`threads is ${threads}, expected an integer from 1 to ${maxThreads}`);
+    throw wrongArgument(op, 'threads', threads, `an integer from 1 to ${maxThreads}`);
   }
-  if (deterministic !== undefined && typeof deterministic !== 'boolean') {
-    fail(`deterministic is ${deterministic}, expected true or false`);
+  requireBoolean(op, 'deterministic', deterministic);
+  if (!(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
+    throw wrongArgument(op, 'memoryLimit', memoryLimit, `bytes from ${minMemory} to ${2 ** 32}`);
   }
-  if (memoryLimit !== undefined && !(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
-    fail(`memoryLimit is ${memoryLimit}, expected bytes from ${minMemory} to ${2 ** 32}`);
-  }
-  if (kernels !== undefined && kernels !== 'fast' && kernels !== 'plain') {
-    fail(`kernels is ${kernels}, expected 'fast' or 'plain'`);
-  }
+  requireChoice(op, 'kernels', kernels, ['fast', 'plain']);
+  return settings;
 }
 
 type ProfiledKernel = Omit<KernelTime, 'start' | 'milliseconds'>;

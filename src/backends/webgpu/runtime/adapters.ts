@@ -3,6 +3,7 @@
  * are fewer adapters, devices share them. Software adapters (drivers that compute on the CPU) count only when asked
  * for by name or by driver.
  */
+import { readOptions } from '../../../core/arguments.js';
 import { ArgumentError, DeviceError } from '../../../core/errors.js';
 import type { FoundAdapter } from './node.js';
 import type { AdapterDescription, AdapterOptions } from './options.js';
@@ -28,7 +29,8 @@ export interface ChosenAdapter {
 export async function listAdapters(
   options: Pick<AdapterOptions, 'driver'> = {},
 ): Promise<AdapterDescription[]> {
-  return (await findCandidates(options)).map(describe);
+  const { driver } = readOptions('listAdapters', options, { driver: undefined });
+  return (await findCandidates(driver === undefined ? {} : { driver })).map(describe);
 }
 
 /**

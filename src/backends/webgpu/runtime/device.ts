@@ -26,7 +26,7 @@ import { kernels } from '../kernels/index.js';
 import { type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
 import { Buffers, type MemoryLimits } from './buffers.js';
 import { Health } from './errors.js';
-import type { Tiles, WebGpuOptions } from './options.js';
+import { checkWebGpuOptions, type Tiles, type WebGpuOptions } from './options.js';
 import { Pipelines } from './pipelines.js';
 import { Profiler } from './profile.js';
 import { CommandQueue } from './queue.js';
@@ -48,6 +48,7 @@ export interface Counters {
  * @throws {DeviceError} when no adapter fits, saying what was looked for and how to get one.
  */
 export async function openWebGpu(name: string, options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  checkWebGpuOptions(`openDevice: ${name}`, options);
   const chosen = await chooseAdapter(name, options);
   const { limits, features } = chosen.adapter;
   const gpu = await chosen.adapter.requestDevice({

@@ -2,6 +2,8 @@
  * What users say and see of WebGPU devices, without WebGPU's own types: a project needs none of them to use these.
  */
 
+import { readOptions, requireChoice, requireNumber, requireText } from '../../../core/arguments.js';
+
 /** How to choose an adapter. */
 export interface AdapterOptions {
   /** Take an adapter whose name contains this (any case). */
@@ -54,4 +56,22 @@ export interface AdapterDescription {
   readonly limits: Readonly<Record<LimitName, number>>;
   /** Optional features by their WebGPU names: 'timestamp-query', 'shader-f16', .. */
   readonly features: readonly string[];
+}
+
+/** @throws {ArgumentError} naming `op` for options that WebGPU devices don't have or can't meet */
+export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
+  const { adapter, powerPreference, driver, memoryLimit, tiles } = readOptions(op, options, {
+    adapter: undefined,
+    powerPreference: undefined,
+    driver: undefined,
+    memoryLimit: undefined,
+    tiles: undefined,
+  });
+  if (adapter !== undefined) requireText(op, 'adapter', adapter);
+  if (driver !== undefined) requireText(op, 'driver', driver);
+  if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
+  if (tiles !== undefined) requireChoice(op, 'tiles', tiles, ['direct', 'shared']);
+  if (powerPreference !== undefined) {
+    requireChoice(op, 'powerPreference', powerPreference, ['low-power', 'high-performance']);
+  }
 }

@@ -1,0 +1,304 @@
+/**
+ * Wrong arguments, as programs without types give them, to every function and class that the core and `nn` export:
+ * one error of ours that begins with the op's name, and no memory taken. A right call stands in the tables; each of
+ * its arguments in turn is replaced by what it can't be.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nearestName, readOptions } from '../../src/core/arguments.js';
+import * as core from '../../src/index.js';
+import { type Device, openDevice, TandemError, type Tensor, tensor } from '../../src/index.js';
+import * as nn from '../../src/nn/index.js';
+
+const test = suite('arguments');
+let device: Device;
+test.before(async () => {
+  device = await openDevice('cpu:0', { threads: 1 });
+});
+test.after(async () => {
+  await device.close();
+});
+
+const floats = (shape: readonly number[]): Tensor => core.full(shape, 1, { device });
+const index = (): Tensor => tensor(Int32Array.of(0, 1), { device });
+const identity = (x: unknown): unknown => x;
+
+/** Right arguments of each function. */
+function functionCalls(): Record<string, readonly unknown[]> {
+  const matrix = floats([2, 2]);
+  const images = floats([1, 4, 4, 4]);
+  const unary = ['abs', 'contiguous', 'cos', 'exp', 'floor', 'isnan', 'log', 'neg', 'relu', 'sigmoid', 'sin'];
+  const binary = [
+    'add',
+    'div',
+    'eq',
+    'ge',
+    'gt',
+    'le',
+    'lt',
+    'maximum',
+    'minimum',
+    'mul',
+    'ne',
+    'pow',
+    'sub',
+  ];
+  return {
+    ...Object.fromEntries([...unary, 'sqrt', 'tanh'].map((name) => [name, [matrix]])),
+    ...Object.fromEntries(binary.map((name) => [name, [matrix, matrix]])),
+    arange: [0, 3, { device }],
+    argmax: [matrix, 0],
+    avgPool2d: [images, { kernel: 2 }],
+    binary: ['twice', core.e.add],
+    cast: [matrix, 'int32'],
+    clamp: [matrix, 0, 1],
+    concat: [[matrix, matrix], 0],
+    conv2d: [images, floats([2, 4, 3, 3]), { stride: 1 }],
+    crossEntropy: [matrix, index(), 'sum'],
+    dropout: [matrix, 0.5, { training: true }],
+    exchange: [[matrix], { axis: 1 }],
+    expand: [matrix, [3, 2, 2]],
+    eye: [2, { device }],
+    flatten: [matrix, 0],
+    flip: [matrix, 0],
+    full: [[2], 1, { device }],
+    gather: [matrix, 1, tensor(Int32Array.of(0, 1), { device, shape: [2, 1] })],
+    inLayer: ['conv1', identity],
+    indexSelect: [matrix, 0, index()],
+    keep: [matrix],
+    linear: [matrix, matrix, { relu: true }],
+    localResponseNorm: [images, { size: 3 }],
+    logSoftmax: [matrix, 0],
+    manualSeed: [1],
+    matmul: [matrix, matrix],
+    max: [matrix, { axes: 0 }],
+    maxPool2d: [images, { kernel: 2 }],
+    mean: [matrix, { axes: 0 }],
+    min: [matrix, { axes: 0 }],
+    mseLoss: [matrix, matrix, 'sum'],
+    noGrad: [identity],
+    oneHot: [index(), 3],
+    ones: [[2], { device }],
+    openDevice: ['cpu:7', { threads: 1 }],
+    pad: [floats([2]), [[0, 1]], 0],
+    permute: [matrix, [1, 0]],
+    rand: [[2], { device }],
+    randn: [[2], { device }],
+    reshape: [matrix, [4]],
+    scope: [identity],
+    slice: [matrix, 0, 0, 1],
+    softmax: [matrix, 0],
+    spatialResponseNorm: [images, { size: 3 }],
+    squeeze: [floats([1, 2]), 0],
+    stack: [[matrix, matrix], 0],
+    sum: [matrix, { axes: 0 }],
+    tensor: [[1, 2], { device }],
+    to: [matrix, device],
+    topk: [matrix, 1, 0],
+    transpose: [matrix, 0, 1],
+    unary: ['same', identity],
+    unsqueeze: [matrix, 0],
+    where: [matrix, matrix, matrix],
+    zeros: [[2], { device }],
+    constant: [0],
+    normal: [1],
+    uniform: [1],
+    parameter: [floats([2]), 'weight'],
+  };
+}
+
+/** Right arguments of each class. */
+function classCalls(): Record<string, readonly unknown[]> {
+  const groups = [{ params: [nn.parameter(floats([2]))], learningRate: 0.1 }];
+  const optimizer = new nn.SGD(groups);
+  return {
+    AvgPool2d: [2, { stride: 1 }],
+    Conv2d: [3, 4, 3, { device }],
+    Dropout: [0.5, { form: 'paper' }],
+    Generator: [1],
+    Lambda: [identity],
+    Linear: [3, 4, { device }],
+    LocalResponseNorm: [{ size: 3 }],
+    MaxPool2d: [2, { stride: 1 }],
+    PlateauSchedule: [optimizer, { patience: 2 }],
+    SGD: [groups],
+    Sequential: [new nn.ReLU()],
+    SpatialResponseNorm: [{ size: 3 }],
+    StepSchedule: [optimizer, { milestones: [1] }],
+  };
+}
+
+/** Exports that take no arguments, any at all, or are made by the library alone. */
+const exempt = new Set([
+  ...['TandemError', 'ArgumentError', 'DataError', 'DeviceError', 'DeviceLostError', 'DisposedError'],
+  ...[
+    'KernelError',
+    'OutOfMemoryError',
+    'Tensor',
+    'defaultGenerator',
+    'isDeviceName',
+    'listAdapters',
+    'fanInUniform',
+  ],
+  ...['kaimingNormal', 'Module', 'Layer', 'SlotOptimizer', 'Flatten', 'ReLU', 'Sigmoid', 'Tanh'],
+]);
+
+/** What is nowhere an argument. A text is one where a name belongs, so it is looked at apart. */
+const nowhere = (): readonly unknown[] => [null, Promise.resolve(floats([2])), { nonsense: 1 }, true];
+
+/** What a call throws or is rejected with; null when it works. */
+async function failure(call: () => unknown): Promise<unknown> {
+  try {
+    const result = await call();
+    if (result instanceof core.Generator || !(result instanceof Object)) return null;
+    if ('close' in result && typeof result.close === 'function') await result.close();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
+function isFunction(value: unknown): value is (...args: unknown[]) => unknown {
+  return typeof value === 'function';
+}
+
+async function check(
+  name: string,
+  call: (args: readonly unknown[]) => unknown,
+  right: readonly unknown[],
+): Promise<void> {
+  const refused = async (i: number, wrong: unknown, must: boolean): Promise<void> => {
+    const args = right.toSpliced(i, 1, wrong);
+    const error = await failure(() => call(args));
+    const shown = `${name}, argument ${i} ${String(wrong)}`;
+    if (error === null && !must) return;
+    assert.instance(error, TandemError, `${shown}: ${error === null ? 'taken' : String(error)}`);
+    assert.match(String(error), new RegExp(`(^|: )(${name}|Generator)\\b`), shown);
+    if (wrong instanceof Promise && right[i] instanceof core.Tensor)
+      assert.match(String(error), /a Promise, expected .*: await it/, shown);
+  };
+  for (const i of right.keys()) {
+    const named = typeof right[i] === 'string';
+    for (const wrong of nowhere()) await refused(i, wrong, true);
+    await refused(i, 'text', !named || !['unary', 'binary', 'inLayer', 'parameter'].includes(name));
+    for (const wrong of [undefined, 3, [], [undefined], Number.NaN]) await refused(i, wrong, false);
+  }
+}
+
+test('every function names what it was given for a tensor, a device, options, a number or a function', async () => {
+  const calls = functionCalls();
+  for (const [name, fn] of Object.entries({ ...core, ...nn })) {
+    if (!isFunction(fn) || String(fn).startsWith('class') || exempt.has(name)) continue;
+    const right = calls[name];
+    assert.ok(right, `${name} has no line in this test`);
+    await check(name, (args) => fn(...args), right);
+  }
+});
+
+test('every class does, too', async () => {
+  const calls = classCalls();
+  for (const [name, made] of Object.entries({ ...core, ...nn })) {
+    if (!isFunction(made) || !String(made).startsWith('class') || exempt.has(name)) continue;
+    const right = calls[name];
+    assert.ok(right, `${name} has no line in this test`);
+    await check(name, (args) => Reflect.construct(made, args), right);
+  }
+});
+
+test('options: unknown keys with the nearest known one, and what is no object of options', () => {
+  const read = (given: unknown): unknown =>
+    Reflect.apply(readOptions, undefined, ['op', given, { axes: 0, keepDim: false }]);
+  const refusals: readonly (readonly [given: unknown, message: string])[] = [
+    [{ axis: 0 }, 'op: there is no option axis (did you mean axes?), only axes, keepDim'],
+    [{ keepdims: true }, 'op: there is no option keepdims (did you mean keepDim?), only axes, keepDim'],
+    [{ dim: 0 }, 'op: there is no option dim, only axes, keepDim'],
+    [0, 'op: the argument for options is 0, expected an object of axes, keepDim'],
+    ['axes', "op: the argument for options is 'axes', expected an object of axes, keepDim"],
+    [[0], 'op: the argument for options is an array, expected an object of axes, keepDim'],
+    [null, 'op: the argument for options is null, expected an object of axes, keepDim'],
+    [new Int32Array(1), 'op: the argument for options is an Int32Array, expected an object of axes, keepDim'],
+  ];
+  for (const [given, message] of refusals) {
+    assert.throws(
+      () => read(given),
+      (error: unknown) => error instanceof core.ArgumentError && error.message === message,
+      message,
+    );
+  }
+  assert.equal(read({ axes: 2, keepDim: undefined }), { axes: 2, keepDim: false });
+  assert.equal(read(undefined), { axes: 0, keepDim: false });
+});
+
+test('the nearest name: other spellings, initials, beginnings, a letter or two', () => {
+  const known = ['learningRate', 'weightDecay', 'kernel', 'ceilMode', '--learning-rate', '--lrn'];
+  const nearest: readonly (readonly [given: string, meant: string | null])[] = [
+    ['lr', 'learningRate'],
+    ['weight_decay', 'weightDecay'],
+    ['kernelSize', 'kernel'],
+    ['ceil_mode', 'ceilMode'],
+    ['learningrate', 'learningRate'],
+    ['kernal', 'kernel'],
+    ['dilation', null],
+  ];
+  for (const [given, meant] of nearest) assert.is(nearestName(given, known), meant, given);
+  assert.is(nearestName('--lr', ['--lrn', '--learning-rate']), '--learning-rate');
+});
+
+test('dilation is refused, not ignored', () => {
+  const options: object = { dilation: 2 };
+  assert.throws(
+    () => core.conv2d(floats([1, 1, 5, 5]), floats([1, 1, 3, 3]), options),
+    /^conv2d: there is no option dilation, only bias, relu, stride, padding, groups$/,
+  );
+});
+
+test('host numbers out of the range of a dtype are refused, fractions go toward zero', async () => {
+  const refusals: readonly (readonly [call: () => unknown, message: RegExp])[] = [
+    [() => tensor([3e9], { device, dtype: 'int32' }), /tensor: 3000000000 is out of the range of int32/],
+    [() => tensor([-2147483649], { device, dtype: 'int32' }), /tensor: -2147483649 is out of the range/],
+    [() => tensor([Number.NaN], { device, dtype: 'int32' }), /tensor: NaN is out of the range of int32/],
+    [() => tensor([300], { device, dtype: 'uint8' }), /tensor: 300 is out of the range of uint8, 0 to 255/],
+    [
+      () => tensor(Float32Array.of(-1), { device, dtype: 'uint8' }),
+      /tensor: -1 is out of the range of uint8/,
+    ],
+    [() => core.full([2], 256, { device, dtype: 'uint8' }), /full: 256 is out of the range of uint8/],
+    [() => core.full([2], Infinity, { device, dtype: 'int32' }), /full: Infinity is out of the range/],
+    [() => core.pad(index(), [[0, 1]], 2 ** 31), /pad: 2147483648 is out of the range of int32/],
+    [() => core.arange(0, 300, { device, dtype: 'uint8' }), /arange: 256 is out of the range of uint8/],
+    [() => core.rand([2], { device, dtype: 'int32' }), /rand: int32 holds no fractions; .*cast\(mul\(rand/],
+    [() => core.randn([2], { device, dtype: 'uint8' }), /randn: uint8 holds no fractions/],
+  ];
+  for (const [call, message] of refusals) assert.throws(call, message);
+  const whole = tensor([1.7, -1.7, 2147483647.5], { device, dtype: 'int32' });
+  assert.equal(await whole.data(), Int32Array.of(1, -1, 2147483647));
+  assert.equal(await tensor([255.9], { device, dtype: 'uint8' }).data(), Uint8Array.of(255));
+});
+
+test('a module whose layers are out of sight, and a step without gradients', async () => {
+  class Hidden extends nn.Module {
+    readonly #layer = new nn.Linear(1, 1, { device });
+    forward(x: Tensor): Tensor {
+      return this.#layer.forward(x);
+    }
+  }
+  const hidden = new Hidden();
+  assert.throws(
+    () => new nn.SGD([{ params: hidden.parameters() }]),
+    /SGD: got no parameters; .*not in #private ones/,
+  );
+  const seen = new nn.Linear(1, 1, { device });
+  const sgd = new nn.SGD([{ params: seen.parameters() }]);
+  assert.throws(() => sgd.step(), /SGD: no parameter has a gradient; call backward\(\)/);
+});
+
+test("backward's gradient is a tensor, too", async () => {
+  const loss = core.mean(tensor([1, 2], { device, requiresGrad: true }));
+  for (const wrong of [null, 1, 'text', [1], Promise.resolve(loss)]) {
+    const error = await failure(() => Reflect.apply(loss.backward, loss, [wrong]));
+    assert.instance(error, core.ArgumentError);
+    assert.match(String(error), /backward: gradient is .*, expected a Tensor/);
+  }
+});
+
+test.run();
