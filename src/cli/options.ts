@@ -4,6 +4,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceName } from '../backends/open.js';
+import { nearestName } from '../core/arguments.js';
 import type { Device } from '../core/device.js';
 import { TandemError } from '../core/errors.js';
 import { refusalOf } from '../data/files.js';
@@ -169,7 +170,18 @@ export function addTrainingData(command: Command): Command {
 
 /** A command with what all of them have. */
 export function settled(command: Command): Command {
-  return command.allowExcessArguments(false).showHelpAfterError('(--help lists the options)');
+  return command
+    .allowExcessArguments(false)
+    .showHelpAfterError('(--help lists the options)')
+    .showSuggestionAfterError(false)
+    .configureOutput({
+      outputError: (text, write) => {
+        const unknown = /unknown option '(--[^'=]+)/.exec(text)?.[1];
+        const known = command.options.flatMap(({ long }) => long ?? []);
+        const meant = unknown === undefined ? null : nearestName(unknown, known);
+        write(meant === null ? text : text.replace(/\n?$/, ` (did you mean ${meant}?)\n`));
+      },
+    });
 }
 
 /** Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit code 1. */

@@ -213,7 +213,7 @@ function recipeOf({ recipe: base, architecture }: Net, options: RecipeOptions): 
     augment: base.augment && options.augment !== false,
     lowered: options.lowered ?? base.lowered,
     slowed,
-    schedule: scheduleOf(base.schedule, options),
+    schedule: scheduleOf(base.schedule, options, options.epochs ?? base.epochs),
     cropPlaces: options.cropPlaces ?? base.cropPlaces,
     cropSharedBy: options.cropSharedBy ?? base.cropSharedBy,
     colourNoise: colourOf(base.colourNoise, options),
@@ -240,13 +240,19 @@ function colourOf(
   return { ...chosen, until: colourUntil ?? chosen.until, divisor: colourDivisor ?? chosen.divisor };
 }
 
-function scheduleOf(before: Recipe['schedule'], options: RecipeOptions): Recipe['schedule'] {
+function scheduleOf(before: Recipe['schedule'], options: RecipeOptions, epochs: number): Recipe['schedule'] {
   const kind = options.schedule ?? (options.milestones ? 'step' : options.patience ? 'plateau' : before.kind);
   const factor = options.drop ?? before.factor;
   if (!(factor > 0 && factor < 1))
     throw new ArgumentError(`--drop ${factor}: expected a number between 0 and 1`);
   if (options.milestones && kind !== 'step')
     throw new ArgumentError('--milestones goes with --schedule step');
+  const late = options.milestones?.find((milestone) => milestone >= epochs);
+  if (late !== undefined) {
+    throw new ArgumentError(
+      `--milestones ${late}: no epoch comes after ${late} in a run of ${epochs}; lower it, or ask for more --epochs`,
+    );
+  }
   if (options.patience && kind !== 'plateau')
     throw new ArgumentError('--patience goes with --schedule plateau');
   if (kind === 'step') {
@@ -290,10 +296,13 @@ function describeImages({ augment, cropPlaces, cropSharedBy, colourNoise, mean, 
   return `${crops}, ${colour}, mean of the ${mean}, validation by ${tests}`;
 }
 
-function describeSchedule({ schedule }: Recipe): string {
+function describeSchedule({ schedule, epochs }: Recipe): string {
   if (schedule.kind === 'plateau')
     return `rate x ${schedule.factor} after ${schedule.patience} epochs without gain, ${schedule.maxDrops} times`;
-  return schedule.milestones.length > 0
-    ? `rate x ${schedule.factor} after epochs ${schedule.milestones.join(', ')}`
-    : 'constant rate';
+  const late = schedule.milestones.filter((milestone) => milestone >= epochs);
+  const reached = schedule.milestones.filter((milestone) => milestone < epochs);
+  const never = late.length > 0 ? ` (milestones ${late.join(', ')} come too late)` : '';
+  return reached.length > 0
+    ? `rate x ${schedule.factor} after epochs ${reached.join(', ')}${never}`
+    : `constant rate${never}`;
 }

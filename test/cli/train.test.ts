@@ -22,7 +22,18 @@ test.after(() => rm(folder, { recursive: true, force: true }));
 const train = (args: string[], watch?: Parameters<typeof command>[3]): ReturnType<typeof command> =>
   command('train', args, folder, watch);
 
-const tiny = ['--data', 'images', '--epochs', '3', '--batch', '10', '--seed', '7'];
+const tiny = [
+  '--data',
+  'images',
+  '--epochs',
+  '3',
+  '--batch',
+  '10',
+  '--seed',
+  '7',
+  '--learning-rate',
+  '0.001',
+];
 
 async function logOf(out: string): Promise<Record<string, number>[]> {
   const text = await readFile(join(folder, out, 'log.jsonl'), 'utf8');
@@ -141,6 +152,9 @@ test('mistakes are one clear line and exit code 1', async () => {
     [['--data', 'nowhere'], /nowhere/],
     [['--data', 'empty'], /empty.*holds no files.*expected train\/CLASS/],
     [['--nonsense'], /unknown option '--nonsense'/],
+    [['--lr', '0.1'], /unknown option '--lr' \(did you mean --learning-rate\?\)/],
+    [['--batchsize', '8'], /unknown option '--batchsize' \(did you mean --batch\?\)/],
+    [['--milestones', '2,3', '--epochs', '3'], /--milestones 3: no epoch comes after 3 in a run of 3/],
     [['--net', 'lenet'], /--net lenet.*small/],
     [['--device', 'gpu:0'], /gpu:0.*cpu:0/s],
     [['--epochs', '0'], /--epochs.*whole number from 1/s],

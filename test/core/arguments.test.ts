@@ -69,6 +69,7 @@ function functionCalls(): Record<string, readonly unknown[]> {
     linear: [matrix, matrix, { relu: true }],
     localResponseNorm: [images, { size: 3 }],
     logSoftmax: [matrix, 0],
+    logSumExp: [matrix, { axes: 0 }],
     manualSeed: [1],
     matmul: [matrix, matrix],
     max: [matrix, { axes: 0 }],

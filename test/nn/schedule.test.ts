@@ -5,18 +5,23 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArgumentError } from '../../src/core/errors.js';
 import type { PartState } from '../../src/core/state.js';
+import type { Optimizer, OptimizerGroup } from '../../src/nn/optimizer.js';
 import { PlateauSchedule, type Schedule, StepSchedule } from '../../src/nn/schedule.js';
-import { SGD } from '../../src/nn/sgd.js';
 
-const optimizer = (): SGD =>
-  new SGD([
-    { params: [], learningRate: 0.01 },
-    { params: [], learningRate: 0.02, scheduled: false },
-    { params: [], learningRate: 0.5 },
-  ]);
+type Rated = Pick<Optimizer, 'groups'>;
+
+const group = (learningRate: number, scheduled = true): OptimizerGroup => ({
+  name: '',
+  params: [],
+  initialRate: learningRate,
+  learningRate,
+  scheduled,
+});
+
+const optimizer = (): Rated => ({ groups: [group(0.01), group(0.02, false), group(0.5)] });
 
 /** The groups' rates, rounded to 12 digits. */
-const rates = (sgd: SGD): number[] => sgd.groups.map((group) => Number(group.learningRate.toPrecision(12)));
+const rates = (sgd: Rated): number[] => sgd.groups.map((group) => Number(group.learningRate.toPrecision(12)));
 
 test('the step schedule lowers the scheduled groups from each milestone on', () => {
   const sgd = optimizer();
@@ -95,14 +100,14 @@ test('an error that is no number counts as no improvement', () => {
 test('a schedule goes on from a state that went through JSON, from any moment on', () => {
   const errors = [0.9, 0.8, 0.8, 0.8, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7];
   const options = { patience: 2, maxDrops: 2 };
-  const play = (schedule: Schedule, sgd: SGD, from: number, until: number): [number, boolean][] =>
+  const play = (schedule: Schedule, sgd: Rated, from: number, until: number): [number, boolean][] =>
     errors.slice(from, until).map((error, i) => {
       schedule.start(from + i);
       return [rates(sgd)[0]!, schedule.finish(error)];
     });
   for (const make of [
-    (sgd: SGD): Schedule => new PlateauSchedule(sgd, options),
-    (sgd: SGD): Schedule => new StepSchedule(sgd, { milestones: [3, 6] }),
+    (sgd: Rated): Schedule => new PlateauSchedule(sgd, options),
+    (sgd: Rated): Schedule => new StepSchedule(sgd, { milestones: [3, 6] }),
   ]) {
     const whole = optimizer();
     const expected = play(make(whole), whole, 0, errors.length);

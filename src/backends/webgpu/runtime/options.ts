@@ -2,7 +2,13 @@
  * What users say and see of WebGPU devices, without WebGPU's own types: a project needs none of them to use these.
  */
 
-import { readOptions, requireChoice, requireNumber, requireText } from '../../../core/arguments.js';
+import {
+  readOptions,
+  requireBoolean,
+  requireChoice,
+  requireNumber,
+  requireText,
+} from '../../../core/arguments.js';
 
 /** How to choose an adapter. */
 export interface AdapterOptions {
@@ -60,16 +66,18 @@ export interface AdapterDescription {
 
 /** @throws {ArgumentError} naming `op` for options that WebGPU devices don't have or can't meet */
 export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
-  const { adapter, powerPreference, driver, memoryLimit, tiles } = readOptions(op, options, {
+  const { adapter, powerPreference, driver, memoryLimit, tiles, checkPrograms } = readOptions(op, options, {
     adapter: undefined,
     powerPreference: undefined,
     driver: undefined,
     memoryLimit: undefined,
     tiles: undefined,
+    checkPrograms: false,
   });
   if (adapter !== undefined) requireText(op, 'adapter', adapter);
   if (driver !== undefined) requireText(op, 'driver', driver);
   if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
+  requireBoolean(op, 'checkPrograms', checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, ['direct', 'shared']);
   if (powerPreference !== undefined) {
     requireChoice(op, 'powerPreference', powerPreference, ['low-power', 'high-performance']);
