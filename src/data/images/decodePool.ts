@@ -8,8 +8,8 @@ import { availableParallelism } from 'node:os';
 import { Tinypool } from 'tinypool';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from '../dataset.js';
 import type { Decoded, DecodeJob } from './decodeWorker.js';
-import type { ImageFacts } from './imageFacts.js';
 import type { ImageSource } from './imageSource.js';
+import type { ImageFacts } from './opened.js';
 
 /** Files decoded in one job at most. */
 const filesPerJob = 64;

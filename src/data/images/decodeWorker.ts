@@ -3,9 +3,9 @@
  * in shared memory. What each file was, or what went wrong with it, is sent back.
  */
 import { reasonOf } from '../files.js';
-import { decodeImage } from './image.js';
-import { type ImageFacts, inspectImage } from './imageFacts.js';
+import { openImage } from './image.js';
 import { type ImageSource, readSource } from './imageSource.js';
+import type { ImageFacts } from './opened.js';
 import { coverCentre } from './resize.js';
 
 /** Decode `sources[i]` to planes [3, height, width] at byte `offset + i * 3 * height * width` of `target`. */
@@ -27,10 +27,10 @@ export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
   const decoded: Decoded[] = [];
   for (const [at, source] of job.sources.entries()) {
     try {
-      const bytes = await readSource(source);
-      const { planes } = coverCentre(decodeImage(bytes), height, width);
+      const image = openImage(await readSource(source));
+      const { planes } = coverCentre(image.decode(), height, width);
       new Uint8Array(target, offset + at * size, size).set(planes);
-      decoded.push({ facts: inspectImage(bytes) });
+      decoded.push({ facts: image.facts });
     } catch (error) {
       // Whatever one file does wrong, the others go on.
       decoded.push({ reason: reasonOf(error) });

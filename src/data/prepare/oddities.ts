@@ -2,7 +2,7 @@
  * What is worth telling about an image that was converted: it isn't what its name says, or had to be changed more
  * than by shrinking it.
  */
-import type { ImageFacts } from '../images/imageFacts.js';
+import type { ImageFacts } from '../images/opened.js';
 
 /** Longer side over shorter from which most of a picture is cut off. */
 const extreme = 4;

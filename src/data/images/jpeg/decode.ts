@@ -1,0 +1,93 @@
+/**
+ * JPEG files: jpeg-js decodes them, and what it can't decode, or would get wrong, is decoded here by the same standard
+ * (`scans.ts`, `pixels.ts`). By name, jpeg-js
+ * - reads on past the end of scans of one component with restart markers (grey, progressive, not interleaved);
+ * - applies the quantization tables at the file's end to components whose scans came before a change;
+ * - refuses four components (CMYK) without Adobe's marker, and a height that follows the first scan;
+ * - counts the blocks of a component wrongly where its sampling factor doesn't divide the largest, and keeps only one
+ *   of components that share an id;
+ * - takes 470 bytes for a block, so that photographs of many megapixels take gigabytes.
+ * Where it fails for another reason (bytes between segments or before a restart marker, no end marker), the decoder
+ * here has the last word, and its error says what is wrong.
+ */
+import jpeg from 'jpeg-js';
+import { DataError } from '../../../core/errors.js';
+import { upright } from '../exif.js';
+import { maxPixels, type OpenedImage, seenSize } from '../opened.js';
+import type { Picture } from '../resize.js';
+import type { JpegHeader } from './facts.js';
+import { readJpegHeader } from './header.js';
+import { paint } from './pixels.js';
+import { coefficientBytes, readCoefficients } from './scans.js';
+
+/** Pixels above which jpeg-js takes more than about half a GiB. */
+const largePixels = 16e6;
+
+/**
+ * Reads the header of a JPEG.
+ * @throws {DataError} as `readJpegHeader`
+ */
+export function openJpeg(bytes: Uint8Array): OpenedImage {
+  const header = readJpegHeader(bytes);
+  const { width, height, orientation, colours } = header;
+  const ordinary = suitsJpegJs(header);
+  const samples = width * height;
+  const blocks = coefficientBytes(header) / 128;
+  const turned = orientation === 1 ? 0 : 3 * samples;
+  return {
+    facts: {
+      format: 'JPEG',
+      colours: colours === 'grey' ? 'grey' : header.components.length === 4 ? 'CMYK' : 'RGB',
+      ...seenSize(width, height, orientation),
+      orientation,
+      depth: 8,
+      transparent: false,
+    },
+    memory: turned + (ordinary ? 470 * blocks + 12 * samples + bytes.length : 128 * blocks + 3 * samples),
+    decode: () => upright((ordinary && byJpegJs(bytes, header)) || byScans(bytes, header), orientation),
+  };
+}
+
+/** Whether jpeg-js gets a file right, or at least fails where it doesn't. */
+function suitsJpegJs(header: JpegHeader): boolean {
+  const { width, height, components, scans } = header;
+  const maxH = Math.max(...components.map(({ h }) => h));
+  const maxV = Math.max(...components.map(({ v }) => v));
+  return (
+    width * height <= largePixels &&
+    !header.requantized &&
+    !header.lateHeight &&
+    (components.length !== 4 || header.adobe) &&
+    components.every(({ h, v }) => maxH % h === 0 && maxV % v === 0) &&
+    new Set(components.map(({ id }) => id)).size === components.length &&
+    !scans.some((scan) => scan.restart > 0 && scan.components.length === 1)
+  );
+}
+
+/** The picture as jpeg-js decodes it; undefined where it fails. */
+function byJpegJs(bytes: Uint8Array, { colours }: JpegHeader): Picture | undefined {
+  try {
+    const { width, height, data } = jpeg.decode(bytes, {
+      useTArray: true,
+      formatAsRGBA: false,
+      tolerantDecoding: false,
+      maxResolutionInMP: maxPixels / 1e6,
+      maxMemoryUsageInMB: 1024,
+      ...(colours === 'RGB' ? { colorTransform: false } : {}),
+    });
+    const planes = new Uint8Array(3 * width * height);
+    for (let c = 0, to = 0; c < 3; c++) {
+      for (let from = c; from < data.length; from += 3) planes[to++] = data[from]!;
+    }
+    return { width, height, planes };
+  } catch {
+    return undefined;
+  }
+}
+
+function byScans(bytes: Uint8Array, header: JpegHeader): Picture {
+  const coefficients = readCoefficients(bytes, header, (reason) => {
+    throw new DataError(`damaged JPEG: ${reason}`);
+  });
+  return paint(bytes, header, coefficients);
+}

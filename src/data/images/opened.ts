@@ -1,0 +1,51 @@
+/**
+ * An image file whose header has been read: what it is, the memory that its decoding takes, and the decoding itself.
+ */
+import { DataError } from '../../core/errors.js';
+import type { Picture } from './resize.js';
+
+/** Largest picture that is decoded, in pixels: 64 million (a 64-megapixel photograph). */
+export const maxPixels = 64e6;
+
+/** How a picture was stored before it became RGB planes. */
+export interface ImageFacts {
+  readonly format: 'JPEG' | 'PNG';
+  readonly colours: 'grey' | 'RGB' | 'CMYK';
+  /** As it's seen, after EXIF orientation. */
+  readonly width: number;
+  readonly height: number;
+  /** EXIF orientation, 1-8 (1: upright). */
+  readonly orientation: number;
+  /** Bits a sample. */
+  readonly depth: number;
+  /** Has an alpha channel. */
+  readonly transparent: boolean;
+}
+
+/** An image that can be decoded. */
+export interface OpenedImage {
+  readonly facts: ImageFacts;
+  /** Bytes that `decode` takes at its peak, about, the picture it returns among them. */
+  readonly memory: number;
+  /** @throws {DataError} when the image is damaged or cut short. */
+  decode(): Picture;
+}
+
+/** Refuses pictures of no pixels and of more than `maxPixels`. @param kind "JPEG" or "PNG" */
+export function checkSize(kind: string, width: number, height: number): void {
+  if (width < 1 || height < 1) throw new DataError(`${kind} claims ${width}x${height} pixels`);
+  if (width * height > maxPixels) {
+    throw new DataError(
+      `${kind} claims ${width}x${height} pixels, more than the ${maxPixels / 1e6} million allowed`,
+    );
+  }
+}
+
+/** The size of a stored picture as it's seen. */
+export function seenSize(
+  width: number,
+  height: number,
+  orientation: number,
+): { width: number; height: number } {
+  return orientation >= 5 ? { width: height, height: width } : { width, height };
+}
