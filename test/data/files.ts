@@ -1,6 +1,5 @@
 /**
- * Files for the data tests, made on the spot: temporary folders, PNGs and JPEGs. `blockJpeg` writes baseline JPEGs
- * of one colour for any colour model: every block has a mean and nothing else.
+ * Files for the data tests, made on the spot: temporary folders, PNGs and JPEGs.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { encode } from 'fast-png';
 import jpeg from 'jpeg-js';
 import { packTar } from 'modern-tar';
+import { adobe, codesOf, quantization, segment, writeJpeg } from './jpegWriter.js';
 
 /** Runs `body` with a temporary folder that holds `files`, by path, and removes the folder. */
 export async function withFolder(
@@ -50,55 +50,55 @@ export function jpegOf(
   return new Uint8Array(jpeg.encode({ width, height, data }, 95).data);
 }
 
-/** A JPEG segment: marker, length, body. */
-function segment(marker: number, body: readonly number[]): number[] {
-  const length = body.length + 2;
-  return [0xff, marker, length >> 8, length & 255, ...body];
-}
-
-const text = (characters: string): number[] => Array.from(characters, (c) => c.charCodeAt(0));
-
 /**
  * An 8x8 baseline JPEG whose components are constant.
  * @param samples the value of each component, 0-255.
- * @param adobe the Adobe marker's colour transform; undefined: no such marker.
+ * @param transform the Adobe marker's colour transform; undefined: no such marker.
  */
-export function blockJpeg(samples: readonly number[], adobe?: number): Uint8Array {
-  const ids = samples.map((_, i) => i + 1);
-  const codes = Array.from({ length: 12 }, (_, category) => category);
-  let bits = '';
-  for (const sample of samples) {
-    // The mean's coefficient is 8 (sample - 128), as a category of 4 bits and that many bits of value.
-    const value = 8 * (sample - 128);
-    const category = value === 0 ? 0 : Math.floor(Math.log2(Math.abs(value))) + 1;
-    const coded = value < 0 ? value + 2 ** category - 1 : value;
-    bits += category.toString(2).padStart(4, '0');
-    if (category > 0) bits += coded.toString(2).padStart(category, '0');
-    bits += '0'; // end of block
-  }
-  const scan: number[] = [];
-  for (let at = 0; at < bits.length; at += 8) {
-    const byte = Number.parseInt(bits.slice(at, at + 8).padEnd(8, '1'), 2);
-    scan.push(byte, ...(byte === 0xff ? [0] : []));
-  }
-  return Uint8Array.from([
-    ...[0xff, 0xd8],
-    ...(adobe === undefined ? [] : segment(0xee, [...text('Adobe'), 0, 100, 0, 0, 0, 0, adobe])),
-    ...segment(0xdb, [0, ...Array.from({ length: 64 }, () => 1)]),
-    ...segment(0xc0, [8, 0, 8, 0, 8, ids.length, ...ids.flatMap((id) => [id, 0x11, 0])]),
-    ...segment(0xc4, [0x00, 0, 0, 0, 12, ...Array.from({ length: 12 }, () => 0), ...codes]),
-    ...segment(0xc4, [0x10, 1, ...Array.from({ length: 15 }, () => 0), 0]),
-    ...segment(0xda, [ids.length, ...ids.flatMap((id) => [id, 0]), 0, 63, 0]),
-    ...scan,
-    ...[0xff, 0xd9],
-  ]);
+export function blockJpeg(samples: readonly number[], transform?: number): Uint8Array {
+  const front = [...(transform === undefined ? [] : adobe(transform)), ...quantization(0, 1)];
+  const components = samples.map((value) => ({ valueAt: () => value }));
+  return writeJpeg({ width: 8, height: 8, components, front });
 }
 
-/** A JPEG with an EXIF orientation put in front. */
-export function withOrientation(bytes: Uint8Array, orientation: number): Uint8Array {
-  const entry = [0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0];
-  const tiff = [...text('MM'), 0, 42, 0, 0, 0, 8, 0, 1, ...entry, 0, 0, 0, 0];
-  return Uint8Array.from([0xff, 0xd8, ...segment(0xe1, [...text('Exif'), 0, 0, ...tiff]), ...bytes.slice(2)]);
+/** How EXIF data are written. */
+export interface ExifForm {
+  /** Byte order: little (II) or big endian (MM, the default). */
+  readonly order?: 'II' | 'MM';
+  readonly type?: 'SHORT' | 'LONG';
+}
+
+/** A TIFF block that holds a width and an orientation. */
+export function exifOf(orientation: number, { order = 'MM', type = 'SHORT' }: ExifForm = {}): number[] {
+  const number = (value: number, bytes: number): number[] => {
+    const big = Array.from({ length: bytes }, (_, i) => (value >> (8 * (bytes - 1 - i))) & 255);
+    return order === 'II' ? big.reverse() : big;
+  };
+  const value = type === 'SHORT' ? [...number(orientation, 2), 0, 0] : number(orientation, 4);
+  const width = [...number(0x0100, 2), ...number(3, 2), ...number(1, 4), ...number(16, 2), 0, 0];
+  const entry = [...number(0x0112, 2), ...number(type === 'SHORT' ? 3 : 4, 2), ...number(1, 4), ...value];
+  return [
+    ...codesOf(order),
+    ...number(42, 2),
+    ...number(8, 4),
+    ...number(2, 2),
+    ...width,
+    ...entry,
+    0,
+    0,
+    0,
+    0,
+  ];
+}
+
+/** A JPEG with an EXIF orientation put in, in front or at byte `at`. */
+export function withOrientation(
+  bytes: Uint8Array,
+  orientation: number,
+  { at = 2, ...form }: ExifForm & { readonly at?: number } = {},
+): Uint8Array {
+  const exif = segment(0xe1, [...codesOf('Exif'), 0, 0, ...exifOf(orientation, form)]);
+  return Uint8Array.from([...bytes.slice(0, at), ...exif, ...bytes.slice(at)]);
 }
 
 /** A tar archive of files by path. */

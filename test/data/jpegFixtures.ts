@@ -1,0 +1,74 @@
+/**
+ * Small JPEGs of 21 x 13 pixels whose blocks have all their coefficients, made with libjpeg-turbo's cjpeg (quality 50,
+ * scan scripts for the order of scans), and what its djpeg shows of them with chroma repeated, not interpolated.
+ */
+
+/** [x, y, red, green, blue]. */
+type Pixel = readonly [number, number, number, number, number];
+
+export interface JpegFixture {
+  readonly name: string;
+  readonly pixels: readonly Pixel[];
+  /** Of all samples. */
+  readonly mean: number;
+  readonly base64: string;
+}
+
+export const jpegFixtures: readonly JpegFixture[] = [
+  {
+    name: 'grey, restart markers',
+    pixels: [
+      [0, 0, 26, 26, 26],
+      [7, 3, 83, 83, 83],
+      [8, 8, 139, 139, 139],
+      [20, 12, 212, 212, 212],
+      [13, 5, 111, 111, 111],
+      [3, 11, 151, 151, 151],
+    ],
+    mean: 116.623,
+    base64:
+      '/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCAANABUBAREA/8QAFQABAQAAAAAAAAAAAAAAAAAABAX/xAAgEAACAQMEAwAAAAAAAAAAAAABAgADBCEFETFBEhOx/90ABAAE/9oACAEBAAA/AIVPTuGdc9LGUtO2yV3YxSadjiUqNqnj7Dk/J//Qr0rVAoPZi0taYE//2Q==',
+  },
+  {
+    name: 'grey, progressive, restart markers',
+    pixels: [
+      [0, 0, 26, 26, 26],
+      [7, 3, 83, 83, 83],
+      [8, 8, 139, 139, 139],
+      [20, 12, 212, 212, 212],
+      [13, 5, 111, 111, 111],
+      [3, 11, 151, 151, 151],
+    ],
+    mean: 116.623,
+    base64:
+      '/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wgALCAANABUBAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAwT/3QAEAAT/2gAIAQEAAAABgZaf/9Ctv//EABkQAAIDAQAAAAAAAAAAAAAAAAABAgMSE//aAAgBAQABBQJVirOYon//0FEyj//EABYQAQEBAAAAAAAAAAAAAAAAABAAEf/aAAgBAQAGPwJ2/9A//8QAGhAAAgIDAAAAAAAAAAAAAAAAAAERIUFhgf/aAAgBAQABPyHI1w0WILgf/9BMCL//2gAIAQEAAAAQ/wD/0L//xAAaEAADAAMBAAAAAAAAAAAAAAAAASERMUGx/9oACAEBAAE/ENNXBjryYnopK/D/0FUfWKI//9k=',
+  },
+  {
+    name: 'colour 4:2:0, progressive, restart markers',
+    pixels: [
+      [0, 0, 4, 0, 235],
+      [7, 3, 93, 58, 188],
+      [8, 8, 100, 162, 125],
+      [20, 12, 246, 220, 81],
+      [13, 5, 159, 80, 145],
+      [3, 11, 33, 209, 162],
+    ],
+    mean: 118.156,
+    base64:
+      '/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wgARCAANABUDASIAAhEBAxEB/8QAFwAAAwEAAAAAAAAAAAAAAAAAAAMEBf/EABcBAAMBAAAAAAAAAAAAAAAAAAEDBAX/3QAEAAL/2gAMAwEAAhADEAAAAYHXOKYDVItL/8QAGRAAAgMBAAAAAAAAAAAAAAAAAAECAxIT/9oACAEBAAEFAlWKs//Q5iif/9FRMo//xAAWEQEBAQAAAAAAAAAAAAAAAAADAAH/2gAIAQMBAT8BF7Hv/8QAFhEBAQEAAAAAAAAAAAAAAAAAAwAB/9oACAECAQE/AUa1b//EABYQAQEBAAAAAAAAAAAAAAAAAAAQEf/aAAgBAQAGPwKf/9Br/9Gf/8QAGhAAAgIDAAAAAAAAAAAAAAAAAAERIUFhgf/aAAgBAQABPyHI1w0Wf//QQXA//9FMCL//2gAMAwEAAgADAAAAEP8AP//EABYRAQEBAAAAAAAAAAAAAAAAAAEAEf/aAAgBAwEBPxBpML//xAAbEQACAQUAAAAAAAAAAAAAAAAAARExcYGx4f/aAAgBAgEBPxB1c9vobJ//xAAaEAADAAMBAAAAAAAAAAAAAAAAASERMUGx/9oACAEBAAE/ENNXBjryY//QnopK/D//0VUfWKI//9k=',
+  },
+  {
+    name: 'colour 4:2:2, a scan for each component, restart markers',
+    pixels: [
+      [0, 0, 4, 0, 251],
+      [7, 3, 94, 48, 232],
+      [8, 8, 107, 151, 162],
+      [20, 12, 247, 220, 79],
+      [13, 5, 146, 95, 102],
+      [3, 11, 30, 212, 153],
+    ],
+    mean: 118.098,
+    base64:
+      '/9j/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAANABUDASEAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAABQQD/8QAIBAAAgEDBAMAAAAAAAAAAAAAAQIAAwQhBRExQRITsf/dAAQAAv/aAAgBAQAAPwAKnp3DOuelllLTtsld2M//0ME07HESo2qePsOT8n//0V6VqgUHsytLWmBP/8QAFQEBAQAAAAAAAAAAAAAAAAAABAX/xAAfEQABBAICAwAAAAAAAAAAAAABAAIDEQQxIYFRcdH/2gAIAQIRAD8AdlTnku3s+zodKK6cAr//0DZMrqs+L7PxR3SEGl//xAAWAQEBAQAAAAAAAAAAAAAAAAAGAgX/xAAbEQACAwADAAAAAAAAAAAAAAAAAQIDBBEhMf/aAAgBAxEAPwC8WjwSR0dI/9DHxWsSRtfCP//Z',
+  },
+];
