@@ -189,7 +189,9 @@ export function rand(shape: Shape, options: RandomOptions): Tensor {
 const normal = e.mul(e.sqrt(e.mul(-2, e.log(e.sub(1, e.random(0))))), e.cos(e.mul(2 * Math.PI, e.random(1))));
 
 /**
- * Normal numbers.
+ * Normal numbers, made of two uniform ones each (Box-Muller). Those are the same bits on every backend, but logarithm
+ * and cosine are rounded differently, so that normal numbers differ by up to 1e-6 between kinds of device, and between
+ * CPUs unless they are `deterministic`.
  * @param options `mean` (default 0) and `std` (default 1, the standard deviation)
  */
 export function randn(

@@ -118,6 +118,9 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return scaledSum('mean', x, options, (count) => 1 / count);
 }
 
+const isExtreme = e.where(e.isnan(e.input(1)), e.isnan(e.input(0)), e.eq(e.input(0), e.input(1)));
+const share = e.where(e.input(1), e.div(e.input(0), e.input(2)), 0);
+
 function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor {
   const r = reductionOf(kind, x, options);
   if (r.count === 0)
@@ -128,12 +131,11 @@ function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor
     inputs: [x],
     outputs: [out],
     saved: [x, out],
-    // Equal extremes share the gradient evenly.
+    // Equal extremes share the gradient evenly, and so do those that are NaN.
     gradient: ({ grads: [grad], saved: [input, result] }) => {
       if (!grad || !input || !result) return [null];
-      const chosen = map(kind, e.eq(e.input(0), e.input(1)), [input, reshape(result, r.keptShape)]);
+      const chosen = map(kind, isExtreme, [input, reshape(result, r.keptShape)]);
       const ties = sum(chosen, { axes: r.axes, keepDim: true });
-      const share = e.div(e.mul(e.input(0), e.input(1)), e.input(2));
       return [map(kind, share, [reshape(grad, r.keptShape), chosen, ties])];
     },
   });

@@ -170,7 +170,7 @@ export function cos(l: Lanes, x: V128): V128 {
   return quadrantSine(l, r, l.let(i32x4.add(i32x4.truncSatF32x4S(n), l.i32(1))));
 }
 
-/** a^b; for a < 0 only whole b give a number. */
+/** a^b; for finite a < 0 only whole b give a number. C's rules at the edges: 1^b and a^0 are 1, even of NaN. */
 export function pow(l: Lanes, a: V128, b: V128): V128 {
   const size = l.let(f32x4.abs(a));
   const { e, m } = splitExponent(l, size);
@@ -193,14 +193,16 @@ export function pow(l: Lanes, a: V128, b: V128): V128 {
   const fraction = l.let(f32x4.ne(b, f32x4.floor(b)));
   const odd = v128.andnot(f32x4.ne(half, f32x4.floor(half)), fraction);
   const signed = v128.xor(value, v128.and(v128.and(a, l.f32(-0)), odd));
-  const invalid = v128.and(f32x4.lt(a, l.f32(0)), fraction);
+  const invalid = v128.and(v128.and(f32x4.lt(a, l.f32(0)), f32x4.lt(size, l.f32(Infinity))), fraction);
   const number = v128.bitselect(l.f32(NaN), signed, invalid);
-  return l.let(v128.bitselect(l.f32(1), number, f32x4.eq(b, l.f32(0))));
+  const unit = v128.and(f32x4.eq(size, l.f32(1)), f32x4.eq(f32x4.abs(b), l.f32(Infinity)));
+  const one = v128.or(v128.or(f32x4.eq(b, l.f32(0)), f32x4.eq(a, l.f32(1))), unit);
+  return l.let(v128.bitselect(l.f32(1), number, one));
 }
 
 /**
  * a^b for a number b known beforehand: multiples of 1/4 up to 4 become multiplications, square roots and a
- * division (a^-0.75 = 1 / (sqrt a * sqrt sqrt a)).
+ * division (a^-0.75 = 1 / (sqrt a * sqrt sqrt a)). Unless b is whole, a isn't -0 or -infinity: see `rootable`.
  */
 export function powConstant(l: Lanes, a: V128, b: number): V128 {
   const quarters = Math.abs(b) * 4;
@@ -219,4 +221,10 @@ export function powConstant(l: Lanes, a: V128, b: number): V128 {
   if (factors.length === 0) return l.f32(1);
   const product = factors.reduce((x, y) => f32x4.mul(x, y));
   return l.let(b < 0 ? f32x4.div(l.f32(1), product) : product);
+}
+
+/** What has the square roots that powers by fractions ask for: a, but 0 for -0 and infinity for -infinity. */
+export function rootable(l: Lanes, a: V128): V128 {
+  const low = f32x4.eq(a, l.f32(-Infinity));
+  return l.let(v128.bitselect(l.f32(Infinity), f32x4.add(a, l.f32(0)), low));
 }

@@ -5,7 +5,7 @@
 import { type BinaryOp, type Expr, exprKey, type UnaryOp } from '../../../../core/expr.js';
 import { f32x4, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
-import { cos, exp, log, pow, powConstant, sin, tanh } from '../../asm/math.js';
+import { cos, exp, log, pow, powConstant, rootable, sin, tanh } from '../../asm/math.js';
 
 /** Where the leaves of a tree come from. */
 export interface Leaves {
@@ -73,7 +73,8 @@ export function printExpr(l: Lanes, exprs: readonly Expr[], leaves: Leaves): V12
 
   const binary = (op: Exclude<BinaryOp, Comparison>, a: Expr, b: Expr): V128 => {
     if (op === 'pow') {
-      return b.kind === 'constant' ? powConstant(l, value(a), b.value) : pow(l, value(a), value(b));
+      if (b.kind !== 'constant') return pow(l, value(a), value(b));
+      return powConstant(l, Number.isInteger(b.value) ? value(a) : rootable(l, value(a)), b.value);
     }
     if (op === 'min' || op === 'max') return extreme(op, a, b);
     return arithmetic[op](value(a), value(b));

@@ -29,7 +29,8 @@ export const binaryFunctions: Readonly<Record<BinaryOp, (a: number, b: number) =
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  pow: (a, b) => a ** b,
+  // JavaScript has NaN for both, C and IEEE 754 have 1.
+  pow: (a, b) => (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b),
   min: Math.min,
   max: Math.max,
   eq: (a, b) => Number(a === b),

@@ -125,7 +125,10 @@ function planCorrelation(c: Correlation, planner: Planner): boolean {
   return true;
 }
 
-/** Plans the gradient by the weight; false where the method can't do it or doesn't pay. */
+/**
+ * Plans the gradient by the weight; false where the method can't do it or doesn't pay. All taps of a kernel come from
+ * the same points, so each has the rounding error of the largest.
+ */
 export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planner: Planner): boolean {
   const { x, grad, out } = args;
   const [images = 0] = grad.shape;
