@@ -16,6 +16,7 @@ import {
   openDevices,
   parseDevices,
 } from './devices.js';
+import { outliveReaders, stopBars } from './output.js';
 
 /** A parser of whole numbers from `least`, up to `most` if given. */
 export const whole =
@@ -184,19 +185,21 @@ export function settled(command: Command): Command {
     });
 }
 
-/** Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit code 1. */
+/**
+ * Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit
+ * code 1. However it ends, no bar is left.
+ */
 export async function runCommand(work: () => Promise<void>): Promise<void> {
-  // A reader that has seen enough (| head) is no fault.
-  process.stdout.on('error', (error) => {
-    if ('code' in error && error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+  outliveReaders();
   try {
     await work();
   } catch (error) {
     const message = error instanceof TandemError ? error.message : refusalOf(error);
     if (message === null) throw error;
+    stopBars();
     console.error(`error: ${message}`);
     process.exitCode = 1;
+  } finally {
+    stopBars();
   }
 }

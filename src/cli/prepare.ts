@@ -3,7 +3,6 @@
  * `npm run prepare`: turns ImageNet, or any class folders, into shards to train from.
  */
 import { join } from 'node:path';
-import { Presets, SingleBar } from 'cli-progress';
 import { Command } from 'commander';
 import { ArgumentError } from '../core/errors.js';
 import type { Layout } from '../data/prepare/layout.js';
@@ -12,7 +11,9 @@ import { summaryLines } from '../data/prepare/report.js';
 import { shardFiles } from '../data/shards/shardFormat.js';
 import { verifyShards } from '../data/shards/shards.js';
 import { addWorkers, runCommand, settled, whole } from './options.js';
+import { Bar } from './output.js';
 import { formatDuration, percent } from './progress.js';
+import { endOnSignals } from './signals.js';
 
 interface Options {
   data?: string;
@@ -52,23 +53,14 @@ addWorkers(program);
 
 /** A bar in a terminal, else a line every ten seconds. */
 class Progress {
-  private readonly bar = new SingleBar(
-    {
-      format: '[{bar}] {share}  {done} of {total} images  {rate} images/s  {left} left',
-      hideCursor: true,
-      clearOnComplete: true,
-      noTTYOutput: false,
-      fps: 5,
-    },
-    Presets.legacy,
-  );
+  private readonly bar = new Bar('[{bar}] {share}  {done} of {total} images  {rate} images/s  {left} left');
   private readonly started = performance.now();
   private lastLine = performance.now();
   private finished = 0;
   private converted = 0;
 
   constructor(private readonly total: number) {
-    if (process.stdout.isTTY) this.bar.start(total, 0, this.payload());
+    this.bar.show(0, total, this.payload());
   }
 
   /** `kept` images were there already: they're done, but say nothing of the rate. */
@@ -76,7 +68,7 @@ class Progress {
     this.finished += count;
     if (!kept) this.converted += count;
     if (process.stdout.isTTY) {
-      this.bar.update(this.finished, this.payload());
+      this.bar.show(this.finished, this.total, this.payload());
     } else if (performance.now() - this.lastLine > 10_000) {
       this.lastLine = performance.now();
       const { share, done, total, rate, left } = this.payload();
@@ -164,9 +156,5 @@ async function main(options: Options): Promise<void> {
   summary(prepared, options.out);
 }
 
-process.once('SIGINT', () => {
-  console.log('\ninterrupted; the same command goes on with what is missing');
-  process.exit(130);
-});
-
+endOnSignals('interrupted; the same command goes on with what is missing');
 await runCommand(() => main(program.parse().opts<Options>()));

@@ -2,8 +2,8 @@
  * How a training run looks in the terminal: a bar while an epoch runs, a line when it is done. Without a terminal
  * (a log file, a pipe) the bar becomes a line every few seconds.
  */
-import { Presets, SingleBar } from 'cli-progress';
 import type { LogLine, RunListener } from '../alexnet/run.js';
+import { Bar, say } from './output.js';
 
 /** Seconds as people read them: 9s, 4:05, 2:03:07. */
 export function formatDuration(seconds: number): string {
@@ -21,16 +21,8 @@ export function percent(fraction: number): string {
 
 /** Shows a run's progress on standard output. */
 export class TerminalProgress implements RunListener {
-  private readonly bar = new SingleBar(
-    {
-      format:
-        'epoch {epoch}/{epochs} [{bar}] {done}  loss {loss}  error {error}  {rate} images/s  {left} left',
-      hideCursor: true,
-      clearOnComplete: true,
-      noTTYOutput: false,
-      fps: 5,
-    },
-    Presets.legacy,
+  private readonly bar = new Bar(
+    'epoch {epoch}/{epochs} [{bar}] {done}  loss {loss}  error {error}  {rate} img/s  {left} left',
   );
   /** When the first step of the epoch was reported, and the images it counted. */
   private started = 0;
@@ -46,10 +38,7 @@ export class TerminalProgress implements RunListener {
     private epochNumber: number,
   ) {}
 
-  note = (text: string): void => {
-    this.bar.stop();
-    console.log(text);
-  };
+  note = say;
 
   step: RunListener['step'] = ({ done, of, totals, images }) => {
     const now = performance.now();
@@ -66,7 +55,7 @@ export class TerminalProgress implements RunListener {
     const payload = {
       epoch: this.epochNumber,
       epochs: this.epochs,
-      done: percent(done / of),
+      done: `${Math.floor((100 * done) / of)} %`,
       loss: (totals.loss / totals.images).toFixed(3),
       error: percent(totals.wrong / totals.images),
       // The clock starts at the first report.
@@ -75,8 +64,7 @@ export class TerminalProgress implements RunListener {
     };
     this.trainedUntil = now;
     if (process.stdout.isTTY) {
-      if (!this.bar.isActive) this.bar.start(of, 0, payload);
-      this.bar.update(done, payload);
+      this.bar.show(done, of, payload);
     } else if (now - this.lastLine > 10_000) {
       this.lastLine = now;
       const { epoch, epochs, loss, error } = payload;
@@ -90,12 +78,11 @@ export class TerminalProgress implements RunListener {
   };
 
   epoch = (line: LogLine): void => {
-    this.bar.stop();
     this.overhead = (performance.now() - this.trainedUntil) / 1000;
     this.started = 0;
     this.epochNumber = line.epoch + 1;
     const top5 = line.valTop5Error === null ? '' : ` (top-5 ${percent(line.valTop5Error)})`;
-    console.log(
+    say(
       `epoch ${String(line.epoch).padStart(String(this.epochs).length)}/${this.epochs}  loss ${line.trainLoss.toFixed(3)}  ` +
         `training error ${percent(line.trainError)}  validation error ${percent(line.valError)}${top5}  ` +
         `rate ${line.learningRate.toPrecision(2)}  ${line.imagesPerSecond.toFixed(0)} images/s  ${formatDuration(line.seconds)}`,
@@ -105,29 +92,14 @@ export class TerminalProgress implements RunListener {
 
 /** Counts images done, on a terminal; silent without one. */
 export class Countdown {
-  private readonly bar: SingleBar;
+  private readonly bar: Bar;
 
   /** @param what is being done */
   constructor(what: string) {
-    this.bar = new SingleBar(
-      {
-        format: `${what} [{bar}] {percentage} %  {value}/{total}`,
-        hideCursor: true,
-        clearOnComplete: true,
-        noTTYOutput: false,
-        fps: 5,
-      },
-      Presets.legacy,
-    );
+    this.bar = new Bar(`${what} [{bar}] {percentage} %  {value}/{total}`);
   }
 
-  show = (done: number, of: number): void => {
-    if (!process.stdout.isTTY) return;
-    if (!this.bar.isActive) this.bar.start(of, 0);
-    this.bar.update(done);
-  };
+  show = (done: number, of: number): void => this.bar.show(done, of);
 
-  stop = (): void => {
-    this.bar.stop();
-  };
+  stop = (): void => this.bar.stop();
 }

@@ -33,6 +33,7 @@ import {
   whole,
   withChosenDevices,
 } from './options.js';
+import { say } from './output.js';
 import { formatDuration, percent, TerminalProgress } from './progress.js';
 import {
   addNetOptions,
@@ -43,6 +44,7 @@ import {
   type RecipeOptions,
   ratesOf,
 } from './recipe.js';
+import { watchSignals } from './signals.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   seed?: number;
@@ -177,8 +179,7 @@ async function trainIn(
   options: Options,
 ): Promise<void> {
   const data = await open(run, options.workers);
-  const interrupt = new AbortController();
-  const stop = watchSignals(interrupt);
+  const watch = watchSignals('stopping after this step; once more to stop at once');
   try {
     await withChosenDevices(options, net.towers, async (devices) => {
       const description = { ...run, classes: data.classes, trainingImages: data.train.length };
@@ -212,14 +213,14 @@ async function trainIn(
         out,
         resume: checkpoint,
         listener,
-        signal: interrupt.signal,
+        signal: watch.signal,
       });
       const took = formatDuration((performance.now() - started) / 1000);
       if (outcome.interrupted) {
-        console.log(
+        say(
           `interrupted after ${took}; saved ${join(out, runFiles.last)}\ngo on with: npm run train -- --resume ${out}`,
         );
-        process.exitCode = 130;
+        watch.endBySignal();
         return;
       }
       const last = outcome.lines.at(-1);
@@ -231,7 +232,6 @@ async function trainIn(
       else console.log(`nothing to do: ${done} epochs are done; ask for more with --epochs`);
     });
   } finally {
-    stop();
     await data.close();
   }
 }
@@ -276,17 +276,6 @@ function introduce(
   for (const line of more) console.log(`          ${line}`);
   console.log(`seed      ${run.seed}`);
   console.log(`output    ${out}`);
-}
-
-/** The first signal asks for a checkpoint, the second ends the process. */
-function watchSignals(interrupt: AbortController): () => void {
-  const onSignal = (): void => {
-    if (interrupt.signal.aborted) process.exit(130);
-    console.log('\nstopping after this step; once more to stop at once');
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return () => process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
 }
 
 await runCommand(() => main(program.parse().opts<Options>()));

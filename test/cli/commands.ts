@@ -14,6 +14,10 @@ export interface Ended {
   readonly output: string;
 }
 
+/** The file of a command. */
+export const scriptOf = (name: string): string =>
+  fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url));
+
 /**
  * Runs a command in a folder.
  * @param name of its file: 'train'
@@ -25,8 +29,7 @@ export function command(
   folder: string,
   watch: (output: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
-  const script = fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url));
-  const child = spawn(process.execPath, [script, ...args], {
+  const child = spawn(process.execPath, [scriptOf(name), ...args], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -38,6 +41,43 @@ export function command(
   child.stdout.on('data', grow);
   child.stderr.on('data', grow);
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+}
+
+/** A command on a pseudo-terminal. */
+export interface OnTerminal {
+  /** Presses keys: `\x03` is Ctrl-C. */
+  readonly press: (keys: string) => void;
+  /** Closes the terminal's window, as the command sees it. */
+  readonly hangUp: () => void;
+}
+
+/**
+ * Runs a command on a pseudo-terminal of 80 columns; null where there is no binary to make one with.
+ * @param watch sees the output so far each time it grows
+ */
+export async function onTerminal(
+  name: string,
+  args: readonly string[],
+  folder: string,
+  watch: (output: string, terminal: OnTerminal) => void = () => {},
+): Promise<(Ended & { readonly signal: number | undefined }) | null> {
+  const pty = await import('@lydell/node-pty').catch(() => null);
+  if (!pty) return null;
+  const child = pty.spawn(process.execPath, [scriptOf(name), ...args], { cwd: folder, cols: 80, rows: 24 });
+  const terminal: OnTerminal = {
+    press: (keys) => child.write(keys),
+    hangUp: () => {
+      if ('destroy' in child && typeof child.destroy === 'function') child.destroy();
+    },
+  };
+  let output = '';
+  child.onData((piece) => {
+    output += piece;
+    watch(output, terminal);
+  });
+  return new Promise((resolve) =>
+    child.onExit(({ exitCode, signal }) => resolve({ code: signal ? null : exitCode, signal, output })),
+  );
 }
 
 /** Writes `images/train` and `images/val` of three classes, 30 and 10 a class, and a file that is no picture. */
