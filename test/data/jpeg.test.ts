@@ -252,7 +252,7 @@ test('damage is named: where the data end, markers that are missing, tables that
   const noTables = writeJpeg({ ...plan, front: [] });
   assert.throws(() => decodeImage(noTables), /quantization table 0 is missing/);
   const colour: JpegPlan = { width: 8, height: 8, components: [0, 1, 2].map(block), scans: [[0], [1]] };
-  assert.throws(() => decodeImage(writeJpeg(colour)), /before the data of component 3 of 3/);
+  assert.throws(() => decodeImage(writeJpeg(colour)), /the data of component 3 of 3 are missing/);
 });
 
 test('small files can claim no more than they hold', () => {
@@ -266,7 +266,7 @@ test('small files can claim no more than they hold', () => {
   const grey: JpegPlan = { width: 64, height: 64, components: [block(0)] };
   assert.throws(
     () => decodeImage(claim(writeJpeg(grey), 7900, 7900)),
-    /JPEG of \d+ bytes claims 7900x7900 pixels, which take at least 244036 bytes of coded data/,
+    /damaged JPEG: claims 7900x7900 pixels, which take at least 244036 bytes of coded data/,
   );
   assert.throws(
     () => decodeImage(claim(writeJpeg({ ...grey, progressive: true }), 7900, 7900)),

@@ -276,7 +276,7 @@ test('small files that unpack to large ones take no more memory than their pictu
   const data = [chunk('IDAT', deflateSync(Uint8Array.from(rowsOf(pair))))];
   assert.throws(
     () => decodeImage(writePng({ ...pair, ...claims }, { data })),
-    /PNG of \d+ bytes claims 7900x7900 pixels, which take at least 181433 bytes/,
+    /damaged PNG: claims 7900x7900 pixels, which take at least 181433 bytes/,
   );
   const taken = (process.resourceUsage().maxRSS - before) / 1024;
   assert.ok(taken < 200, `${taken} MB`);

@@ -81,10 +81,9 @@ const maxBlocks = 100e6;
 /**
  * Refuses a picture that its bytes can't hold: a block takes a code of at least 1 bit for its mean and, but in
  * progressive files, 1 more for the rest. And one whose scans pass over its blocks too often.
- * @param length bytes of the file
  * @throws {DataError}
  */
-export function checkBytes(header: JpegHeader, length: number): void {
+export function checkBytes(header: JpegHeader): void {
   const { width, height, components, scans, mcusWide, mcusHigh } = header;
   const blocksOf = (index: number): number => {
     const { blocksWide, blocksHigh } = components[index]!;
@@ -95,7 +94,7 @@ export function checkBytes(header: JpegHeader, length: number): void {
   const coded = scans.reduce((sum, { from, to }) => sum + to - from, 0);
   if (coded < least) {
     throw new DataError(
-      `JPEG of ${length} bytes claims ${width}x${height} pixels, which take at least ${least} bytes of coded data; it has ${coded}`,
+      `damaged JPEG: claims ${width}x${height} pixels, which take at least ${least} bytes of coded data, and has ${coded}`,
     );
   }
   const visited = scans.reduce((sum, scan) => {

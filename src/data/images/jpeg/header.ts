@@ -129,7 +129,7 @@ class HeaderReader {
     const { bytes } = this;
     if (this.frame) throw new DataError('JPEG with two frames, one is decoded');
     const count = bytes[at + 5]!;
-    if (length < 6 + 3 * count) throw broken(bytes, 'in its frame header');
+    if (length < 6 + 3 * count) throw new DataError('damaged JPEG: its frame header is cut short');
     if (bytes[at] !== 8) throw new DataError(`JPEG of ${bytes[at]} bits a sample, only 8 are decoded`);
     if (count !== 1 && count !== 3 && count !== 4) {
       throw new DataError(`JPEG of ${count} components, expected 1 (grey), 3 (colour) or 4 (CMYK)`);
@@ -170,7 +170,7 @@ class HeaderReader {
 
   private readScan({ from, to, dataEnd }: Segment): void {
     const { frame, bytes } = this;
-    if (!frame) throw broken(bytes, 'before its frame header');
+    if (!frame) throw headless(bytes);
     const count = bytes[from] ?? 0;
     if (count < 1 || count > 4 || to - from < 4 + 2 * count) {
       throw new DataError(`damaged JPEG: scan of ${count} components`);
@@ -211,14 +211,16 @@ class HeaderReader {
 
   finish(): JpegHeader {
     const { frame, scans } = this;
-    if (!frame) throw broken(this.bytes, 'before its frame header');
+    if (!frame) throw headless(this.bytes);
     const { width, height, progressive } = frame;
     checkSize('JPEG', width, height);
     const maxH = Math.max(...frame.components.map(({ h }) => h));
     const maxV = Math.max(...frame.components.map(({ v }) => v));
     const components = frame.components.map(({ id, h, v, table, quantization }, i): JpegComponent => {
       if (!scans.some((scan) => scan.components.some(({ index }) => index === i))) {
-        throw broken(this.bytes, `before the data of component ${i + 1} of ${frame.components.length}`);
+        throw new DataError(
+          `damaged JPEG: the data of component ${i + 1} of ${frame.components.length} are missing`,
+        );
       }
       if (!quantization) throw new DataError(`damaged JPEG: its quantization table ${table} is missing`);
       const blocksWide = Math.ceil(Math.ceil((width * h) / maxH) / 8);
@@ -239,7 +241,7 @@ class HeaderReader {
       requantized: frame.components.some((one) => one.quantization !== this.quantization[one.table]),
       orientation: this.orientation ?? 1,
     };
-    checkBytes(header, this.bytes.length);
+    checkBytes(header);
     return header;
   }
 
@@ -254,6 +256,6 @@ class HeaderReader {
   }
 }
 
-function broken(bytes: Uint8Array, where: string): DataError {
-  return new DataError(`JPEG of ${bytes.length} bytes is broken off or damaged ${where}`);
+function headless(bytes: Uint8Array): DataError {
+  return new DataError(`JPEG of ${bytes.length} bytes is broken off or damaged before its frame header`);
 }

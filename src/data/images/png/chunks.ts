@@ -89,8 +89,7 @@ export function readChunks(bytes: Uint8Array): PngChunks {
         }
     }
   }
-  if (data.length === 0)
-    throw new DataError(`PNG of ${bytes.length} bytes is broken off before its image data`);
+  if (data.length === 0) throw new DataError('damaged PNG: broken off before its image data');
   if (header.indexed && !palette) throw new DataError('damaged PNG: its palette (PLTE) is missing');
   const { width, height, depth, channels, interlaced } = header;
   const fits = fitsTransparency(transparency, channels, palette);
@@ -131,7 +130,7 @@ function* chunksOf(bytes: Uint8Array): Generator<Chunk, void, void> {
       if (hasData && type !== 'IDAT') return;
       throw new DataError(
         isType(type)
-          ? `PNG of ${bytes.length} bytes is broken off in its chunk "${type}"`
+          ? `damaged PNG: broken off in its chunk "${type}"`
           : `damaged PNG: no chunk at byte ${at}, where one is expected`,
       );
     }

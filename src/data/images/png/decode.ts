@@ -67,7 +67,7 @@ export function openPng(bytes: Uint8Array): OpenedImage {
   const packed = png.data.reduce((sum, piece) => sum + piece.length, 0);
   if (size > deflateRatio * packed) {
     throw new DataError(
-      `PNG of ${bytes.length} bytes claims ${width}x${height} pixels, which take at least ${Math.ceil(size / deflateRatio)} bytes of image data; it has ${packed}`,
+      `damaged PNG: claims ${width}x${height} pixels, which take at least ${Math.ceil(size / deflateRatio)} bytes of image data, and has ${packed}`,
     );
   }
   return {
