@@ -2,10 +2,13 @@
  * A pool of decoding threads, and the data set of image files that uses one.
  *
  * A call is split into jobs of a few files, so that threads share the work evenly; each writes to its own slots of
- * one shared buffer, which makes the result independent of their number and order.
+ * one shared buffer, which makes the result independent of their number and order. The threads share a budget of
+ * memory for the pictures they are decoding: eight photographs of 64 megapixels at once would take more than there is,
+ * so some wait until others are done.
  */
 import { availableParallelism } from 'node:os';
 import { Tinypool } from 'tinypool';
+import { Budget } from '../budget.js';
 import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from '../dataset.js';
 import type { Decoded, DecodeJob } from './decodeWorker.js';
 import type { ImageSource } from './imageSource.js';
@@ -28,8 +31,14 @@ export interface DecodedFiles {
 export class DecodePool {
   private readonly pool: Tinypool;
 
-  /** @param workers number of threads; default: one for each core, at most 8. */
-  constructor(readonly workers: number = Math.min(8, availableParallelism())) {
+  /**
+   * @param workers number of threads; default: one for each core, at most 8.
+   * @param budget memory that the pictures being decoded may take together.
+   */
+  constructor(
+    readonly workers: number = Math.min(8, availableParallelism()),
+    private readonly budget: Budget = new Budget(),
+  ) {
     this.pool = new Tinypool({
       filename: new URL('./decodeWorker.js', import.meta.url).href,
       minThreads: workers,
@@ -54,7 +63,11 @@ export class DecodePool {
     const jobs: Promise<Decoded[]>[] = [];
     for (let start = 0; start < sources.length; start += step) {
       const part = sources.slice(start, start + step);
-      const job: DecodeJob = { sources: part, height, width, target, offset: start * size };
+      const { limit, cell } = this.budget;
+      const job: DecodeJob = {
+        ...{ sources: part, height, width, target, offset: start * size },
+        memory: { limit, cell },
+      };
       const done: Promise<Decoded[]> = this.pool.run(job);
       jobs.push(
         done.then((decoded) => {

@@ -2,10 +2,11 @@
  * The job of a decoding thread: read files, decode them, scale and crop them, and write the planes to their slot
  * in shared memory. What each file was, or what went wrong with it, is sent back.
  */
+import { Budget } from '../budget.js';
 import { reasonOf } from '../files.js';
 import { openImage } from './image.js';
 import { type ImageSource, readSource } from './imageSource.js';
-import type { ImageFacts } from './opened.js';
+import type { ImageFacts, OpenedImage } from './opened.js';
 import { coverCentre } from './resize.js';
 
 /** Decode `sources[i]` to planes [3, height, width] at byte `offset + i * 3 * height * width` of `target`. */
@@ -15,6 +16,8 @@ export interface DecodeJob {
   readonly width: number;
   readonly target: SharedArrayBuffer;
   readonly offset: number;
+  /** The budget of memory that all threads share. */
+  readonly memory: { readonly limit: number; readonly cell: SharedArrayBuffer };
 }
 
 /** What a source turned out to be; or why it couldn't be read, its slot being untouched. */
@@ -24,11 +27,12 @@ export type Decoded = { readonly facts: ImageFacts } | { readonly reason: string
 export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
   const { height, width, target, offset } = job;
   const size = 3 * height * width;
+  const budget = new Budget(job.memory.limit, job.memory.cell);
   const decoded: Decoded[] = [];
   for (const [at, source] of job.sources.entries()) {
     try {
       const image = openImage(await readSource(source));
-      const { planes } = coverCentre(image.decode(), height, width);
+      const { planes } = withMemory(budget, image, () => coverCentre(image.decode(), height, width));
       new Uint8Array(target, offset + at * size, size).set(planes);
       decoded.push({ facts: image.facts });
     } catch (error) {
@@ -37,4 +41,14 @@ export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
     }
   }
   return decoded;
+}
+
+/** Does something with an image once the memory for decoding it is free, and gives that back. */
+function withMemory<T>(budget: Budget, { facts, memory }: OpenedImage, use: () => T): T {
+  budget.takeWhenFree(memory, `${facts.format} of ${facts.width}x${facts.height} pixels`);
+  try {
+    return use();
+  } finally {
+    budget.give(memory);
+  }
 }

@@ -79,7 +79,7 @@ export function openPng(bytes: Uint8Array): OpenedImage {
       depth,
       transparent: channels % 2 === 0 || png.transparency !== undefined,
     },
-    memory: size + 3 * width * height * (orientation === 1 ? 1 : 2) + packed + 6 * bandBytes,
+    memory: size + 3 * width * height * (orientation === 1 ? 1 : 2) + packed + 6 * Math.min(size, bandBytes),
     decode: () => upright(paint(png, passes, unpacked(png.data, size)), orientation),
   };
 }
