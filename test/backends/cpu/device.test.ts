@@ -99,7 +99,7 @@ test('options are checked, and the error says what is possible', async () => {
     [{ threads: 1.5 }, /threads is 1.5/],
     [{ memoryLimit: 1000 }, /memoryLimit is 1000, expected bytes from/],
     [{ memoryLimit: 2 ** 33 }, /memoryLimit is 8589934592/],
-    [{ kernels: 'slow' }, /kernels is slow, expected 'fast' or 'plain'/],
+    [{ kernels: 'slow' }, /kernels is 'slow', expected 'fast' or 'plain'/],
     [{ deterministic: 1 }, /deterministic is 1, expected true or false/],
     [{ thread: 2 }, /there is no option thread, only threads, deterministic, memoryLimit, kernels/],
   ];
