@@ -117,6 +117,9 @@ test('absurd sizes are refused before memory is taken', () => {
   new DataView(png.buffer, png.byteOffset).setUint32(16, 100_000);
   new DataView(png.buffer, png.byteOffset).setUint32(20, 100_000);
   assert.throws(() => decodeImage(png), /PNG claims 100000x100000 pixels/);
+  new DataView(png.buffer, png.byteOffset).setUint32(16, 1_000_001);
+  new DataView(png.buffer, png.byteOffset).setUint32(20, 1);
+  assert.throws(() => decodeImage(png), /PNG claims 1000001x1 pixels, longer than the 1 million allowed/);
 });
 
 test.run();

@@ -7,6 +7,9 @@ import type { Picture } from './resize.js';
 /** Largest picture that is decoded, in pixels: 64 million (a 64-megapixel photograph). */
 export const maxPixels = 64e6;
 
+/** Longest side that is decoded, in pixels: a million, libpng's own limit. */
+const maxSide = 1e6;
+
 /** How a picture was stored before it became RGB planes. */
 export interface ImageFacts {
   readonly format: 'JPEG' | 'PNG';
@@ -31,12 +34,17 @@ export interface OpenedImage {
   decode(): Picture;
 }
 
-/** Refuses pictures of no pixels and of more than `maxPixels`. @param kind "JPEG" or "PNG" */
+/** Refuses pictures of no pixels, of more than `maxPixels`, and longer than a million. @param kind "JPEG" or "PNG" */
 export function checkSize(kind: string, width: number, height: number): void {
   if (width < 1 || height < 1) throw new DataError(`${kind} claims ${width}x${height} pixels`);
   if (width * height > maxPixels) {
     throw new DataError(
       `${kind} claims ${width}x${height} pixels, more than the ${maxPixels / 1e6} million allowed`,
+    );
+  }
+  if (Math.max(width, height) > maxSide) {
+    throw new DataError(
+      `${kind} claims ${width}x${height} pixels, longer than the ${maxSide / 1e6} million allowed`,
     );
   }
 }

@@ -10,10 +10,9 @@ import { BitReader, HuffmanTable } from './bits.js';
 import type { JpegHeader, JpegScan } from './facts.js';
 import { intervalsOf } from './segments.js';
 
-/** The coefficients of a component: blocks [rows, columns] padded to whole MCUs, 64 of each. */
+/** The coefficients of a component: blocks in rows of `columns`, padded to whole MCUs, 64 of each. */
 export interface Coefficients {
   readonly columns: number;
-  readonly rows: number;
   readonly values: Int16Array;
 }
 
@@ -33,8 +32,8 @@ export function readCoefficients(
 ): Coefficients[] {
   const { components, mcusWide, mcusHigh } = header;
   const coefficients = components.map(({ h, v }) => {
-    const [columns, rows] = [mcusWide * h, mcusHigh * v];
-    return { columns, rows, values: new Int16Array(64 * columns * rows) };
+    const columns = mcusWide * h;
+    return { columns, values: new Int16Array(64 * columns * mcusHigh * v) };
   });
   const tables = new Map<number, HuffmanTable>();
   const tableOf = (place: number | undefined): HuffmanTable | undefined => {

@@ -1,6 +1,6 @@
 /**
  * The chunks of a PNG (ISO 15948): a big-endian length, a type of four letters, a body, and a CRC-32 of type and body.
- * The fifth bit of the type's first letter (lower case) says that a picture can be shown without the chunk.
+ * A type that starts with a lower-case letter says that a picture can be shown without the chunk.
  *
  * Taken are IHDR, PLTE where the picture has a palette, IDAT, tRNS and eXIf. All other chunks that may be left out
  * (text, profiles, resolution, animation) are passed over unread, so nothing that's wrong with them matters; nor does
