@@ -2,7 +2,7 @@
  * What training a network needs, found out without training it: bytes on each device by the devices' own account,
  * multiply-adds of a step, and the bytes that cross in it.
  */
-import { type DryOptions, type DryRow, openDryDevice } from '../backends/dry.js';
+import { type DryOptions, type DryRow, dryArray, openDryDevice } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
 import { type Crossing, ledger } from '../core/ledger.js';
 import { trace } from '../core/trace.js';
@@ -70,7 +70,7 @@ export async function dryRun({
   const devices = opened.map(({ device }) => device);
   const trainer = new Trainer({ net, recipe, classes, devices, seed: 0, mean });
   const batch = {
-    images: new Uint8Array(batchSize * channels * size ** 2),
+    images: dryArray('uint8', batchSize * channels * size ** 2),
     labels: new Int32Array(batchSize),
     // Every image has a crop and a colour of its own, if the recipe wants them.
     ...(recipe.augment && {

@@ -10,7 +10,7 @@ import { type Backend, type KernelName, kernelTable } from '../core/backend.js';
 import { costOf } from '../core/cost.js';
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import { makeArray, sizeOf } from '../core/shape.js';
+import { bytesPerElement, type DType, makeArray, sizeOf, type TypedArray } from '../core/shape.js';
 import { type Phase, trace } from '../core/trace.js';
 import type { DryOptions } from './kind.js';
 import { type DeviceName, kindOf, loadKind } from './registry.js';
@@ -36,6 +36,23 @@ interface DryDevice {
   readonly device: Device;
   /** What was asked of it since the last call. */
   takeRows(): DryRow[];
+}
+
+/** Elements that an array has in earnest: what a program looks at, losses and errors, is no longer. */
+const mostElements = 2 ** 16;
+
+/**
+ * Zeros for a dry device to be given or read from. A long array says how long it is and holds nothing, so that a batch
+ * can be counted that no memory would hold, and whose length no array could have.
+ */
+export function dryArray(dtype: 'uint8', length: number): Uint8Array;
+export function dryArray(dtype: DType, length: number): TypedArray;
+export function dryArray(dtype: DType, length: number): TypedArray {
+  if (length <= mostElements) return makeArray(dtype, length);
+  return Object.defineProperties(makeArray(dtype, 0), {
+    length: { value: length },
+    byteLength: { value: length * bytesPerElement[dtype] },
+  });
 }
 
 /** Opens a dry device: `await openDryDevice('webgpu:0')`. */
@@ -64,7 +81,7 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     alloc: (bytes, op) => books.alloc(bytes, op),
     upload: (data, op) => books.alloc(data.byteLength, op),
     free: (buffer) => books.free(buffer),
-    read: async (view) => makeArray(view.dtype, sizeOf(view.shape)),
+    read: async (view) => dryArray(view.dtype, sizeOf(view.shape)),
     sync: async () => {},
     compile: async () => {},
     memory: () => books.memory(),

@@ -108,6 +108,9 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
       ],
       1,
     ),
+    ...devices
+      .filter(({ name, peak }) => name.startsWith('cpu') && peak > 2 ** 32)
+      .map(({ name }) => `${name} can't hold that: a CPU device has 4 GiB`),
     '',
     ...(crossings.length === 0
       ? ['nothing crosses between devices']

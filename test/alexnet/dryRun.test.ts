@@ -74,6 +74,24 @@ test('a step that needs more than its limit is refused, naming the op', async ()
   assert.match(error.message, /^\w+: \d+ bytes asked of webgpu:[01], .* of 600000000 bytes in use/);
 });
 
+test('a batch that no memory holds, of more bytes than an array can have, is counted all the same', async () => {
+  const recipe = { ...nets.alexnet.recipe, augment: false };
+  const count = (batchSize: number, devices: readonly DeviceName[]): ReturnType<typeof dryRun> =>
+    dryRun({ net: nets.alexnet, recipe: { ...recipe, batchSize }, classes: 1000, devices });
+  for (const devices of [['cpu:0'], two] as const) {
+    const [small, large] = [await count(100, devices), await count(30_000, devices)];
+    for (const [i, { macs, peak, resident }] of large.devices.entries()) {
+      const one = small.devices[i]!;
+      assert.is(macs, 300 * one.macs);
+      // What stays between steps doesn't grow with the batch; what is in use at once does.
+      const growth = (peak - resident) / (one.peak - one.resident);
+      assert.ok(growth > 150 && growth < 600 && peak > 2 ** 34, `${growth} times, ${peak} bytes`);
+    }
+    const bytes = (needs: typeof small): number => needs.crossings.reduce((sum, { bytes }) => sum + bytes, 0);
+    assert.is(bytes(large), 300 * bytes(small));
+  }
+});
+
 // test/backends/webgpu/training.test.ts compares WebGPU devices, which take their time to get ready.
 test("the account of CPU devices is the real ones'", async () => {
   const recipe = { ...nets.small.recipe, batchSize: 3, augment: false };

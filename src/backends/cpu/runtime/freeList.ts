@@ -24,7 +24,7 @@ export interface Block {
 
 /** One set of free blocks. */
 export class FreeList {
-  private readonly bins: Block[][] = Array.from({ length: binOf(2 ** 32) + 1 }, () => []);
+  private readonly bins: Block[][] = Array.from({ length: binOf(2 ** 53) + 1 }, () => []);
 
   /** Adds a block, which becomes free. */
   add(block: Block): void {
@@ -64,8 +64,12 @@ export class FreeList {
   }
 }
 
-/** The bin of a size: eight for each power of two, in rising order of their sizes. */
+/**
+ * The bin of a size: eight for each power of two, in rising order of their sizes. Memory ends at 2^32 bytes, the books
+ * of devices that don't run go on to 2^53.
+ */
 function binOf(size: number): number {
+  if (size > 2 ** 32) return binOf(size / 2 ** 21) + 21 * 8;
   const units = size / alignment;
   const exponent = 31 - Math.clz32(units);
   return exponent < 3 ? units : (exponent - 2) * 8 + ((units >>> (exponent - 3)) & 7);
