@@ -81,11 +81,15 @@ function fillBand(
     for (let column = 0; column < columns; column++) {
       const from = 64 * ((first + row) * columns + column);
       const to = 64 * row * columns + 8 * column;
-      block.fill(0);
-      for (let k = 0; k < 64; k++) {
-        const value = values[from + k]!;
-        if (value !== 0) block[zigzag[k]!] = value * divisors[k]!;
+      let last = 63;
+      while (last > 0 && values[from + last] === 0) last--;
+      if (last === 0) {
+        const value = 128 + (values[from]! * divisors[0]!) / 8;
+        for (let y = 0; y < 8; y++) samples.fill(value, to + 8 * columns * y, to + 8 * columns * y + 8);
+        continue;
       }
+      block.fill(0);
+      for (let k = 0; k <= last; k++) block[zigzag[k]!] = values[from + k]! * divisors[k]!;
       for (let i = 0; i < 8; i++) inverse(block, 8 * i, 1);
       for (let i = 0; i < 8; i++) inverse(block, i, 8);
       for (let y = 0; y < 8; y++) {
