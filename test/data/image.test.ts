@@ -2,8 +2,11 @@
 import { encode } from 'fast-png';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DataError } from '../../src/core/errors.js';
 import { decodeImage } from '../../src/data/images/image.js';
+import { seededRandom } from '../backends/cpu/numbers.js';
 import { blockJpeg, jpegOf, plainPng, withOrientation } from './files.js';
+import { jpegFixtures } from './jpegFixtures.js';
 
 /** The red, green and blue of a pixel. */
 function pixel(bytes: Uint8Array, x = 0, y = 0): number[] {
@@ -120,6 +123,26 @@ test('absurd sizes are refused before memory is taken', () => {
   new DataView(png.buffer, png.byteOffset).setUint32(16, 1_000_001);
   new DataView(png.buffer, png.byteOffset).setUint32(20, 1);
   assert.throws(() => decodeImage(png), /PNG claims 1000001x1 pixels, longer than the 1 million allowed/);
+});
+
+test('files with random bytes changed, left out or put in give a picture, or an error that is meant', () => {
+  const random = seededRandom('image');
+  const photo = jpegOf(40, 24, (x, y) => [(x * 37) % 256, (y * 91) % 256, (x * y) % 256]);
+  const fixtures = jpegFixtures.map(({ base64 }) => new Uint8Array(Buffer.from(base64, 'base64')));
+  const originals = [photo, plainPng(20, 20, [1, 2, 3]), ...fixtures];
+  for (let trial = 0; trial < 400; trial++) {
+    const original = originals[trial % originals.length]!;
+    const at = random.integer(original.length);
+    const [without, within] = [random.integer(4), random.integer(4)];
+    const put = Array.from({ length: within }, () => random.integer(256));
+    const bytes = Uint8Array.from([...original.slice(0, at), ...put, ...original.slice(at + without)]);
+    try {
+      const { width, height, planes } = decodeImage(bytes);
+      assert.is(planes.length, 3 * width * height);
+    } catch (error) {
+      assert.instance(error, DataError, `trial ${trial}: ${error}`);
+    }
+  }
 });
 
 test.run();
