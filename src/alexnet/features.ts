@@ -10,9 +10,10 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkWritable, throwNaming, writeTogether, writeWhole } from '../data/files.js';
-import { DecodePool, FileDataset } from '../data/images/decodePool.js';
+import { DecodePool } from '../data/images/decodePool.js';
+import { FileDataset } from '../data/images/fileDataset.js';
 import { batches } from '../data/loader.js';
-import { listEntries } from '../data/sources/sources.js';
+import { listImages } from '../data/sources/parts.js';
 import { list, parseJson, text } from '../formats/json.js';
 import { decodeNpy, encodeNpy } from '../formats/npy.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
@@ -43,11 +44,11 @@ export interface ImageFolder {
  */
 export async function openImages(path: string, side: number, workers?: number): Promise<ImageFolder> {
   const single = /\.(jpe?g|png)$/i.test(path);
-  const entries = single ? [{ name: path, source: { path } }] : await listEntries(path);
-  const files = entries.map(({ name, source }) => ({ name, source, label: 0 }));
+  const entries = single ? [{ name: printable(path), source: { path } }] : await listImages(path);
+  const files = entries.map(({ name, source }) => ({ name, inClass: name, source, label: 0 }));
   const pool = new DecodePool(workers);
   return {
-    dataset: new FileDataset(path, ['image'], files, side, side, pool),
+    dataset: new FileDataset(path, ['image'], files, side, () => pool),
     names: files.map(({ name }) => name),
     close: () => pool.close(),
   };

@@ -12,7 +12,7 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import { makeFolder, removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
-import type { OpenedData } from '../data/sources/open.js';
+import { checkValidation, type OpenedData } from '../data/sources/open.js';
 import { fraction, nullable, number, object, parseJsonLines, whole } from '../formats/json.js';
 import {
   type Checkpoint,
@@ -90,6 +90,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
   const { description, net, devices, data, out, resume, listener, signal } = options;
   const { recipe, seed, classes } = description;
   checkSameData(resume, description);
+  checkValidation(data);
   await makeFolder(out);
   const at = (name: keyof typeof runFiles): string => join(out, runFiles[name]);
   for (const name of Object.values(runFiles)) await removeLeftovers(join(out, name));

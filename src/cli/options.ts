@@ -8,6 +8,7 @@ import { nearestName } from '../core/arguments.js';
 import type { Device } from '../core/device.js';
 import { TandemError } from '../core/errors.js';
 import { refusalOf } from '../data/files.js';
+import { formatLines } from '../data/sources/formats.js';
 import {
   checkSettings,
   chooseDevices,
@@ -138,8 +139,15 @@ export async function chosenNames(options: DeviceOptions, towers: number): Promi
 }
 
 /** What `--help` says of data. */
-export const dataHelp =
-  'folder (or .tar, .tar.gz) of class folders of JPEG/PNG files, CIFAR-10 binary files, or MNIST IDX files';
+export const dataHelp = 'folder or archive (.tar, .tar.gz) of labelled images, in a format listed below';
+
+/** Adds the list of data formats to a command's `--help`. */
+export function addDataFormats(command: Command): Command {
+  return command.addHelpText(
+    'after',
+    `\nData formats:\n${formatLines.map((line) => `  ${line}\n`).join('')}`,
+  );
+}
 
 /** Options that choose what is trained on. */
 export interface TrainingDataOptions {
@@ -161,7 +169,7 @@ export function addWorkers(command: Command): Command {
 /** Adds the options that choose what is trained on. */
 export function addTrainingData(command: Command): Command {
   return addWorkers(
-    command
+    addDataFormats(command)
       .optionsGroup('Data:')
       .option('--data <path>', `${dataHelp}; default: ten classes of synthetic images`)
       .option('--validation <path>', 'a second such folder or archive to validate with')

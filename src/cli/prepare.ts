@@ -5,12 +5,12 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ArgumentError } from '../core/errors.js';
-import type { Layout } from '../data/prepare/layout.js';
 import { type Prepared, prepare } from '../data/prepare/prepare.js';
 import { summaryLines } from '../data/prepare/report.js';
 import { shardFiles } from '../data/shards/shardFormat.js';
 import { verifyShards } from '../data/shards/shards.js';
-import { addWorkers, runCommand, settled, whole } from './options.js';
+import type { Sets } from '../data/sources/sets.js';
+import { addDataFormats, addWorkers, dataHelp, runCommand, settled, whole } from './options.js';
 import { Bar } from './output.js';
 import { formatDuration, percent } from './progress.js';
 import { endOnSignals } from './signals.js';
@@ -30,11 +30,7 @@ interface Options {
 const program = settled(
   new Command('prepare').description('Scale images to one size and store them as shards to train from.'),
 )
-  .option(
-    '--data <path>',
-    'folder or .tar (.tar.gz) of class folders; or of train/ and val/ folders; or ImageNet: its training archive, ' +
-      "a folder of its archives and development kit, Kaggle's ILSVRC folder",
-  )
+  .option('--data <path>', dataHelp)
   .requiredOption('--out <dir>', 'folder of the shards; interrupted work in it is gone on with')
   .option('--validation <path>', 'another folder or archive to validate with')
   .option(
@@ -49,7 +45,7 @@ const program = settled(
   .option('--size <n>', 'side of the prepared images, pixels', whole(1), 256)
   .option('--shard-images <n>', 'files to a shard', whole(1), 512)
   .option('--verify', 'only read every shard of --out and compare its checksums', false);
-addWorkers(program);
+addWorkers(addDataFormats(program));
 
 /** A bar in a terminal, else a line every ten seconds. */
 class Progress {
@@ -96,9 +92,9 @@ class Progress {
   }
 }
 
-function describe({ train, validation, classes, notes }: Layout): void {
+function describe({ train, validation, classes, notes }: Sets): void {
   console.log(
-    `${train.length} training and ${validation.length} validation images, ${classes.length} classes`,
+    `${train.length} training and ${validation?.length ?? 0} validation images, ${classes.length} classes`,
   );
   for (const note of notes) console.log(`  ${note}`);
 }
@@ -144,9 +140,9 @@ async function main(options: Options): Promise<void> {
       console.log(`listing the archive: ${percent(done / total)}`);
     },
     listener: {
-      found: (layout) => {
-        describe(layout);
-        progress = new Progress(layout.train.length + layout.validation.length);
+      found: (sets) => {
+        describe(sets);
+        progress = new Progress(sets.train.length + (sets.validation?.length ?? 0));
       },
       done: (count, kept) => progress?.add(count, kept),
     },

@@ -4,7 +4,7 @@
 
 import type { RunDescription } from '../alexnet/description.js';
 import { DataError } from '../core/errors.js';
-import { type OpenedData, openData } from '../data/sources/open.js';
+import { checkValidation, type OpenedData, openData } from '../data/sources/open.js';
 
 /** Where other images lie, and how many threads decode them. */
 export interface ImageOptions {
@@ -14,7 +14,7 @@ export interface ImageOptions {
 
 /**
  * Opens a run's data with its validation images, or with those of `data`.
- * @throws {DataError} when the classes aren't those the run was trained on.
+ * @throws {DataError} when the classes aren't those the run was trained on, or there is nothing to validate with.
  */
 export async function openValidation(
   run: RunDescription,
@@ -29,11 +29,16 @@ export async function openValidation(
     // Each image is looked at once, if at all.
     memory: 0,
   });
-  if (opened.classes.join('\n') !== run.classes.join('\n')) {
+  try {
+    if (opened.classes.join('\n') !== run.classes.join('\n')) {
+      throw new DataError(
+        `${run.data}: holds the classes ${opened.classes.slice(0, 5).join(', ')}, .., the run was trained on ${run.classes.slice(0, 5).join(', ')}, ..`,
+      );
+    }
+    checkValidation(opened);
+    return opened;
+  } catch (error) {
     await opened.close();
-    throw new DataError(
-      `${run.data}: holds the classes ${opened.classes.slice(0, 5).join(', ')}, .., the run was trained on ${run.classes.slice(0, 5).join(', ')}, ..`,
-    );
+    throw error;
   }
-  return opened;
 }

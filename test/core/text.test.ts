@@ -1,21 +1,22 @@
 /** Text for people: what terminals, reports and pictures must not get. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatBytes, printable } from '../../src/core/text.js';
+import { printable } from '../../src/core/printable.js';
+import { formatBytes } from '../../src/core/text.js';
 
 test('names keep their letters and lose what a terminal obeys', () => {
   for (const name of ['n01440764/1.JPEG', 'café', 'cafe\u0301', '猫/犬.png', '🐱', 'a\\b "c" %20 #1?', '']) {
     assert.is(printable(name), name);
   }
-  assert.is(printable('x\u001b[31mred\n001.png'), 'x\\u001b[31mred\\n001.png');
+  assert.is(printable('x\u001b[31mred\n001.png'), 'x\\u001b[31mred\\u000a001.png');
   assert.is(
     printable('bad\u001b]0;title\u0007\r\nerror: all is well'),
-    'bad\\u001b]0;title\\u0007\\r\\nerror: all is well',
+    'bad\\u001b]0;title\\u0007\\u000d\\u000aerror: all is well',
   );
   assert.is(printable('\u0000\u007f\u009b2J'), '\\u0000\\u007f\\u009b2J');
   assert.is(printable('gnp.\u202ecod'), 'gnp.\\u202ecod');
   assert.is(printable('half \ud83d'), 'half \\ud83d');
-  assert.is(printable(printable('a\nb')), 'a\\nb');
+  assert.is(printable(printable('a\nb')), 'a\\u000ab');
 });
 
 test('bytes in units of a thousand', () => {

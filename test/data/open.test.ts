@@ -90,11 +90,11 @@ test('class folders alone: a share of each class is held out by file name, and s
 test('what is held out depends on names alone', () => {
   const names = Array.from({ length: 200 }, (_, i) => `class/${i}.jpg`);
   const labels = names.map((_, i) => i % 3);
-  const { train, validation } = holdOut('set', names, labels, 0.1);
+  const { train, validation } = holdOut(names, labels, 0.1);
   assert.is(train.length + validation.length, 200);
   assert.is(validation.length, 21);
   const held = new Set(Array.from(validation, (i) => names[i]));
-  const turned = holdOut('set', names.toReversed(), labels.toReversed(), 0.1);
+  const turned = holdOut(names.toReversed(), labels.toReversed(), 0.1);
   assert.equal(new Set(Array.from(turned.validation, (i) => names.toReversed()[i])), held);
 });
 
@@ -193,7 +193,15 @@ test('wrong folders are refused, saying what was found and what was expected', a
   await withFolder({ ...plain('train/', 1), ...plain('val/x', 1) }, (folder) =>
     refused(folder, /2 classes that aren't trained \(xblue, xred\)/),
   );
-  await withFolder(plain('', 1), (folder) => refused(folder, /no class has more than one image/));
+});
+
+test('where no class has a second image, none is held out, and said so', async () => {
+  await withFolder(plain('', 1), (folder) =>
+    opened(folder, {}, async ({ train, validation, notes }) => {
+      assert.equal([train.length, validation.length], [2, 0]);
+      assert.match(notes.join(), /no class has more than one image \(2 in all\), so none is held out/);
+    }),
+  );
 });
 
 test('a limit takes as many of each class, by the seed', async () => {
@@ -327,8 +335,8 @@ test('real archives: CIFAR-10 as JPEGs, ImageNet photographs', async () => {
     console.log(`skipped: no archives under ${shared}`);
     return;
   }
-  const { listEntries } = await import('../../src/data/sources/sources.js');
-  const entries = await listEntries(cifar);
+  const { listEntries } = await import('../../src/data/sources/entries.js');
+  const { entries } = await listEntries(cifar);
   const pool = new DecodePool();
   try {
     const every = entries.filter((_, i) => i % 25 === 0);
@@ -339,7 +347,7 @@ test('real archives: CIFAR-10 as JPEGs, ImageNet photographs', async () => {
       32,
     );
     assert.is(small.failures.size, 0);
-    const large = (await listEntries(photos)).filter((_, i) => i % 10 === 0);
+    const large = (await listEntries(photos)).entries.filter((_, i) => i % 10 === 0);
     const decoded = await pool.decode(
       large.map(({ source }) => source),
       256,

@@ -1,17 +1,18 @@
 /** Tar archives read in place: long names, archives within archives, and every way of being damaged. */
 import { execFileSync } from 'node:child_process';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { packTar } from 'modern-tar';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '../../src/core/errors.js';
-import { bytesOf, listArchive } from '../../src/data/sources/sources.js';
+import { listArchive } from '../../src/data/sources/archive.js';
+import { bytesOf, membersOf } from '../../src/data/sources/entries.js';
 import { tarOf, withFolder } from './files.js';
 
 /** What an archive holds: names and their text. */
 async function contents(path: string): Promise<Record<string, string>> {
-  const entries = await listArchive(path, (await stat(path)).size);
+  const { entries } = membersOf(path, await listArchive(path, path));
   const found: Record<string, string> = {};
   for (const entry of entries) found[entry.name] = new TextDecoder().decode(await bytesOf(entry));
   return found;
@@ -81,11 +82,20 @@ test("an archive's archives are folders of its, as in ImageNet's training archiv
   await refused(await tarOf({ [name]: whole.subarray(0, 1800) }), /x\.tar, n03\.tar: .*cut short/);
 });
 
-test('cut anywhere, an archive is refused', async () => {
-  const whole = await tarOf({ a: 'x'.repeat(700), b: 'y'.repeat(10) });
-  // Headers at 0 and 1536, bodies to 2560, then the zeroed blocks.
-  for (const length of [513, 1000, 1536, 1600, 2048, 2053, 2560, 2700]) {
+test('cut within a block, an archive is refused; cut between two members, it is told of', async () => {
+  const expected = { a: 'x'.repeat(700), b: 'y'.repeat(10) };
+  const whole = await tarOf(expected);
+  // Headers at 0 and 1536, bodies to 1212 and 2058, then the zeroed blocks.
+  for (const length of [513, 1000, 1212, 1537, 1600, 2048, 2053, 2058, 2559, 2700]) {
     await refused(whole.subarray(0, length), /cut short/);
+  }
+  for (const length of [1536, 2560, 3072, 3584]) {
+    await withFolder({ 'x.tar': whole.subarray(0, length) }, async (folder) => {
+      const path = join(folder, 'x.tar');
+      assert.equal(await contents(path), length < 2048 ? { a: expected.a } : expected, `${length} bytes`);
+      const { notes } = await listArchive(path, path);
+      assert.equal(/no mark says where it ends/.test(notes.join()), length < 3072, `${length} bytes`);
+    });
   }
 });
 

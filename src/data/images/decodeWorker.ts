@@ -4,6 +4,7 @@
  */
 import { Budget } from '../budget.js';
 import { reasonOf } from '../files.js';
+import { isPassing, pathText } from '../reading.js';
 import { openImage } from './image.js';
 import { type ImageSource, readSource } from './imageSource.js';
 import type { ImageFacts, OpenedImage } from './opened.js';
@@ -20,8 +21,14 @@ export interface DecodeJob {
   readonly memory: { readonly limit: number; readonly cell: SharedArrayBuffer };
 }
 
-/** What a source turned out to be; or why it couldn't be read, its slot being untouched. */
-export type Decoded = { readonly facts: ImageFacts } | { readonly reason: string };
+/**
+ * What a source turned out to be; or why it couldn't be read, its slot being untouched; or why no source can be read at
+ * the moment, with the file that it showed at.
+ */
+export type Decoded =
+  | { readonly facts: ImageFacts }
+  | { readonly reason: string }
+  | { readonly stop: string };
 
 /** Runs a job; the result has an element for each source. */
 export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
@@ -36,6 +43,9 @@ export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
       new Uint8Array(target, offset + at * size, size).set(planes);
       decoded.push({ facts: image.facts });
     } catch (error) {
+      if ('path' in source && stops(source, error)) {
+        return [...decoded, { stop: `${pathText(source.path)}: can't be read: ${reasonOf(error)}` }];
+      }
       // Whatever one file does wrong, the others go on.
       decoded.push({ reason: reasonOf(error) });
     }
@@ -51,4 +61,10 @@ function withMemory<T>(budget: Budget, { facts, memory }: OpenedImage, use: () =
   } finally {
     budget.give(memory);
   }
+}
+
+/** Whether an error isn't of this one image: it may pass, or the archive of all of them can't be opened. */
+function stops(source: ImageSource, error: unknown): boolean {
+  const isArchive = 'length' in source;
+  return isPassing(error) || (isArchive && error instanceof Error && 'syscall' in error);
 }

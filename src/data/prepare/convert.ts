@@ -2,13 +2,12 @@
  * Making one shard: its files are decoded, scaled, cropped and written; or, if that was done before and nothing
  * changed since, its pictures are read back and checked. What a shard holds depends on its files alone.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { writeWhole } from '../files.js';
-import { type DecodePool, type LabelledFile, moveUp } from '../images/decodePool.js';
-import type { ImageSource } from '../images/imageSource.js';
 import { mapLimited } from '../parallel.js';
+import { moveUp, type PictureSet } from '../pictures.js';
 import {
   checksum,
   encodeRecord,
@@ -18,6 +17,7 @@ import {
   recordFormat,
   type ShardImage,
   type ShardRecord,
+  type SplitName,
   sha256,
 } from '../shards/shardFormat.js';
 import { oddities } from './oddities.js';
@@ -29,7 +29,10 @@ const conversion = 'area-cubic-1';
 export interface ShardPlan {
   /** Its name without ending: train-00012. */
   readonly name: string;
-  readonly files: readonly LabelledFile[];
+  readonly split: SplitName;
+  /** The set it is a part of, and the numbers of its pictures in it. */
+  readonly set: PictureSet;
+  readonly indices: readonly number[];
   /** Ids of the classes, by number. */
   readonly classes: readonly string[];
   /** Side of its pictures. */
@@ -74,18 +77,17 @@ export async function keptShard(folder: string, plan: ShardPlan): Promise<MadeSh
 export async function makeShard(
   folder: string,
   plan: ShardPlan,
-  pool: DecodePool,
   onDecoded: (count: number) => void,
 ): Promise<MadeShard> {
-  const { files, classes, size } = plan;
+  const { set, indices, classes, size } = plan;
   const source = await sourceOf(plan);
-  const sources = files.map((file) => file.source);
-  const { planes, failures, facts } = await pool.decode(sources, size, size, onDecoded);
+  const names = namesOf(plan);
+  const { planes, failures, facts } = await set.decode(indices, size, onDecoded);
   const bytes = 3 * size * size;
-  const read = moveUp(planes, bytes, files.length, failures);
+  const read = moveUp(planes, bytes, indices.length, failures);
   const images = planes.subarray(0, read.length * bytes);
   const odd = facts.flatMap((fact, at): Remark[] => {
-    const { name } = files[at]!;
+    const name = names[at]!;
     const found = fact ? oddities(name, fact, size) : [];
     return found.length > 0 ? [[name, found.join('; ')]] : [];
   });
@@ -94,11 +96,11 @@ export async function makeShard(
     size,
     source,
     images: read.map((from, at): ShardImage => {
-      const { name, label } = files[from]!;
-      return [name, classes[label]!, checksum(images.subarray(at * bytes, (at + 1) * bytes))];
+      const label = set.labels[indices[from]!]!;
+      return [names[from]!, classes[label]!, checksum(images.subarray(at * bytes, (at + 1) * bytes))];
     }),
     odd,
-    refused: Array.from(failures, ([at, reason]): Remark => [files[at]!.name, reason]),
+    refused: Array.from(failures, ([at, reason]): Remark => [names[at]!, reason]),
   };
   const text = encodeRecord(record);
   await writeWhole(join(folder, `${plan.name}.bin`), [images]);
@@ -106,19 +108,17 @@ export async function makeShard(
   return { record, sha256: sha256(text), images };
 }
 
-/** A hash of a shard's files: names, classes and lengths. */
-async function sourceOf({ files, classes, size }: ShardPlan): Promise<string> {
-  const lengths = await mapLimited(files, 16, ({ source }) => lengthOf(source));
-  const lines = files.map(({ name, label }, i) => `${name}\0${classes[label]}\0${lengths[i]}\n`);
-  return sha256(`${conversion} ${size}\n${lines.join('')}`);
+/** What its pictures are called: part, class, and path below the class's folder. */
+function namesOf({ split, set, indices, classes }: ShardPlan): string[] {
+  return indices.map((index) => `${split}/${classes[set.labels[index]!]}/${set.pathInClass(index)}`);
 }
 
-/** Bytes of a source; -1 when it isn't there (a broken link). */
-async function lengthOf(source: ImageSource): Promise<number> {
-  if ('bytes' in source) return source.bytes.length;
-  if ('offset' in source) return source.length;
-  return stat(source.path).then(
-    ({ size }) => size,
-    () => -1,
+/** A hash of a shard's files: names, classes and lengths or checksums. */
+async function sourceOf(plan: ShardPlan): Promise<string> {
+  const { set, indices, classes, size } = plan;
+  const marks = await mapLimited(indices, 16, (index) => set.fingerprint(index));
+  const lines = namesOf(plan).map(
+    (name, i) => `${name}\0${classes[set.labels[indices[i]!]!]}\0${marks[i]}\n`,
   );
+  return sha256(`${conversion} ${size}\n${lines.join('')}`);
 }

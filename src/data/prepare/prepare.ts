@@ -14,9 +14,9 @@ import { ArgumentError, DataError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../formats/safetensors.js';
 import { describeUnreadable } from '../dataset.js';
 import { makeFolder, throwNaming, writeWhole } from '../files.js';
-import { DecodePool, type LabelledFile } from '../images/decodePool.js';
 import { type Mean, Moments } from '../images/mean.js';
 import { mapLimited } from '../parallel.js';
+import type { PictureSet } from '../pictures.js';
 import {
   indexFormat,
   type ShardIndex,
@@ -26,8 +26,8 @@ import {
   shardFiles,
   shardName,
 } from '../shards/shardFormat.js';
+import { openSets, type SetOptions, type Sets } from '../sources/sets.js';
 import { keptShard, type MadeShard, makeShard, type ShardPlan } from './convert.js';
-import { type Layout, type LayoutOptions, resolveLayout } from './layout.js';
 import { reportText, type SplitSummary, summarize } from './report.js';
 
 /** Shards in memory at once: while one is written the next is decoded. */
@@ -38,14 +38,16 @@ const maxShard = 2 ** 30;
 
 /** Who is told how it goes. */
 export interface PrepareListener {
-  /** Files were found and labelled; converting begins. */
-  readonly found: (layout: Layout) => void;
+  /** Pictures were found and labelled; converting begins. */
+  readonly found: (sets: Sets) => void;
   /** Files done since the last call, `kept` of an earlier run or converted now. */
   readonly done: (count: number, kept: boolean) => void;
 }
 
 /** Options of `prepare`. */
-export interface PrepareOptions extends LayoutOptions {
+export interface PrepareOptions extends Omit<SetOptions, 'side'> {
+  /** Folder or archive of the training images, or of everything; of any format. */
+  readonly data: string;
   /** Folder of the shards; made if absent. */
   readonly out: string;
   /** Side of the pictures, default 256. */
@@ -67,11 +69,11 @@ export interface Prepared {
 
 /**
  * Prepares a data set, or goes on where an earlier call was interrupted.
- * @throws {DataError} when the images can't be found or labelled (layout.ts), none can be read, or the disk is full.
+ * @throws {DataError} when the images can't be found or labelled, none can be read, or the disk is full.
  * @throws {ArgumentError} for a size or number that can't be, or a folder that holds something else.
  */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
-  const { out, size = 256, shardImages = 512, listener } = options;
+  const { out, size = 256, shardImages = 512 } = options;
   for (const [name, value] of Object.entries({ size, shardImages, workers: options.workers ?? 1 })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new ArgumentError(`prepare: ${name} ${value} isn't a positive integer`);
@@ -85,73 +87,91 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     );
   }
   await openFolder(out);
-  const layout = await resolveLayout(options);
-  listener?.found(layout);
-  const classes = layout.classes.map(({ id }) => id);
-  const plansOf = (split: SplitName, files: readonly LabelledFile[]): ShardPlan[] =>
-    Array.from({ length: Math.ceil(files.length / shardImages) }, (_, i) => ({
+  const sets = await openSets(options.data, { ...options, side: size });
+  try {
+    return await makeShards(sets, options, size, shardImages);
+  } finally {
+    await sets.close();
+  }
+}
+
+async function makeShards(
+  sets: Sets,
+  { out, data, validation: other, listener }: PrepareOptions,
+  size: number,
+  shardImages: number,
+): Promise<Prepared> {
+  listener?.found(sets);
+  const classes = sets.classes.map(({ id }) => id);
+  const plansOf = (split: SplitName, set: PictureSet | undefined): ShardPlan[] => {
+    const order = set ? inOrder(set) : [];
+    return Array.from({ length: Math.ceil(order.length / shardImages) }, (_, i) => ({
       name: shardName(split, i),
-      files: files.slice(i * shardImages, (i + 1) * shardImages),
+      split,
+      set: set ?? sets.train,
+      indices: order.slice(i * shardImages, (i + 1) * shardImages),
       classes,
       size,
     }));
-  const plans = {
-    train: plansOf('train', layout.train),
-    validation: plansOf('validation', layout.validation),
   };
+  const plans = { train: plansOf('train', sets.train), validation: plansOf('validation', sets.validation) };
   const all = [...plans.train, ...plans.validation];
   await removeStale(out, new Set(all.map(({ name }) => name)));
   await checkSpace(out, all);
 
   const moments = new Moments([3, size, size]);
-  const pool = new DecodePool(options.workers);
   const make = async (plan: ShardPlan): Promise<Omit<MadeShard, 'images'>> => {
     const kept = await keptShard(out, plan);
-    if (kept) listener?.done(plan.files.length, true);
+    if (kept) listener?.done(plan.indices.length, true);
     else await rm(join(out, shardFiles.index), { force: true });
-    const made = kept ?? (await makeShard(out, plan, pool, (count) => listener?.done(count, false)));
+    const made = kept ?? (await makeShard(out, plan, (count) => listener?.done(count, false)));
     if (plan.name.startsWith('train')) moments.add(made.images);
     return { record: made.record, sha256: made.sha256 };
   };
-  try {
-    const made = await mapLimited(all, shardsAtOnce, make);
-    const [train, validation] = [made.slice(0, plans.train.length), made.slice(plans.train.length)];
-    checkReadable(options.data, 'training', train);
-    checkReadable(options.validation ?? options.data, 'validation', validation);
-    const mean = moments.mean(options.data);
-    const summaries = [
+  const made = await mapLimited(all, shardsAtOnce, make);
+  const [train, validation] = [made.slice(0, plans.train.length), made.slice(plans.train.length)];
+  checkReadable(data, 'training', train);
+  checkReadable(other ?? data, 'validation', validation);
+  const mean = moments.mean(data);
+  const summaries = [
+    summarize(
+      'train',
+      train.map(({ record }) => record),
+    ),
+  ];
+  if (validation.length > 0)
+    summaries.push(
       summarize(
-        'train',
-        train.map(({ record }) => record),
+        'validation',
+        validation.map(({ record }) => record),
       ),
-    ];
-    if (validation.length > 0)
-      summaries.push(
-        summarize(
-          'validation',
-          validation.map(({ record }) => record),
-        ),
-      );
-    const tensors = new Map([['mean', { shape: [3, size, size], data: mean.image }]]);
-    const meanFile = encodeSafetensors({ tensors, metadata: {} });
-    const { covariance, values, vectors } = mean.pca;
-    const index: ShardIndex = {
-      format: indexFormat,
-      size,
-      classes: layout.classes,
-      train: splitIndex(classes, plans.train, train),
-      validation: validation.length > 0 ? splitIndex(classes, plans.validation, validation) : null,
-      mean: sha256(...meanFile),
-      colours: { mean: mean.channels, covariance, values, vectors },
-    };
-    const notes = [...layout.notes, ...emptyClasses(index)];
-    await writeWhole(join(out, shardFiles.mean), meanFile);
-    await writeWhole(join(out, shardFiles.report), [reportText(summaries, notes)]);
-    await writeWhole(join(out, shardFiles.index), [`${JSON.stringify(index, null, 1)}\n`]);
-    return { index, mean, summaries, notes };
-  } finally {
-    await pool.close();
-  }
+    );
+  const tensors = new Map([['mean', { shape: [3, size, size], data: mean.image }]]);
+  const meanFile = encodeSafetensors({ tensors, metadata: {} });
+  const { covariance, values, vectors } = mean.pca;
+  const index: ShardIndex = {
+    format: indexFormat,
+    size,
+    classes: sets.classes,
+    train: splitIndex(classes, plans.train, train),
+    validation: validation.length > 0 ? splitIndex(classes, plans.validation, validation) : null,
+    mean: sha256(...meanFile),
+    colours: { mean: mean.channels, covariance, values, vectors },
+  };
+  const notes = [...sets.notes, ...emptyClasses(index)];
+  if (!sets.validation)
+    notes.push('no validation images: part of the training images will be held out when training');
+  await writeWhole(join(out, shardFiles.mean), meanFile);
+  await writeWhole(join(out, shardFiles.report), [reportText(summaries, notes)]);
+  await writeWhole(join(out, shardFiles.index), [`${JSON.stringify(index, null, 1)}\n`]);
+  return { index, mean, summaries, notes };
+}
+
+/** The pictures of a set by class and name. */
+function inOrder(set: PictureSet): number[] {
+  const order = Array.from(set.labels, (label, index) => ({ index, label, path: set.pathInClass(index) }));
+  const byPath = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return order.sort((a, b) => a.label - b.label || byPath(a.path, b.path)).map(({ index }) => index);
 }
 
 function splitIndex(
@@ -219,9 +239,9 @@ async function removeStale(out: string, names: ReadonlySet<string>): Promise<voi
 /** @throws {DataError} when the disk hasn't room for the shards that are missing. */
 async function checkSpace(out: string, plans: readonly ShardPlan[]): Promise<void> {
   let needed = 0;
-  for (const { name, files, size } of plans) {
+  for (const { name, indices, size } of plans) {
     const present = await stat(join(out, `${name}.bin`)).catch(() => undefined);
-    if (!present) needed += files.length * 3 * size * size;
+    if (!present) needed += indices.length * 3 * size * size;
   }
   const { bavail, bsize } = await statfs(out);
   if (needed > bavail * bsize) {

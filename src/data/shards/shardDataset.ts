@@ -3,10 +3,12 @@
  * fails is left out and named, like any unreadable file.
  */
 import { open } from 'node:fs/promises';
-import { checkIndices, type Dataset, type LoadedImages, type Unreadable } from '../dataset.js';
+import { checkIndices, type LoadedImages, type Unreadable } from '../dataset.js';
 import { throwNaming } from '../files.js';
-import { UnreadableLog } from '../images/decodePool.js';
+import type { DecodedFiles } from '../images/decodePool.js';
 import { mapLimited } from '../parallel.js';
+import { decodeLoaded, type PictureSet, UnreadableLog } from '../pictures.js';
+import { fill } from '../reading.js';
 import { checksum } from './shardFormat.js';
 
 /** Files read at the same time. */
@@ -29,7 +31,7 @@ export interface Pictures {
 }
 
 /** A split of a folder of shards, or some of its pictures. */
-export class ShardDataset implements Dataset {
+export class ShardDataset implements PictureSet {
   readonly length: number;
   readonly imageShape: readonly [3, number, number];
   readonly labels: Int32Array;
@@ -58,16 +60,39 @@ export class ShardDataset implements Dataset {
     return this.pictures.names[this.numberOf(index)]!;
   }
 
-  /** Names of all, by index. */
-  get names(): string[] {
-    return Array.from({ length: this.length }, (_, index) => this.pictures.names[this.numberOf(index)]!);
+  /** Names are `train/CLASS/PATH` (prepare.ts). */
+  pathInClass(index: number): string {
+    return this.nameOf(index).split('/').slice(2).join('/');
   }
 
-  /** The data set of some of its pictures. */
-  pick(indices: Uint32Array): ShardDataset {
+  /** The checksum of the picture's bytes. @throws {ArgumentError} outside 0..length-1. */
+  async fingerprint(index: number): Promise<number> {
+    checkIndices(this.name, this.length, [index]);
+    return this.pictures.checksums[this.numberOf(index)]!;
+  }
+
+  /** Why a picture that was loaded couldn't be read. */
+  reasonOf(index: number): string | undefined {
+    return this.log.reasonOf(index);
+  }
+
+  pick(indices: ArrayLike<number>): ShardDataset {
     checkIndices(this.name, this.length, indices);
-    const chosen = indices.map((index) => this.numberOf(index));
+    const chosen = Uint32Array.from(indices, (index) => this.numberOf(index));
     return new ShardDataset(this.name, this.classes, this.side, this.pictures, chosen);
+  }
+
+  relabelled(classes: readonly string[], numbers: readonly number[]): ShardDataset {
+    const labels = this.pictures.labels.map((label) => numbers[label]!);
+    return new ShardDataset(this.name, classes, this.side, { ...this.pictures, labels }, this.chosen);
+  }
+
+  decode(
+    indices: ArrayLike<number>,
+    side: number,
+    onDecoded?: (count: number) => void,
+  ): Promise<DecodedFiles> {
+    return decodeLoaded(this, indices, side, onDecoded);
   }
 
   /** @throws {DataError} when a shard can't be opened any more. */
@@ -92,8 +117,9 @@ export class ShardDataset implements Dataset {
         for (const slot of slots) {
           const number = numbers[slot]!;
           const bytes = images.subarray(slot * size, (slot + 1) * size);
-          const { bytesRead } = await file.read(bytes, 0, size, (number - shard.start) * size);
-          if (bytesRead < size || checksum(bytes) !== checksums[number]) {
+          const at = (number - shard.start) * size;
+          const read = await fill(file, bytes, at).catch(throwNaming(shard.path, "can't be read"));
+          if (read < size || checksum(bytes) !== checksums[number]) {
             failures.set(slot, `${shard.path}: picture ${number - shard.start} is damaged (checksum)`);
           }
         }

@@ -2,8 +2,7 @@
  * Opening a folder of shards (shard-format.ts): index, records and files must agree, or it's an error that says where
  * they don't and what to do about it.
  */
-import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { sameShape } from '../../core/shape.js';
@@ -35,21 +34,7 @@ export interface OpenedShards {
 }
 
 /** What to do about a damaged folder of shards. */
-const wayOut = 'run prepare again with the same --data and --out: it makes only what is missing or damaged';
-
-/**
- * Whether a folder holds shards.
- * @throws {DataError} when it holds some without the index that is written last.
- */
-export async function isShardFolder(path: string): Promise<boolean> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isDirectory()) return false;
-  const files = await readdir(path).catch(throwNaming(path, "can't be read"));
-  const records = files.filter((name) => /^(train|validation)-\d{5,}\.json$/.test(name));
-  if (existsSync(join(path, shardFiles.index))) return records.length > 0;
-  if (records.length === 0) return false;
-  throw new DataError(`${path}: holds ${records.length} shards but no index yet: ${wayOut}`);
-}
+export const wayOut = 'run prepare again into the same folder: it makes only what is missing or damaged';
 
 /**
  * Opens a folder of shards.

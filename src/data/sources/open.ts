@@ -1,28 +1,16 @@
 /**
- * Opens the data to train with, recognised by what it is: a folder of prepared shards; class folders of JPEG and PNG
- * files, CIFAR-10's binary files, MNIST's IDX files, each in a folder or a tar archive; or, with no path, the
- * synthetic set.
+ * Opens the data to train with: files of any format (formats.ts), or, with no path, the synthetic set.
  *
- * Sets that fit in memory are decoded once and kept as bytes; larger ones are decoded batch by batch.
+ * Image files that fit in memory are decoded once and kept as bytes; larger sets are decoded batch by batch.
  */
 import { ArgumentError, DataError } from '../../core/errors.js';
-import {
-  balancedSubset,
-  type Dataset,
-  describeUnreadable,
-  keepInMemory,
-  type MemoryDataset,
-  resized,
-} from '../dataset.js';
-import { DecodePool, FileDataset, type LabelledFile } from '../images/decodePool.js';
+import { balancedSubset, type Dataset, describeUnreadable, keepInMemory, resized } from '../dataset.js';
+import { FileDataset } from '../images/fileDataset.js';
 import type { Mean } from '../images/mean.js';
-import { ShardDataset } from '../shards/shardDataset.js';
-import { isShardFolder, openShards } from '../shards/shards.js';
+import type { PictureSet } from '../pictures.js';
 import { SyntheticDataset } from '../synthetic/synthetic.js';
-import { readCifar, type StoredSets } from './cifar.js';
-import { emptyFolderNotes, folderLayout, splitFolder, validationFiles } from './folder.js';
-import { readMnist } from './mnist.js';
-import { type Entry, listEntries } from './sources.js';
+import type { DataKind } from './format.js';
+import { openSets } from './sets.js';
 import { holdOut } from './splits.js';
 
 /** Options of `openData`. */
@@ -35,7 +23,7 @@ export interface OpenOptions {
   readonly seed?: number;
   /** Share of each class held out when there's no validation set, default 0.1. */
   readonly holdout?: number;
-  /** Another folder or archive to validate with, of class folders. */
+  /** Another folder or archive to validate with, of any format. */
   readonly validation?: string | undefined;
   /** Decoding threads; default: one for each core, at most 8. */
   readonly workers?: number | undefined;
@@ -45,13 +33,11 @@ export interface OpenOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What the data was recognised as. */
-export type DataKind = 'synthetic' | 'folder' | 'cifar10' | 'mnist' | 'shards';
-
 /** Data to train with. */
 export interface OpenedData {
   readonly kind: DataKind;
   readonly train: Dataset;
+  /** Empty where no image can be spared to validate with. */
   readonly validation: Dataset;
   readonly classes: readonly string[];
   /** What people call the classes, where `classes` are ids (ImageNet's WNIDs). */
@@ -69,14 +55,18 @@ export function briefNames({ classes, classNames }: OpenedData): string[] {
   return classes.map((id, i) => classNames?.[i]?.split(',', 1)[0] || id);
 }
 
+/** Checks that there is something to validate with. @throws {DataError} when there isn't */
+export function checkValidation({ validation }: OpenedData): void {
+  if (validation.length > 0) return;
+  throw new DataError(`${validation.name}: no images to validate with: give others for it`);
+}
+
 /** Pictures of the synthetic set: training and validation. */
 const syntheticLengths = { train: 8000, validation: 2000 } as const;
 
-const nothingToClose = async (): Promise<void> => {};
-
 /**
  * Opens a data set.
- * @param path a folder or tar archive; undefined: the synthetic set.
+ * @param path a folder or tar archive, or the beginning of the names of files in one; undefined: the synthetic set.
  * @throws {DataError} when the path holds nothing to train on, saying what was found and what was expected.
  * @throws {ArgumentError} for a size, limit or share that can't be.
  */
@@ -88,22 +78,14 @@ export async function openData(path: string | undefined, options: OpenOptions = 
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new ArgumentError(`limit ${limit} isn't a number of images: expected a positive integer`);
   }
-  if (path === undefined) return openSynthetic(imageSize, options);
-  if (await isShardFolder(path)) return openPrepared(path, options);
-  const empty: string[] = [];
-  const entries = await listEntries(path, { onEmptyFolder: (name) => empty.push(name) }).catch(sayLayout);
-  const cifar = await readCifar(path, entries);
-  if (cifar) return openStored('cifar10', cifar, options);
-  const mnist = await readMnist(path, entries);
-  if (mnist) return openStored('mnist', mnist, options);
-  return openFolder(path, entries, emptyFolderNotes(path, empty), options);
+  return path === undefined ? openSynthetic(imageSize, options) : openFiles(path, imageSize, options);
 }
 
 /** Keeps a data set in memory when it fits. */
 async function keptIfSmall(dataset: Dataset, options: OpenOptions): Promise<Dataset> {
   const { memory = 1.5e9, onProgress } = options;
   const [c, h, w] = dataset.imageShape;
-  if (dataset.length * c * h * w > memory) return dataset;
+  if (dataset.length === 0 || dataset.length * c * h * w > memory) return dataset;
   return keepInMemory(dataset, onProgress ? { onProgress } : {});
 }
 
@@ -120,136 +102,69 @@ async function openSynthetic(side: number, options: OpenOptions): Promise<Opened
     validation: await keptIfSmall(validation, options),
     classes: train.classes,
     notes: [`synthetic images: ten classes of figures drawn from seed ${seed}`],
-    close: nothingToClose,
+    close: async () => {},
   };
 }
 
-function openStored(kind: DataKind, stored: StoredSets, options: OpenOptions): OpenedData {
-  const { imageSize = 32, holdout = 0.1, seed = 0, limit } = options;
-  if (options.validation !== undefined) {
-    throw new ArgumentError(
-      `validation data of its own can be given for class folders, not for ${kind} files`,
-    );
-  }
-  const notes: string[] = [];
-  let train: MemoryDataset = stored.train;
-  let { validation } = stored;
-  if (!validation) {
-    const names = Array.from(train.labels, (_, i) => `${kind} ${i}`);
-    const parted = holdOut(train.name, names, train.labels, holdout);
-    validation = train.pick(parted.validation);
-    train = train.pick(parted.train);
-    notes.push(`no test file was found: ${validation.length} images are held out of the training files`);
-  }
-  if (limit !== undefined) train = train.pick(balancedSubset(train.labels, limit, seed));
-  return {
-    kind,
-    train: resized(train, imageSize, imageSize),
-    validation: resized(validation, imageSize, imageSize),
-    classes: train.classes,
-    notes,
-    close: nothingToClose,
-  };
-}
-
-async function openPrepared(path: string, options: OpenOptions): Promise<OpenedData> {
-  const { imageSize = 32, seed = 0, limit } = options;
-  const opened = await openShards(path);
-  const { index, mean } = opened;
-  const sized = async (set: ShardDataset): Promise<Dataset> =>
-    index.size === imageSize ? set : keptIfSmall(resized(set, imageSize, imageSize), options);
-  const { train: whole, validation, note, close } = await validatedBy(path, opened, options);
-  const train = limit === undefined ? whole : whole.pick(balancedSubset(whole.labels, limit, seed));
-  return {
-    kind: 'shards',
-    train: await sized(train),
-    validation: validation instanceof ShardDataset ? await sized(validation) : validation,
-    classes: train.classes,
-    classNames: index.classes.map(({ name }) => name),
-    ...(train === opened.train && index.size === imageSize ? { mean } : {}),
-    notes: note === null ? [] : [note],
-    close,
-  };
-}
-
-/** What validates a prepared set: other class folders if they're given, its own part, or images held out. */
-async function validatedBy(
-  path: string,
-  { train, validation }: Awaited<ReturnType<typeof openShards>>,
-  options: OpenOptions,
-): Promise<{ train: ShardDataset; validation: Dataset; note: string | null; close(): Promise<void> }> {
-  const { holdout = 0.1, validation: other } = options;
-  if (other !== undefined) {
-    const files = await openFiles(other, train.classes, options).catch(sayLayout);
-    return { train, ...files, note: `validation images: ${other}` };
-  }
-  if (validation) return { train, validation, note: null, close: nothingToClose };
-  const parted = holdOut(path, train.names, train.labels, holdout);
-  return {
-    train: train.pick(parted.train),
-    validation: train.pick(parted.validation),
-    note: `no validation images were prepared: ${parted.validation.length} are held out of the training images`,
-    close: nothingToClose,
-  };
-}
-
-/** Class folders to validate with, decoded batch by batch. */
-async function openFiles(
-  path: string,
-  classes: readonly string[],
-  { imageSize = 32, workers }: OpenOptions,
-): Promise<{ validation: Dataset; close(): Promise<void> }> {
-  const files = validationFiles(path, await listEntries(path), classes);
-  const pool = new DecodePool(workers);
-  return {
-    validation: new FileDataset(path, classes, files, imageSize, imageSize, pool),
-    close: () => pool.close(),
-  };
-}
-
-async function openFolder(
-  path: string,
-  entries: readonly Entry[],
-  notesBefore: readonly string[],
-  options: OpenOptions,
-): Promise<OpenedData> {
-  const { imageSize = 32, holdout = 0.1, seed = 0, limit, validation } = options;
-  const other =
-    validation === undefined ? undefined : { path: validation, entries: await listEntries(validation) };
-  const split = splitFolder(path, entries, { holdout, validation: other });
-  const labels = split.train.map(({ label }) => label);
-  const chosen =
-    limit === undefined
-      ? split.train
-      : Array.from(balancedSubset(labels, limit, seed), (index) => split.train[index]!);
-  const pool = new DecodePool(options.workers);
+async function openFiles(path: string, side: number, options: OpenOptions): Promise<OpenedData> {
+  const { seed = 0, limit, validation: other, workers } = options;
+  const sets = await openSets(path, { side, validation: other, workers });
   try {
-    const setOf = (part: string, files: readonly LabelledFile[]): Dataset =>
-      new FileDataset(`${path} (${part})`, split.classes, files, imageSize, imageSize, pool);
-    const train = await keptIfSmall(setOf('train', chosen), options);
-    const validationSet = await keptIfSmall(setOf('validation', split.validation), options);
-    const notes = [...notesBefore, ...split.notes];
-    for (const set of [train, validationSet]) {
+    const { kind, classes, mean } = sets;
+    const {
+      train: whole,
+      validation,
+      notes: held,
+    } = sets.validation
+      ? { train: sets.train, validation: sets.validation, notes: [] }
+      : heldOut(path, sets.train, options);
+    const train = limit === undefined ? whole : whole.pick(balancedSubset(whole.labels, limit, seed));
+    /** Decoding and resizing each time is what memory can save. */
+    const sized = async (set: PictureSet): Promise<Dataset> => {
+      const asStored =
+        !(set instanceof FileDataset) && set.imageShape[1] === side && set.imageShape[2] === side;
+      return asStored ? set : keptIfSmall(resized(set, side, side), options);
+    };
+    const opened = { train: await sized(train), validation: await sized(validation) };
+    const notes = [...sets.notes, ...held];
+    for (const set of [opened.train, opened.validation]) {
       if (set.unreadable.length > 0) notes.push(`${set.name}: ${describeUnreadable(set.unreadable)}`);
     }
-    const decodes = [train, validationSet].some((set) => set instanceof FileDataset);
-    if (!decodes) await pool.close();
+    const decodes = [opened.train, opened.validation].some((set) => set instanceof FileDataset);
+    if (!decodes) await sets.close();
+    const isWhole = train === sets.train && train.imageShape[1] === side;
     return {
-      kind: 'folder',
-      train,
-      validation: validationSet,
-      classes: split.classes,
+      kind,
+      ...opened,
+      classes: classes.map(({ id }) => id),
+      classNames: classes.map(({ name }) => name),
+      ...(mean && isWhole ? { mean } : {}),
       notes,
-      close: decodes ? () => pool.close() : nothingToClose,
+      close: sets.close,
     };
   } catch (error) {
-    await pool.close();
+    await sets.close();
     throw error;
   }
 }
 
-/** Throws an error again; to one about what the data is, not of files that can't be read, it adds what was expected. */
-function sayLayout(error: unknown): never {
-  if (!(error instanceof DataError) || error.cause !== undefined) throw error;
-  throw new DataError(`${error.message}; ${folderLayout}`, { cause: error });
+/** Parts a set that has no validation images; one that can spare none stays whole. */
+function heldOut(
+  path: string,
+  train: PictureSet,
+  { holdout = 0.1 }: OpenOptions,
+): { train: PictureSet; validation: PictureSet; notes: string[] } {
+  const names = Array.from({ length: train.length }, (_, index) => train.nameOf(index));
+  const parted = holdOut(names, train.labels, holdout);
+  const held = parted.validation.length;
+  const note =
+    held > 0
+      ? `no validation images were given: ${held} of ${train.length} are held out, ` +
+        `${Math.round(holdout * 1000) / 10} % of each class by a hash of the file name`
+      : `${path}: no class has more than one image (${train.length} in all), so none is held out to validate with`;
+  return {
+    train: held > 0 ? train.pick(parted.train) : train,
+    validation: train.pick(parted.validation),
+    notes: [note],
+  };
 }

@@ -4,7 +4,7 @@
  * In each class the pictures are ranked by a hash of their name, and the first `holdout` of them are held out: a
  * function of the files alone, the same for every seed and order of reading.
  */
-import { ArgumentError, DataError } from '../../core/errors.js';
+import { ArgumentError } from '../../core/errors.js';
 import { threefry } from '../../core/random.js';
 import { membersByClass } from '../dataset.js';
 
@@ -18,15 +18,12 @@ export function hashOf(name: string): number {
 /**
  * Parts pictures into those to train on and those held out: of each class of n >= 2 pictures, n * `holdout` to the
  * nearest number, but at least one on either side.
- * @param path for messages.
  * @param names [N], different from each other.
  * @param labels [N]
- * @returns indices, ascending.
+ * @returns indices, ascending; none to validate with where every class has one picture only.
  * @throws {ArgumentError} unless 0 < holdout < 1.
- * @throws {DataError} when every class has one picture only, so that none can be spared.
  */
 export function holdOut(
-  path: string,
   names: readonly string[],
   labels: ArrayLike<number>,
   holdout: number,
@@ -45,12 +42,6 @@ export function holdOut(
     const share = Math.round(members.length * holdout);
     const held = members.length < 2 ? 0 : Math.max(1, Math.min(members.length - 1, share));
     for (const [rank, { index }] of ranked.entries()) (rank < held ? validation : train).push(index);
-  }
-  if (validation.length === 0) {
-    throw new DataError(
-      `${path}: no class has more than one image (${names.length} in all), so none can be held out to validate with: ` +
-        'give other images to validate with',
-    );
   }
   return { train: Uint32Array.from(train).sort(), validation: Uint32Array.from(validation).sort() };
 }

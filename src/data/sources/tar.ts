@@ -1,184 +1,336 @@
 /**
- * Where the files in a tar archive lie, found by reading its headers and stepping over its bodies: archives of any
- * size are used in place, their members read by position, by any thread, in any order. (Libraries that unpack
- * tars read them from end to end and don't say where they are.)
+ * The files in a tar archive, found by reading its headers (tarHeader.ts) and stepping over its bodies, each padded to
+ * 512 bytes. An archive on disk is used in place, whatever its size: its members are read by position, by any thread, in
+ * any order. (Libraries that unpack tars read them from end to end and don't say where they are.) One that is being
+ * unpacked is read once, and its members are kept.
  *
- * A tar (POSIX.1-1988 "ustar", POSIX.1-2001 "pax", GNU) is a list of members, each a header of 512 bytes and a
- * body padded to 512; zeroed blocks end it. Of a header: name 0-99, size 124-135 (octal, or binary when the top
- * bit is set), checksum 148-155 (sum of the header's bytes, these eight as spaces), type 156, "ustar" 257, and after
- * "ustar\0" a prefix to the name 345-499. Types x and L hold a longer name for the member that follows, x also a
- * size. Members called .tar are archives themselves (ImageNet's training archive holds one for each class): what
- * they hold is listed as lying in a folder of their name.
+ * Zeroed blocks end an archive. Where they are missing but no block is cut short, it is taken for whole; where another
+ * header follows them (archives joined by cat), it goes on. Types x and L hold a longer name for the member that
+ * follows, K a longer link, x also a size and how a file is sparse. A hard link is the file it names, and so is a symbolic
+ * link to a file of the archive. Members called .tar are archives themselves (ImageNet's training archive holds one for
+ * each class): what they hold is listed as lying in a folder of their name.
  */
+import { posix } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { DataError } from '../../core/errors.js';
+import { counted, listed } from './names.js';
+import {
+  blockSize,
+  checkPieces,
+  type Extent,
+  gnuPieces,
+  gnuRealSize,
+  isTarHeader,
+  type PaxSparse,
+  paxRecords,
+  paxSparse,
+  pieceLines,
+  readHeader,
+  text,
+} from './tarHeader.js';
 
-/** Bytes to be read at any place: at most `length` from `offset`, fewer only at the end. */
-export interface Positional {
+/** An archive's bytes, read from its start to its end. `Source` is what a body is remembered by. */
+export interface TarInput<Source> {
+  /** Bytes there are; Infinity where that shows at the end only. */
   readonly size: number;
-  read(offset: number, length: number): Uint8Array;
+  /** Bytes passed so far. */
+  readonly position: number;
+  /** The next bytes; fewer only at the end. They hold until the next call. */
+  take(length: number): Uint8Array | Promise<Uint8Array>;
+  /** Passes over bytes, or to the end if there are fewer. */
+  skip(length: number): void | Promise<void>;
+  /**
+   * Passes over a body.
+   * @param stored bytes of it in the archive
+   * @param sparse where they belong in a file that has zeros between them
+   * @throws {DataError} when it's cut short, or there is no memory to keep it.
+   */
+  body(stored: number, sparse?: SparseFile): Source | Promise<Source>;
+}
+
+/** How a file with zeros between its pieces is made of them. */
+export interface SparseFile {
+  readonly length: number;
+  readonly pieces: readonly Extent[];
 }
 
 /** A file in an archive. */
-export interface TarMember {
+export interface TarMember<Source> {
   readonly name: string;
-  readonly offset: number;
-  readonly length: number;
+  readonly source: Source;
+}
+
+/** What an archive holds. */
+export interface TarListing<Source> {
+  readonly members: readonly TarMember<Source>[];
+  /** What the user should know of it, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** Called while headers are read: bytes passed and bytes in all. */
 export type ScanProgress = (done: number, total: number) => void;
 
-const block = 512;
-
-/** Bytes read at a time: a disk's least, so that stepping over large bodies costs little. */
-const readAhead = 4096;
-
 /** Headers read before other work gets a turn. */
 const headersPerTurn = 5000;
 
-/** Longest name or pax record list that is believed. */
+/** Longest name or list of pax records that is believed. */
 const maxMeta = 1 << 20;
 
-/** Whether a header's checksum is right, which no other kind of file's is but by chance. */
-export function isTarHeader(header: Uint8Array): boolean {
-  if (header.length < block) return false;
-  let sum = 8 * 32;
-  for (let i = 0; i < block; i++) if (i < 148 || i >= 156) sum += header[i]!;
-  return octal(header.subarray(148, 156)) === sum;
-}
+/** Archives within archives that are looked into, one inside the other. */
+const maxDepth = 4;
+
+/** Links that are followed one to the next. */
+const maxLinks = 16;
 
 /**
  * Lists the files in an archive, and in the archives it holds.
  * @param path for messages.
+ * @param onHeaders called now and then with the bytes passed
  * @throws {DataError} when a header is damaged or the archive is cut short.
  */
-export async function listTar(
+export async function listTar<Source>(
   path: string,
-  archive: Positional,
-  onProgress?: ScanProgress,
-): Promise<TarMember[]> {
-  const members: TarMember[] = [];
-  const counter = { headers: 0 };
-  const turn = async (at: number): Promise<void> => {
-    if (++counter.headers % headersPerTurn !== 0) return;
-    onProgress?.(at, archive.size);
-    await setImmediate();
-  };
-  await listRange({ path, prefix: '', archive, start: 0, end: archive.size, members, turn });
-  return members;
+  input: TarInput<Source>,
+  onHeaders: (done: number) => void = () => {},
+): Promise<TarListing<Source>> {
+  const reader = new TarReader(path, input, onHeaders);
+  await reader.read({ where: path, prefix: '', end: input.size, depth: 0 });
+  return reader.listing();
 }
 
-interface Range {
-  readonly path: string;
-  /** The folder its members lie in, with the closing slash; empty for the outermost archive. */
-  readonly prefix: string;
-  readonly archive: Positional;
-  readonly start: number;
-  readonly end: number;
-  readonly members: TarMember[];
-  readonly turn: (at: number) => Promise<void>;
-}
-
-async function listRange(range: Range): Promise<void> {
-  const { path, prefix, archive, start, end, members, turn } = range;
-  const where = prefix === '' ? path : `${path}, ${prefix.slice(0, -1)}.tar`;
-  let ahead = new Uint8Array(0);
-  let aheadAt = 0;
-  const bytesAt = (at: number, length: number): Uint8Array => {
-    if (at + length > end) throw cutShort(where, at + length - end);
-    if (at < aheadAt || at + length > aheadAt + ahead.length) {
-      ahead = Uint8Array.from(archive.read(at, Math.min(end - at, Math.max(length, readAhead))));
-      aheadAt = at;
-    }
-    const bytes = ahead.subarray(at - aheadAt, at - aheadAt + length);
-    if (bytes.length < length) throw cutShort(where, length - bytes.length);
-    return bytes;
-  };
-  let longName: string | undefined;
-  let longSize: number | undefined;
-  for (let at = start; ; ) {
-    await turn(at);
-    if (at + block > end) throw cutShort(where, 2 * block);
-    const header = bytesAt(at, block);
-    if (header.every((byte) => byte === 0)) return;
-    if (!isTarHeader(header)) {
-      throw new DataError(`${where}: damaged tar archive: the header at byte ${at - start} is broken`);
-    }
-    const type = String.fromCharCode(header[156]!);
-    const meta = 'xLgK'.includes(type);
-    const size = meta ? sizeIn(header) : (longSize ?? sizeIn(header));
-    const body = at + block;
-    if (!Number.isSafeInteger(size) || size < 0 || (meta && size > maxMeta)) {
-      throw new DataError(
-        `${where}: damaged tar archive: a member at byte ${at - start} claims ${size} bytes`,
-      );
-    }
-    if (body + size > end) throw cutShort(where, body + size - end);
-    at = body + Math.ceil(size / block) * block;
-    if (type === 'x') {
-      const records = paxRecords(bytesAt(body, size));
-      longName = records.get('path') ?? longName;
-      const paxSize = records.get('size');
-      if (paxSize !== undefined) longSize = Number(paxSize);
-    } else if (type === 'L') {
-      longName = text(bytesAt(body, size));
-    } else if (!meta) {
-      const name = prefix + (longName ?? nameIn(header)).replace(/^(\.?\/)+/, '');
-      longName = undefined;
-      longSize = undefined;
-      // Old archives mark folders by a slash at the end of the name alone.
-      if (!'0\0\x37'.includes(type) || name.endsWith('/')) continue;
-      if (/\.tar$/i.test(name)) {
-        await listRange({ ...range, prefix: `${name.slice(0, -4)}/`, start: body, end: body + size });
-      } else {
-        members.push({ name, offset: body, length: size });
-      }
-    }
-  }
-}
-
-function cutShort(where: string, missing: number): DataError {
+/** What to say of an archive that ends before it should. */
+export function cutShort(where: string, missing: number): DataError {
   return new DataError(
     `${where}: damaged tar archive or cut short: at least ${missing} bytes are missing at its end`,
   );
 }
 
-/** Text up to the first zero byte. */
-function text(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+/** An archive in the input. */
+interface Archive {
+  /** For messages. */
+  readonly where: string;
+  /** The folder its members lie in, with the closing slash; empty for the outermost. */
+  readonly prefix: string;
+  /** Position in the input where it ends at the latest. */
+  readonly end: number;
+  /** Archives it lies in. */
+  readonly depth: number;
 }
 
-function octal(bytes: Uint8Array): number {
-  const digits = text(bytes).trim();
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
+/** What members of other types say of the file that follows. */
+interface Meta {
+  readonly name?: string | undefined;
+  readonly link?: string | undefined;
+  readonly size?: number | undefined;
+  readonly sparse?: PaxSparse | undefined;
 }
 
-function sizeIn(header: Uint8Array): number {
-  const field = header.subarray(124, 136);
-  if ((field[0]! & 0x80) === 0) return octal(field);
-  return field.subarray(1).reduce((size, byte) => size * 256 + byte, 0);
+interface Link {
+  readonly name: string;
+  readonly target: string;
 }
 
-function nameIn(header: Uint8Array): string {
-  const name = text(header.subarray(0, 100));
-  const posix = text(header.subarray(257, 263)) === 'ustar' && header[262] === 0;
-  const prefix = posix ? text(header.subarray(345, 500)) : '';
-  return prefix === '' ? name : `${prefix}/${name}`;
-}
+class TarReader<Source> {
+  private readonly members: TarMember<Source>[] = [];
+  private readonly links: Link[] = [];
+  private readonly notes: string[] = [];
+  private headers = 0;
 
-/** pax records: "LENGTH KEY=VALUE\n" each, LENGTH counting all of it. */
-function paxRecords(bytes: Uint8Array): Map<string, string> {
-  const records = new Map<string, string>();
-  for (let at = 0; at < bytes.length; ) {
-    const space = bytes.indexOf(32, at);
-    const length = space < 0 ? Number.NaN : Number(new TextDecoder().decode(bytes.subarray(at, space)));
-    if (!Number.isInteger(length) || length < 5 || at + length > bytes.length) break;
-    const record = new TextDecoder().decode(bytes.subarray(space + 1, at + length - 1));
-    const equals = record.indexOf('=');
-    if (equals > 0) records.set(record.slice(0, equals), record.slice(equals + 1));
-    at += length;
+  constructor(
+    private readonly path: string,
+    private readonly input: TarInput<Source>,
+    private readonly onHeaders: (done: number) => void,
+  ) {}
+
+  /** Reads an archive from its first header to its end. */
+  async read(archive: Archive): Promise<void> {
+    const { input } = this;
+    const { where, end } = archive;
+    const start = input.position;
+    let [ended, joined] = [false, 0];
+    let meta: Meta = {};
+    for (;;) {
+      if (++this.headers % headersPerTurn === 0) {
+        this.onHeaders(input.position);
+        await setImmediate();
+      }
+      const at = input.position - start;
+      const block = await input.take(Math.min(blockSize, end - input.position));
+      if (block.length === blockSize && block.every((byte) => byte === 0)) {
+        ended = true;
+        continue;
+      }
+      if (block.length === 0 || (ended && block.length < blockSize)) {
+        if (!ended) {
+          this.notes.push(
+            `${where}: no mark says where it ends; cut short at that place, it would look the same`,
+          );
+        }
+        break;
+      }
+      if (!isTarHeader(block)) {
+        if (ended) {
+          this.notes.push(`${where}: what follows its end, at byte ${at}, is no archive and isn't used`);
+          break;
+        }
+        if (block.length < blockSize) throw cutShort(where, blockSize - block.length);
+        throw new DataError(`${where}: damaged tar archive: the header at byte ${at} is broken`);
+      }
+      if (ended) joined++;
+      ended = false;
+      meta = await this.member(archive, block, at, meta);
+    }
+    if (joined > 0) this.notes.push(`${where}: ${joined + 1} archives joined into one: all are read`);
   }
-  return records;
+
+  /** Reads a member. @returns what it says of the one that follows. */
+  private async member(archive: Archive, block: Uint8Array, at: number, meta: Meta): Promise<Meta> {
+    const { where, end } = archive;
+    const header = readHeader(block);
+    const { type } = header;
+    const isMeta = 'xXLgK'.includes(type);
+    // A hard link has no body, whatever size some writers state.
+    const size = isMeta ? header.size : type === '1' ? 0 : (meta.size ?? header.size);
+    if (!Number.isSafeInteger(size) || size < 0 || (isMeta && size > maxMeta)) {
+      throw new DataError(`${where}: damaged tar archive: a member at byte ${at} claims ${size} bytes`);
+    }
+    const gnu = type === 'S' ? await this.gnuSparse(where, block) : undefined;
+    const bodyEnd = this.input.position + size;
+    if (bodyEnd > end) throw cutShort(where, bodyEnd - end);
+    const next = isMeta ? { ...meta, ...metaOf(type, await this.bytes(where, size)) } : {};
+    if (!isMeta) {
+      const name = cleaned(meta.sparse?.name ?? meta.name ?? header.name);
+      const path = archive.prefix + name;
+      if (type === 'M') {
+        throw new DataError(`${where}: one volume of an archive of several: unpack it and give the folder`);
+      }
+      if (type === '1') {
+        this.links.push({ name: path, target: archive.prefix + cleaned(meta.link ?? header.link) });
+      } else if (type === '2') {
+        const target = posix.join(posix.dirname(path), meta.link ?? header.link);
+        this.links.push({ name: path, target });
+      } else if ('0\0\x37S'.includes(type) && !name.endsWith('/')) {
+        // Old archives mark folders by a slash at the end of the name alone.
+        await this.file({ archive, path, size, gnu, pax: meta.sparse });
+      }
+    }
+    await this.input.skip(bodyEnd - this.input.position);
+    const padding = (blockSize - (size % blockSize)) % blockSize;
+    if (bodyEnd + padding > end) throw cutShort(where, bodyEnd + padding - end);
+    await this.bytes(where, padding);
+    return next;
+  }
+
+  private async file(found: {
+    archive: Archive;
+    path: string;
+    size: number;
+    gnu: SparseFile | undefined;
+    pax: PaxSparse | undefined;
+  }): Promise<void> {
+    const { archive, path, size, gnu, pax } = found;
+    const { where, depth } = archive;
+    if (/\.tar$/i.test(path) && depth < maxDepth && !gnu && !pax) {
+      const inside = { where: `${this.path}, ${path}`, prefix: `${path.slice(0, -4)}/`, depth: depth + 1 };
+      return this.read({ ...inside, end: this.input.position + size });
+    }
+    const lines = pax && !pax.pieces ? await this.lines(where, size) : undefined;
+    const stored = size - (lines?.taken ?? 0);
+    const pieces = gnu?.pieces ?? pax?.pieces ?? lines?.pieces;
+    if (!pieces) {
+      this.members.push({ name: path, source: await this.input.body(stored) });
+      return;
+    }
+    const length = gnu?.length ?? pax?.realSize ?? 0;
+    checkPieces(where, pieces, length, stored);
+    this.members.push({ name: path, source: await this.input.body(stored, { length, pieces }) });
+  }
+
+  /** How a member of GNU's type S is made: its header's pieces, and those of the blocks that follow. */
+  private async gnuSparse(where: string, header: Uint8Array): Promise<SparseFile> {
+    const length = gnuRealSize(header);
+    const first = gnuPieces(header, true);
+    const pieces = first.pieces;
+    for (let { more } = first; more; ) {
+      const block = gnuPieces(await this.bytes(where, blockSize), false);
+      pieces.push(...block.pieces);
+      more = block.more && block.pieces.length > 0;
+    }
+    return { length, pieces };
+  }
+
+  /** The lines of numbers before the pieces of a sparse member. */
+  private async lines(where: string, size: number): Promise<{ pieces: Extent[]; taken: number }> {
+    let read = new Uint8Array(0);
+    while (read.length < Math.min(size, maxMeta)) {
+      read = Uint8Array.from([...read, ...(await this.bytes(where, blockSize))]);
+      const found = pieceLines(read);
+      if (found) return found;
+    }
+    throw new DataError(`${where}: damaged tar archive: the pieces of a sparse file aren't told`);
+  }
+
+  private async bytes(where: string, length: number): Promise<Uint8Array> {
+    const bytes = await this.input.take(length);
+    if (bytes.length < length) throw cutShort(where, length - bytes.length);
+    return bytes;
+  }
+
+  /** What was found, links being the files they lead to. */
+  listing(): TarListing<Source> {
+    const members = withSlashes(this.members);
+    if (this.links.length === 0) return { members, notes: this.notes };
+    const sources = new Map(members.map(({ name, source }) => [name, source]));
+    const links = withSlashes(this.links);
+    const targets = new Map(links.map(({ name, target }) => [name, target]));
+    const lost: string[] = [];
+    for (const { name, target } of links) {
+      let at = target;
+      for (let i = 0; i < maxLinks && targets.has(at); i++) at = targets.get(at) ?? at;
+      const source = sources.get(at);
+      if (source !== undefined) members.push({ name, source });
+      else lost.push(name);
+    }
+    if (lost.length > 0) {
+      this.notes.push(
+        `${this.path}: passed over ${counted(lost.length, 'link')} to folders or to what it doesn't hold ${listed(lost)}`,
+      );
+    }
+    return { members, notes: this.notes };
+  }
+}
+
+/** What a member of type x, X, L or K says; g, which is for all that follow, says nothing that is needed. */
+function metaOf(type: string, body: Uint8Array): Meta {
+  if (type === 'L') return { name: text(body) };
+  if (type === 'K') return { link: text(body) };
+  if (type === 'g') return {};
+  const records = paxRecords(body);
+  const last = new Map(records);
+  const [name, link, size] = [last.get('path'), last.get('linkpath'), last.get('size')];
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(link === undefined ? {} : { link }),
+    ...(size === undefined ? {} : { size: Number(size) }),
+    sparse: paxSparse(records),
+  };
+}
+
+/** A member's path below the archive's top. */
+function cleaned(name: string): string {
+  return posix.normalize(name).replace(/^(\.{0,2}\/)+/, '');
+}
+
+/** Archives made on Windows may part names by backslashes; where any slash is found, a backslash is a letter. */
+function withSlashes<T extends { readonly name: string; readonly target?: string }>(
+  items: readonly T[],
+): T[] {
+  if (items.some(({ name }) => name.includes('/')) || !items.some(({ name }) => name.includes('\\'))) {
+    return [...items];
+  }
+  return items.map((item) => ({
+    ...item,
+    name: item.name.replaceAll('\\', '/'),
+    ...(item.target === undefined ? {} : { target: item.target.replaceAll('\\', '/') }),
+  }));
 }

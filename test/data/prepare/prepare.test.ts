@@ -297,7 +297,7 @@ test('odd files are converted and told of, broken ones refused by name, the othe
     const report = await readFile(join(folder, 'out/report.txt'), 'utf8');
     for (const name of [...Object.keys(reasons), ...odd.map(([odd]) => odd)]) assert.match(report, name);
     const { train } = await openShards(join(folder, 'out'));
-    const { images: pixels } = await train.load([train.names.indexOf('train/a/one.png')]);
+    const { images: pixels } = await train.load([[0, 1].find((i) => train.nameOf(i) === 'train/a/one.png')!]);
     assert.equal([pixels[0], pixels[256], pixels[512], pixels[767]], [7, 8, 9, 9]);
   });
 });

@@ -198,19 +198,42 @@ test('tables of synsets as text: ids first or last, or none', () => {
 
 test('ILSVRC2012_IDs become WNIDs by the table, never by their order', () => {
   const label = parseGroundTruth('gt.txt', bytesOf('3\n1\n2\n1\n'), table);
-  assert.equal(
-    [1, 2, 3, 4].map((n) => label(`ILSVRC2012_val_0000000${n}.JPEG`)),
-    ['n01440764', 'n02119789', 'n02100735', 'n02119789'],
+  assert.equal(label([1, 2, 4, 3].map((n) => `ILSVRC2012_val_0000000${n}.JPEG`)), [
+    'n01440764',
+    'n02119789',
+    'n02119789',
+    'n02100735',
+  ]);
+  refused(
+    () => label(['ILSVRC2012_val_00000005.JPEG']),
+    /00000005\.JPEG has no line in gt\.txt, which has 4/,
   );
-  refused(() => label('ILSVRC2012_val_00000005.JPEG'), /00000005\.JPEG has no line in gt\.txt, which has 4/);
-  refused(() => label('ILSVRC2012_val_00000000.JPEG'), /has no line/);
-  refused(() => label('photo.JPEG'), /its number in gt\.txt is unknown/);
+  refused(() => label(['ILSVRC2012_val_00000000.JPEG']), /has no line/);
+  refused(() => label(['photo.JPEG']), /its number in gt\.txt is unknown/);
+});
+
+test('a line too many is refused, as it would shift the labels after it; the whole set serves some of it', () => {
+  const photographs = [1, 2, 3].map((n) => `ILSVRC2012_val_0000000${n}.JPEG`);
+  const read = (lines: readonly string[]): readonly string[] =>
+    parseGroundTruth('gt', bytesOf(lines.join('\n')), table)(photographs);
+  assert.equal(read(['3', '1', '2']), ['n01440764', 'n02119789', 'n02100735']);
+  refused(
+    () => read(['3', '1', '1', '2']),
+    /gt: has 4 lines, which fit neither the 50000 photographs.*up to number 3/,
+  );
+  refused(() => read(['n01440764', 'n00000009', 'n02119789', 'n02100735']), /gt: has 4 lines/);
+  refused(() => read(['3', '1']), /has no line in gt, which has 2/);
+  assert.equal(read([...['2', '1', '3'], ...new Array<string>(49_997).fill('1')]), [
+    'n02100735',
+    'n02119789',
+    'n01440764',
+  ]);
 });
 
 test('ids without a table that has them are refused, saying what to give', () => {
   refused(
     () => parseGroundTruth('gt.txt', bytesOf('1\n2'), []),
-    /nothing says which class.*meta\.mat.*--synsets/,
+    /nothing says which class.*meta\.mat, or a text file of lines/,
   );
   const unnumbered = table.map((synset) => ({ ...synset, id: undefined }));
   refused(() => parseGroundTruth('gt.txt', bytesOf('1\n2'), unnumbered), /nothing says which class/);
@@ -219,12 +242,12 @@ test('ids without a table that has them are refused, saying what to give', () =>
 
 test("a list of WNIDs and Kaggle's solutions need no table", () => {
   const list = parseGroundTruth('x', bytesOf('n01440764\nn02119789\n'), []);
-  assert.is(list('ILSVRC2012_val_00000002.JPEG'), 'n02119789');
+  assert.equal(list(['ILSVRC2012_val_00000002.JPEG']), ['n02119789']);
   const csv =
     'ImageId,PredictionString\nILSVRC2012_val_00048981,n03995372 85 1 499 272 \nILSVRC2012_val_1,n03481172 1 2\n';
   const solution = parseGroundTruth('x', bytesOf(csv), []);
-  assert.is(solution('ILSVRC2012_val_00048981.JPEG'), 'n03995372');
-  refused(() => solution('ILSVRC2012_val_00000001.JPEG'), /has no line/);
+  assert.equal(solution(['ILSVRC2012_val_00048981.JPEG']), ['n03995372']);
+  refused(() => solution(['ILSVRC2012_val_00000001.JPEG']), /has no line/);
   refused(() => parseGroundTruth('x', bytesOf('ImageId,PredictionString\na,b'), []), /line 2 is "a,b"/);
   refused(
     () => parseGroundTruth('x', bytesOf(`${csv}ILSVRC2012_val_1,n01440764 1 2\n`), []),

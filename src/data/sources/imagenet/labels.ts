@@ -10,6 +10,7 @@
  * - LOC_synset_mapping.txt (Kaggle): lines `WNID what it is called`.
  */
 import { DataError } from '../../../core/errors.js';
+import { textLines } from '../names.js';
 import { readStructs } from './matlab.js';
 
 /** Matches a WordNet id of a noun, as ImageNet names its classes. */
@@ -24,8 +25,11 @@ export interface Synset {
   readonly words: string;
 }
 
-/** Gives the WNID of a validation photograph, by its file's name without folders. */
-export type Labeller = (fileName: string) => string;
+/**
+ * Gives the WNIDs of validation photographs, by the names of their files without folders: of all there are, as the
+ * labels must fit them.
+ */
+export type Labeller = (fileNames: readonly string[]) => readonly string[];
 
 /**
  * Reads a table of synsets: meta.mat or text.
@@ -35,7 +39,7 @@ export function parseSynsets(path: string, bytes: Uint8Array): Synset[] {
   const isMatlab = new TextDecoder('latin1').decode(bytes.subarray(0, 6)) === 'MATLAB';
   const synsets = isMatlab
     ? leaves(path, bytes)
-    : linesOf(bytes).flatMap((line, i) => (line === '' ? [] : [synsetOf(path, line, i)]));
+    : textLines(bytes).flatMap((line, i) => (line === '' ? [] : [synsetOf(path, line, i)]));
   for (const key of ['wnid', 'id'] as const) {
     const seen = new Set<string | number>();
     for (const synset of synsets) {
@@ -84,11 +88,8 @@ function synsetOf(path: string, line: string, index: number): Synset {
   );
 }
 
-/** Lines without blanks around them; empty ones only where others follow, as a line's number may count. */
-function linesOf(bytes: Uint8Array): string[] {
-  const lines = new TextDecoder().decode(bytes).trimEnd().split(/\r?\n/);
-  return lines.map((line) => line.trim());
-}
+/** Photographs in ImageNet's validation set. */
+const validationImages = 50_000;
 
 /**
  * Reads the labels of the validation photographs.
@@ -96,12 +97,12 @@ function linesOf(bytes: Uint8Array): string[] {
  * @throws {DataError} when the file is none that is understood, or a table of synsets with ids is needed.
  */
 export function parseGroundTruth(path: string, bytes: Uint8Array, synsets: readonly Synset[]): Labeller {
-  const lines = linesOf(bytes);
+  const lines = textLines(bytes);
   if (/^ImageId,PredictionString$/i.test(lines[0] ?? '')) return fromSolution(path, lines.slice(1));
-  const odd = lines.findIndex((line) => !wnid.test(line) && !/^\d+$/.test(line));
+  const odd = lines.length === 0 ? 0 : lines.findIndex((line) => !wnid.test(line) && !/^\d+$/.test(line));
   if (odd >= 0) {
     throw new DataError(
-      `${path}: line ${odd + 1} is "${lines[odd]!.slice(0, 40)}", expected on each line the ILSVRC2012_ID or ` +
+      `${path}: line ${odd + 1} is "${(lines[odd] ?? '').slice(0, 40)}", expected on each line the ILSVRC2012_ID or ` +
         'WNID of one validation photograph, or a CSV file headed ImageId,PredictionString',
     );
   }
@@ -114,18 +115,33 @@ export function parseGroundTruth(path: string, bytes: Uint8Array, synsets: reado
       synsets.some(({ id }) => id !== undefined)
         ? `${path}: line ${i + 1} has the ILSVRC2012_ID ${line}, which the table of synsets doesn't have`
         : `${path}: holds ILSVRC2012_IDs, which aren't in the order of the WNIDs, and nothing says which class each ` +
-            "stands for: give the development kit's meta.mat, or a text file of lines `ID WNID`, with --synsets",
+            "stands for: give the development kit's meta.mat, or a text file of lines `ID WNID`",
     );
   });
-  return (fileName) => {
-    const digits = /_(\d{8})\.[^.]+$/.exec(fileName)?.[1];
-    const label = digits === undefined ? undefined : labels[Number(digits) - 1];
-    if (label !== undefined) return label;
-    throw new DataError(
-      digits === undefined
-        ? `validation photograph ${fileName} isn't called ILSVRC2012_val_00000001.JPEG or the like, so its number in ${path} is unknown`
-        : `validation photograph ${fileName} has no line in ${path}, which has ${labels.length}`,
-    );
+  return (fileNames) => {
+    const numbers = fileNames.map((fileName) => {
+      const digits = /_(\d{8})\.[^.]+$/.exec(fileName)?.[1];
+      if (digits !== undefined) return Number(digits);
+      throw new DataError(
+        `validation photograph ${fileName} isn't called ILSVRC2012_val_00000001.JPEG or the like, so its number in ${path} is unknown`,
+      );
+    });
+    const found = fileNames.map((fileName, i) => {
+      const label = labels[numbers[i]! - 1];
+      if (label !== undefined) return label;
+      throw new DataError(
+        `validation photograph ${fileName} has no line in ${path}, which has ${labels.length}`,
+      );
+    });
+    // A line too many anywhere would shift all labels after it.
+    const last = numbers.reduce((a, b) => Math.max(a, b), 0);
+    if (labels.length > last && labels.length !== validationImages) {
+      throw new DataError(
+        `${path}: has ${labels.length} lines, which fit neither the ${validationImages} photographs of the whole set nor ` +
+          `those that are here, up to number ${last}: one line too many would shift all labels after it`,
+      );
+    }
+    return found;
   };
 }
 
@@ -143,9 +159,12 @@ function fromSolution(path: string, lines: readonly string[]): Labeller {
     }
     labels.set(name, label);
   }
-  return (fileName) => {
-    const label = labels.get(fileName.replace(/\.[^.]+$/, ''));
-    if (label !== undefined) return label;
-    throw new DataError(`validation photograph ${fileName} has no line in ${path}, which has ${labels.size}`);
-  };
+  return (fileNames) =>
+    fileNames.map((fileName) => {
+      const label = labels.get(fileName.replace(/\.[^.]+$/, ''));
+      if (label !== undefined) return label;
+      throw new DataError(
+        `validation photograph ${fileName} has no line in ${path}, which has ${labels.size}`,
+      );
+    });
 }
