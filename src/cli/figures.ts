@@ -47,7 +47,7 @@ interface Options extends DeviceOptions {
 
 const program = settled(
   new Command('figures').description(
-    "A run's training curves and the paper's figures: SVG and PNG files, and a page of them.",
+    "A run's training curves and the paper's figures: SVG files, and a page of them.",
   ),
 )
   .requiredOption('--run <dir>', "the run's folder")

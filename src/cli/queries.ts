@@ -48,6 +48,13 @@ export interface Found {
   readonly distance: string;
 }
 
+/** What is said of an image below its picture: its folder, which is its class, and its own name. */
+function captionOf(name: string): string[] {
+  const [file = name, folder] = name.split(/[/\\]/).reverse();
+  const own = basename(file, extname(file));
+  return folder ? [folder, own] : [own];
+}
+
 /** Writes the picture of a search. @param images folder or archive of the images found */
 export async function drawFound(
   out: string,
@@ -67,9 +74,9 @@ export async function drawFound(
       return { picture: pictureAt(pixels, side, 0), caption };
     };
     const row = {
-      query: await captioned(asked, asked.names[0] ?? query, ['(query)']),
+      query: await captioned(asked, asked.names[0] ?? query, ['(query)', ...captionOf(query)]),
       found: await Promise.all(
-        found.map(({ name, distance }) => captioned(folder, name, [basename(name, extname(name)), distance])),
+        found.map(({ name, distance }) => captioned(folder, name, [...captionOf(name), distance])),
       ),
     };
     await writeWhole(out, [drawGallery([row])]);

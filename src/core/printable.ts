@@ -3,8 +3,8 @@
  * terminal obeys, what begins another line and what turns the writing direction round is spelt out.
  */
 
-/** Control characters, halves of pairs, separators of lines, marks and overrides of direction. */
-const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+/** Control characters, halves of pairs, separators of lines, marks and overrides of direction, no characters at all. */
+const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]/gu;
 
 /**
  * The text with `\u001b` and the like for characters that don't just print.

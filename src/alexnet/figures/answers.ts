@@ -1,6 +1,6 @@
 /**
  * Images with the five classes the network finds likeliest: the paper's Figure 4, left. The true class is named below
- * each image; its bar is red. Bars as wide as the image are certain.
+ * each image; its bar is green. Bars as wide as the image are certain.
  */
 import type { Picture } from '../../data/images/resize.js';
 import { escapeText, svgFile, svgPicture, svgText } from './svg.js';
@@ -35,7 +35,7 @@ export function drawAnswers(answered: readonly Answered[], columns = 4): string 
       svgText(truth, left + side / 2, top + side + 17, side, middle),
       ...likeliest.flatMap(({ name, probability, isTrue }, n) => {
         const y = top + side + 26 + n * (barHeight + 2);
-        const colour = isTrue ? '#e0524d' : '#8fb3d9';
+        const colour = isTrue ? '#7fbf6f' : '#c9cdd3';
         const title = `<title>${escapeText(name)}: ${(100 * probability).toFixed(1)} %</title>`;
         const width = Math.max(1, probability * side).toFixed(1);
         return [

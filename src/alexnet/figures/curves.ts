@@ -2,7 +2,7 @@
  * How training went: errors and losses by epoch, and where the rate dropped.
  */
 import type { LogLine } from '../run.js';
-import type { Plotter } from './plot.js';
+import { epochTicks, type Plotter } from './plot.js';
 
 interface Point {
   readonly epoch: number;
@@ -49,7 +49,11 @@ function plotLines(
     marginBottom: 45,
     marginLeft: 50,
     marginRight: 120,
-    x: { label: 'epoch', labelAnchor: 'center', ticks: wholeTicks(lines) },
+    x: {
+      label: 'epoch',
+      labelAnchor: 'center',
+      ...epochTicks(lines[0]?.epoch ?? 1, lines.at(-1)?.epoch ?? 1),
+    },
     y: { label: percent ? `${label} (%)` : label, percent, zero: true, grid: true },
     color: { domain: curves, range: colours },
     marks: [
@@ -62,7 +66,7 @@ function plotLines(
         fill: '#777777',
         text: ({ learningRate }) => `rate ${Number(learningRate.toPrecision(2))}`,
       }),
-      plots.lineY(points, { x: 'epoch', y: 'value', stroke: 'curve', strokeWidth: 2 }),
+      plots.lineY(points, { x: 'epoch', y: 'value', z: 'curve', stroke: 'curve', strokeWidth: 2 }),
       plots.dot(points, { x: 'epoch', y: 'value', fill: 'curve', r: 2.5 }),
       plots.text(endLabels(points), {
         x: 'epoch',
@@ -76,12 +80,6 @@ function plotLines(
   });
 }
 
-/** At most ten whole epochs. */
-function wholeTicks(lines: readonly LogLine[]): number[] {
-  const step = [1, 2, 5, 10, 20, 50].find((n) => lines.length / n <= 10) ?? Math.ceil(lines.length / 10);
-  return lines.map(({ epoch }) => epoch).filter((epoch) => epoch % step === 0);
-}
-
 /** Where the curves' names go: at their ends, moved apart so that none covers another. */
 function endLabels(points: readonly Point[]): Point[] {
   const last = new Map(points.map((point) => [point.curve, point]));
@@ -89,7 +87,7 @@ function endLabels(points: readonly Point[]): Point[] {
   const labels: Point[] = [];
   for (const point of [...last.values()].sort((a, b) => a.value - b.value)) {
     const below = labels.at(-1)?.value ?? Number.NEGATIVE_INFINITY;
-    labels.push({ ...point, value: Math.max(point.value, below + top / 22) });
+    labels.push({ ...point, value: Math.max(point.value, below + top / 19) });
   }
   return labels;
 }

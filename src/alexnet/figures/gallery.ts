@@ -4,7 +4,7 @@
 import type { Picture } from '../../data/images/resize.js';
 import { svgFile, svgPicture, svgText } from './svg.js';
 
-/** A picture with a line or two below it. */
+/** A picture with a few lines below it. */
 export interface Captioned {
   readonly picture: Picture;
   readonly caption: readonly string[];
@@ -18,19 +18,23 @@ export interface GalleryRow {
 
 const side = 112;
 const gap = 12;
-const captionHeight = 34;
+const lineHeight = 14;
 
 /** An SVG file: the query at the left, apart from what was found. */
 export function drawGallery(rows: readonly GalleryRow[]): string {
   const cell = side + gap;
   const columns = Math.max(...rows.map(({ found }) => found.length));
+  const lines = Math.max(
+    ...rows.flatMap(({ query, found }) => [query, ...found]).map((x) => x.caption.length),
+  );
+  const rowHeight = side + lines * lineHeight + 6 + gap;
   const body = rows.flatMap(({ query, found }, i) => {
-    const top = gap + i * (side + captionHeight + gap);
+    const top = gap + i * rowHeight;
     const at = ({ picture, caption }: Captioned, left: number): string[] => [
       svgPicture(picture, left, top, side),
-      ...caption.map((line, n) => svgText(line, left, top + side + 14 + 14 * n, side)),
+      ...caption.map((line, n) => svgText(line, left, top + side + lineHeight * (n + 1), side)),
     ];
     return [...at(query, gap), ...found.flatMap((item, n) => at(item, 3 * gap + (n + 1) * cell))];
   });
-  return svgFile(4 * gap + (columns + 1) * cell, gap + rows.length * (side + captionHeight + gap), body);
+  return svgFile(4 * gap + (columns + 1) * cell, gap + rows.length * rowHeight, body);
 }

@@ -9,8 +9,9 @@
 
 import type { Picture } from '../../data/images/resize.js';
 import type { HostTensor } from '../../nn/module.js';
-import { enlarge, tile } from './picture.js';
+import { encodePicture, enlarge, fileAddress, tile } from './picture.js';
 import type { Plotter } from './plot.js';
+import { svgFile, svgText } from './svg.js';
 
 /** The kernels of a tower. */
 export interface TowerKernels {
@@ -75,22 +76,28 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** One picture of all kernels: towers below each other, each kernel's pixels enlarged to about 44. */
-export function drawKernels(towers: readonly TowerKernels[]): Picture {
+/** All kernels in an SVG file, tower below tower under its name, each kernel's pixels enlarged to about 44. */
+export function drawKernels(towers: readonly TowerKernels[]): string {
   const side = towers[0]?.pictures[0]?.width ?? 1;
   const factor = Math.max(1, Math.round(44 / side));
   const columns = Math.min(16, Math.max(...towers.map(({ pictures }) => pictures.length)));
-  const blank = { width: side, height: side, planes: new Uint8Array(3 * side * side).fill(255) };
-  const tiles = towers.flatMap(({ pictures }, i) => {
-    const rest = (columns - (pictures.length % columns)) % columns;
-    // A row left blank sets the towers apart.
-    return [...pictures, ...Array(rest + (i < towers.length - 1 ? columns : 0)).fill(blank)];
+  const [gap, heading] = [4, 26];
+  // Room for the names.
+  const room = Math.max(240, columns * (side * factor + gap) + gap);
+  let top = 0;
+  const body = towers.flatMap(({ tower, pictures }) => {
+    const enlarged = pictures.map((picture) => enlarge(picture, factor));
+    const { width, height, planes } = tile(enlarged, columns, gap);
+    const name = `tower ${tower}: ${pictures.length} kernels of ${side} x ${side}`;
+    const address = fileAddress(encodePicture({ width, height, planes }));
+    const lines = [
+      svgText(name, gap, top + heading - 8, room, 'font-weight="600"'),
+      `<image x="0" y="${top + heading}" width="${width}" height="${height}" href="${address}"/>`,
+    ];
+    top += heading + height;
+    return lines;
   });
-  return tile(
-    tiles.map((picture) => enlarge(picture, factor)),
-    columns,
-    4,
-  );
+  return svgFile(room, top, body);
 }
 
 /** Colourfulness of every kernel, a column of dots for each tower; its median is a line, that of random weights dashed. */

@@ -38,3 +38,14 @@ export async function openPlotter(): Promise<Plotter> {
 
 /** The colours of towers, or of whatever comes in a pair; kept apart by people who see colours differently. */
 export const pairColours = ['#3b6fb6', '#e08214'] as const;
+
+/** Ticks of an axis of epochs: at most about ten, all of them whole. */
+export function epochTicks(
+  first: number,
+  last: number,
+): { ticks: number[]; tickFormat: (epoch: number) => string } {
+  const count = last - first + 1;
+  const step = [1, 2, 5, 10, 20, 50].find((n) => count / n <= 10) ?? Math.ceil(count / 10);
+  const ticks = Array.from({ length: Math.max(0, count) }, (_, i) => first + i).filter((n) => n % step === 0);
+  return { ticks, tickFormat: String };
+}

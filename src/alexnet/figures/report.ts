@@ -1,7 +1,6 @@
 /**
  * The figures of a run as one HTML page that opens without a network: every picture is within it.
  */
-import { fileAddress } from './picture.js';
 import { escapeText } from './svg.js';
 
 /** A figure with what is to be said of it. */
@@ -9,8 +8,8 @@ export interface Section {
   readonly title: string;
   /** Sentences or paragraphs, as text. */
   readonly text: readonly string[];
-  /** Files by name: SVG as text, PNG as bytes. */
-  readonly files: ReadonlyMap<string, string | Uint8Array>;
+  /** SVG files by name. */
+  readonly files: ReadonlyMap<string, string>;
   /** Numbers, if any: a first row of headings, then rows. */
   readonly table?: readonly (readonly string[])[];
 }
@@ -19,7 +18,7 @@ const style = `
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-top: 1px solid #ddd; padding-top: 1rem; }
-figure { margin: 1rem 0; overflow-x: auto; } figure svg, figure img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; overflow-x: auto; } figure svg { max-width: 100%; height: auto; }
 figcaption { color: #666; font-size: 0.85rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } th, td { padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #e5e5e5; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: nowrap; }
@@ -39,7 +38,7 @@ export function writeReport(
     [
       `<h2>${escapeText(heading)}</h2>`,
       ...text.map((paragraph) => `<p>${escapeText(paragraph)}</p>`),
-      ...[...files].map(([name, file]) => figure(name, heading, file)),
+      ...[...files].map(([name, file]) => figure(name, file)),
       ...(table ? [tableOf(table)] : []),
     ].join('\n'),
   );
@@ -55,10 +54,8 @@ ${body.join('\n')}
 `;
 }
 
-function figure(name: string, about: string, file: string | Uint8Array): string {
-  const picture =
-    typeof file === 'string' ? file : `<img src="${fileAddress(file)}" alt="${escapeText(about)}">`;
-  return `<figure>${picture}<figcaption>${escapeText(name)}</figcaption></figure>`;
+function figure(name: string, svg: string): string {
+  return `<figure>${svg}<figcaption>${escapeText(name)}</figcaption></figure>`;
 }
 
 function tableOf([headings = [], ...rows]: readonly (readonly string[])[]): string {

@@ -22,7 +22,7 @@ import { drawAnswers } from './answers.js';
 import { plotCurves } from './curves.js';
 import { type Captioned, drawGallery } from './gallery.js';
 import { drawKernels, kernelsOf, median, plotColourfulness, randomColourfulness } from './kernels.js';
-import { encodePicture, pictureAt } from './picture.js';
+import { pictureAt } from './picture.js';
 import { plotPlacement } from './placement.js';
 import type { Plotter } from './plot.js';
 import { plotRace } from './race.js';
@@ -99,11 +99,11 @@ export function kernelsSection(plotter: Plotter, checkpoint: Checkpoint): Sectio
   return {
     title: `Figure 3: the kernels of ${first.spec.name}`,
     text: [
-      "Towers from top to bottom, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone.",
+      "Tower by tower, each kernel scaled to its largest weight. The measure of colour: the share of a kernel's energy that differs between red, green and blue; 0 sees brightness alone.",
       `Before training the weights are random: shares of ${random.mean.toFixed(3)}, give or take ${random.deviation.toFixed(3)} from kernel to kernel and ${spread.toFixed(3)} in the median of ${most}. A median no further off is one of random weights. In the paper one tower's kernels came out free of colour and the other's colourful, in every run.`,
     ],
-    files: new Map<string, string | Uint8Array>([
-      ['figure3.png', encodePicture(drawKernels(towers))],
+    files: new Map([
+      ['figure3.svg', drawKernels(towers)],
       ['figure3-colour.svg', plotColourfulness(plotter, towers)],
     ]),
     table: [
@@ -165,7 +165,7 @@ export async function answersSection(
   return {
     title: 'Figure 4, left: what the network answers',
     text: [
-      'Validation images drawn at random, with the classes found likeliest; the bar of the true class is red.',
+      'Validation images drawn at random, with the classes found likeliest; the bar of the true class is green.',
     ],
     files: new Map([['figure4-left.svg', drawAnswers(answered)]]),
   };
@@ -264,7 +264,7 @@ export async function timelineSection(
     return {
       title: 'One training step',
       text: [
-        `A step of ${batch.labels.length} images, profiled: ${Math.max(...ends).toFixed(1)} ms, ${timeline.crossings.length} crossings of ${formatBytes(bytes)} in all (red).`,
+        `A step of ${batch.labels.length} images, profiled: ${Math.max(...ends).toFixed(1)} ms, ${timeline.crossings.length} crossings of ${formatBytes(bytes)} in all (red, from when the sender has the data until it has arrived).`,
       ],
       files: new Map([['timeline.svg', plotTimeline(plotter, timeline)]]),
       table: [['device', 'kernels', 'of the step', 'while computing'], ...busy],

@@ -1,12 +1,16 @@
 /**
  * SVG files put together of pictures and text, for figures that aren't plots.
  */
+import { printable } from '../../core/printable.js';
 import type { Picture } from '../../data/images/resize.js';
 import { pictureAddress } from './picture.js';
 
-/** Text as it may stand in HTML and SVG. */
+/** Text as it may stand in HTML and SVG; characters that neither can hold are spelt out. */
 export function escapeText(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c);
+  return printable(text).replace(
+    /[&<>"]/g,
+    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c,
+  );
 }
 
 /** A file of `body`, in a coordinate system of pixels. */

@@ -1,6 +1,6 @@
 /**
  * One training step as a picture, from its profile (../profile.ts): what each device computed when, and what crossed
- * between them.
+ * between them. Time runs to the right; every device and every pair that something crosses between has a lane.
  */
 import type { KernelTime } from '../../core/backend.js';
 import type { Crossing } from '../../core/ledger.js';
@@ -10,63 +10,83 @@ import type { Plotter } from './plot.js';
 
 const phaseColours = { forward: '#3b6fb6', backward: '#e08214', update: '#6a9f58' } as const;
 
-/** The step as an SVG file: a lane for each device, and between them an arrow for each crossing. */
+const red = '#c2362b';
+/** Pixels: of the file, of what stands left of the plot, and that a letter takes at most. */
+const [width, left, letter] = [1100, 92, 7] as const;
+
+/**
+ * The step as an SVG file: a lane for each device with the kernels it ran, and below it one for each device that it
+ * sent something to.
+ */
 export function plotTimeline({ plots, draw }: Plotter, { devices, kernels, crossings }: Profile): string {
-  const lane = (name: string): number => -devices.indexOf(name);
-  const layers = layerSpans(kernels);
-  const phases = Object.entries(phaseColours).map(([phase], i) => ({ phase, i }));
   const end = Math.max(...kernels.map(({ start, milliseconds }) => start + milliseconds));
-  const arrows = crossings.map((crossing) => flight(crossing, kernels));
+  const pixels = (milliseconds: number): number => (milliseconds / end) * (width - left - 20);
+  const flights = crossings.map((crossing) => flight(crossing, kernels));
+  const lanes = layLanes(devices, flights);
+  const laneOf = (from: string, to: string | null): Lane =>
+    lanes.find((lane) => lane.from === from && lane.to === to) ?? lanes[0]!;
+  const phases = Object.entries(phaseColours).map(([phase], i) => ({ phase, i }));
+  const height = lanes.at(-1)?.bottom ?? 0;
+  const labels = lanes.flatMap((lane) =>
+    apart(
+      flights.filter(({ from, to }) => from === lane.from && to === lane.to),
+      pixels,
+    ).map((label) => ({ ...label, y: lane.top + crossingHeight + labelHeight * (label.row + 0.5) })),
+  );
   return draw({
-    width: 1100,
-    height: 150 * devices.length + 70,
-    marginLeft: 60,
+    width,
+    height: height + 95,
+    marginLeft: left,
     marginTop: 40,
     marginBottom: 45,
     x: { label: 'milliseconds', labelAnchor: 'center', domain: [0, end] },
-    y: { axis: null, domain: [-devices.length + 0.5, 0.5] },
+    y: { axis: null, domain: [height, 0] },
     color: { domain: Object.keys(phaseColours), range: Object.values(phaseColours) },
     marks: [
       plots.rect(kernels, {
         x1: 'start',
         x2: ({ start, milliseconds }: KernelTime) => start + milliseconds,
-        y1: ({ device }: { device: string }) => lane(device) - 0.25,
-        y2: ({ device }: { device: string }) => lane(device) + 0.25,
+        y1: ({ device }: { device: string }) => laneOf(device, null).top,
+        y2: ({ device }: { device: string }) => laneOf(device, null).bottom - laneGap,
         fill: 'phase',
         title: ({ kernel, layer, phase, milliseconds }: KernelTime) =>
           `${layer || 'outside layers'} ${phase}: ${kernel}, ${milliseconds.toFixed(2)} ms`,
       }),
       plots.text(
-        layers.filter(({ width }) => width > end / 28),
+        layerSpans(kernels).filter((span) => pixels(span.width) > letter * span.layer.length),
         {
           x: 'middle',
-          y: ({ device }: { device: string }) => lane(device) + 0.33,
+          y: ({ device }: { device: string }) => laneOf(device, null).top + deviceHeight / 2,
           text: 'layer',
-          fill: '#444444',
+          fill: 'white',
+          fontWeight: 600,
         },
       ),
-      plots.arrow(arrows, {
+      plots.rect(flights, {
         x1: 'left',
         x2: 'arrived',
-        y1: ({ from, to }: Flight) => lane(from) + 0.25 * Math.sign(lane(to) - lane(from)),
-        y2: ({ from, to }: Flight) => lane(to) + 0.25 * Math.sign(lane(from) - lane(to)),
-        stroke: '#c2362b',
-        headLength: 6,
+        y1: ({ from, to }: Flight) => laneOf(from, to).top,
+        y2: ({ from, to }: Flight) => laneOf(from, to).top + crossingHeight,
+        fill: red,
+        // So that the shortest shows as well.
+        stroke: red,
+        title: ({ layer, phase, bytes, left: sent, arrived }: Flight) =>
+          `${layer} ${phase}: ${formatBytes(bytes)} in ${(arrived - sent).toFixed(2)} ms`,
       }),
-      plots.text(apart(arrows, end / 12), {
-        x: ({ left, arrived }: Flight) => (left + arrived) / 2,
-        y: ({ from, to }: Flight) => (lane(from) + lane(to)) / 2 + 0.09 * Math.sign(lane(from) - lane(to)),
-        text: ({ layer, bytes }: Flight) => `${layer} ${formatBytes(bytes)}`,
-        fill: '#c2362b',
-        stroke: 'white',
-        strokeWidth: 3,
-        fontSize: 9,
+      plots.text(labels, {
+        x: 'left',
+        y: 'y',
+        text: 'text',
+        fill: red,
+        fontSize: 10,
+        textAnchor: 'start',
       }),
-      plots.text(devices, {
+      plots.text(lanes, {
         frameAnchor: 'left',
-        dx: -56,
-        y: (device: string) => lane(device),
-        text: (device: string) => device,
+        dx: 8 - left,
+        y: ({ top, to }: Lane) => top + (to === null ? deviceHeight : crossingHeight) / 2,
+        text: ({ from, to }: Lane) => (to === null ? from : `\u2192 ${to}`),
+        fill: ({ to }: Lane) => (to === null ? 'black' : red),
         textAnchor: 'start',
       }),
       plots.text(phases, {
@@ -79,6 +99,35 @@ export function plotTimeline({ plots, draw }: Plotter, { devices, kernels, cross
         textAnchor: 'start',
       }),
     ],
+  });
+}
+
+/** Pixels that the lanes and what is in them are high. */
+const [deviceHeight, crossingHeight, labelHeight, laneGap] = [70, 10, 13, 8] as const;
+
+/** Rows of labels below a lane of crossings. */
+const labelRows = 2;
+
+/** A stretch of the picture from top to bottom: a device's kernels, or what it sent to another. */
+interface Lane {
+  readonly from: string;
+  /** Null for kernels. */
+  readonly to: string | null;
+  readonly top: number;
+  /** Where the next begins. */
+  readonly bottom: number;
+}
+
+function layLanes(devices: readonly string[], flights: readonly Flight[]): Lane[] {
+  let top = 0;
+  const lane = (from: string, to: string | null): Lane => {
+    const start = top;
+    top += laneGap + (to === null ? deviceHeight : crossingHeight + labelRows * labelHeight);
+    return { from, to, top: start, bottom: top };
+  };
+  return devices.flatMap((from) => {
+    const receivers = devices.filter((to) => flights.some((one) => one.from === from && one.to === to));
+    return [lane(from, null), ...receivers.map((to) => lane(from, to))];
   });
 }
 
@@ -97,14 +146,25 @@ function flight(crossing: Crossing, kernels: Profile['kernels']): Flight {
   return { ...crossing, left: Math.max(crossing.start, ...ends), arrived };
 }
 
-/** Those of a direction that are at least `distance` milliseconds after the one before: labels need room. */
-function apart(flights: readonly Flight[], distance: number): Flight[] {
-  const kept: Flight[] = [];
-  for (const next of [...flights].sort((a, b) => a.left - b.left)) {
-    const last = kept.findLast(({ from }) => from === next.from);
-    if (!last || next.left - last.left >= distance) kept.push(next);
-  }
-  return kept;
+/** A crossing's name, below where it began, in the first row where it doesn't cover another one. */
+interface Label {
+  readonly left: number;
+  readonly row: number;
+  readonly text: string;
+}
+
+/** Labels of one lane's crossings; one that finds no room is left out. @param pixels of milliseconds */
+function apart(flights: readonly Flight[], pixels: (milliseconds: number) => number): Label[] {
+  const taken = Array.from({ length: labelRows }, () => Number.NEGATIVE_INFINITY);
+  return [...flights]
+    .sort((a, b) => a.left - b.left)
+    .flatMap(({ left: start, layer, bytes }) => {
+      const text = `${layer} ${formatBytes(bytes)}`;
+      const row = taken.findIndex((until) => until <= pixels(start));
+      if (row < 0) return [];
+      taken[row] = pixels(start) + 0.9 * letter * text.length;
+      return [{ left: start, row, text }];
+    });
 }
 
 /** Stretches of kernels of one layer and phase on one device. */
