@@ -17,7 +17,7 @@ import {
   openDevices,
   parseDevices,
 } from './devices.js';
-import { outliveReaders, stopBars } from './output.js';
+import { outliveReaders, spellOutNames, stopBars } from './output.js';
 
 /** A parser of whole numbers from `least`, up to `most` if given. */
 export const whole =
@@ -199,6 +199,7 @@ export function settled(command: Command): Command {
  */
 export async function runCommand(work: () => Promise<void>): Promise<void> {
   outliveReaders();
+  spellOutNames();
   try {
     await work();
   } catch (error) {

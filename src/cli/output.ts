@@ -4,6 +4,7 @@
  * goes on without readers: results are in files.
  */
 import { Presets, SingleBar } from 'cli-progress';
+import { printable } from '../core/printable.js';
 import { reasonOf } from '../data/files.js';
 
 /** Bars that are shown. */
@@ -52,6 +53,24 @@ export function stopBars(): void {
 export function say(text: string): void {
   stopBars();
   console.log(text);
+}
+
+/**
+ * Spells out what a terminal would obey in all that a command prints: names of files and classes come from anywhere. Lines
+ * stay lines.
+ */
+export function spellOutNames(): void {
+  for (const method of ['log', 'error'] as const) {
+    const print = console[method].bind(console);
+    const shownText = (part: unknown): unknown =>
+      typeof part === 'string'
+        ? part
+            .split('\n')
+            .map((line) => printable(line))
+            .join('\n')
+        : part;
+    console[method] = (...parts: unknown[]) => print(...parts.map(shownText));
+  }
 }
 
 /**

@@ -24,6 +24,9 @@ import { blockSize, isTarHeader } from './tarHeader.js';
 /** Bytes read at a time to find headers: a disk's least, so that stepping over large bodies costs little. */
 const readAhead = 4096;
 
+/** What is remembered of a member besides its bytes takes about so many. */
+const memberBytes = 512;
+
 /** Bytes of a gzipped archive read at a time. */
 const chunkSize = 1 << 20;
 
@@ -190,7 +193,7 @@ class GzipInput implements TarInput<ImageSource> {
 
   async body(stored: number, sparse?: SparseFile): Promise<ImageSource> {
     const length = sparse?.length ?? stored;
-    this.budget.take(length, this.shown);
+    this.budget.take(length + memberBytes, this.shown);
     const bytes = new Uint8Array(length);
     for (const piece of sparse?.pieces ?? [{ at: 0, length: stored }]) {
       const part = bytes.subarray(piece.at, piece.at + piece.length);

@@ -60,6 +60,11 @@ test('mistakes are told in a line', async () => {
         ['--out', join(folder, 'data/a/1.png'), '--data', join(folder, 'data')],
         /^error: .*can't be made.*\n$/,
       ],
+      // What a terminal would obey is spelt out.
+      [
+        ['--out', out, '--data', join(folder, 'no\u001b[31mwhere')],
+        /^error: .*no\\u001b\[31mwhere: can't be opened.*\n$/,
+      ],
       [['--data', 'x'], /required option '--out <dir>'/],
       [['--out', out, '--size', 'large'], /expected a whole number from 1/],
     ] as const) {
