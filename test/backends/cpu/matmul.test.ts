@@ -102,6 +102,39 @@ test('a depth that the packed operand is cut into stretches for', () => {
   check(4300, 13, 1024, { transposeA: true, bias: true, relu: true }, 56);
 });
 
+test('long depths: partial results, with bias and ReLU, of batches, and what is left over', () => {
+  check(20, 24, 2 * 16384 + 300, { bias: true, relu: true, transposeA: true });
+  check(18, 17, 40_000, { transposeB: true });
+  check(17, 30, 17_000, { batch: 2, bias: true }, 32);
+  check(2, 9, 3 * 4096 + 77, { bias: true, relu: true });
+  check(3, 6, 4097, { batch: 3, bias: true, repeatA: true });
+  check(2, 3, 30_001, { transposeB: true, bias: true });
+});
+
+test('sums keep their digits however long they are', () => {
+  const tenth = Math.fround(0.1);
+  for (const [M, N, K, transposeB, tolerance] of [
+    [1, 1, 300_000, true, 1e-6],
+    [3, 4, 100_000, true, 1e-6],
+    [3, 4, 100_000, false, 1e-6],
+    [2, 21, 50_000, false, 1e-6],
+    [20, 24, 60_000, false, 4e-6], // 256 terms in one register
+  ] as const) {
+    const results = acrossTeams((planner) => {
+      const a = planner.view(new Float32Array(M * K).fill(tenth), [1, M, K]);
+      const strides = transposeB ? [K * N, 1, K] : [K * N, N, 1];
+      const b = planner.view(new Float32Array(K * N).fill(1), [1, K, N], strides);
+      const out = planner.view(new Float32Array(M * N), [1, M, N]);
+      planMatmul({ a, b, bias: null, relu: false, out }, planner);
+      return [planner.read(out, M * N)];
+    }, 32);
+    for (const [sums] of results) {
+      const error = Math.max(...Array.from(sums!, (sum) => Math.abs(sum / (K * tenth) - 1)));
+      assert.ok(error < tolerance, `${M}x${K}x${N}: ${sums![0]} for ${K} times 0.1, error ${error}`);
+    }
+  }
+});
+
 test('few rows or columns, with either operand along the depth', () => {
   for (const M of [1, 2, 3, 5, 8, 16, 24]) {
     const [N, K] = [1 + random.integer(50), 1 + random.integer(500)];

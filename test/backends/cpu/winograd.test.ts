@@ -4,6 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import {
   planWinograd,
   planWinogradInputGrad,
@@ -12,8 +13,8 @@ import {
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { type Case, checkConvolution, shapesOf } from './convolutions.js';
-import { seededRandom } from './numbers.js';
-import { TestPlanner } from './planner.js';
+import { dense, nmse, seededRandom, zeros } from './numbers.js';
+import { acrossTeams, TestPlanner } from './planner.js';
 
 const random = seededRandom('winograd');
 
@@ -65,6 +66,25 @@ test('rows that are no multiple of a panel, depth beyond a block, the thinnest m
 test('batches that take several chunks, the last one smaller', () => {
   const size: Pair = [60, 62];
   check({ images: 5, channels: 28, outputs: 32, size, kernel: square(3), padding: around(1) }, 96);
+});
+
+test('so many tiles that the weight gradient comes in partial results', () => {
+  const c = { images: 1, channels: 28, outputs: 28, size: [260, 256] as const, kernel: square(3) };
+  const { x, weight, out, geometry } = shapesOf({ ...c, padding: around(1) });
+  const normals = (shape: Shape) =>
+    dense(
+      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+      shape,
+    );
+  const [image, grad, expected] = [normals(x), normals(out), zeros(weight)];
+  loops.conv2dWeightGrad({ ...geometry, x: image, grad, out: expected });
+  const results = acrossTeams((planner) => {
+    const dw = planner.view(new Float32Array(sizeOf(weight)), weight);
+    const operands = { x: planner.viewOf(image), grad: planner.viewOf(grad), out: dw };
+    assert.ok(planWinogradWeightGrad({ ...geometry, ...operands }, planner));
+    return [planner.read(dw, sizeOf(weight))];
+  }, 160);
+  for (const [actual] of results) assert.ok(nmse(actual!, expected.data) < 1e-11);
 });
 
 test('declined: other strides and kernels, odd depths, thin maps, few channels, no images', () => {

@@ -13,6 +13,7 @@
 import type { ConvGeometry, Kernels } from '../../../../core/backend.js';
 import type { Shape, View } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
+import { Partials, runInPartials } from '../matmul/partials.js';
 import { runPack, runProduct, strided, tables, workspaceOf } from '../matmul/product.js';
 import { planWinograd, planWinogradWeightGrad } from '../winograd/plan.js';
 import { chunkOf, framed, frameOf, multiples, table } from './images.js';
@@ -117,6 +118,7 @@ export function planConv2dWeightGrad(args: Kernels['conv2dWeightGrad'], planner:
   const copy = planner.temporary(chunk * frame.copyBytes);
   const packed = planner.temporary(chunk * outBytes);
   const workspace = workspaceOf(planner);
+  const partials = new Partials(planner, addressOf(out), groups * O * K, images * pixels);
   for (let first = 0; first === 0 || first < images; first += chunk) {
     const count = Math.min(chunk, images - first);
     const depth = count * pixels;
@@ -128,7 +130,7 @@ export function planConv2dWeightGrad(args: Kernels['conv2dWeightGrad'], planner:
       depth: outs,
     };
     runPack(planner, tables, source, { groups, rows: O, depth }, packed);
-    runProduct(planner, tables, {
+    const product = {
       a: packed,
       aGroup: 4 * O * depth,
       b: {
@@ -144,8 +146,10 @@ export function planConv2dWeightGrad(args: Kernels['conv2dWeightGrad'], planner:
       depth,
       accumulate: first > 0,
       workspace,
-    });
+    };
+    runInPartials(planner, tables, product, partials);
     if (chunk === 0) break;
   }
+  partials.sum();
   return true;
 }

@@ -6,7 +6,7 @@
  * Nothing is packed: four rows of the tall matrix are read side by side, a block of depth once from memory; for the
  * further rows of the few it is in the first level cache. The four are rows r of the matrix's quarters, so that it is
  * read in four long streams, which the hardware fetches ahead. Each sum has four or eight lanes (k mod 4 or 8), added
- * up at the end of each block. Threads share the tall rows.
+ * up at the end of each block, and those of the blocks in double precision. Threads share the tall rows.
  */
 
 import { type FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
@@ -14,6 +14,8 @@ import {
   doWhile,
   f32,
   f32x4,
+  f64,
+  f64x2,
   forRange,
   i32,
   if_,
@@ -25,6 +27,7 @@ import {
   while_,
 } from '../../asm/instructions.js';
 import { Lanes, multiplyAdd, share, smaller } from '../../asm/lanes.js';
+import { highDoubles, lowDoubles } from '../../asm/sums.js';
 import { WordLayout } from '../../asm/words.js';
 import type { Features, KernelModule } from '../../plan.js';
 import { ceilDiv } from './panels.js';
@@ -54,11 +57,12 @@ export const dotWords = new WordLayout(
 /** Up to so many rows are few. */
 export const mostFew = 16;
 
-/** Bytes of scratch memory for each thread: four sums of each of the few. */
-export const scratchBytes = 16 * mostFew;
+/** Bytes of the four sums of one of the few, and of scratch memory for each thread. */
+const sumsBytes = 32;
+export const scratchBytes = sumsBytes * mostFew;
 
-/** Bytes of each row in a block of depth: with four tall rows and two of the few, six of eight ways of the cache. */
-const blockBytes = 4096;
+/** Bytes of each row in a block of depth: at most 64 numbers for each lane of a sum. */
+const blockBytes = 1024;
 
 /** Rows of the tall matrix read side by side: the lanes of a vector of results. */
 const rowsAtOnce = 4;
@@ -76,6 +80,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
   const { s, i, k, from } = f.locals('i32', 's', 'i', 'k', 'from');
   const { result } = f.locals('f32', 'result');
+  const { sum } = f.locals('f64', 'sum');
   const l = new Lanes(f, features);
   const w = l.words(dotWords, words);
   const depthBytes = l.let(i32.shl(w.depth, 2));
@@ -98,18 +103,18 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
     );
     /** The results of row s of the few, from its sums: the rest of the depth, bias, ReLU, store. */
     const finishRow = l.block(() => {
-      const sums = l.let(i32.add(scratch, i32.shl(s, 4)));
+      const sums = l.let(i32.add(scratch, i32.mul(s, sumsBytes)));
       const fewRow = l.let(i32.add(few, i32.mul(s, w.fewRow)));
       const isThere = i32.ltU(i32.add(first, i32.mul(i, quarter)), w.tallRows);
       const eachResult = l.block(() => {
         const row = l.let(i32.add(first, i32.mul(i, quarter)));
         const tallRow = l.let(rowAt(row));
         const add = (value: Value<'f32'>) => result.set(f32.add(result, value));
+        const product = f32.mul(f32.load(i32.add(tallRow, k)), f32.load(i32.add(fewRow, k)));
         l.do(
-          result.set(f32.load(i32.add(sums, i32.shl(i, 2)))),
-          forRange(k, vectorBytes, depthBytes, 4, [
-            add(f32.mul(f32.load(i32.add(tallRow, k)), f32.load(i32.add(fewRow, k)))),
-          ]),
+          sum.set(f64.load(i32.add(sums, i32.shl(i, 3)))),
+          forRange(k, vectorBytes, depthBytes, 4, sum.set(f64.add(sum, f64.promoteF32(product)))),
+          result.set(f32.demoteF64(sum)),
           if_(w.tallBias, add(f32.load(i32.add(w.tallBias, i32.shl(row, 2))))),
           if_(w.fewBias, add(f32.load(i32.add(w.fewBias, i32.shl(s, 2))))),
           if_(w.relu, result.set(f32.max(0, result))),
@@ -123,7 +128,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
       const starts = rows.map((row) => l.let(i32.add(row, from)));
       const addRows = l.block(() => {
         const fewRow = l.let(i32.add(i32.add(few, from), i32.mul(s, w.fewRow)));
-        const sums = l.let(i32.add(scratch, i32.shl(s, 4)));
+        const sums = l.let(i32.add(scratch, i32.mul(s, sumsBytes)));
         l.do(
           if_(
             i32.ltU(i32.add(s, 1), w.fewRows),
@@ -174,7 +179,11 @@ function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): Func
   const total = count === 1 ? [sums[0]!.map((sum, i) => f32x4.add(sum, sums[1]![i]!))] : sums;
   return f.body(
     if_(bytes, doWhile(turn, i32.ne(k, bytes))),
-    total.map((row, j) => v128.store(to, f32x4.add(v128.load(to, 16 * j), sumLanes(row)), 16 * j)),
+    total.map((row, j) => {
+      const add = (half: V128, at: number) => v128.store(to, f64x2.add(v128.load(to, at), half), at);
+      const at = sumsBytes * j;
+      return [left.set(sumLanes(row)), add(lowDoubles(left), at), add(highDoubles(left), at + 16)];
+    }),
   );
 }
 

@@ -9,10 +9,12 @@
 import type { Kernels } from '../../../../core/backend.js';
 import type { View } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
-import { axpyModule, axpyWords } from './axpy.js';
+import { sumLines } from '../reduce/plan.js';
+import { scratchBytes as axpyBytes, axpyModule, axpyWords, mostDepth } from './axpy.js';
 import { dotModule, dotWords, mostFew, scratchBytes } from './dot.js';
 import { depthBlock } from './panels.js';
-import { chunkBytes, isSmall, runPack, runProduct, strided, workspaceOf } from './product.js';
+import { Partials, runInPartials } from './partials.js';
+import { chunkBytes, isSmall, runEnds, runPack, strided, workspaceOf } from './product.js';
 
 type MatMul = Kernels['matmul'];
 
@@ -38,9 +40,12 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
   const stretch = Math.max(1, Math.floor(chunkBytes / stepBytes / depthBlock)) * depthBlock;
   const packed = planner.temporary(stepBytes * Math.min(depth, stretch));
   const workspace = workspaceOf(planner);
+  const c = { address: addressOf(args.out), group: 4 * rows * columns, row: 4 * columns, columns: 0 };
+  const columnBias = args.bias === null ? 0 : addressOf(args.bias);
+  const partials = new Partials(planner, c.address, batches * rows * columns, depth);
   for (let k = 0; k === 0 || k < depth; k += stretch) {
     const steps = Math.min(stretch, depth - k);
-    const isLast = k + steps === depth;
+    const isLast = k + steps === depth && !partials.isSplit;
     const source = {
       address: addressOf(args.a) + k * a.column,
       group: a.batch,
@@ -48,20 +53,25 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
       depth: a.column,
     };
     runPack(planner, strided, source, { groups, rows, depth: steps }, packed);
-    runProduct(planner, strided, {
+    const product = {
       a: packed,
       aGroup: groups === 1 ? 0 : 4 * rows * steps,
       b: { address: addressOf(args.b) + k * b.row, group: b.batch, lanes: b.column, depth: b.row },
-      c: { address: addressOf(args.out), group: 4 * rows * columns, row: 4 * columns, columns: 0 },
+      c,
       groups: batches,
       rows,
       columns,
       depth: steps,
       accumulate: k > 0,
-      columnBias: isLast && args.bias !== null ? addressOf(args.bias) : 0,
+      columnBias: isLast ? columnBias : 0,
       relu: isLast && args.relu,
       workspace,
-    });
+    };
+    runInPartials(planner, strided, product, partials);
+  }
+  partials.sum();
+  if (partials.isSplit) {
+    runEnds(planner, { c, groups: batches, rows, columns, columnBias, relu: args.relu, workspace });
   }
   return true;
 }
@@ -108,7 +118,8 @@ function planAxpy(args: MatMul, planner: Planner): boolean {
   const b = bytesOf(args.b);
   const depth = args.a.shape[2] ?? 0;
   if (rows > fewForAxpy || columns <= rows || b.column !== 4) return false;
-  const words = axpyWords.encode({
+  const bias = args.bias === null ? 0 : addressOf(args.bias);
+  const all = {
     wide: addressOf(args.b),
     wideGroup: b.batch,
     wideRow: b.row,
@@ -116,15 +127,51 @@ function planAxpy(args: MatMul, planner: Planner): boolean {
     fewGroup: a.batch,
     fewRow: a.row,
     fewStep: a.column,
+    scratch: planner.temporary(axpyBytes(rows, columns) * planner.threads),
     out: addressOf(args.out),
     outGroup: 4 * rows * columns,
-    bias: args.bias === null ? 0 : addressOf(args.bias),
+    bias,
     relu: args.relu ? 1 : 0,
     groups,
     fewRows: rows,
     depth,
     columns,
-  });
-  planner.run(axpyModule, 'axpy', words, isSmall(groups * rows * columns * depth));
+  };
+  const run = (words: typeof all): void => {
+    const alone = isSmall(words.groups * rows * columns * words.depth);
+    planner.run(axpyModule, 'axpy', axpyWords.encode(words), alone);
+  };
+  if (depth <= mostDepth) {
+    run(all);
+    return true;
+  }
+  // Parts of the depth as groups, and their sums.
+  const numbers = groups * rows * columns;
+  const whole = Math.floor(depth / mostDepth);
+  const rest = depth - whole * mostDepth;
+  const partial = planner.temporary(4 * numbers * (whole + 1));
+  for (let group = 0; group < groups; group++) {
+    const part = {
+      ...all,
+      wide: all.wide + group * all.wideGroup,
+      wideGroup: mostDepth * b.row,
+      few: all.few + group * all.fewGroup,
+      fewGroup: mostDepth * a.column,
+      out: partial + group * all.outGroup,
+      outGroup: 4 * numbers,
+      bias: 0,
+      relu: 0,
+      groups: whole,
+      depth: mostDepth,
+    };
+    run(part);
+    if (rest === 0) continue;
+    const [wide, few] = [part.wide + whole * part.wideGroup, part.few + whole * part.fewGroup];
+    run({ ...part, wide, few, out: part.out + whole * part.outGroup, groups: 1, depth: rest });
+  }
+  sumLines(planner, { from: partial, to: all.out, numbers, lines: whole + (rest > 0 ? 1 : 0) });
+  const c = { address: all.out, group: all.outGroup, row: 4 * columns, columns: 0 };
+  const ends = { columnBias: bias, relu: args.relu, workspace: workspaceOf(planner) };
+  runEnds(planner, { groups, rows, columns, c, ...ends });
   return true;
 }

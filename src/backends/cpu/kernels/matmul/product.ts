@@ -116,6 +116,16 @@ export function runProduct(planner: Planner, module: KernelModule, product: Prod
   planner.run(module, 'gemm', words, alone);
 }
 
+/** Enqueues what comes after a product: bias of the columns and max(0, .), in place; nothing without either. */
+export function runEnds(
+  planner: Planner,
+  product: Pick<Product, 'groups' | 'rows' | 'columns' | 'c' | 'columnBias' | 'relu' | 'workspace'>,
+): void {
+  if (!product.columnBias && !product.relu) return;
+  const nothing = { address: 0, group: 0, lanes: 0, depth: 0 };
+  runProduct(planner, strided, { ...product, a: 0, aGroup: 0, b: nothing, depth: 0, accumulate: true });
+}
+
 /**
  * How many threads share a range of columns, each with its own rows of c: the number (a divisor of `threads`) with
  * the least work for the busiest thread. A strip of columns costs a tile for each panel and about one more to pack.

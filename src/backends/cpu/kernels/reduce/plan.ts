@@ -65,10 +65,14 @@ export function planReduce(args: Kernels['reduce'], planner: Planner): boolean {
   const reduction = { op, x: addressOf(x), out: addressOf(out), scale, kept, reduced };
   const layout = layoutOf(reduction);
   if (layout === null) return false;
-  const pieces = piecesOf(reduction, layout);
-  if (pieces > 1) inPieces(reduction, layout, pieces, planner);
-  else run(reduction, layout, planner);
+  plan(reduction, layout, planner);
   return true;
+}
+
+function plan(r: Reduction, layout: ReduceLayout, planner: Planner): void {
+  const pieces = piecesOf(r, layout);
+  if (pieces > 1) inPieces(r, layout, pieces, planner);
+  else run(r, layout, planner);
 }
 
 /** How many pieces a reduction is cut into, by its shape alone. */
@@ -78,6 +82,17 @@ function piecesOf(r: Reduction, layout: ReduceLayout): number {
   if (isShort || unitsOf(r, layout) >= mostPieces || r.kept.length === 3) return 1;
   const least = inner.length === 0 && layout === 'rows' ? leastPiece.run : leastPiece.lines;
   return Math.min(mostPieces, Math.floor(longest!.size / least));
+}
+
+/** Enqueues `to[i] = sum over k of from[k * numbers + i]` over `lines` lines, both addresses of float32 numbers. */
+export function sumLines(
+  planner: Planner,
+  { from, to, numbers, lines }: { from: number; to: number; numbers: number; lines: number },
+): void {
+  const kept = [{ size: numbers, stride: 1, outStride: 1 }];
+  const reduced = [{ size: lines, stride: numbers, outStride: 0 }];
+  const reduction: Reduction = { op: 'sum', x: from, out: to, scale: 1, kept, reduced };
+  plan(reduction, layoutOf(reduction)!, planner);
 }
 
 function layoutOf({ kept, reduced }: Reduction): ReduceLayout | null {
@@ -122,12 +137,9 @@ function inPieces(r: Reduction, layout: ReduceLayout, pieces: number, planner: P
     reduced: [part(rest), ...inner],
   };
   if (rest > 0) run(last, layout, planner);
-  const partials = {
-    ...r,
-    x: partial,
-    kept: [{ size: results, stride: 1, outStride: 1 }],
-    reduced: [{ size: pieces + (rest > 0 ? 1 : 0), stride: results, outStride: 0 }],
-  };
+  const lines = pieces + (rest > 0 ? 1 : 0);
+  const kept = [{ size: results, stride: 1, outStride: 1 }];
+  const partials = { ...r, x: partial, kept, reduced: [{ size: lines, stride: results, outStride: 0 }] };
   run(partials, layoutOf(partials)!, planner);
 }
 

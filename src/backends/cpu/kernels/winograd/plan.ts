@@ -13,6 +13,7 @@ import type { Shape, View } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
 import { chunkOf, frameOf } from '../conv/images.js';
 import { panelsOf } from '../matmul/panels.js';
+import { Partials, runInPartials } from '../matmul/partials.js';
 import { isSmallCopy, runPack, runProduct, strided, workspaceOf } from '../matmul/product.js';
 import { emitKernelGrads, emitKernels, kernelGradWords, kernelWords, tileResults } from './code.js';
 import { emitToResults } from './tiles.js';
@@ -147,6 +148,7 @@ export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planne
   const packed = planner.temporary(4 * points * groups * rows * chunk * tiles);
   const sums = allot(planner, tiling, groups, rows * depth);
   const workspace = workspaceOf(planner);
+  const partials = new Partials(planner, sums.address, (points * sums.point) / 4, images * tiles);
   for (let first = 0; first < images; first += chunk) {
     const part: [number, number] = [first, Math.min(chunk, images - first)];
     const columns = part[1] * tiles;
@@ -155,7 +157,7 @@ export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planne
     runToPoints(planner, 'gradients', tiling, [grad, gradFrame, gradCopy], part, grads, rows);
     const a = { address: grads.address, group: grads.group, lanes: line, depth: 4 };
     runPack(planner, strided, a, { groups: points * groups, rows, depth: columns }, packed);
-    runProduct(planner, strided, {
+    const product = {
       a: packed,
       aGroup: line * rows,
       b: { address: ins.address, group: ins.group, lanes: line, depth: 4 },
@@ -166,8 +168,10 @@ export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planne
       depth: columns,
       accumulate: first > 0,
       workspace,
-    });
+    };
+    runInPartials(planner, strided, product, partials);
   }
+  partials.sum();
   planner.run(
     moduleOf('kernelGrads', emitKernelGrads, tiling),
     'kernelGrads',
