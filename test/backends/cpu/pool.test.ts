@@ -119,4 +119,26 @@ test('one window over the whole image', () => {
   }
 });
 
+test('averages of many pixels keep their digits', () => {
+  for (const [H, W, kernel, stride] of [
+    [300, 300, [300, 300], [1, 1]],
+    [40, 700, [40, 600], [1, 20]],
+    [60, 100, [20, 30], [4, 3]],
+  ] as const) {
+    const [OH, OW] = [(H - kernel[0]) / stride[0] + 1, Math.floor((W - kernel[1]) / stride[1]) + 1];
+    const results = acrossTeams((planner) => {
+      const x = planner.view(new Float32Array(H * W).fill(0.1), [1, 1, H, W]);
+      const out = planner.view(new Float32Array(OH * OW), [1, 1, OH, OW]);
+      const geometry = { kernel, stride, padding: [0, 0, 0, 0], countIncludePad: true } as const;
+      assert.ok(planPool({ ...geometry, mode: 'avg', x, out, indices: null }, planner));
+      return [planner.read(out, OH * OW)];
+    });
+    for (const [means] of results) {
+      for (const mean of means!) {
+        assert.ok(Math.abs(mean / Math.fround(0.1) - 1) < 1e-6, `${kernel}: ${mean}, expected 0.1`);
+      }
+    }
+  }
+});
+
 test.run();

@@ -13,6 +13,7 @@ import {
   type Code,
   f32,
   f32x4,
+  f64,
   forRange,
   type I32,
   i32,
@@ -27,6 +28,7 @@ import {
   while_,
 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
+import { LongSum } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
@@ -40,7 +42,12 @@ export interface PoolKind {
   readonly columns: number;
   /** Horizontal stride. */
   readonly step: number;
+  /** Whether an average is of so many pixels that they are added up in double precision. */
+  readonly long: boolean;
 }
+
+/** Pixels that are added up in single precision. */
+export const mostShort = 64;
 
 /**
  * Words of both directions: x and out are the larger and the smaller image whichever is written; `units` counts
@@ -158,12 +165,18 @@ function fourWindows(l: Lanes, kind: PoolKind, w: Words, line: Line, column: Loc
   const at = l.let(i32.add(image, bytes(first)));
   const result = l.variable('v128');
   l.do(result.set(max ? l.f32(-Infinity) : l.f32(0)));
+  const sum = kind.long ? new LongSum(l, 1) : null;
   const lanes = i32x4.const(0, kind.step, 2 * kind.step, 3 * kind.step);
   const start = l.let(i32x4.add(i32x4.splat(first), lanes));
   const index = l.let<'v128'>(start);
 
   const tap = (address: Local<'i32'>, offset: number, column: V128): void => {
     const value = l.let(everyStep(address, kind.step, offset));
+    if (sum) {
+      sum.add([value]);
+      if (kind.columns > mostShort) sum.settle();
+      return;
+    }
     if (!max) {
       l.do(result.set(f32x4.add(result, value)));
       return;
@@ -182,13 +195,14 @@ function fourWindows(l: Lanes, kind: PoolKind, w: Words, line: Line, column: Loc
       const body = l.block(() => tap(address, 0, i32x4.splat(j)));
       l.do(forRange(j, 0, kind.columns, 1, [body, address.set(i32.add(address, 4))]));
     }
+    sum?.settle();
     l.do(at.set(i32.add(at, bytes(w.W))));
     if (kind.indices) l.do(start.set(i32x4.add(start, i32x4.splat(w.W))));
   });
   l.do(forRange(y, rows.begin, rows.stop, 1, perRow));
   if (!max) {
     const count = f32.convertI32S(i32.mul(rows.count, kind.columns));
-    l.do(result.set(f32x4.div(result, f32x4.splat(count))));
+    l.do(result.set(f32x4.div(sum?.lanes(l.f32(1)) ?? result, f32x4.splat(count))));
   }
   const to = l.let(i32.add(outRow, bytes(column)));
   l.do(v128.store(i32.add(w.out, to), result));
@@ -201,11 +215,13 @@ function oneWindow(l: Lanes, kind: PoolKind, w: Words, line: Line, column: Local
   const columns = clip(l, w, column, 'columns');
   const [at, y, x, index] = [l.variable('i32'), l.variable('i32'), l.variable('i32'), l.variable('i32')];
   const result = l.variable('f32');
-  l.do(result.set(kind.mode === 'max' ? -Infinity : 0));
+  const sum = l.variable('f64');
+  l.do(result.set(kind.mode === 'max' ? -Infinity : 0), sum.set(0));
   l.do(at.set(i32.add(firstRow, columns.begin)), index.set(at));
   const tap = l.block(() => {
     const value = l.let(f32.load(i32.add(image, bytes(at))));
-    if (kind.mode === 'avg') l.do(result.set(f32.add(result, value)));
+    if (kind.long) l.do(sum.set(f64.add(sum, f64.promoteF32(value))));
+    else if (kind.mode === 'avg') l.do(result.set(f32.add(result, value)));
     else {
       const better = i32.and(i32.eqz(f32.le(value, result)), f32.eq(result, result));
       l.do(if_(better, [result.set(value), index.set(at)]));
@@ -217,7 +233,7 @@ function oneWindow(l: Lanes, kind: PoolKind, w: Words, line: Line, column: Local
   l.do(forRange(y, rows.begin, rows.stop, 1, perRow));
   if (kind.mode === 'avg') {
     const count = f32.convertI32S(i32.mul(rows.count, columns.count));
-    l.do(result.set(f32.div(result, count)));
+    l.do(result.set(f32.div(kind.long ? f32.demoteF64(sum) : result, count)));
   }
   const to = l.let(i32.add(outRow, bytes(column)));
   l.do(f32.store(i32.add(w.out, to), result));

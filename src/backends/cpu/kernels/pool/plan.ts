@@ -4,7 +4,7 @@
 import type { Kernels, PoolGeometry } from '../../../../core/backend.js';
 import type { Shape } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
-import { emitPool, emitPoolGrad, type PoolKind, poolWords } from './code.js';
+import { emitPool, emitPoolGrad, mostShort, type PoolKind, poolWords } from './code.js';
 
 function geometryWords(g: PoolGeometry, larger: Shape, smaller: Shape) {
   const [, , H = 0, W = 0] = larger;
@@ -29,6 +29,7 @@ export function planPool(args: Kernels['pool2d'], planner: Planner): boolean {
     indices: mode === 'max' && indices !== null,
     columns: args.kernel[1],
     step: args.stride[1],
+    long: mode === 'avg' && args.kernel[0] * args.kernel[1] > mostShort,
   };
   const words = poolWords.encode({
     ...geometryWords(args, x.shape, out.shape),
@@ -37,7 +38,7 @@ export function planPool(args: Kernels['pool2d'], planner: Planner): boolean {
     indices: indices === null ? 0 : addressOf(indices),
     units: N * C * OH,
   });
-  const key = `pool ${mode} ${kind.indices} ${kind.columns} ${kind.step}`;
+  const key = `pool ${mode} ${kind.indices} ${kind.columns} ${kind.step} ${kind.long}`;
   planner.run({ key, emit: (features) => emitPool(kind, features) }, 'pool', words);
   return true;
 }

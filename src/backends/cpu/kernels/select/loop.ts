@@ -19,12 +19,13 @@ export function gather({ x, index, out }: LoopArgs<'gather'>): void {
 /** See `Kernels.scatterAdd`. */
 export function scatterAdd({ grad, index, out }: LoopArgs<'scatterAdd'>): void {
   const [O = 0, A = 0, I = 0] = out.shape;
-  out.data.fill(0, out.offset, out.offset + O * A * I);
-  const rows = { offset: out.offset, strides: [A * I, 0, 1] };
+  const sums = new Float64Array(O * A * I);
+  const rows = { offset: 0, strides: [A * I, 0, 1] };
   walk(index.shape, [index, grad, rows], ([at, from, row]) => {
     const a = index.data[at!]!;
-    if (a >= 0 && a < A) out.data[row! + a * I]! += grad.data[from!]!;
+    if (a >= 0 && a < A) sums[row! + a * I]! += grad.data[from!]!;
   });
+  out.data.set(sums, out.offset);
 }
 
 /** See `Kernels.topk`. */
