@@ -2,6 +2,8 @@
  * The job of a decoding thread: read files, decode them, scale and crop them, and write the planes to their slot
  * in shared memory. What each file was, or what went wrong with it, is sent back.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Budget } from '../budget.js';
 import { reasonOf } from '../files.js';
 import { isPassing, pathText } from '../reading.js';
@@ -59,8 +61,22 @@ function withMemory<T>(budget: Budget, { facts, memory }: OpenedImage, use: () =
   try {
     return use();
   } finally {
+    if (memory >= largeMemory) collectGarbage();
     budget.give(memory);
   }
+}
+
+/** Bytes from which on the memory of a picture is freed before another thread may take as much. */
+const largeMemory = 2 ** 27;
+
+/**
+ * Frees what this thread no longer uses. Otherwise a thread that has decoded a large picture keeps its memory until it
+ * next allocates, and threads that wait add theirs to it.
+ */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('globalThis.gc');
+  if (typeof collect === 'function') collect();
 }
 
 /** Whether an error isn't of this one image: it may pass, or the archive of all of them can't be opened. */
