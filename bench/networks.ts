@@ -55,8 +55,8 @@ export async function measureNetwork(
   const run = async (): Promise<void> => {
     const result =
       row.work === 'inference' ? trainer.classifier.predict({ images }) : trainer.step({ images, labels });
-    await (await result).data();
-    (await result).dispose();
+    await result.data();
+    result.dispose();
   };
   const sync = async (): Promise<void> => {
     await Promise.all(devices.map((device) => device.sync()));

@@ -60,7 +60,7 @@ async function main({ net: name, classes, devices: openings, weights }: StartTas
   });
   step('bring weights to the devices');
   const images = new Uint8Array(channels * size * size).fill(100);
-  const scores = [...(await (await classifier.predict({ images })).data())];
+  const scores = [...(await classifier.predict({ images }).data())];
   step('compile, infer');
   const { user, system } = process.cpuUsage();
   const result: StartResult = { steps, cpuMs: (user + system) / 1000, scores };

@@ -38,7 +38,7 @@ export function transferRows(batch: number): Work[] {
       devices: 2,
       prepare([device, other], seed) {
         const x = random(maps, device!, seed);
-        const run = async (): Promise<void> => (await to(x, other!)).dispose();
+        const run = (): void => to(x, other!).dispose();
         return { cost: payload(maps), run, dispose: () => x.dispose() };
       },
     },
@@ -47,9 +47,7 @@ export function transferRows(batch: number): Work[] {
       devices: 2,
       prepare(devices, seed) {
         const parts = devices.map((device) => random(maps, device, seed));
-        const run = async (): Promise<void> => {
-          await scope(async () => void (await exchange(parts)));
-        };
+        const run = (): void => scope(() => void exchange(parts));
         const cost = { flops: 0, bytes: 2 * payload(maps).bytes };
         const dispose = (): void => {
           for (const part of parts) part.dispose();

@@ -93,8 +93,7 @@ function prepareNetwork(device: Device, work: NetworkWork): Ready {
   network.loadStateDict(work.parameters);
   network.eval();
   if (work.kind === 'inference') {
-    const infer = (): Promise<Tensor> =>
-      noGrad(() => scope(async () => network.forward([upload(device, work.images)])));
+    const infer = (): Tensor => noGrad(() => scope(() => network.forward([upload(device, work.images)])));
     const made = ready(device, [], infer);
     return {
       ...made,
@@ -108,9 +107,9 @@ function prepareNetwork(device: Device, work: NetworkWork): Ready {
   return {
     async run() {
       network.zeroGrad();
-      await scope(async () => {
-        const logits = await network.forward([upload(device, work.images)]);
-        await crossEntropy(logits, tensor(work.labels, { device })).backward();
+      scope(() => {
+        const logits = network.forward([upload(device, work.images)]);
+        crossEntropy(logits, tensor(work.labels, { device })).backward();
       });
       await device.sync();
     },

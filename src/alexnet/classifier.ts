@@ -121,12 +121,12 @@ export class Classifier {
   }
 
   /** Class scores `[N, classes]`, without dropout. */
-  predict(input: Input): Promise<Tensor> {
+  predict(input: Input): Tensor {
     return this.inEvaluation(() => this.network.forward(this.upload(input)));
   }
 
   /** The last hidden layer's outputs (`Network.features`), without dropout. */
-  features(input: Input): Promise<Tensor> {
+  features(input: Input): Tensor {
     return this.inEvaluation(() => this.network.features(this.upload(input)));
   }
 
@@ -140,9 +140,9 @@ export class Classifier {
     const batchSize = Math.max(1, Math.floor(recipe.batchSize / crops));
     for await (const batch of batches(dataset, crops === 1 ? { batchSize, crop: size } : { batchSize })) {
       const { labels, indices } = batch;
-      const scores = await scope(async () => {
+      const scores = scope(() => {
         if (crops === 1) return this.predict(batch);
-        const each = await this.predict(tenCrops(batch.images, recipe.imageSize, size));
+        const each = this.predict(tenCrops(batch.images, recipe.imageSize, size));
         return noGrad(() => averageOverCrops(each, crops));
       });
       yield { scores, labels, indices };
@@ -150,11 +150,11 @@ export class Classifier {
   }
 
   /** Runs the network without dropout or gradients, and sets it back to training if that is what it was doing. */
-  private async inEvaluation(run: () => Promise<Tensor>): Promise<Tensor> {
+  private inEvaluation(run: () => Tensor): Tensor {
     const { training } = this.network;
     this.network.eval();
     try {
-      return await noGrad(() => scope(run));
+      return noGrad(() => scope(run));
     } finally {
       if (training) this.network.train();
     }

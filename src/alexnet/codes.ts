@@ -122,19 +122,18 @@ export class Coder extends Module {
     return loss;
   }
 
-  private async step(vectors: Float32Array, count: number, optimizer: SGD): Promise<number> {
-    const loss = await scope(async () => {
+  private step(vectors: Float32Array, count: number, optimizer: SGD): Promise<number> {
+    return scope(() => {
       const z = tensor(vectors, { shape: [count, this.sizes.width], device: this.device });
       const p = this.probabilities(z);
       const code = add(p, sub(bitsOf(p), p).detach());
       const difference = sub(this.output.forward(this.decoder.forward(code)), z);
       const error = mean(mul(difference, difference));
       optimizer.zeroGrad();
-      await error.backward();
+      error.backward();
       optimizer.step();
-      return error.detach();
+      return error.item();
     });
-    return loss.item().finally(() => loss.dispose());
   }
 
   private probabilities(z: Tensor): Tensor {

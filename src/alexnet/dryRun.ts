@@ -86,7 +86,7 @@ export async function dryRun({
     for (let step = 0; step < 3; step++) {
       trace.step = step;
       crossed = ledger.rows.length;
-      (await trainer.step(batch)).dispose();
+      trainer.step(batch).dispose();
       rows = opened.map(({ takeRows }) => takeRows());
     }
     return {

@@ -67,7 +67,7 @@ export async function vectorsOf(
   const rows: Float32Array[] = [];
   const indices: number[] = [];
   for await (const batch of batches(dataset, options)) {
-    const hidden = await classifier.features(batch);
+    const hidden = classifier.features(batch);
     rows.push(Float32Array.from(await hidden.data()));
     hidden.dispose();
     indices.push(...batch.indices);

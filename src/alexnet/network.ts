@@ -131,8 +131,8 @@ export class Network extends Module {
    * The output of the last layer, on the device that holds it (the first).
    * @param images `[N, C, H, W]`, one for each device
    */
-  async forward(images: readonly Tensor[]): Promise<Tensor> {
-    const hidden = await this.features(images);
+  forward(images: readonly Tensor[]): Tensor {
+    const hidden = this.features(images);
     const scores = this.classify(hidden);
     if (hidden !== images[0]) hidden.dispose();
     return scores;
@@ -143,7 +143,7 @@ export class Network extends Module {
    * AlexNet), on the device that holds the last layer.
    * @param images `[N, C, H, W]`, one for each device
    */
-  async features(images: readonly Tensor[]): Promise<Tensor> {
+  features(images: readonly Tensor[]): Tensor {
     if (images.length !== this.devices.length || images.some((x, i) => x.device !== this.devices[i])) {
       const names = this.devices.map((device) => device.name).join(', ');
       throw new ArgumentError(`forward: expected the images on each of ${names}, in this order`);
@@ -155,8 +155,8 @@ export class Network extends Module {
       if (inputs !== images) for (const x of inputs) if (!but.includes(x)) x?.dispose();
     };
     for (const layer of this.layers) {
-      parts = await inLayer(layer.placed.spec.name, async () => {
-        const read = await this.gather(layer, parts);
+      parts = inLayer(layer.placed.spec.name, () => {
+        const read = this.gather(layer, parts);
         const outputs = layer === last ? read.slice(0, 1) : this.compute(layer, read);
         dispose(parts, outputs);
         if (read !== parts) dispose(read, outputs);
@@ -173,14 +173,14 @@ export class Network extends Module {
   }
 
   /** What a layer reads on each device: its inputs, or what all towers exchanged. */
-  private async gather(
+  private gather(
     { placed, parts }: BuiltLayer,
     inputs: readonly (Tensor | null)[],
-  ): Promise<readonly (Tensor | null)[]> {
+  ): readonly (Tensor | null)[] {
     if (placed.reads !== 'all' || this.merged) return inputs;
     const present = inputs.filter((x) => x !== null);
     const readers = [...new Set(parts.flatMap((part) => (part ? [part.device] : [])))];
-    const joined = await exchange(present, { devices: readers });
+    const joined = exchange(present, { devices: readers });
     return parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
   }
 

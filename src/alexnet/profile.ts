@@ -33,7 +33,7 @@ export async function profileSteps(
 ): Promise<Profile> {
   const { devices } = trainer.network;
   const step = async (): Promise<void> => {
-    const figures = await trainer.step(batch);
+    const figures = trainer.step(batch);
     await Promise.all(devices.map((device) => device.sync()));
     figures.dispose();
   };

@@ -174,7 +174,7 @@ export class Trainer {
     for await (const batch of this.batches(dataset)) {
       if (signal?.aborted) break;
       trace.step = this.epoch * of + batch.number;
-      const figures = await this.step(batch);
+      const figures = this.step(batch);
       await pending;
       images += batch.labels.length;
       pending = this.account(figures, batch, () =>
@@ -253,17 +253,17 @@ export class Trainer {
   }
 
   /** Enqueues one step; gives the batch's loss and number of wrong answers, `[2]`, to be read and disposed of. */
-  async step(batch: Input & Pick<Batch, 'labels'>): Promise<Tensor> {
-    return scope(async () => {
+  step(batch: Input & Pick<Batch, 'labels'>): Tensor {
+    return scope(() => {
       const [first] = this.network.devices;
-      const logits = await this.network.forward(this.classifier.upload(batch));
+      const logits = this.network.forward(this.classifier.upload(batch));
       const labels = Tensor.from('labels', first!, batch.labels, [batch.labels.length]);
       const loss = crossEntropy(logits, labels);
       const wrong = noGrad(() => sum(ne(argmax(logits), labels)));
       const figures = noGrad(() => row([loss, wrong]));
       logits.dispose();
       this.optimizer.zeroGrad();
-      await loss.backward();
+      loss.backward();
       this.optimizer.step();
       return figures;
     });

@@ -80,6 +80,12 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     }),
     alloc: (bytes, op) => books.alloc(bytes, op),
     upload: (data, op) => books.alloc(data.byteLength, op),
+    uploadLater: (_data, bytes, op) => books.alloc(bytes, op),
+    fail: () => {},
+    copyFrom: (_source, view, op, arrived) => {
+      arrived(performance.now(), 0);
+      return books.alloc(sizeOf(view.shape) * bytesPerElement[view.dtype], op);
+    },
     free: (buffer) => books.free(buffer),
     read: async (view) => dryArray(view.dtype, sizeOf(view.shape)),
     sync: async () => {},

@@ -219,6 +219,9 @@ export interface KernelTime {
   readonly bytes: number;
 }
 
+/** Told when elements from another device began to come in, as `performance.now()`, and how many milliseconds it took. */
+export type Arrived = (start: number, milliseconds: number) => void;
+
 /** One opened device. All methods but `read`, `sync`, `stopProfile` and `close` return at once. */
 export interface Backend {
   /** The kind that its devices' names begin with: 'cpu', 'webgpu'. */
@@ -235,6 +238,20 @@ export interface Backend {
   alloc(bytes: number, op: string): BufferId;
   /** A new buffer holding a copy of `data`, as if written before anything enqueued later. */
   upload(data: TypedArray, op: string): BufferId;
+  /**
+   * As `upload`, of the elements that a promise will bring: what is enqueued from now on waits for them, the caller
+   * doesn't. When the promise is rejected, the next await of this device throws its reason.
+   */
+  uploadLater(data: Promise<TypedArray>, bytes: number, op: string): BufferId;
+  /**
+   * A new buffer that will hold the elements of another device's dense view, as they are when everything enqueued
+   * there so far has run. What is enqueued here from now on waits for them; the caller doesn't. What went wrong on
+   * the way is thrown by this device's next await. `arrived` is called once the times are known.
+   * @returns null where it can't copy from such a device without the host
+   */
+  copyFrom(source: Backend, view: View, op: string, arrived: Arrived): BufferId | null;
+  /** Keeps an error, if it is the first, for the next await to throw. */
+  fail(error: Error): void;
   /** Gives a buffer back; kernels already enqueued may still use it. */
   free(buffer: BufferId): void;
   /** A copy of a dense view's elements, after everything enqueued so far has run. */

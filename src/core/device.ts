@@ -6,9 +6,9 @@
  * crossing to another device wait.
  */
 import { wrongArgument } from './arguments.js';
-import type { Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
+import type { Arrived, Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
 import { ArgumentError, DeviceError } from './errors.js';
-import type { BufferId, DType, TypedArray, View } from './shape.js';
+import { type BufferId, bytesPerElement, type DType, sizeOf, type TypedArray, type View } from './shape.js';
 
 /** One opened device. */
 export class Device {
@@ -80,6 +80,28 @@ export class Device {
   upload(data: TypedArray, dtype: DType, op: string): BufferId {
     this.requireDType(dtype, op);
     return this.open(op).upload(data, op);
+  }
+
+  /**
+   * A new buffer that will hold a dense view's elements of another device, as they are when everything enqueued there
+   * so far has run. What is enqueued here from now on waits for them; the caller doesn't. What goes wrong on the way
+   * is thrown by the next await of either device. `arrived` is called once the times are known.
+   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
+   */
+  receive(source: Device, view: View, op: string, arrived: Arrived): BufferId {
+    this.requireDType(view.dtype, op);
+    const [from, to] = [source.open(op), this.open(op)];
+    const copy = to.copyFrom(from, view, op, arrived);
+    if (copy !== null) return copy;
+    const start = performance.now();
+    const data = from.read(view).then((elements) => {
+      arrived(start, performance.now() - start);
+      return elements;
+    });
+    data.catch((error: unknown) => {
+      if (error instanceof Error) from.fail(error);
+    });
+    return to.uploadLater(data, sizeOf(view.shape) * bytesPerElement[view.dtype], op);
   }
 
   /** Gives a buffer back; does nothing once the device is closed. */

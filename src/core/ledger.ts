@@ -15,10 +15,13 @@ export interface Crossing {
   readonly from: string;
   readonly to: string;
   readonly bytes: number;
-  /** From asking for the data, which waits for what computes it, to its arrival. */
-  readonly milliseconds: number;
-  /** When it was asked for, as `performance.now()`. */
+  /**
+   * When the bytes began to cross, as `performance.now()`, and how long that took: between CPU devices the copy alone,
+   * elsewhere from asking for the bytes, which waits for what computes them. NaN until the device that receives them
+   * was awaited (`sync`, reading a tensor of it).
+   */
   readonly start: number;
+  readonly milliseconds: number;
 }
 
 /** Crossings since the last `clear`, oldest first. */

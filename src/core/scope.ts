@@ -3,11 +3,11 @@
  *
  * A tensor made inside `scope(...)` is disposed of when the scope ends, unless it is part of what the function
  * returns (then it passes to the scope around) or was handed to `keep`. A tensor made outside any scope lives until
- * `dispose()`. Scopes nest like calls; they may be async, but two that overlap without nesting are an error rather
- * than a leak.
+ * `dispose()`. Scopes nest as calls do, and like calls they are synchronous: behind an `await` a scope would take in
+ * what other code makes meanwhile.
  */
-import { requireFunction, wrongArgument } from './arguments.js';
-import { TandemError } from './errors.js';
+import { wrongArgument } from './arguments.js';
+import { synchronously } from './synchronous.js';
 
 /** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
 export interface Scoped {
@@ -38,44 +38,43 @@ export function keep<T extends Scoped>(item: T): T {
 
 /**
  * Runs `fn` and disposes of the tensors it made, all but those in its result: a tensor, or arrays, maps and plain
- * objects of them. The `grad` of a leaf goes with the leaf, unless it is in the result itself. `fn` may be async.
- * @throws {TandemError} when scopes overlap without nesting (two async scopes at once).
+ * objects of them. The `grad` of a leaf goes with the leaf, unless it is in the result itself.
+ *
+ *     const loss = await scope(() => {
+ *       const loss = crossEntropy(model.forward(images), labels);
+ *       loss.backward();
+ *       optimizer.step();
+ *       return loss.item();
+ *     });
+ *
+ * @throws {TandemError} when `fn` returns a promise, other than that of a tensor's `data()` or `item()`
  */
-export function scope<T>(fn: () => Promise<T>): Promise<T>;
-export function scope<T>(fn: () => T): T;
-export function scope(fn: () => unknown): unknown {
-  requireFunction('scope', 'fn', fn);
+export function scope<T>(fn: () => T): T {
+  const leave = enter();
+  let result: T | undefined;
+  try {
+    result = synchronously('scope', fn);
+    return result;
+  } finally {
+    leave(result);
+  }
+}
+
+/**
+ * Opens a scope; gives the function that ends it, which is to be called before any scope around ends. For those who
+ * can't put what they do into one function.
+ */
+export function enter(): (result?: unknown) => void {
   const owner: Owner = new Set();
   stack.push(owner);
-  let result: unknown;
-  try {
-    result = fn();
-  } catch (error) {
-    leave(owner, undefined);
-    throw error;
-  }
-  if (!(result instanceof Promise)) return end(owner, result);
-  return result.then(
-    (value: unknown) => end(owner, value),
-    (error: unknown) => {
-      leave(owner, undefined);
-      throw error;
-    },
-  );
+  return (result) => {
+    stack.splice(stack.indexOf(owner), 1);
+    disposeBut(result, owner);
+  };
 }
 
-/** Leaves a scope whose function returned `result`. */
-function end(owner: Owner, result: unknown): unknown {
-  if (leave(owner, result)) return result;
-  throw new TandemError(
-    'scope: ended before a scope opened inside it; await each async scope before the next',
-  );
-}
-
-/** Disposes of what isn't in `result`; returns whether this was the innermost scope. */
-function leave(owner: Owner, result: unknown): boolean {
-  const innermost = stack.at(-1) === owner;
-  stack.splice(stack.indexOf(owner), 1);
+/** Disposes of what isn't in `result`, which passes to the scope around. */
+function disposeBut(result: unknown, owner: Owner): void {
   const survivors = new Set<unknown>();
   collect(result, survivors);
   for (const item of [...owner]) {
@@ -90,7 +89,6 @@ function leave(owner: Owner, result: unknown): boolean {
     }
     item.dispose();
   }
-  return innermost;
 }
 
 /** Gathers a result and, where it is an array, map or plain object, what is in it. */

@@ -9,10 +9,9 @@
  *
  * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
  */
-import { requireFunction } from './arguments.js';
-import { around } from './around.js';
 import { TandemError } from './errors.js';
 import { scope } from './scope.js';
+import { synchronously } from './synchronous.js';
 import { trace } from './trace.js';
 
 /** What the tape needs of a tensor. */
@@ -37,7 +36,7 @@ export interface GradContext<T> {
 }
 
 /** Gives the gradient of each input, new tensors, null where none is needed. Runs in a scope of its own. */
-export type GradFunction<T> = (context: GradContext<T>) => (T | null)[] | Promise<(T | null)[]>;
+export type GradFunction<T> = (context: GradContext<T>) => (T | null)[];
 
 let nextId = 0;
 
@@ -107,11 +106,7 @@ export class Node<T extends Disposable> {
  * @param seed gradient of the root, handed over
  * @param add sum of two gradients, disposing of both
  */
-export async function walk<T extends Disposable>(
-  root: Edge<T>,
-  seed: T,
-  add: (a: T, b: T) => T,
-): Promise<void> {
+export function walk<T extends Disposable>(root: Edge<T>, seed: T, add: (a: T, b: T) => T): void {
   const pending = new Map<Node<T>, (T | null)[]>();
   const contribute = (edge: Edge<T>, grad: T): void => {
     let grads = pending.get(edge.node);
@@ -129,9 +124,7 @@ export async function walk<T extends Disposable>(
   try {
     for (let node = newest(pending); node; node = newest(pending)) {
       const grads = Array.from(pending.get(node) ?? [], (grad) => grad ?? null);
-      const ran = node.backward(grads);
-      // Waiting where there is nothing to wait for would let other code run amid the gradient's scope.
-      const results = ran instanceof Promise ? await ran : ran;
+      const results = node.backward(grads);
       pending.delete(node);
       for (const grad of grads) grad?.dispose();
       results.forEach((grad, i) => {
@@ -164,11 +157,15 @@ export function gradEnabled(): boolean {
   return disabled === 0;
 }
 
-/** Runs `fn` (which may be async) without recording: nothing inside needs gradients or saves tensors for them. */
+/**
+ * Runs `fn` without recording: nothing inside needs gradients or saves tensors for them.
+ * @throws {TandemError} when `fn` returns a promise, other than that of a tensor's `data()` or `item()`
+ */
 export function noGrad<T>(fn: () => T): T {
-  requireFunction('noGrad', 'fn', fn);
   disabled++;
-  return around(fn, () => {
+  try {
+    return synchronously('noGrad', fn);
+  } finally {
     disabled--;
-  });
+  }
 }

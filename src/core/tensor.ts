@@ -7,6 +7,7 @@
  * read, detached, differentiated and disposed of.
  */
 import { wrongArgument } from './arguments.js';
+import type { Arrived } from './backend.js';
 import type { Device } from './device.js';
 import { ArgumentError, DeviceError, DisposedError, TandemError } from './errors.js';
 import { e } from './expr.js';
@@ -25,6 +26,7 @@ import {
   type TypedArray,
   type View,
 } from './shape.js';
+import { reading } from './synchronous.js';
 import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js';
 
 /** A device buffer and the number of tensors that look at it. */
@@ -102,6 +104,12 @@ export class Tensor {
     const dtype = dtypeOf(data);
     const buffer = device.upload(data, dtype, op);
     return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
+  }
+
+  /** A new tensor that will hold x's elements, on another device; see `Device.receive`. x must be contiguous. */
+  static receive(op: string, device: Device, x: Tensor, arrived: Arrived): Tensor {
+    const buffer = device.receive(x.device, x.view(op), op, arrived);
+    return new Tensor(new Storage(device, buffer), dense(buffer, x.dtype, x.shape));
   }
 
   /** What messages call this tensor and its views: the path of a module's parameter, '' for no name. */
@@ -209,7 +217,11 @@ export class Tensor {
   }
 
   /** A copy of the elements in row-major order, once computed. */
-  async data(): Promise<TypedArray> {
+  data(): Promise<TypedArray> {
+    return reading(this.readElements());
+  }
+
+  private async readElements(): Promise<TypedArray> {
     if (this.contiguous) return this.device.read(this.view('data'), 'data');
     const copy = denseCopy('data', this);
     try {
@@ -220,7 +232,11 @@ export class Tensor {
   }
 
   /** The only element. @throws {ArgumentError} when there are more */
-  async item(): Promise<number> {
+  item(): Promise<number> {
+    return reading(this.readOnly());
+  }
+
+  private async readOnly(): Promise<number> {
     if (this.size !== 1)
       throw new ArgumentError(`item: the tensor is ${formatShape(this.shape)}, not one element`);
     const [value = Number.NaN] = await this.data();
@@ -233,7 +249,7 @@ export class Tensor {
    * @param gradient of some scalar by this tensor; 1 for a scalar by default. Borrowed.
    * @throws {ArgumentError} when there is nothing to differentiate, or the shapes differ.
    */
-  async backward(gradient?: Tensor): Promise<void> {
+  backward(gradient?: Tensor): void {
     this.requireAlive('backward');
     if (gradient !== undefined && !(gradient instanceof Tensor))
       throw wrongArgument('backward', 'gradient', gradient, 'a Tensor');
@@ -254,7 +270,7 @@ export class Tensor {
       const names = `${gradient.device.name}, the tensor on ${this.device.name}`;
       throw new DeviceError(`backward: the gradient is on ${names}; move it with to() first`);
     }
-    await walk<Tensor>(edge, gradient ? gradient.alias('backward') : onesLike(this), addConsuming);
+    walk<Tensor>(edge, gradient ? gradient.alias('backward') : onesLike(this), addConsuming);
   }
 
   /** @throws {ArgumentError} where JavaScript wants a number: `x + 1` and `x > 0` would be nonsense, not element-wise. */

@@ -3,8 +3,8 @@
  * ledger and by profiles. Purely descriptive: no result depends on it.
  */
 
-import { requireFunction, requireText } from './arguments.js';
-import { around } from './around.js';
+import { requireText } from './arguments.js';
+import { synchronously } from './synchronous.js';
 
 /** The phases of a training step. */
 export type Phase = 'forward' | 'backward' | 'update';
@@ -12,13 +12,14 @@ export type Phase = 'forward' | 'backward' | 'update';
 /** The current place; plain fields, set by whoever knows. */
 export const trace: { step: number; phase: Phase; layer: string } = { step: 0, phase: 'forward', layer: '' };
 
-/** Runs `fn` (which may be async) with `trace.layer` set to `layer`, and sets it back. */
+/** Runs `fn` with `trace.layer` set to `layer`, and sets it back. @throws {TandemError} when `fn` returns a promise */
 export function inLayer<T>(layer: string, fn: () => T): T {
   requireText('inLayer', 'layer', layer);
-  requireFunction('inLayer', 'fn', fn);
   const outer = trace.layer;
   trace.layer = layer;
-  return around(fn, () => {
+  try {
+    return synchronously('inLayer', fn);
+  } finally {
     trace.layer = outer;
-  });
+  }
 }

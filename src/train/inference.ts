@@ -17,11 +17,11 @@ export type OnBatch = (done: number, of: number) => void | Promise<void>;
  * Runs `fn` without gradients and with the model in evaluation mode (no dropout); sets it back to training if that is
  * what it was doing. What `fn` made is let go, but for its result.
  */
-export async function inEvaluation<T>(model: Module, fn: () => T | Promise<T>): Promise<T> {
+export function inEvaluation<T>(model: Module, fn: () => T): T {
   const { training } = model;
   model.eval();
   try {
-    return await noGrad(() => scope(async () => fn()));
+    return noGrad(() => scope(fn));
   } finally {
     if (training) model.train();
   }
@@ -34,12 +34,12 @@ export async function inEvaluation<T>(model: Module, fn: () => T | Promise<T>): 
 export async function* inferences<B>(
   model: Module,
   batches: AsyncIterable<B>,
-  run: (batch: B) => Tensor | Promise<Tensor>,
+  run: (batch: B) => Tensor,
 ): AsyncGenerator<{ readonly batch: B; readonly numbers: TypedArray }, void, void> {
   let pending: { batch: B; numbers: Promise<TypedArray> } | null = null;
   try {
     for await (const batch of batches) {
-      const result = await inEvaluation(model, () => run(batch));
+      const result = inEvaluation(model, () => run(batch));
       const numbers = result.data().finally(() => result.dispose());
       numbers.catch(() => {}); // awaited in the next turn
       const before = pending;
@@ -74,8 +74,8 @@ export async function evaluate<B>(
 ): Promise<Metrics | null> {
   const shapes: { readonly names: readonly string[]; readonly count: number; readonly place: number }[] = [];
   let totals = noTotals;
-  const results = inferences(model, data.epoch(0, 0), async ([place, batch]) => {
-    const { row, names, count } = figuresOf(await step(batch));
+  const results = inferences(model, data.epoch(0, 0), ([place, batch]) => {
+    const { row, names, count } = figuresOf(step(batch));
     shapes.push({ names, count, place });
     return row;
   });

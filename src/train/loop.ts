@@ -178,7 +178,7 @@ export class TrainingLoop<B> implements Stateful {
         next = place + 1;
         trace.step = this.epoch * of + place;
         this.schedule?.beforeStep?.(this.epoch + place / of);
-        const figures = await takeStep(this.learner, batch);
+        const figures = takeStep(this.learner, batch);
         await pending;
         samples += figures.count;
         const soFar = samples;

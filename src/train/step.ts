@@ -23,8 +23,8 @@ export interface StepResult {
   readonly count?: number | undefined;
 }
 
-/** Computes a batch's loss. */
-export type Step<B> = (batch: B) => StepResult | Promise<StepResult>;
+/** Computes a batch's loss; nothing on the way to it has to be awaited. */
+export type Step<B> = (batch: B) => StepResult;
 
 /** What learns, and how. */
 export interface Learner<B> {
@@ -43,14 +43,14 @@ export interface PendingFigures {
 }
 
 /** Enqueues a training step. @throws {ArgumentError} when the loss isn't one number */
-export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B): Promise<PendingFigures> {
-  return scope(async () => {
+export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B): PendingFigures {
+  return scope(() => {
     // What the step made and the tape doesn't need is let go before the way back.
-    const result = await scope(async () => step(batch));
+    const result = scope(() => step(batch));
     const figures = noGrad(() => figuresOf(result));
     if (optimizer) {
       optimizer.zeroGrad();
-      await result.loss.backward();
+      result.loss.backward();
       optimizer.step();
     }
     return figures;

@@ -101,7 +101,7 @@ test("the account of CPU devices is the real ones'", async () => {
     const trainer = new Trainer({ net: nets.small, recipe, classes: 10, devices, seed: 0, mean });
     trainer.network.train();
     const batch = { images: new Uint8Array(3 * 3 * 32 ** 2), labels: new Int32Array(3) };
-    for (let step = 0; step < 3; step++) (await trainer.step(batch)).dispose();
+    for (let step = 0; step < 3; step++) trainer.step(batch).dispose();
     await Promise.all(devices.map((device) => device.sync()));
     assert.equal(
       devices.map((device) => device.memory()).map(({ live, peak }) => ({ live, peak })),

@@ -17,6 +17,7 @@ import { readBelonging } from '../../src/nn/module.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { onDevice, randomHost, withDevices } from '../support/devices.js';
+import { thrown } from '../support/errors.js';
 import { assertLedger, assertSameNetwork, predict, trainingStep, withNetwork } from './towers.js';
 
 const random = seededRandom('networks');
@@ -155,12 +156,12 @@ test('training on two devices is the same bits for any threads, and live bytes s
         const sgd = new SGD([{ params: network.parameters() }]);
         const live: string[] = [];
         for (let step = 0; step < 5; step++) {
-          await scope(async () => {
-            const logits = await network.forward(devices.map((device) => onDevice(images, device)));
+          scope(() => {
+            const logits = network.forward(devices.map((device) => onDevice(images, device)));
             const labels = Tensor.from('labels', devices[0]!, Int32Array.from({ length: 9 }), [9]);
             const loss = crossEntropy(logits, labels);
             sgd.zeroGrad();
-            await loss.backward();
+            loss.backward();
             sgd.step();
           });
           const memory = devices.map((device) => device.memory());
@@ -249,11 +250,10 @@ test('images must be given on each device, in order', async () => {
     const images = randomHost(random, [1, 3, 32, 32]);
     const [a, b] = [onDevice(images, first), onDevice(images, second)];
     for (const wrong of [[a], [b, a], [a, a], [a, b, a]]) {
-      let message = '';
-      await network.forward(wrong).catch((error: unknown) => {
-        message = String(error);
-      });
-      assert.match(message, /forward: expected the images on each of cpu:0, cpu:1, in this order/);
+      assert.match(
+        thrown(() => network.forward(wrong)).message,
+        /forward: expected the images on each of cpu:0, cpu:1, in this order/,
+      );
     }
     assert.is(trace.layer, '');
   });

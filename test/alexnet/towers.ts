@@ -11,6 +11,7 @@ import { noGrad } from '../../src/core/tape.js';
 import { Tensor } from '../../src/core/tensor.js';
 import { type HostTensor, readBelonging, type StateDict } from '../../src/nn/module.js';
 import { assertClose, onDevice, onHost } from '../support/devices.js';
+import { inScope } from '../support/scope.js';
 
 /** What a training step gave, on the host. */
 export interface StepResult {
@@ -20,11 +21,11 @@ export interface StepResult {
 
 /** Forward and backward on one batch; image i is of class `i % classes`. Leaves no gradients behind. */
 export async function trainingStep(network: Network, images: HostTensor): Promise<StepResult> {
-  return scope(async () => {
-    const logits = await network.forward(network.devices.map((device) => onDevice(images, device)));
+  return inScope(async () => {
+    const logits = network.forward(network.devices.map((device) => onDevice(images, device)));
     const [n = 0, classes = 1] = logits.shape;
     const labels = Int32Array.from({ length: n }, (_, i) => i % classes);
-    await crossEntropy(logits, Tensor.from('labels', logits.device, labels, [n])).backward();
+    crossEntropy(logits, Tensor.from('labels', logits.device, labels, [n])).backward();
     const gradients = await readBelonging(network, (x) => x.grad);
     network.zeroGrad();
     return { logits: await onHost(logits), gradients };
@@ -34,10 +35,11 @@ export async function trainingStep(network: Network, images: HostTensor): Promis
 /** Forward alone, without dropout. */
 export async function predict(network: Network, images: HostTensor): Promise<HostTensor> {
   network.eval();
-  const forward = async (): Promise<HostTensor> =>
-    onHost(await network.forward(network.devices.map((device) => onDevice(images, device))));
   try {
-    return await noGrad(() => scope(forward));
+    const logits = noGrad(() =>
+      scope(() => network.forward(network.devices.map((device) => onDevice(images, device)))),
+    );
+    return await onHost(logits).finally(() => logits.dispose());
   } finally {
     network.train();
   }

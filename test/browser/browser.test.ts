@@ -27,12 +27,12 @@ const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
     const optimizer = new nn.SGD([{ params: model.parameters(), learningRate: 0.05, weightDecay: 0 }]);
     const losses = [];
     for (let step = 0; step < 40; step++) {
-      losses.push(await scope(async () => {
+      losses.push(await scope(() => {
         const x = randn([32, 1], { device });
         const error = sub(model.forward(x), mul(x, x));
         const loss = mean(mul(error, error));
         optimizer.zeroGrad();
-        await loss.backward();
+        loss.backward();
         optimizer.step();
         return loss.item();
       }));

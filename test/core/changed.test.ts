@@ -18,7 +18,6 @@ import {
   ones,
   relu,
   reshape,
-  scope,
   slice,
   sub,
   sum,
@@ -27,7 +26,8 @@ import {
   tensor,
 } from '../../src/index.js';
 import { Linear, Module, parameter, SGD } from '../../src/nn/index.js';
-import { rejection } from '../support/errors.js';
+import { thrown } from '../support/errors.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 
 const test = suite('changed in between');
@@ -40,7 +40,7 @@ test.after(async () => {
 function onEach(name: string, body: (device: Device) => Promise<void>): void {
   for (const device of devices) {
     test(`${name} (${device.kind})`, async () => {
-      await scope(() => body(device));
+      await inScope(() => body(device));
       // WebGPU keeps a convolution's tables.
       if (device.kind === 'cpu') assert.is(device.memory().buffers, 0, 'buffers left behind');
     });
@@ -52,7 +52,7 @@ const gradOf = async (x: Tensor): Promise<number[]> => [...(await x.grad!.data()
 const increment = (x: Tensor): void => mapInto('increment', [e.add(e.input(0), 1)], [x], [x]);
 
 async function refusal(y: Tensor): Promise<string> {
-  const error = await rejection(y.backward());
+  const error = thrown(() => y.backward());
   assert.instance(error, TandemError);
   return error.message;
 }
@@ -62,7 +62,7 @@ onEach('step() between forward and backward: names op, shape and optimizer', asy
   const x = tensor([[3], [4]], { device, requiresGrad: true });
   const optimizer = sgd(w);
   const product = sum(matmul(w, x));
-  await sum(w).backward();
+  sum(w).backward();
   optimizer.step();
   assert.is(
     await refusal(product),
@@ -70,7 +70,7 @@ onEach('step() between forward and backward: names op, shape and optimizer', asy
       'in between; call backward() before changing it, or run the forward pass again',
   );
   assert.is(x.grad, null);
-  await sum(matmul(w, x)).backward();
+  sum(matmul(w, x)).backward();
   assert.equal(await gradOf(x), [1, 2]);
   optimizer.dispose();
 });
@@ -127,7 +127,7 @@ onEach(
     const losses = [sum(linear(x, w)), sum(mul(x, w)), sum(add(x, w)), sum(matmul(w, reshape(x, [2, 1])))];
     for (const loss of losses) {
       increment(w);
-      await loss.backward();
+      loss.backward();
     }
     assert.equal(await gradOf(w), [3 * 3 + 1, 3 * 4 + 1]);
   },
@@ -136,11 +136,11 @@ onEach(
 onEach('gradients add up in grad over several passes, and grad itself can be an operand', async (device) => {
   const w = tensor([2, 3], { device, requiresGrad: true });
   const losses = [1, 2, 3].map((factor) => sum(mul(mul(w, w), factor)));
-  await losses[0]!.backward();
+  losses[0]!.backward();
   const penalty = sum(mul(w, w.grad!));
-  for (const loss of losses.slice(1)) await loss.backward();
+  for (const loss of losses.slice(1)) loss.backward();
   assert.equal(await gradOf(w), [24, 36]);
-  await penalty.backward();
+  penalty.backward();
   assert.equal(await gradOf(w), [24 + 4, 36 + 6]);
 });
 
@@ -150,14 +150,14 @@ onEach('a GAN: the generator by the discriminator it was judged by, or an error'
   const optimizer = sgd(discriminator);
   const fake = matmul(ones([1, 1], { device }), generator);
   const early = neg(sum(matmul(fake, discriminator)));
-  await sum(matmul(fake.detach(), discriminator)).backward();
+  sum(matmul(fake.detach(), discriminator)).backward();
   optimizer.step();
   assert.match(
     await refusal(early),
     /^backward: the gradient of matmul needs discriminator \(1x1 float32\) as it was/,
   );
   assert.is(generator.grad, null);
-  await neg(sum(matmul(fake, discriminator))).backward();
+  neg(sum(matmul(fake, discriminator))).backward();
   assert.equal(await gradOf(generator), [-1]);
   for (const x of [discriminator, generator, optimizer]) x.dispose();
 });
@@ -171,7 +171,7 @@ onEach(
     const state = tensor([[3]], { device });
     const value = matmul(matmul(state, actor), critic);
     const error = sub(matmul(state, critic), 1);
-    await sum(mul(error, error)).backward();
+    sum(mul(error, error)).backward();
     optimizer.step();
     assert.match(
       await refusal(sum(value)),
@@ -180,7 +180,7 @@ onEach(
     // The other order: both losses are walked, then both are stepped.
     optimizer.zeroGrad();
     const again = sum(matmul(matmul(state, actor), critic));
-    await again.backward();
+    again.backward();
     optimizer.step();
     assert.equal(await gradOf(actor), [3 * (2 - 30)]);
     for (const x of [actor, critic, optimizer]) x.dispose();

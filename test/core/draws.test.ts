@@ -22,6 +22,7 @@ import {
   sum,
   type Tensor,
 } from '../../src/index.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 
 const test = suite('draws');
@@ -96,7 +97,7 @@ test('a seed begins the same sequence again, a generator goes on from its stream
 test('parts of a draw are slices of the whole', async () => {
   for (const device of devices) {
     for (const make of [rand, randn]) {
-      await scope(async () => {
+      await inScope(async () => {
         const whole = make(shape, { device, draw });
         const strides = contiguousStrides(shape);
         const placed = { ...draw, strides, offset: 2 * strides[0]! + 3 * strides[1]! + 5 };
@@ -110,7 +111,7 @@ test('parts of a draw are slices of the whole', async () => {
 
 test('dropout of a part, also of a turned one, drops what dropout of the whole drops there', async () => {
   for (const device of devices) {
-    await scope(async () => {
+    await inScope(async () => {
       const x = rand([6, 8, 10], { device, draw });
       const strides = contiguousStrides(x.shape);
       const whole = dropout(x, 0.5, { draw });
@@ -125,7 +126,7 @@ test('dropout of a part, also of a turned one, drops what dropout of the whole d
 });
 
 test('dropout: shares, scales, and what happens when not training', () =>
-  scope(async () => {
+  inScope(async () => {
     const n = 40_000;
     const x = ones([n], { device: cpu });
     for (const [form, kept, tested] of [
@@ -155,17 +156,17 @@ test('dropout: shares, scales, and what happens when not training', () =>
   }));
 
 test('the gradient of dropout passes where values passed', () =>
-  scope(async () => {
+  inScope(async () => {
     const x = ones([500], { device: cpu, requiresGrad: true });
     const y = dropout(x, 0.5);
-    await sum(mul(y, 2)).backward();
+    sum(mul(y, 2)).backward();
     const [values, grads] = [await y.data(), await x.grad!.data()];
     assert.equal(
       grads,
       values.map((v) => 2 * v),
     );
     const all = ones([5], { device: cpu, requiresGrad: true });
-    await sum(dropout(all, 1)).backward();
+    sum(dropout(all, 1)).backward();
     assert.equal([...(await all.grad!.data())], [0, 0, 0, 0, 0]);
   }));
 

@@ -5,7 +5,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as tandem from '../../src/index.js';
-import { type Device, e, openDevice, scope, sum, type Tensor, tensor, unary } from '../../src/index.js';
+import { type Device, e, openDevice, sum, type Tensor, tensor, unary } from '../../src/index.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 
 const test = suite('edges');
@@ -17,7 +18,7 @@ test.after(async () => {
 function onEach(name: string, body: (device: Device) => Promise<void>): void {
   for (const device of devices) {
     const what = `${name} (${device.name}${device.name === 'cpu:1' ? ' plain' : ''})`;
-    test(what, () => scope(() => body(device)));
+    test(what, () => inScope(() => body(device)));
   }
 }
 
@@ -62,7 +63,7 @@ onEach('powers at the edges, of tensors, numbers and constants', async (device) 
 /** The gradient of the sum of `op` by each of its tensors. */
 async function gradients(op: (...xs: Tensor[]) => Tensor, ...xs: Tensor[]): Promise<number[][]> {
   for (const x of xs) x.requiresGrad = true;
-  await sum(op(...xs)).backward();
+  sum(op(...xs)).backward();
   return Promise.all(xs.map(async (x) => Array.from(await x.grad!.data())));
 }
 
@@ -115,7 +116,7 @@ onEach('a fused ReLU hands the gradient on at NaN, as the op does', async (devic
   const weight = tensor([[1]], { device });
   const y = tandem.linear(rows, weight, { relu: true });
   same(await y.data(), [nan, 0, 2], 'values');
-  await sum(y).backward();
+  sum(y).backward();
   assert.equal(Array.from(await rows.grad!.data()), [1, 0, 1]);
 });
 

@@ -171,7 +171,7 @@ test('powers of negative numbers, and the power 0 of 0', async () => {
   for (const power of [2, 3, -1]) await check(`power ${power}`, (x) => pow(x, power), [[5]], normalLeaf);
   const x = tensor([0, 0, 2], { device, requiresGrad: true });
   const power = tensor([0, 2, 0], { device, requiresGrad: true });
-  await sum(pow(x, power)).backward();
+  sum(pow(x, power)).backward();
   assert.equal([...(await x.grad!.data())], [0, 0, 0]);
   assert.equal((await power.grad!.data()).slice(0, 2), Float32Array.of(0, 0));
 });
@@ -204,7 +204,7 @@ for (const [name, op, make] of reductions) {
 test('equal extremes share the gradient evenly', async () => {
   const grads = async (f: (x: Tensor) => Tensor, data: number[][]): Promise<number[]> => {
     const x = tensor(data, { device, requiresGrad: true });
-    await sum(f(x)).backward();
+    sum(f(x)).backward();
     return [...(await x.grad!.data())];
   };
   const ties = [
@@ -220,13 +220,13 @@ test('equal extremes share the gradient evenly', async () => {
 
 test('where a function bends, its gradient is the documented one', async () => {
   const x = tensor([-1, 0, 1], { device, requiresGrad: true });
-  await sum(relu(x)).backward();
+  sum(relu(x)).backward();
   assert.equal([...(await x.grad!.data())], [0, 0, 1], 'relu is flat at 0');
   x.grad = null;
-  await sum(abs(x)).backward();
+  sum(abs(x)).backward();
   assert.equal([...(await x.grad!.data())], [-1, 0, 1], 'abs is flat at 0');
   x.grad = null;
-  await sum(clamp(x, -1, 0)).backward();
+  sum(clamp(x, -1, 0)).backward();
   assert.equal([...(await x.grad!.data())], [1, 1, 0], 'clamp passes its bounds');
 });
 
@@ -324,20 +324,15 @@ test('operands of two float types: each gets a gradient of its own', async () =>
   const wide = tensor([3, 4], { device, dtype: 'float64', requiresGrad: true });
   const product = mul(mul(narrow, narrow), wide);
   assert.is(product.dtype, 'float64');
-  await sum(add(product, cast(narrow, 'float64'))).backward();
+  sum(add(product, cast(narrow, 'float64'))).backward();
   assert.equal(await narrow.grad!.data(), Float32Array.of(7, 17));
   assert.equal(await wide.grad!.data(), Float64Array.of(1, 4));
 });
 
 test('to: there, and there and back', async () => {
   const shape = randomShape(random, 2);
-  await check('to', async (x) => mul(await to(x, other), 2), [shape], normalLeaf);
-  await check(
-    'to twice',
-    async (x) => mul(x, await to(exp(await to(x, other)), device)),
-    [shape],
-    normalLeaf,
-  );
+  await check('to', (x) => mul(to(x, other), 2), [shape], normalLeaf);
+  await check('to twice', (x) => mul(x, to(exp(to(x, other)), device)), [shape], normalLeaf);
 });
 
 test('exchange: parts on two devices, each read by one or both', async () => {
@@ -349,14 +344,14 @@ test('exchange: parts on two devices, each read by one or both', async () => {
     return { ...normalLeaf(random, part), device: home };
   });
   for (const devices of [undefined, [device], [other], [other, device, other]]) {
-    const f = async (...parts: Tensor[]): Promise<Tensor> => {
-      const joined = await exchange(
+    const f = (...parts: Tensor[]): Tensor => {
+      const joined = exchange(
         parts.map((part) => mul(part, part)),
         { axis, ...(devices && { devices }) },
       );
       let total: Tensor | null = null;
       for (const [i, whole] of joined.entries()) {
-        const scaled = await to(mul(whole, i + 1), device);
+        const scaled = to(mul(whole, i + 1), device);
         total = total ? add(total, scaled) : scaled;
       }
       return total!;

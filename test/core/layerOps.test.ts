@@ -18,13 +18,13 @@ import {
   maxPool2d,
   ones,
   relu,
-  scope,
   softmax,
   spatialResponseNorm,
   tensor,
   transpose,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 import { assertNd, broadcastShape, type Index, indices, Nd } from './nd.js';
 import { between, broadcastingShapes, oneOf } from './shapes.js';
@@ -38,7 +38,7 @@ test.after(async () => {
 
 /** A test on each device. */
 function onEach(name: string, body: (device: Device) => Promise<void>): void {
-  for (const device of devices) test(`${name} (${device.kind})`, () => scope(() => body(device)));
+  for (const device of devices) test(`${name} (${device.kind})`, () => inScope(() => body(device)));
 }
 
 /** How often to try, where a kernel is compiled for each shape: less often where compiling takes long. */

@@ -11,7 +11,6 @@ import {
   logSumExp,
   mul,
   openDevice,
-  scope,
   slice,
   softmax,
   sum,
@@ -20,6 +19,7 @@ import {
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { gradcheck } from '../support/gradcheck.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 
 const test = suite('losses');
@@ -33,7 +33,7 @@ test.after(async () => {
 function onEach(name: string, body: (device: Device) => Promise<void>): void {
   for (const device of devices) {
     const what = `${name} (${device.name}${device.name === 'cpu:1' ? ' plain' : ''})`;
-    test(what, () => scope(() => body(device)));
+    test(what, () => inScope(() => body(device)));
   }
 }
 
@@ -46,7 +46,7 @@ interface Result {
 async function lossesOf(device: Device, rows: number[][], labels: number[]): Promise<Result> {
   const logits = tensor(rows, { device, requiresGrad: true });
   const losses = crossEntropy(logits, tensor(Int32Array.from(labels), { device }), 'none');
-  await sum(losses).backward();
+  sum(losses).backward();
   return { losses: [...(await losses.data())], gradient: [...(await logits.grad!.data())] };
 }
 
@@ -145,7 +145,7 @@ onEach('logSumExp over axes: extremes, masks, and the softmax as its gradient', 
   assert.equal(kept.shape, [1, 1]);
   assertNear([await kept.item()], [-1000 + tail], 'all');
   const leaf = tensor([1, 2, 3], { device, requiresGrad: true });
-  await logSumExp(leaf).backward();
+  logSumExp(leaf).backward();
   assertNear([...(await leaf.grad!.data())], [...(await softmax(leaf).data())], 'gradient');
 });
 
@@ -165,7 +165,7 @@ onEach('softmax and logSoftmax do not see a shift, and compose to a finite loss'
   );
   assert.equal(shifted, still);
   const x = tensor([row], { device, requiresGrad: true });
-  await sum(mul(logSoftmax(x), tensor([0, -1, 0, 0, 0], { device }))).backward();
+  sum(mul(logSoftmax(x), tensor([0, -1, 0, 0, 0], { device }))).backward();
   assertNear([...(await x.grad!.data())].slice(1, 2), [-1], 'gradient');
 });
 

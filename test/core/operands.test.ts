@@ -5,18 +5,8 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  binary,
-  type Device,
-  e,
-  minimum,
-  type Operand,
-  pow,
-  scope,
-  sum,
-  tensor,
-  where,
-} from '../../src/index.js';
+import { binary, type Device, e, minimum, type Operand, pow, sum, tensor, where } from '../../src/index.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 
 const test = suite('operands');
@@ -83,7 +73,7 @@ async function gradientsOf(
   const leaves = [a, b].map((values) =>
     typeof values === 'number' ? values : tensor([...values], { device, requiresGrad: true }),
   );
-  await sum(op(leaves[0]!, leaves[1]!)).backward();
+  sum(op(leaves[0]!, leaves[1]!)).backward();
   return Promise.all(
     leaves.map(async (leaf) => (typeof leaf === 'number' ? null : [...(await leaf.grad!.data())])),
   );
@@ -98,7 +88,7 @@ for (const device of devices) {
       ];
       for (const order of orders) {
         for (const [aIsNumber, bIsNumber] of order) {
-          await scope(async () => {
+          await inScope(async () => {
             const operands = [aIsNumber ? 2 : a, bIsNumber ? 2.25 : b] as const;
             const at = (values: Values | number, i: number): number =>
               typeof values === 'number' ? values : values[i]!;

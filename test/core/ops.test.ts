@@ -42,7 +42,6 @@ import {
   permute,
   pow,
   relu,
-  scope,
   sigmoid,
   sin,
   sqrt,
@@ -56,6 +55,7 @@ import {
   zeros,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
+import { inScope } from '../support/scope.js';
 import { openEachKind } from './devices.js';
 import { assertNd, broadcastShape, type Index, indices, Nd } from './nd.js';
 import { between, broadcastingShapes, oneOf, randomAxes, randomShape } from './shapes.js';
@@ -71,7 +71,7 @@ test.after(async () => {
 function onEach(name: string, body: (device: Device) => Promise<void>): void {
   for (const device of devices) {
     test(`${name} (${device.kind})`, async () => {
-      await scope(() => body(device));
+      await inScope(() => body(device));
       assert.is(device.memory().buffers, 0, 'buffers left behind');
     });
   }

@@ -103,7 +103,7 @@ test('parameters outlive the scope they are made in; dispose() gives them back',
   await withDevices(one, async (device) => {
     const net = scope(() => new Sequential(new Linear(3, 2, { device })));
     assert.is((await net.stateDict()).size, 2);
-    await sum(net.forward(ones([1, 3], { device }))).backward();
+    sum(net.forward(ones([1, 3], { device }))).backward();
     assert.ok(net.parameters().every((x) => x.grad));
     net.zeroGrad();
     assert.ok(net.parameters().every((x) => x.grad === null));

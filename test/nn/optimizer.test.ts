@@ -5,7 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mapInto } from '../../src/core/ops/launch.js';
-import { type Device, e, mul, scope, sum, type Tensor, tensor } from '../../src/index.js';
+import { type Device, e, mul, sum, type Tensor, tensor } from '../../src/index.js';
 import {
   type GroupOptions,
   Linear,
@@ -16,6 +16,7 @@ import {
 } from '../../src/nn/index.js';
 import { parameter } from '../../src/nn/module.js';
 import { withDevices } from '../support/devices.js';
+import { inScope } from '../support/scope.js';
 
 const test = suite('optimizers');
 
@@ -48,11 +49,11 @@ const net = (device: Device): Sequential =>
 async function steps(model: Sequential, adam: Adam, from: number, until: number): Promise<void> {
   const { device } = model.parameters()[0]!;
   for (let step = from; step < until; step++) {
-    await scope(async () => {
+    await inScope(async () => {
       const x = tensor([1, -step, 0.5], { shape: [1, 3], device });
       const out = model.forward(x);
       adam.zeroGrad();
-      await sum(mul(out, out)).backward();
+      sum(mul(out, out)).backward();
     });
     adam.step();
   }

@@ -17,8 +17,8 @@ import { withDevices } from '../support/devices.js';
 const one = [{ threads: 1 }];
 
 /** Gives x the gradient `by`: that of sum(x * by). */
-async function differentiate(x: Tensor, by: readonly number[]): Promise<void> {
-  await scope(async () => sum(mul(x, tensor(by, { device: x.device }))).backward());
+function differentiate(x: Tensor, by: readonly number[]): void {
+  scope(() => sum(mul(x, tensor(by, { device: x.device }))).backward());
 }
 
 /** Fails unless every number agrees to a millionth. */
@@ -52,7 +52,7 @@ test('a step is v := 0.9 v - 0.0005 rate w - rate g; w := w + v, also after the 
       const rate = rateAt(step);
       sgd.groups[0]!.learningRate = rate;
       sgd.zeroGrad();
-      await differentiate(x, g);
+      differentiate(x, g);
       sgd.step();
       for (const i of [0, 1]) {
         v[i] = 0.9 * v[i]! - 0.0005 * rate * w[i]! - rate * g[i]!;
@@ -72,7 +72,7 @@ test('worked by hand: two steps of one weight', async () => {
   await withDevices(one, async (device) => {
     const x = parameter(tensor([1], { device }));
     const sgd = new SGD([{ params: [x], learningRate: 0.5, momentum: 0.5, weightDecay: 0.25 }]);
-    await differentiate(x, [2]);
+    differentiate(x, [2]);
     sgd.step(); // v = 0 - 0.25 * 0.5 * 1 - 0.5 * 2 = -1.125; w = -0.125
     assert.equal(await x.data(), Float32Array.of(-0.125));
     sgd.step(); // the same gradient: v = -0.5625 + 0.015625 - 1 = -1.546875; w = -1.671875
@@ -91,7 +91,7 @@ test('groups have their own rates, momentum and decay; parameters without gradie
     ]);
     for (let step = 0; step < 2; step++) {
       sgd.zeroGrad();
-      for (const x of [a!, b!, c!]) await differentiate(x, [1]);
+      for (const x of [a!, b!, c!]) differentiate(x, [1]);
       sgd.step();
     }
     assert.equal(await a!.data(), Float32Array.of(0)); // 1 - 0.5 - 0.5
@@ -121,8 +121,8 @@ test('gradients add up until zeroGrad; velocities survive scopes and go with dis
     const x = parameter(tensor([0], { device }));
     const sgd = new SGD([{ params: [x], learningRate: 1, momentum: 0, weightDecay: 0 }]);
     const empty = device.memory().buffers;
-    await differentiate(x, [1]);
-    await differentiate(x, [2]);
+    differentiate(x, [1]);
+    differentiate(x, [2]);
     scope(() => sgd.step());
     assert.equal(await x.data(), Float32Array.of(-3));
     sgd.zeroGrad();
@@ -138,8 +138,8 @@ test('one optimizer updates parameters on several devices, in the phase of updat
   await withDevices([...one, ...one], async (first, second) => {
     const [a, b] = [parameter(tensor([1], { device: first })), parameter(tensor([1], { device: second }))];
     const sgd = new SGD([{ params: [a, b], learningRate: 1, momentum: 0, weightDecay: 0 }]);
-    await differentiate(a, [1]);
-    await differentiate(b, [2]);
+    differentiate(a, [1]);
+    differentiate(b, [2]);
     first.startProfile();
     sgd.step();
     assert.is(trace.phase, 'forward');

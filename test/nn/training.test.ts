@@ -38,10 +38,10 @@ async function fit(
     Tensor.from('labels', device, Int32Array.from(labels), [labels.length]),
   ];
   for (let step = 0; step < steps; step++) {
-    const loss = await scope(async () => {
+    const loss = scope(() => {
       const loss = crossEntropy(net.forward(input), classes);
       sgd.zeroGrad();
-      await loss.backward();
+      loss.backward();
       sgd.step();
       return loss;
     });

@@ -1,5 +1,5 @@
 /**
- * Asserting on errors of promises.
+ * Asserting on errors.
  */
 
 /** The error a promise is rejected with. @throws when it resolves */
@@ -10,4 +10,14 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
     if (error instanceof Error) return error;
   }
   throw new Error('expected a rejection with an Error');
+}
+
+/** The error a function throws. @throws when it returns */
+export function thrown(fn: () => unknown): Error {
+  try {
+    fn();
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('expected an Error to be thrown');
 }

@@ -21,7 +21,7 @@ export interface Leaf {
 }
 
 /** What is differentiated. */
-export type Differentiable = (...inputs: Tensor[]) => Tensor | Promise<Tensor>;
+export type Differentiable = (...inputs: Tensor[]) => Tensor;
 
 /** Half the distance of a finite difference; its error is of the order of the square. */
 const step = 1e-6;
@@ -42,11 +42,11 @@ export async function gradcheck(
   const run = (leaves: Tensor[]) => noGrad(() => scope(() => f(...leaves)));
 
   const leaves = inputs.map((leaf) => place(leaf, leaf.data, true));
-  const { weights, shape } = await scope(async () => {
-    const out = await f(...leaves);
+  const { weights, shape } = scope(() => {
+    const out = f(...leaves);
     assert.is(out.dtype, 'float64', `${what}: the result is ${out.dtype}`);
     const weights = Float64Array.from({ length: out.size }, () => random.normal());
-    await out.backward(tensor(weights, { shape: out.shape, device: out.device }));
+    out.backward(tensor(weights, { shape: out.shape, device: out.device }));
     return { weights, shape: out.shape };
   });
   const dot = (values: ArrayLike<number>): number => weights.reduce((sum, w, i) => sum + w * values[i]!, 0);
@@ -63,8 +63,7 @@ export async function gradcheck(
         const moved = leaf.data.slice();
         moved[j]! += sign * step;
         const replaced = place(leaf, moved);
-        const computed = run(leaves.map((other, i) => (i === k ? replaced : other)));
-        const out = computed instanceof Promise ? await computed : computed;
+        const out = run(leaves.map((other, i) => (i === k ? replaced : other)));
         pending.push(out.data());
         out.dispose();
         replaced.dispose();

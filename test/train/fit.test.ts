@@ -290,10 +290,10 @@ test('a step may update by itself: two optimizers in turn, both in the checkpoin
     withFolder({}, async (folder) => {
       const run = async (out: string, signal?: AbortSignal, on?: () => void): Promise<void> => {
         const [a, b] = [regression(device), regression(device)];
-        const update = async (which: typeof a, batch: Rows): Promise<StepResult> => {
-          const { loss, count = 1 } = await which.step(batch);
+        const update = (which: typeof a, batch: Rows): StepResult => {
+          const { loss, count = 1 } = which.step(batch);
           which.optimizer.zeroGrad();
-          await loss.backward();
+          loss.backward();
           which.optimizer.step();
           return { loss: loss.detach(), count };
         };
@@ -305,9 +305,9 @@ test('a step may update by itself: two optimizers in turn, both in the checkpoin
           on,
           folder: out,
           parts: { ...a.parts, other: b.model, noise2: b.parts!.noise! },
-          step: async (batch) => {
-            const one = await update(a, batch);
-            const two = await update(b, batch);
+          step: (batch) => {
+            const one = update(a, batch);
+            const two = update(b, batch);
             return { loss: one.loss, sums: { other: two.loss }, count: one.count };
           },
         });

@@ -10,24 +10,24 @@ import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { denseCopy, record, Tensor } from '../tensor.js';
 import { trace } from '../trace.js';
 import { add } from './elementwise.js';
 import { requireTensor, requireTensors } from './launch.js';
 import { concat, slice } from './views.js';
 
 /** Copies to another device, past the tape; on the same one, another look at the same elements. */
-async function copyTo(op: string, x: Tensor, device: Device): Promise<Tensor> {
-  const source = x.alias(op);
-  if (x.device === device) return source;
-  const start = performance.now();
-  const place = { ...trace };
+function copyTo(op: string, x: Tensor, device: Device): Tensor {
+  if (x.device === device) return x.alias(op);
+  const source = x.contiguous ? x.alias(op) : denseCopy(op, x);
   try {
-    const data = await source.data();
-    const copy = Tensor.from(op, device, data, x.shape);
     const bytes = x.size * bytesPerElement[x.dtype];
-    const milliseconds = performance.now() - start;
-    ledger.record({ ...place, from: x.device.name, to: device.name, bytes, milliseconds, start });
+    const times = { start: Number.NaN, milliseconds: Number.NaN };
+    const crossing = { ...trace, from: x.device.name, to: device.name, bytes, ...times };
+    const copy = Tensor.receive(op, device, source, (start, milliseconds) => {
+      Object.assign(crossing, { start, milliseconds });
+    });
+    ledger.record(crossing);
     return copy;
   } finally {
     source.dispose();
@@ -35,17 +35,17 @@ async function copyTo(op: string, x: Tensor, device: Device): Promise<Tensor> {
 }
 
 /** x on another device. Differentiable. */
-export async function to(x: Tensor, device: Device): Promise<Tensor> {
+export function to(x: Tensor, device: Device): Tensor {
   const op = 'to';
   requireTensor(op, 'x', x);
   requireDevice(op, device);
   const home = x.device;
-  const out = await copyTo(op, x, device);
+  const out = copyTo(op, x, device);
   record({
     op,
     inputs: [x],
     outputs: [out],
-    gradient: async ({ grads: [grad] }) => [grad ? await copyTo(op, grad, home) : null],
+    gradient: ({ grads: [grad] }) => [grad ? copyTo(op, grad, home) : null],
   });
   return out;
 }
@@ -58,10 +58,10 @@ export async function to(x: Tensor, device: Device): Promise<Tensor> {
  * @returns one tensor for each of `devices`
  * @throws {ArgumentError} when sizes other than the axis's differ.
  */
-export async function exchange(
+export function exchange(
   parts: readonly Tensor[],
   options: { readonly axis?: number; readonly devices?: readonly Device[] } = {},
-): Promise<Tensor[]> {
+): Tensor[] {
   const op = 'exchange';
   requireTensors(op, 'parts', parts);
   const own = parts.map((part) => part.device);
@@ -77,14 +77,13 @@ export async function exchange(
     throw new ArgumentError(`exchange: ${shapes} can't be joined along axis ${axis}: other sizes must agree`);
   }
   const unique = [...new Set(devices)];
-  const joined = await Promise.all(
-    unique.map(async (device) => {
-      const local = await Promise.all(parts.map((part) => copyTo(op, part, device)));
-      const whole = local.length === 1 ? local[0]! : concat(local, along);
-      for (const part of local) if (part !== whole) part.dispose();
-      return whole;
-    }),
-  );
+  // Everything is sent before anything is computed from it, so that no device waits for another's work on it.
+  const copies = unique.map((device) => parts.map((part) => copyTo(op, part, device)));
+  const joined = copies.map((local) => {
+    const whole = local.length === 1 ? local[0]! : concat(local, along);
+    for (const part of local) if (part !== whole) part.dispose();
+    return whole;
+  });
   const outputs = devices.map((device) => joined[unique.indexOf(device)]!.detach());
   for (const whole of joined) whole.dispose();
 
@@ -94,18 +93,17 @@ export async function exchange(
     op,
     inputs: parts,
     outputs,
-    gradient: ({ grads, needs }) =>
-      Promise.all(
-        homes.map(async (home, i) => {
-          if (!needs[i]) return null;
-          const pieces = grads.flatMap((grad) =>
-            grad ? [slice(grad, along, ends[i - 1] ?? 0, ends[i])] : [],
-          );
-          // Pieces of one device are added before they cross, so that each device sends one.
-          const sent = await Promise.all(sumsByDevice(pieces).map((piece) => copyTo(op, piece, home)));
-          return sent.length === 0 ? null : sent.reduce((total, piece) => add(total, piece));
-        }),
-      ),
+    gradient: ({ grads, needs }) => {
+      const sent = homes.map((home, i) => {
+        if (!needs[i]) return [];
+        const pieces = grads.flatMap((grad) => (grad ? [slice(grad, along, ends[i - 1] ?? 0, ends[i])] : []));
+        // Pieces of one device are added before they cross, so that each device sends one.
+        return sumsByDevice(pieces).map((piece) => copyTo(op, piece, home));
+      });
+      return sent.map((pieces) =>
+        pieces.length === 0 ? null : pieces.reduce((total, piece) => add(total, piece)),
+      );
+    },
   });
   return outputs;
 }

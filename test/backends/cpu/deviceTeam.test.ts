@@ -2,7 +2,7 @@
  * Queue and threads: order, barriers, uploads, a full ring, growth, two devices at once, and what happens when a
  * kernel or a thread fails.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { firstPosition, ringSlots } from '../../../src/backends/cpu/runtime/control.js';
@@ -12,6 +12,7 @@ import { e } from '../../../src/core/expr.js';
 import type { BufferId, TypedArray, View } from '../../../src/core/shape.js';
 import { kernels } from './deviceKernels.js';
 import { seededRandom } from './numbers.js';
+import { workersOf } from './workers.js';
 
 const random = seededRandom('device team');
 const limit = 256 << 20;
@@ -232,16 +233,11 @@ test('a module larger than the ring takes runs all the same', async () => {
 
 /** A team and its worker threads. */
 async function withWorkers(use: (team: Team, workers: readonly Worker[]) => Promise<void>): Promise<void> {
-  const workers: Worker[] = [];
-  const { unref } = Worker.prototype;
-  Worker.prototype.unref = function (this: Worker) {
-    workers.push(this);
-    unref.call(this);
-  };
+  const { workers, done } = workersOf();
   try {
     await withTeam(2, (team) => use(team, workers));
   } finally {
-    Worker.prototype.unref = unref;
+    done();
   }
 }
 

@@ -18,8 +18,8 @@ export interface Progress {
   readonly enqueued: number;
   /** Position up to which all commands have run. */
   completed(): number;
-  /** Blocks until all commands have run. */
-  drain(): void;
+  /** Blocks until all commands have run; false where that may not be waited for. */
+  drain(): boolean;
 }
 
 /** The memory of one device. */
@@ -63,12 +63,15 @@ export class Allocator {
     return this.hand(block, bytes, op, counted);
   }
 
-  /** A block that the caller may write at once. @throws {OutOfMemoryError} */
-  allocForCaller(bytes: number, op: string, counted = true): number {
+  /**
+   * A block that the caller may write at once; null when only commands that may not be waited for stand in the way.
+   * @throws {OutOfMemoryError}
+   */
+  allocForCaller(bytes: number, op: string, counted = true): number | null {
     const size = roundUp(bytes);
     let block = this.claimForCaller(size);
     if (block === null) {
-      this.progress.drain();
+      if (!this.progress.drain()) return null;
       block = this.claimForCaller(size);
     }
     return this.hand(block, bytes, op, counted);

@@ -37,6 +37,13 @@ export const control = {
   errorOpcode: 97,
   errorOperand: 98,
   errorLength: 99,
+  /** The number of the device where it happened, which may be one that this device received from. */
+  errorOrigin: 100,
+  /** Signals raised so far (peers.ts), and how many threads of other devices sleep on it. */
+  signals: 112,
+  signalsSleepers: 113,
+  /** 1 once the device was lost. */
+  lost: 128,
 } as const;
 
 /** Values of the word `control.errorState`. */
@@ -82,12 +89,22 @@ export const opcode = {
   copy: 6,
   /** Notes the time. */
   mark: 7,
+  /** Takes a message about another device (`PeerMessage`), number `a`. */
+  meet: 8,
+  /** Lets device `a` go. */
+  forget: 9,
+  /** Raises this device's signals by one. */
+  signal: 10,
+  /** Waits until device `a` has raised its [signals]. */
+  await: 11,
+  /** Copies from the memory of device `a`: [to, from, bytes]. */
+  receive: 12,
   /** Posts the reply to request `a`: everything before has run. From here on each command gets a reply. */
-  fence: 8,
+  fence: 13,
   /** As `fence`, with a copy of the elements of dtype `dtypes[b]` at [address, count]. */
-  read: 9,
+  read: 14,
   /** As `fence`, with the times noted since the last reply, in milliseconds. */
-  marks: 10,
+  marks: 15,
 } as const;
 
 /** The first opcode that concerns thread 0 only. */
@@ -98,6 +115,8 @@ export const dtypes = ['float32', 'float64', 'int32', 'uint8'] as const;
 
 /** What a worker is told when it starts. */
 export interface TeamMember {
+  /** The device's number, by which devices know each other. */
+  readonly device: number;
   readonly memory: WebAssembly.Memory;
   readonly thread: number;
   readonly threads: number;
@@ -105,7 +124,17 @@ export interface TeamMember {
   readonly relaxed: boolean;
 }
 
-/** What a worker posts: that it listens, or the reply to request `id`. */
+/** What thread 0 is told later: the memory of another device. */
+export interface PeerMessage {
+  readonly number: number;
+  readonly memory: WebAssembly.Memory;
+}
+
+/**
+ * What a worker posts: that it listens, the times of copies from other devices since it last told them (beginnings
+ * and ends by turns, in milliseconds since 1970), or the reply to request `id`.
+ */
 export type TeamMessage =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'copies'; readonly times: readonly number[] }
   | { readonly kind: 'reply'; readonly id: number; readonly data: TypedArray };

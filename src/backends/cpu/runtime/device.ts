@@ -3,6 +3,7 @@
  */
 import { readOptions, requireBoolean, requireChoice, wrongArgument } from '../../../core/arguments.js';
 import {
+  type Arrived,
   type Backend,
   type KernelName,
   type Kernels,
@@ -123,8 +124,21 @@ class CpuDevice implements Backend {
     return this.open(op).upload(data, op);
   }
 
+  uploadLater(data: Promise<TypedArray>, bytes: number, op: string): BufferId {
+    return this.open(op).uploadLater(data, bytes, op);
+  }
+
+  copyFrom(source: Backend, view: View, op: string, arrived: Arrived): BufferId | null {
+    if (!(source instanceof CpuDevice)) return null;
+    return this.open(op).receive(source.open(op), view, op, arrived);
+  }
+
+  fail(error: Error): void {
+    this.team?.fail(error);
+  }
+
   free(buffer: BufferId): void {
-    this.team?.allocator.free(buffer);
+    this.team?.free(buffer);
   }
 
   async read(view: View): Promise<TypedArray> {
@@ -195,6 +209,8 @@ class CpuDevice implements Backend {
   }
 
   private enqueue<K extends KernelName>(team: Team, kernel: K, args: Kernels[K]): void {
+    // Of all kernels only a map writes into buffers that held something before.
+    if ('outputs' in args) for (const out of args.outputs) team.overwrite(out.buffer);
     this.planning = kernel;
     const plan: Plan<K> | undefined = this.fast && !hasDoubles(args) ? plans[kernel] : undefined;
     try {

@@ -21,7 +21,7 @@ export class CpuBooks implements Books {
 
   constructor(name: string, { memoryLimit = Number.POSITIVE_INFINITY, threads = 1 }: DryOptions) {
     // Everything enqueued has run at once.
-    const progress = { enqueued: 0, completed: () => 0, drain: () => {} };
+    const progress = { enqueued: 0, completed: () => 0, drain: () => true };
     this.allocator = new Allocator(name, memoryLimit, progress, () => true);
     this.planner = {
       threads,

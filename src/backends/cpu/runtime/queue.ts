@@ -1,5 +1,9 @@
 /**
  * The caller's end of the ring (control.ts): writes commands, wakes the team, waits for room.
+ *
+ * Some commands are held back on this side first: those that come after bytes the host has yet to bring (`hold`), and
+ * while there are such, on whatever device, all that find no room. A caller that waited for room then would keep the
+ * event loop from bringing the bytes that the ring, or another device's, is waiting for.
  */
 import { DeviceLostError } from '../../../core/errors.js';
 import type { Progress } from './allocator.js';
@@ -22,6 +26,32 @@ export const inlineBytes = (ringSlots * slotBytes) / 8;
 const checkAfter = 100;
 const patience = 600_000;
 
+/** Milliseconds until held commands that found no room are tried again. */
+const retryAfter = 1;
+
+/** What commands held back wait for. */
+interface Hold {
+  over: boolean;
+}
+
+/** The queues that hold commands back. */
+const holding = new Set<Queue>();
+let retrying = false;
+
+/** Moves what can be moved to the rings; commands that found no room follow as soon as there is. */
+function releaseAll(): void {
+  for (let moved = true; moved; ) {
+    moved = false;
+    for (const queue of holding) if (queue.release()) moved = true;
+  }
+  if (retrying || ![...holding].some((queue) => queue.wantsRoom)) return;
+  retrying = true;
+  setTimeout(() => {
+    retrying = false;
+    releaseAll();
+  }, retryAfter);
+}
+
 /** The queue of one device. */
 export class Queue implements Progress {
   /** Position after the last command, never wrapped: exact for 2^53 slots. */
@@ -29,6 +59,14 @@ export class Queue implements Progress {
 
   private readonly words: Int32Array;
   private readonly mayBlock: boolean;
+  /** Position after the last command in the ring. */
+  private published = firstPosition;
+  /** Commands held back, from `next` on, and what those after it wait for. */
+  private held: (Int32Array | Hold)[] = [];
+  private next = 0;
+  /** The array that the last command was written to, the ring or one of its own, and the index of its header. */
+  private target: Int32Array;
+  private at = 0;
 
   /**
    * @param device its name, for messages
@@ -42,13 +80,14 @@ export class Queue implements Progress {
     this.words = new Int32Array(memory.buffer, 0, ringAt / 4 + ringSlots * slotWords);
     for (const index of [control.head, control.teamHead, control.tail]) this.words[index] = firstPosition | 0;
     this.mayBlock = mayBlock(this.words);
+    this.target = this.words;
   }
 
   /** Enqueues a command with payload words. */
   push(code: number, a: number, b: number, payload: readonly number[]): void {
-    const at = this.reserve(code, a, b, payload.length);
-    for (let i = 0; i < payload.length; i++) this.words[at + i] = payload[i]!;
-    this.publish(code);
+    this.begin(code, a, b, payload.length);
+    for (let i = 0; i < payload.length; i++) this.target[this.at + slotWords + i] = payload[i]!;
+    this.end(code);
   }
 
   /**
@@ -56,56 +95,126 @@ export class Queue implements Progress {
    * the ring, at `address`.
    */
   pushBytes(code: number, a: number, b: number, payload: readonly number[], bytes: Uint8Array): void {
-    const header = Math.ceil((payload.length + 2) / slotWords) * slotWords;
-    const at = this.reserve(code, a, b, header + Math.ceil(bytes.length / 4));
-    const address = (at + header) * 4;
-    for (let i = 0; i < payload.length; i++) this.words[at + i] = payload[i]!;
-    this.words[at + payload.length] = address;
-    this.words[at + payload.length + 1] = bytes.length;
-    new Uint8Array(this.words.buffer, address, bytes.length).set(bytes);
-    this.publish(code);
+    const lead = Math.ceil((payload.length + 2) / slotWords) * slotWords;
+    const slots = this.begin(code, a, b, lead + Math.ceil(bytes.length / 4));
+    const address = ringAt + ((this.enqueued - slots) % ringSlots) * slotBytes + (slotWords + lead) * 4;
+    [...payload, address, bytes.length].forEach((word, i) => {
+      this.target[this.at + slotWords + i] = word;
+    });
+    const { buffer, byteOffset } = this.target;
+    new Uint8Array(buffer, byteOffset + (this.at + slotWords + lead) * 4, bytes.length).set(bytes);
+    this.end(code);
+  }
+
+  /** Holds back what is enqueued from here on until the promise is settled. */
+  hold(promise: Promise<unknown>): void {
+    const hold = { over: false };
+    this.holdBack(hold);
+    const end = (): void => {
+      hold.over = true;
+      releaseAll();
+    };
+    void promise.then(end, end);
+  }
+
+  /** Moves held commands to the ring, up to the first that has to wait; tells whether any moved. */
+  release(): boolean {
+    const before = this.next;
+    for (let entry = this.held[before]; entry; entry = this.held[this.next]) {
+      if (entry instanceof Int32Array) {
+        if (!this.hasRoom(entry[0]!)) break;
+        this.words.set(entry, this.ringIndex(this.published));
+        this.publish(entry[0]!, entry[1]!);
+      } else if (!entry.over) break;
+      this.next++;
+    }
+    const moved = this.next > before;
+    if (this.next === this.held.length) this.drop();
+    return moved;
+  }
+
+  /** Whether the first command held back waits for nothing but room. */
+  get wantsRoom(): boolean {
+    return this.held[this.next] instanceof Int32Array;
+  }
+
+  /** Forgets the commands held back. */
+  drop(): void {
+    this.held = [];
+    this.next = 0;
+    holding.delete(this);
   }
 
   /** Position up to which all commands have run. */
   completed(): number {
-    return this.enqueued - this.inFlight();
+    return this.published - this.inFlight();
   }
 
-  /** Blocks until everything enqueued has run. */
-  drain(): void {
+  /** Blocks until everything enqueued has run; false where that may not be waited for. */
+  drain(): boolean {
+    if (holding.size > 0) return false;
     this.waitUntil(0);
+    return true;
   }
 
   private inFlight(): number {
-    return ((this.enqueued | 0) - Atomics.load(this.words, control.tail)) >>> 0;
+    return ((this.published | 0) - Atomics.load(this.words, control.tail)) >>> 0;
   }
 
-  /** Writes a header where `payload` words fit behind it in one piece, and gives the index of the first of them. */
-  private reserve(code: number, a: number, b: number, payload: number): number {
+  private hasRoom(slots: number): boolean {
+    return this.inFlight() <= ringSlots - slots;
+  }
+
+  private ringIndex(position: number): number {
+    return ringAt / 4 + (position % ringSlots) * slotWords;
+  }
+
+  /** Finds a place for a command with `payload` words in one piece, writes its header, and gives its slots. */
+  private begin(code: number, a: number, b: number, payload: number): number {
     const slots = 1 + Math.ceil(payload / slotWords);
     const toEnd = ringSlots - (this.enqueued % ringSlots);
     if (slots > toEnd) {
-      this.waitUntil(ringSlots - toEnd);
-      this.writeHeader(toEnd, opcode.skip, 0, 0);
-      this.publish(opcode.skip);
+      this.writeHeader(toEnd, opcode.skip, 0, 0, slotWords);
+      this.end(opcode.skip);
     }
-    this.waitUntil(ringSlots - slots);
-    return this.writeHeader(slots, code, a, b);
+    this.writeHeader(slots, code, a, b, slots * slotWords);
+    return slots;
   }
 
-  private writeHeader(slots: number, code: number, a: number, b: number): number {
-    const at = ringAt / 4 + (this.enqueued % ringSlots) * slotWords;
-    this.words[at] = slots;
-    this.words[at + 1] = code;
-    this.words[at + 2] = a;
-    this.words[at + 3] = b;
+  /** Writes a header where `words` words fit. */
+  private writeHeader(slots: number, code: number, a: number, b: number, words: number): void {
+    if (holding.size === 0) this.waitUntil(ringSlots - slots);
+    if (this.held.length === 0 && this.hasRoom(slots)) {
+      this.target = this.words;
+      this.at = this.ringIndex(this.enqueued);
+    } else {
+      this.target = new Int32Array(words);
+      this.at = 0;
+    }
+    this.target[this.at] = slots;
+    this.target[this.at + 1] = code;
+    this.target[this.at + 2] = a;
+    this.target[this.at + 3] = b;
     this.enqueued += slots;
-    return at + slotWords;
   }
 
-  private publish(code: number): void {
-    publish(this.words, control.head, this.enqueued | 0, control.headSleepers);
-    if (code < firstAlone) publish(this.words, control.teamHead, this.enqueued | 0, control.teamHeadSleepers);
+  /** Hands over the command just written. */
+  private end(code: number): void {
+    if (this.target === this.words) this.publish(this.enqueued - this.published, code);
+    else this.holdBack(this.target);
+  }
+
+  private holdBack(entry: Int32Array | Hold): void {
+    this.held.push(entry);
+    holding.add(this);
+    if (this.wantsRoom) releaseAll();
+  }
+
+  private publish(slots: number, code: number): void {
+    this.published += slots;
+    publish(this.words, control.head, this.published | 0, control.headSleepers);
+    if (code < firstAlone)
+      publish(this.words, control.teamHead, this.published | 0, control.teamHeadSleepers);
   }
 
   /** Blocks until at most `slots` slots are in flight: asleep where that is allowed, spinning elsewhere. */

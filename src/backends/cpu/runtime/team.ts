@@ -2,13 +2,23 @@
  * A device's memory, queue and threads, brought together: blocks of bytes, functions of emitted modules and plain
  * loops to run on them in order, and replies to wait for.
  */
-import type { KernelName, Kernels } from '../../../core/backend.js';
+import type { Arrived, KernelName, Kernels } from '../../../core/backend.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from '../../../core/errors.js';
-import { type BufferId, sizeOf, type TypedArray, type View } from '../../../core/shape.js';
+import { type BufferId, bytesPerElement, sizeOf, type TypedArray, type View } from '../../../core/shape.js';
 import { addressOf, type Features, type KernelModule } from '../plan.js';
 import { Allocator } from './allocator.js';
-import { control, dtypes, errorAt, errorState, heapAt, opcode, pageBytes } from './control.js';
+import {
+  control,
+  dtypes,
+  errorAt,
+  errorState,
+  heapAt,
+  opcode,
+  pageBytes,
+  type TeamMessage,
+} from './control.js';
 import { encodeLoop } from './loopCommand.js';
+import { Peers } from './peers.js';
 import { inlineBytes, Queue } from './queue.js';
 import { type StartThread, type Thread, threadStarter } from './thread.js';
 
@@ -29,6 +39,8 @@ const smallUpload = 4096;
 const growthStep = 16 << 20;
 
 interface Request {
+  /** Whether it leaves what went wrong to the next. */
+  readonly internal: boolean;
   resolve(data: TypedArray): void;
   reject(error: Error): void;
 }
@@ -38,10 +50,14 @@ interface LoadedModule {
   readonly functions: Map<string, number>;
 }
 
+/** The devices there are, by number. */
+const teams = new Map<number, Team>();
+
 /** Memory, queue and threads of one device. */
 export class Team {
   readonly allocator: Allocator;
   readonly queue: Queue;
+  private readonly peers: Peers;
   private readonly words: Int32Array;
   private readonly modules = new Map<string, LoadedModule>();
   private readonly moduleKeys: string[] = [];
@@ -52,6 +68,8 @@ export class Team {
   private requestCount = 0;
   private readonly threads: Thread[] = [];
   private lost: DeviceLostError | null = null;
+  /** What went wrong on the way of what others sent. */
+  private failure: Error | null = null;
 
   private constructor(
     readonly options: TeamOptions,
@@ -59,7 +77,11 @@ export class Team {
   ) {
     this.words = new Int32Array(memory.buffer, 0, heapAt / 4);
     Atomics.store(this.words, control.pages, memory.buffer.byteLength / pageBytes);
-    this.queue = new Queue(options.device, memory, () => this.checkThreads());
+    this.queue = new Queue(options.device, memory, () => {
+      for (const team of teams.values()) team.findDead();
+      this.requireAlive();
+    });
+    this.peers = new Peers(memory, this.queue, (message) => this.threads[0]?.post(message));
     this.allocator = new Allocator(options.device, options.memoryLimit, this.queue, (bytes) =>
       this.grow(bytes),
     );
@@ -79,6 +101,7 @@ export class Team {
       throw error;
     }
     team.keepAlive(false);
+    teams.set(team.peers.number, team);
     return team;
   }
 
@@ -87,12 +110,14 @@ export class Team {
     const { threads, features } = this.options;
     const listening: Promise<void>[] = [];
     for (let thread = 0; thread < threads; thread++) {
-      const member = { memory, thread, threads, relaxed: features.relaxed };
+      const member = { device: this.peers.number, memory, thread, threads, relaxed: features.relaxed };
       listening.push(
         new Promise((resolve, reject) => {
           const started = start(member, {
-            message: (message) =>
-              message.kind === 'ready' ? resolve() : this.receive(message.id, message.data),
+            message: (message) => {
+              if (message.kind === 'ready') resolve();
+              else this.take(message);
+            },
             died: (reason) => reject(this.lose(`thread ${thread} died: ${reason}`)),
           });
           this.threads.push(started);
@@ -122,6 +147,40 @@ export class Team {
     return block;
   }
 
+  /**
+   * A new block that will hold a dense view's elements of another device, as they are when everything enqueued there
+   * so far has run; what is enqueued here from now on waits for them. @throws {OutOfMemoryError}
+   */
+  receive(source: Team, view: View, op: string, arrived: Arrived): BufferId {
+    const bytes = sizeOf(view.shape) * bytesPerElement[view.dtype];
+    const block = this.allocator.alloc(bytes, op);
+    this.peers.receive(source.peers, view.buffer, addressOf(view), block, bytes, arrived);
+    return block;
+  }
+
+  /**
+   * A new block holding what a promise will bring; what is enqueued from now on waits for it. @throws {OutOfMemoryError}
+   */
+  uploadLater(data: Promise<TypedArray>, bytes: number, op: string): BufferId {
+    return this.writeLater(data, bytes, op, true);
+  }
+
+  /** Keeps an error for the next await. */
+  fail(error: Error): void {
+    this.failure ??= error;
+  }
+
+  /** Before a buffer's elements are written over: what other devices were promised of them is copied first. */
+  overwrite(buffer: BufferId): void {
+    this.peers.awaitCopies(buffer);
+  }
+
+  /** Gives a tensor's block back. */
+  free(buffer: BufferId): void {
+    if (!this.lost) this.peers.awaitCopies(buffer);
+    this.allocator.free(buffer);
+  }
+
   /** A copy of a dense view's elements as they are when everything enqueued so far has run. */
   read(view: View): Promise<TypedArray> {
     return this.request(opcode.read, dtypes.indexOf(view.dtype), [addressOf(view), sizeOf(view.shape)]);
@@ -147,10 +206,10 @@ export class Team {
     if (this.lost) throw this.lost;
   }
 
-  /** Looks whether the threads run, where their events can't be heard. @throws {DeviceLostError} */
-  private checkThreads(): void {
+  /** Looks whether the threads run, where their events can't be heard. */
+  findDead(): void {
     const dead = this.threads.findIndex((thread) => !thread.runs());
-    if (dead >= 0) throw this.lose(`thread ${dead} died`);
+    if (dead >= 0) this.lose(`thread ${dead} died`);
   }
 
   /** Waits for what was enqueued, then ends the threads. @throws {KernelError} for what failed since the last await */
@@ -158,38 +217,54 @@ export class Team {
     try {
       if (!this.lost) await this.sync();
     } finally {
+      teams.delete(this.peers.number);
+      this.peers.part();
       await this.endThreads();
     }
   }
 
-  private request(code: number, b: number, payload: readonly number[]): Promise<TypedArray> {
+  private request(
+    code: number,
+    b: number,
+    payload: readonly number[],
+    internal = false,
+  ): Promise<TypedArray> {
     if (this.lost) return Promise.reject(this.lost);
     const id = this.requestCount++;
     return new Promise((resolve, reject) => {
       if (this.requests.size === 0) this.keepAlive(true);
-      this.requests.set(id, { resolve, reject });
+      this.requests.set(id, { internal, resolve, reject });
       this.queue.push(code, id, b, payload);
     });
   }
 
-  private receive(id: number, data: TypedArray): void {
+  private take(message: Exclude<TeamMessage, { kind: 'ready' }>): void {
+    if (message.kind === 'copies') {
+      this.peers.note(message.times);
+      return;
+    }
+    const { id, data } = message;
     const request = this.requests.get(id);
     this.requests.delete(id);
     if (this.requests.size === 0) this.keepAlive(false);
-    const error = this.fetchError();
+    const error = request?.internal ? null : this.fetchError();
     if (error) request?.reject(error);
     else request?.resolve(data);
   }
 
   /** The first error since the last call, if any. */
-  private fetchError(): KernelError | null {
-    const { words } = this;
+  private fetchError(): Error | null {
+    const { words, failure } = this;
+    this.failure = null;
+    if (failure) return failure;
     if (Atomics.load(words, control.errorState) !== errorState.written) return null;
     const bytes = new Uint8Array(words.buffer, errorAt, words[control.errorLength]!).slice();
     const text = new TextDecoder().decode(bytes);
-    const failed = this.describe(words[control.errorOpcode]!, words[control.errorOperand]!);
+    const origin = teams.get(words[control.errorOrigin]!);
+    const failed = origin?.describe(words[control.errorOpcode]!, words[control.errorOperand]!);
     Atomics.store(words, control.errorState, errorState.none);
-    return new KernelError(`${this.options.device}: ${failed}: ${text}`);
+    const where = origin?.options.device ?? 'a device closed since';
+    return new KernelError(`${where}: ${failed ?? 'a command failed'}: ${text}`);
   }
 
   /** What it was that failed, from a command's header. */
@@ -204,6 +279,8 @@ export class Team {
         return `${this.functionNames[a]} failed`;
       case opcode.read:
         return 'reading a tensor failed';
+      case opcode.receive:
+        return `receiving from ${teams.get(a)?.options.device ?? 'another device'} failed`;
       default:
         return `command ${code} failed`;
     }
@@ -248,7 +325,26 @@ export class Team {
 
   private writeBlock(bytes: Uint8Array, op: string, counted: boolean): BufferId {
     const block = this.allocator.allocForCaller(bytes.length, op, counted);
-    new Uint8Array(this.memory.buffer, block, bytes.length).set(bytes);
+    if (block === null) return this.writeLater(Promise.resolve(bytes.slice()), bytes.length, op, counted);
+    this.write(block, bytes);
+    return block;
+  }
+
+  private write(block: BufferId, bytes: ArrayBufferView): void {
+    const { buffer, byteOffset, byteLength } = bytes;
+    new Uint8Array(this.memory.buffer, block, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  /** A new block; the queue goes on once its bytes have come. Where they fail to, the next await says so. */
+  private writeLater(data: Promise<ArrayBufferView>, bytes: number, op: string, counted: boolean): BufferId {
+    const own = this.allocator.allocForCaller(bytes, op, counted);
+    const block = own ?? this.allocator.alloc(bytes, op, counted);
+    // A block that commands may still use is written when they have run.
+    const free = own === null ? this.request(opcode.fence, 0, [], true) : null;
+    const written = Promise.all([data, free]).then(([elements]) => this.write(block, elements));
+    this.queue.hold(
+      written.catch((error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error)))),
+    );
     return block;
   }
 
@@ -270,9 +366,12 @@ export class Team {
   }
 
   private lose(reason: string): DeviceLostError {
-    this.lost ??= new DeviceLostError(
+    if (this.lost) return this.lost;
+    this.lost = new DeviceLostError(
       `${this.options.device}: ${reason}; what it held is gone, open the device again`,
     );
+    this.queue.drop();
+    this.peers.lose();
     for (const request of this.requests.values()) request.reject(this.lost);
     this.requests.clear();
     void this.endThreads();

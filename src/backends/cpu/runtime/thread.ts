@@ -2,7 +2,7 @@
  * Worker threads, the same in Node (`node:worker_threads`) and in browsers (module workers).
  */
 import type { Worker as NodeWorker } from 'node:worker_threads';
-import type { TeamMember, TeamMessage } from './control.js';
+import type { PeerMessage, TeamMember, TeamMessage } from './control.js';
 import { isNode } from './features.js';
 
 /** What a started thread tells its starter. */
@@ -16,6 +16,7 @@ export interface ThreadEvents {
 export interface Thread {
   /** Whether the process must stay alive while the thread does (browsers: no difference). */
   keepAlive(on: boolean): void;
+  post(message: PeerMessage): void;
   /** Whether it runs, as far as that can be told without going back to the event loop (browsers: always true). */
   runs(): boolean;
   /** Ends it, wherever it is; resolves when it has ended. */
@@ -53,6 +54,7 @@ function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: Thre
       if (on) worker.ref();
       else worker.unref();
     },
+    post: (message) => worker.postMessage(message),
     runs,
     async terminate() {
       ended = true;
@@ -68,6 +70,7 @@ function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
   worker.postMessage(member);
   return {
     keepAlive() {},
+    post: (message) => worker.postMessage(message),
     runs: () => true,
     async terminate() {
       worker.terminate();
@@ -78,6 +81,8 @@ function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
 /** What a worker sees of its starter. */
 export interface Parent {
   readonly member: TeamMember;
+  /** The next message about another device. */
+  nextPeer(): Promise<PeerMessage>;
   post(message: TeamMessage, transfer?: ArrayBuffer[]): void;
 }
 
@@ -87,13 +92,34 @@ export async function connectToParent(): Promise<Parent> {
     const { parentPort, workerData } = await import('node:worker_threads');
     if (!parentPort) throw new Error('worker.js was run by itself; openDevice starts it');
     const port = parentPort;
-    return { member: workerData, post: (message, transfer) => port.postMessage(message, transfer) };
+    const [nextPeer, take] = inbox<PeerMessage>();
+    port.on('message', take);
+    return { member: workerData, nextPeer, post: (message, transfer) => port.postMessage(message, transfer) };
   }
   return new Promise((resolve) => {
-    self.onmessage = (event: MessageEvent<TeamMember>) =>
-      resolve({
-        member: event.data,
-        post: (message, transfer = []) => self.postMessage(message, { transfer }),
-      });
+    self.onmessage = (event: MessageEvent<TeamMember>) => {
+      const [nextPeer, take] = inbox<PeerMessage>();
+      self.onmessage = ({ data }: MessageEvent<PeerMessage>) => take(data);
+      const post: Parent['post'] = (message, transfer = []) => self.postMessage(message, { transfer });
+      resolve({ member: event.data, nextPeer, post });
+    };
   });
+}
+
+/** Messages in their order: what gives the next one, and what takes one in. */
+function inbox<T>(): [next: () => Promise<T>, take: (message: T) => void] {
+  const messages: T[] = [];
+  let wanted: ((message: T) => void) | null = null;
+  const next = (): Promise<T> =>
+    new Promise((resolve) => {
+      const message = messages.shift();
+      if (message === undefined) wanted = resolve;
+      else resolve(message);
+    });
+  const take = (message: T): void => {
+    if (wanted) wanted(message);
+    else messages.push(message);
+    wanted = null;
+  };
+  return [next, take];
 }

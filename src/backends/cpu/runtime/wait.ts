@@ -68,5 +68,15 @@ export function sleep(
 /** Sets word `index` and wakes all that sleep on it. */
 export function publish(words: Int32Array, index: number, value: number, sleepers: number): void {
   Atomics.store(words, index, value);
+  wake(words, index, sleepers);
+}
+
+/** Adds to word `index` and wakes all that sleep on it. */
+export function raise(words: Int32Array, index: number, by: number, sleepers: number): void {
+  Atomics.add(words, index, by);
+  wake(words, index, sleepers);
+}
+
+function wake(words: Int32Array, index: number, sleepers: number): void {
   if (Atomics.load(words, sleepers) > 0) Atomics.sub(words, sleepers, Atomics.notify(words, index));
 }

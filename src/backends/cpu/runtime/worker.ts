@@ -2,8 +2,8 @@
  * One thread of a device's team. Thread 0 runs every command of the ring (control.ts); the others do their share of
  * those for the whole team, after which all meet.
  *
- * The thread never returns to its event loop: it sleeps in `Atomics.wait` when there is nothing to do, and posts
- * replies without being asked by message. What goes wrong in a command is written down for the caller's next await
+ * The thread returns to its event loop only to be handed another device's memory: it sleeps in `Atomics.wait` when
+ * there is nothing to do, and posts replies without being asked by message. What goes wrong in a command is written down for the caller's next await
  * (the first error stays) and the command counts as done, so that nobody waits for ever.
  */
 import type { KernelName } from '../../../core/backend.js';
@@ -26,16 +26,17 @@ import {
 import { enableRelaxedSimd } from './features.js';
 import { decodeLoop, type LoopCall } from './loopCommand.js';
 import { connectToParent } from './thread.js';
-import { Patience, publish } from './wait.js';
+import { Patience, publish, raise } from './wait.js';
 
-/** For the next command, and for the others at the end of one (milliseconds). */
+/** For the next command, for the others at the end of one, and for other devices (milliseconds). */
 const idle = new Patience(0.03, 0.03);
 const meeting = new Patience(0.005, 0.1);
+const crossing = new Patience(0.005, 0.1);
 
 type KernelFunction = (address: number, thread: number, threads: number) => void;
 
 const parent = await connectToParent();
-const { memory, thread, threads, relaxed } = parent.member;
+const { device, memory, thread, threads, relaxed } = parent.member;
 if (relaxed) await enableRelaxedSimd();
 
 const words = new Int32Array(memory.buffer, 0, heapAt / 4);
@@ -46,6 +47,18 @@ const modules: (WebAssembly.Exports | undefined)[] = [];
 const functions: (KernelFunction | undefined)[] = [];
 /** Times noted since the last reply that carried them. */
 let marks: number[] = [];
+/** Beginnings and ends of copies from other devices, told at the next reply or when they are so many. */
+let copies: number[] = [];
+const manyCopies = 128;
+
+/** Another device: its memory and control words. */
+interface Peer {
+  readonly memory: WebAssembly.Memory;
+  readonly words: Int32Array;
+}
+
+/** The devices that this one crosses with, by their numbers. */
+const peers = new Map<number, Peer>();
 
 /** A copy of bytes in the shared memory, for those who don't take shared ones. */
 function bytesAt(address: number, length: number): Uint8Array<ArrayBuffer> {
@@ -82,7 +95,38 @@ function loop<K extends KernelName>({ kernel, args }: LoopCall<K>): void {
 }
 
 function reply(id: number, data: TypedArray): void {
+  tellCopies();
   parent.post({ kind: 'reply', id, data }, data.buffer instanceof ArrayBuffer ? [data.buffer] : []);
+}
+
+function tellCopies(): void {
+  if (copies.length > 0) parent.post({ kind: 'copies', times: copies });
+  copies = [];
+}
+
+async function meet(): Promise<void> {
+  const { number, memory } = await parent.nextPeer();
+  peers.set(number, { memory, words: new Int32Array(memory.buffer, 0, heapAt / 4) });
+}
+
+/** Waits until a device has raised so many signals. One that is gone has raised all it ever will. */
+function awaitSignal(peer: Peer | undefined, signal: number): void {
+  if (!peer) return;
+  for (;;) {
+    const raised = Atomics.load(peer.words, control.signals);
+    if (((raised - signal) | 0) >= 0) return;
+    crossing.waitWhile(peer.words, control.signals, raised, control.signalsSleepers);
+  }
+}
+
+/** Copies from another device's memory. What went wrong there so far is taken for an error of this device as well. */
+function receive(peer: Peer | undefined, to: number, from: number, bytes: number): void {
+  if (!peer || Atomics.load(peer.words, control.lost) !== 0) throw new Error('that device was lost');
+  const start = performance.timeOrigin + performance.now();
+  new Uint8Array(memory.buffer, to, bytes).set(new Uint8Array(peer.memory.buffer, from, bytes));
+  copies.push(start, performance.timeOrigin + performance.now());
+  if (copies.length >= 2 * manyCopies) tellCopies();
+  adoptError(peer);
 }
 
 /** This thread's share of the command whose header is at word `at`. */
@@ -112,6 +156,18 @@ function execute(at: number): void {
       new Uint8Array(memory.buffer, first, bytes).set(new Uint8Array(memory.buffer, second, bytes));
       break;
     }
+    case opcode.signal:
+      raise(words, control.signals, 1, control.signalsSleepers);
+      break;
+    case opcode.await:
+      awaitSignal(peers.get(a), first | 0);
+      break;
+    case opcode.receive:
+      receive(peers.get(a), first, second, words[payload + 2]! >>> 0);
+      break;
+    case opcode.forget:
+      peers.delete(a);
+      break;
     case opcode.mark:
       marks.push(performance.now());
       break;
@@ -129,13 +185,33 @@ function execute(at: number): void {
 
 /** Writes down what went wrong with the command at word `at`, unless an earlier error hasn't been fetched yet. */
 function noteError(at: number, error: unknown): void {
+  writeError(() => {
+    const text = new TextEncoder().encode(String(error)).subarray(0, errorBytes);
+    new Uint8Array(memory.buffer, errorAt, text.length).set(text);
+    words[control.errorOpcode] = words[at + 1]!;
+    words[control.errorOperand] = words[at + 2]!;
+    words[control.errorLength] = text.length;
+    words[control.errorOrigin] = device;
+  });
+}
+
+/** Takes over what went wrong on another device, if anything did and hasn't been fetched there. */
+function adoptError(peer: Peer): void {
+  if (Atomics.load(peer.words, control.errorState) !== errorState.written) return;
+  writeError(() => {
+    new Uint8Array(memory.buffer, errorAt, errorBytes).set(
+      new Uint8Array(peer.memory.buffer, errorAt, errorBytes),
+    );
+    const { errorOpcode, errorOrigin } = control;
+    words.set(peer.words.subarray(errorOpcode, errorOrigin + 1), errorOpcode);
+  });
+}
+
+/** Runs `write` unless an earlier error hasn't been fetched yet. */
+function writeError(write: () => void): void {
   const { none, beingWritten, written } = errorState;
   if (Atomics.compareExchange(words, control.errorState, none, beingWritten) !== none) return;
-  const text = new TextEncoder().encode(String(error)).subarray(0, errorBytes);
-  new Uint8Array(memory.buffer, errorAt, text.length).set(text);
-  words[control.errorOpcode] = words[at + 1]!;
-  words[control.errorOperand] = words[at + 2]!;
-  words[control.errorLength] = text.length;
+  write();
   Atomics.store(words, control.errorState, written);
 }
 
@@ -185,6 +261,7 @@ parent.post({ kind: 'ready' });
 if (thread === 0) {
   for (let position = firstPosition | 0; ; ) {
     idle.waitWhile(words, control.head, position, control.headSleepers);
+    if (words[headerAt(position) + 1] === opcode.meet) await meet();
     position = step(position);
   }
 } else {

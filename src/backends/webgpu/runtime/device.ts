@@ -79,6 +79,8 @@ export class WebGpuDevice implements Backend {
   private readonly queue: CommandQueue;
   private readonly recorder: Recorder;
   private readonly readbacks: Readbacks;
+  /** Reads under way: another device may wait for what they bring. */
+  private readonly reads = new Set<Promise<TypedArray>>();
 
   /** @param budget bytes its buffers may take */
   constructor(
@@ -124,11 +126,33 @@ export class WebGpuDevice implements Backend {
     return id;
   }
 
+  uploadLater(data: Promise<TypedArray>, bytes: number, op: string): BufferId {
+    const id = this.alloc(bytes, op);
+    this.queue.writeLater(this.buffers.get(id), data);
+    return id;
+  }
+
+  copyFrom(): null {
+    return null;
+  }
+
+  fail(error: Error): void {
+    this.health.note(error);
+  }
+
   free(buffer: BufferId): void {
     if (this.health.isOpen) this.buffers.free(buffer);
   }
 
-  async read(view: View): Promise<TypedArray> {
+  read(view: View): Promise<TypedArray> {
+    const elements = this.readElements(view);
+    const forget = (): void => void this.reads.delete(elements);
+    this.reads.add(elements);
+    elements.then(forget, forget);
+    return elements;
+  }
+
+  private async readElements(view: View): Promise<TypedArray> {
     this.health.requireOpen('read');
     const size = bytesPerElement[view.dtype];
     const data = makeArray(view.dtype, sizeOf(view.shape));
@@ -170,6 +194,7 @@ export class WebGpuDevice implements Backend {
     try {
       // Dawn must not be left with work.
       if (this.health.isOpen) await this.waiting('close', () => this.readbacks.finish());
+      await Promise.allSettled(this.reads);
     } finally {
       this.health.close();
       this.gpu.destroy();

@@ -4,7 +4,8 @@
  * Kernels append commands; `flush` records them into as few command buffers as it can and submits them in order.
  * Every dispatch reads its arguments from a slice of one uniform buffer, written just before the submit: the
  * queue runs writes and submits in the order of the calls, so the buffer can be used again for the next.
- * When a pipeline is still compiling, the list waits there and goes on by itself when it is ready.
+ * When a pipeline is still compiling, or bytes of another device haven't come, the list waits there and goes on by
+ * itself when they are ready.
  */
 import type { Slot } from './buffers.js';
 import { usage } from './buffers.js';
@@ -40,7 +41,17 @@ interface Copy {
   readonly bytes: number;
 }
 
-type Command = Dispatch | Write | Copy;
+/** Writes bytes into a buffer that another device computes. */
+interface Arrival {
+  readonly kind: 'arrival';
+  readonly to: Slot;
+  /** Resolves when they have come, or never will. */
+  readonly settled: Promise<void>;
+  /** Undefined before, null where they never will. */
+  data: Uint8Array<ArrayBuffer> | null | undefined;
+}
+
+type Command = Dispatch | Write | Copy | Arrival;
 
 /** Offsets of uniform bindings must be multiples of this (WebGPU's default limit). */
 const uniformAlignment = 256;
@@ -98,6 +109,22 @@ export class CommandQueue {
     else this.append({ kind: 'write', to, data: bytes.slice() }, [to]);
   }
 
+  /** Writes the bytes that a promise brings into a buffer: what is appended from here on waits for them. */
+  writeLater(to: Slot, bytes: Promise<ArrayBufferView>): void {
+    const settled = bytes.then(
+      (data) => {
+        arrival.data = transferable(data);
+      },
+      (error: unknown) => {
+        arrival.data = null;
+        this.health.note(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+    const arrival: Arrival = { kind: 'arrival', to, settled, data: undefined };
+    this.append(arrival, [to]);
+    this.flush();
+  }
+
   /** Appends a copy. */
   copy(from: Slot, fromAt: number, to: Slot | GPUBuffer, toAt: number, bytes: number): void {
     const slots = 'gpu' in to ? [from, to] : [from];
@@ -117,6 +144,13 @@ export class CommandQueue {
           break;
         }
         batch.dispatch(command);
+      } else if (command.kind === 'arrival') {
+        const { to, data, settled } = command;
+        if (data === undefined) {
+          wait = settled;
+          break;
+        }
+        if (data) batch.write({ to, data });
       } else if (command.kind === 'copy') batch.copy(command);
       else batch.write(command);
       done++;
@@ -223,7 +257,7 @@ class Batch {
     this.encoder.copyBufferToBuffer(from.gpu, fromAt, to, toAt, bytes);
   }
 
-  write({ to, data }: Write): void {
+  write({ to, data }: Pick<Write, 'to' | 'data'>): void {
     this.submit(); // the write would overtake what is recorded
     this.device.queue.writeBuffer(to.gpu, 0, data);
   }
