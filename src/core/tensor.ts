@@ -26,35 +26,9 @@ import {
   type TypedArray,
   type View,
 } from './shape.js';
+import { Storage } from './storage.js';
 import { reading } from './synchronous.js';
 import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js';
-
-/** A device buffer and the number of tensors that look at it. */
-class Storage {
-  /** What messages call the tensors that look at it, '' for no name. */
-  name = '';
-  /** How often its elements were written over, and the op that did it last. */
-  version = 0;
-  writer = '';
-  private references = 0;
-
-  constructor(
-    readonly device: Device,
-    readonly buffer: BufferId,
-  ) {}
-
-  retain(): void {
-    this.references++;
-  }
-
-  release(): void {
-    if (--this.references === 0) this.device.free(this.buffer);
-  }
-
-  get exclusive(): boolean {
-    return this.references === 1;
-  }
-}
 
 /** Shape and place of the elements within a storage. */
 type Layout = Pick<View, 'shape' | 'strides' | 'offset'>;
