@@ -2,8 +2,8 @@
  * A device: a name, a queue of kernels, and the memory they work on.
  *
  * Devices are values: `openDevice` (backends/open.ts) makes as many as wanted, and there is no current one. Work is
- * enqueued in order and runs on its own, so two devices compute at the same time; only `sync`, reading data and
- * crossing to another device wait.
+ * enqueued in order and runs on its own, so two devices compute at the same time, and wait for each other's tensors
+ * where these cross; the caller waits for `sync` and for reading data alone.
  */
 import { wrongArgument } from './arguments.js';
 import type { Arrived, Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';

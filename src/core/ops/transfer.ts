@@ -1,5 +1,5 @@
 /**
- * Crossing from device to device: the only ops that accept two devices, and the only ones that wait.
+ * Crossing from device to device: the only ops that accept two devices. The caller doesn't wait, the devices do.
  *
  * `to` copies a tensor; its gradient is the copy back. `exchange` gives each device the join of all parts along the
  * channel axis (a gather); its gradient sends every device's slice back to the part's owner and adds them up (a
@@ -9,6 +9,7 @@ import { readOptions, requireArray } from '../arguments.js';
 import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
+import { scope } from '../scope.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { denseCopy, record, Tensor } from '../tensor.js';
 import { trace } from '../trace.js';
@@ -77,15 +78,16 @@ export function exchange(
     throw new ArgumentError(`exchange: ${shapes} can't be joined along axis ${axis}: other sizes must agree`);
   }
   const unique = [...new Set(devices)];
-  // Everything is sent before anything is computed from it, so that no device waits for another's work on it.
-  const copies = unique.map((device) => parts.map((part) => copyTo(op, part, device)));
-  const joined = copies.map((local) => {
-    const whole = local.length === 1 ? local[0]! : concat(local, along);
-    for (const part of local) if (part !== whole) part.dispose();
-    return whole;
+  const outputs = scope(() => {
+    // All is sent before anything is computed from it, so that no device waits for another's work on what it got.
+    const copies = unique.map((device) => parts.map((part) => copyTo(op, part, device)));
+    const joined = copies.map((local) => {
+      const whole = local.length === 1 ? local[0]! : concat(local, along);
+      for (const part of local) if (part !== whole) part.dispose();
+      return whole;
+    });
+    return devices.map((device) => joined[unique.indexOf(device)]!.detach());
   });
-  const outputs = devices.map((device) => joined[unique.indexOf(device)]!.detach());
-  for (const whole of joined) whole.dispose();
 
   const homes = parts.map((part) => part.device);
   const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, part) => sum + part.shape[along]!, 0));

@@ -17,6 +17,7 @@ import {
   pageBytes,
   type TeamMessage,
 } from './control.js';
+import { Functions } from './functions.js';
 import { encodeLoop } from './loopCommand.js';
 import { Peers } from './peers.js';
 import { inlineBytes, Queue } from './queue.js';
@@ -45,11 +46,6 @@ interface Request {
   reject(error: Error): void;
 }
 
-interface LoadedModule {
-  readonly number: number;
-  readonly functions: Map<string, number>;
-}
-
 /** The devices there are, by number. */
 const teams = new Map<number, Team>();
 
@@ -59,11 +55,7 @@ export class Team {
   readonly queue: Queue;
   private readonly peers: Peers;
   private readonly words: Int32Array;
-  private readonly modules = new Map<string, LoadedModule>();
-  private readonly moduleKeys: string[] = [];
-  /** For each function its name, for messages. */
-  private readonly functionNames: string[] = [];
-  private readonly loopNumbers = new Map<KernelName, number>();
+  private readonly functions: Functions;
   private readonly requests = new Map<number, Request>();
   private requestCount = 0;
   private readonly threads: Thread[] = [];
@@ -82,6 +74,9 @@ export class Team {
       this.requireAlive();
     });
     this.peers = new Peers(memory, this.queue, (message) => this.threads[0]?.post(message));
+    this.functions = new Functions(options.features, (code, a, b, bytes) =>
+      this.pushData(code, a, b, [], bytes),
+    );
     this.allocator = new Allocator(options.device, options.memoryLimit, this.queue, (bytes) =>
       this.grow(bytes),
     );
@@ -129,13 +124,13 @@ export class Team {
 
   /** Enqueues function `fn` of `module`, with `words` in memory, on every thread or on one `alone`. */
   run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
-    this.queue.push(alone ? opcode.runAlone : opcode.run, this.functionNumber(module, fn), 0, words);
+    this.queue.push(alone ? opcode.runAlone : opcode.run, this.functions.of(module, fn), 0, words);
   }
 
   /** Enqueues a plain loop. */
   loop<K extends KernelName>(kernel: K, args: Kernels[K]): void {
     const text = new TextEncoder().encode(encodeLoop(kernel, args));
-    this.pushData(opcode.loop, this.loopNumber(kernel), 0, [], text);
+    this.pushData(opcode.loop, this.functions.ofLoop(kernel), 0, [], text);
   }
 
   /** A new block holding a copy of `data`; `counted` if it is a tensor's. @throws {OutOfMemoryError} */
@@ -154,7 +149,12 @@ export class Team {
   receive(source: Team, view: View, op: string, arrived: Arrived): BufferId {
     const bytes = sizeOf(view.shape) * bytesPerElement[view.dtype];
     const block = this.allocator.alloc(bytes, op);
-    this.peers.receive(source.peers, view.buffer, addressOf(view), block, bytes, arrived);
+    try {
+      this.peers.receive(source.peers, view.buffer, addressOf(view), block, bytes, arrived);
+    } catch (error) {
+      this.allocator.free(block);
+      throw error;
+    }
     return block;
   }
 
@@ -269,47 +269,10 @@ export class Team {
 
   /** What it was that failed, from a command's header. */
   private describe(code: number, a: number): string {
-    switch (code) {
-      case opcode.load:
-        return `module ${this.moduleKeys[a]} doesn't compile`;
-      case opcode.run:
-      case opcode.runAlone:
-      case opcode.bind:
-      case opcode.loop:
-        return `${this.functionNames[a]} failed`;
-      case opcode.read:
-        return 'reading a tensor failed';
-      case opcode.receive:
-        return `receiving from ${teams.get(a)?.options.device ?? 'another device'} failed`;
-      default:
-        return `command ${code} failed`;
-    }
-  }
-
-  private functionNumber(module: KernelModule, fn: string): number {
-    const loaded = this.modules.get(module.key) ?? this.load(module);
-    const known = loaded.functions.get(fn);
-    if (known !== undefined) return known;
-    const number = this.functionNames.push(`${fn} of module ${module.key}`) - 1;
-    loaded.functions.set(fn, number);
-    this.pushData(opcode.bind, number, loaded.number, [], new TextEncoder().encode(fn));
-    return number;
-  }
-
-  private load(module: KernelModule): LoadedModule {
-    const bytes = module.emit(this.options.features);
-    const loaded = { number: this.moduleKeys.push(module.key) - 1, functions: new Map<string, number>() };
-    this.modules.set(module.key, loaded);
-    this.pushData(opcode.load, loaded.number, 0, [], bytes);
-    return loaded;
-  }
-
-  private loopNumber(kernel: KernelName): number {
-    const known = this.loopNumbers.get(kernel);
-    if (known !== undefined) return known;
-    const number = this.functionNames.push(`the plain loop of ${kernel}`) - 1;
-    this.loopNumbers.set(kernel, number);
-    return number;
+    if (code === opcode.read) return 'reading a tensor failed';
+    if (code === opcode.receive)
+      return `receiving from ${teams.get(a)?.options.device ?? 'another device'} failed`;
+    return this.functions.describe(code, a) ?? `command ${code} failed`;
   }
 
   /** Enqueues a command that ends in [address, length] of `bytes`, which go along in the ring if they aren't many. */

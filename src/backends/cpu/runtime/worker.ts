@@ -121,7 +121,10 @@ function awaitSignal(peer: Peer | undefined, signal: number): void {
 
 /** Copies from another device's memory. What went wrong there so far is taken for an error of this device as well. */
 function receive(peer: Peer | undefined, to: number, from: number, bytes: number): void {
-  if (!peer || Atomics.load(peer.words, control.lost) !== 0) throw new Error('that device was lost');
+  if (!peer || Atomics.load(peer.words, control.lost) !== 0) {
+    copies.push(Number.NaN, Number.NaN);
+    throw new Error('that device was lost');
+  }
   const start = performance.timeOrigin + performance.now();
   new Uint8Array(memory.buffer, to, bytes).set(new Uint8Array(peer.memory.buffer, from, bytes));
   copies.push(start, performance.timeOrigin + performance.now());
