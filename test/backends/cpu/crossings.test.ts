@@ -113,6 +113,8 @@ test('while bytes are on their way through the host, nobody waits for room in a 
         () => b.run(kernels, 'affine', [y, y, 1, 1, 2], true),
         () => c.run(kernels, 'affine', [own, own, 1, 1, 3], true),
       ];
+      a.overwrite(x);
+      b.overwrite(y);
       if (order === 'bystander first') work.reverse();
       for (const enqueue of work) for (let i = 0; i < commands; i++) enqueue();
       const later = b.receive(a, ints(x, 1), 'test', unheard);
