@@ -91,7 +91,7 @@ function apply(definition: Definition, operands: readonly Operand[]): Tensor {
   const { value, gradients } = form;
 
   const out = map(op, value, tensors, { params });
-  if (gradients.length === 0) return out;
+  if (gradients.length === 0 || !tensors.some((x) => x.requiresGrad)) return out;
   const needed = new Set(gradients.flatMap(({ saved }, t) => (tensors[t]!.requiresGrad ? saved : [])));
   record({
     op,
