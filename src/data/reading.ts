@@ -8,6 +8,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { printable } from '../core/printable.js';
 import { formatBytes } from '../core/text.js';
 
+const [utf8, latin1] = [new TextDecoder(), new TextDecoder('latin1')];
+
 /** A file's path; bytes where its name isn't UTF-8. */
 export type FilePath = string | Uint8Array;
 
@@ -24,7 +26,7 @@ export function nodePath(path: FilePath): string | Buffer {
  * can't be printed.
  */
 export function nameText(bytes: Uint8Array): string {
-  return printable(new TextDecoder(isUtf8(bytes) ? 'utf-8' : 'latin1').decode(bytes));
+  return printable((isUtf8(bytes) ? utf8 : latin1).decode(bytes));
 }
 
 /** A path for messages. */

@@ -106,7 +106,11 @@ async function listFolder(path: string): Promise<Listing> {
     const links = counted(loops.length, 'link');
     notes.push(`${path}: not followed: ${links} that lead back ${listed(loops.toSorted())}`);
   }
-  return { entries: files.map(({ path: file, ...entry }) => ({ ...entry, source: { path: file } })), notes };
+  const entries = files.map(({ name, path: file, twin, linked }): Entry => {
+    const entry = { name, source: { path: file } };
+    return twin === undefined ? entry : { ...entry, twin, linked: linked ?? false };
+  });
+  return { entries, notes };
 }
 
 /**

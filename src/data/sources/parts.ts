@@ -83,16 +83,15 @@ export async function imagesAmong(
 ): Promise<{ images: Entry[]; notes: string[] }> {
   const others = entries.filter((entry) => !isImageName(entry));
   if (others.length === 0) return { images: [...entries], notes: [] };
-  const folderOf = ({ name }: Entry): string => name.slice(0, name.lastIndexOf('/') + 1);
-  const withImages = new Set(entries.filter(isImageName).map(folderOf));
+  const withImages = new Set(entries.filter(isImageName).map(foldersOf));
   const first = new Map<string, Entry>();
   for (const entry of others) {
-    const folder = folderOf(entry);
+    const folder = foldersOf(entry);
     if (folder !== '' && !withImages.has(folder) && !first.has(folder)) first.set(folder, entry);
   }
   const odd = new Set<string>();
   for (const [folder, entry] of first) if (await beginsAsImage(entry)) odd.add(folder);
-  const passed = others.filter((entry) => !odd.has(folderOf(entry)));
+  const passed = others.filter((entry) => !odd.has(foldersOf(entry)));
   const isPassed = new Set(passed);
   const endings = new Set(passed.map(({ name }) => /\.[^./]*$/.exec(name)?.[0] ?? baseName(name)));
   const note = `${path}: passed over ${counted(passed.length, 'file')} not called as images are ${listed([...endings])}`;
@@ -107,13 +106,25 @@ async function beginsAsImage(entry: Entry): Promise<boolean> {
   return (a === 0xff && b === 0xd8) || (a === 0x89 && b === 0x50 && c === 0x4e && d === 0x47);
 }
 
-/** An image with the folders above and below the one that gives its part; the file's own name is the last `after`. */
+/** A folder that holds images, by the folders above it. */
 interface Placed {
-  readonly entry: Entry;
+  readonly role: Role;
+  /** The folder that gives the part, those above it, and those below it down to the images. */
+  readonly own: string | undefined;
   readonly before: readonly string[];
-  readonly after: readonly string[];
-  readonly folder: string | undefined;
+  readonly below: readonly string[];
 }
+
+/** An image and the folder it lies in. */
+interface PlacedImage {
+  readonly entry: Entry;
+  readonly folder: Placed;
+}
+
+/** The folders that an entry lies in, with a slash behind each. */
+const foldersOf = ({ name }: Entry): string => name.slice(0, name.lastIndexOf('/') + 1);
+
+const split = (folders: string): string[] => folders.split('/').slice(0, -1);
 
 /**
  * The images of a folder or archive whatever its subfolders are, named from below the folders that hold everything.
@@ -122,70 +133,97 @@ interface Placed {
 export async function listImages(path: string): Promise<Entry[]> {
   const { images } = await imagesAmong(path, (await listEntries(path)).entries);
   if (images.length === 0) throw new DataError(`${path}: holds no images`);
-  const paths = images.map(({ name }) => name.split('/'));
-  const split = paths[0]!.findIndex((folder) => roleOfFolder(folder) !== 'none');
-  const passed = Math.min(foldersToPass(paths), split < 0 ? Number.POSITIVE_INFINITY : split);
-  return images.map((image, i) => ({ ...image, name: paths[i]!.slice(passed).join('/') }));
+  const chains = [...new Set(images.map(foldersOf))].map(split);
+  const giving = chains[0]!.findIndex((folder) => roleOfFolder(folder) !== 'none');
+  const passed = Math.min(foldersToPass(chains), giving < 0 ? Number.POSITIVE_INFINITY : giving);
+  return images.map((image) => ({ ...image, name: image.name.split('/').slice(passed).join('/') }));
 }
 
 /** Parts image files by their folders. */
 export function partsOf(images: readonly Entry[]): Parts {
-  const holdImages = new Set(images.map(({ name }) => name.slice(0, name.lastIndexOf('/') + 1)));
-  const placed: Record<Role, Placed[]> = { train: [], validation: [], test: [], none: [] };
+  const holdImages = new Set(images.map(foldersOf));
+  const folders = new Map([...holdImages].map((folder) => [folder, placed(folder, holdImages)]));
+  const parts: Record<Role, PlacedImage[]> = { train: [], validation: [], test: [], none: [] };
   for (const entry of images) {
-    const parts = entry.name.split('/');
-    const given = roleOf(entry.name);
-    // Below a folder that holds images itself, folders belong to its class whatever they're called.
-    const isWithin = (depth: number): boolean => holdImages.has(`${parts.slice(0, depth).join('/')}/`);
-    if (!given || Array.from({ length: given.depth }, (_, i) => i + 1).some(isWithin)) {
-      placed.none.push({ entry, before: [], after: parts, folder: undefined });
-    } else {
-      const [before, after] = [parts.slice(0, given.depth), parts.slice(given.depth + 1)];
-      placed[given.role].push({ entry, before, after, folder: parts[given.depth] });
-    }
+    const folder = folders.get(foldersOf(entry))!;
+    parts[folder.role].push({ entry, folder });
   }
-  const above = new Set(placed.train.map(({ before }) => before.at(-1)));
-  const classesAbove = above.size > 1 && placed.train.every(({ after }) => after.length === 1);
-  const of = (role: Role): Part => (classesAbove ? partWithin(placed[role]) : partOf(placed[role]));
-  return { train: of('train'), validation: of('validation'), test: of('test'), none: partOf(placed.none) };
+  const training = [...folders.values()].filter(({ role }) => role === 'train');
+  const above = new Set(training.map(({ before }) => before.at(-1)));
+  const classesAbove = above.size > 1 && training.every(({ below }) => below.length === 0);
+  const of = (role: Role): Part => (classesAbove ? partWithin(parts[role]) : partOf(parts[role]));
+  return { train: of('train'), validation: of('validation'), test: of('test'), none: partOf(parts.none) };
+}
+
+function placed(folder: string, holdImages: ReadonlySet<string>): Placed {
+  const chain = split(folder);
+  const given = roleOf(folder);
+  // Below a folder that holds images itself, folders belong to its class whatever they're called.
+  const within = chain.some(
+    (_, i) => i < (given?.depth ?? 0) && holdImages.has(`${chain.slice(0, i + 1).join('/')}/`),
+  );
+  if (!given || within) return { role: 'none', own: undefined, before: [], below: chain };
+  const { role, depth } = given;
+  return { role, own: chain[depth], before: chain.slice(0, depth), below: chain.slice(depth + 1) };
 }
 
 /** A part whose folder comes first, and the classes below it. */
-function partOf(images: readonly Placed[]): Part {
-  const passed = foldersToPass(images.map(({ after }) => after));
-  const classed: Classed[] = [];
-  const loose: Entry[] = [];
-  for (const { entry, after, folder } of images) {
-    const below = after.slice(passed);
-    const inPart = folder === undefined ? below : [folder, ...after];
-    const named = { ...entry, name: inPart.join('/') };
-    const [className, ...rest] = below;
-    if (className === undefined || rest.length === 0) loose.push(entry);
-    else classed.push({ entry: named, className, inClass: rest.join('/') });
-  }
-  return { folder: images[0]?.folder, classed, loose };
+function partOf(images: readonly PlacedImage[]): Part {
+  const passed = foldersToPass([...new Set(images.map(({ folder }) => folder))].map(({ below }) => below));
+  return sorted(images, ({ own, below }) => {
+    const shown = own === undefined ? below.slice(passed) : [own, ...below];
+    return { className: below[passed], shown, inClass: below.slice(passed + 1) };
+  });
 }
 
 /** A part whose folder lies in each class's. */
-function partWithin(images: readonly Placed[]): Part {
+function partWithin(images: readonly PlacedImage[]): Part {
+  return sorted(images, ({ own = '', before, below }) => {
+    const className = before.at(-1);
+    return { className, shown: [className ?? '', own, ...below], inClass: below };
+  });
+}
+
+/** Sorts images into those of classes and others, by what their folder says. */
+function sorted(
+  images: readonly PlacedImage[],
+  read: (folder: Placed) => {
+    className: string | undefined;
+    shown: readonly string[];
+    inClass: readonly string[];
+  },
+): Part {
+  const start = (folders: readonly string[]): string => folders.map((folder) => `${folder}/`).join('');
+  const known = new Map<Placed, { className: string | undefined; shown: string; inClass: string }>();
   const classed: Classed[] = [];
   const loose: Entry[] = [];
-  for (const { entry, before, after, folder = '' } of images) {
-    const className = before.at(-1);
-    const name = [className, folder, ...after].join('/');
+  for (const { entry, folder } of images) {
+    let found = known.get(folder);
+    if (!found) {
+      const { className, shown, inClass } = read(folder);
+      found = { className, shown: start(shown), inClass: start(inClass) };
+      known.set(folder, found);
+    }
+    const { className } = found;
+    const file = baseName(entry.name);
     if (className === undefined) loose.push(entry);
-    else classed.push({ entry: { ...entry, name }, className, inClass: after.join('/') });
+    else
+      classed.push({
+        entry: { ...entry, name: found.shown + file },
+        className,
+        inClass: found.inClass + file,
+      });
   }
-  return { folder: images[0]?.folder, classed, loose };
+  return { folder: images[0]?.folder.own, classed, loose };
 }
 
 /** How many folders all images lie in, one inside the other, that hold nothing but another folder. */
-function foldersToPass(paths: readonly (readonly string[])[]): number {
+function foldersToPass(chains: readonly (readonly string[])[]): number {
   for (let depth = 0; ; depth++) {
-    const deeper = paths.filter((parts) => parts.length > depth + 1);
-    const folders = new Set(deeper.map((parts) => parts[depth]));
+    const deeper = chains.filter((chain) => chain.length > depth);
+    const folders = new Set(deeper.map((chain) => chain[depth]));
     // A lone folder of images is a class.
-    const holdsImages = deeper.some((parts) => parts.length === depth + 2);
+    const holdsImages = deeper.some((chain) => chain.length === depth + 1);
     if (folders.size !== 1 || holdsImages) return depth;
   }
 }

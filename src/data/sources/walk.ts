@@ -5,6 +5,7 @@
  * not entered again, so that links that lead back up, and loops of mounts, end. Below a link, other links lead only to
  * folders that nothing has led to before, so that folders that link to each other can't be walked in every order.
  */
+import { isUtf8 } from 'node:buffer';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { DataError } from '../../core/errors.js';
@@ -23,8 +24,8 @@ export interface WalkedFile {
   readonly path: FilePath;
   /** Where several paths lead to the file's folder: the same text for all of them. */
   readonly twin?: string;
-  /** Whether a link to a folder is among its path's parts. */
-  readonly linked: boolean;
+  /** Of such files: whether a link to a folder is among the path's parts. */
+  readonly linked?: boolean;
 }
 
 /** What was found below a folder. */
@@ -83,10 +84,9 @@ export async function walk(root: string): Promise<Walk> {
     for (const listing of found) listings.push(listing);
   }
   return {
-    files: listings.flatMap(({ folder, id, files }) => {
+    files: listings.flatMap(({ folder, id, files }): readonly WalkedFile[] => {
       const linked = folder.links > 0;
-      const isTwin = (visits.get(id) ?? 0) > 1;
-      return files.map((file) => ({ ...file, linked, ...(isTwin ? { twin: id } : {}) }));
+      return (visits.get(id) ?? 0) > 1 ? files.map((file) => ({ ...file, twin: id, linked })) : files;
     }),
     empty: listings.flatMap(({ folder, files, folders }) =>
       folder.prefix !== '' && files.length === 0 && folders.length === 0 ? [folder.prefix.slice(0, -1)] : [],
@@ -123,36 +123,29 @@ async function list(folder: Folder, id: string): Promise<Listing> {
     .map((item) => ({ item, name: nameText(item.name), path: childOf(folder.path, item.name) }))
     .filter(({ name }) => !isClutter(name));
   checkNames(shown, items);
-  const kinds = await mapLimited(items, atOnce, async ({ item, path }) => {
-    if (!item.isSymbolicLink()) return item.isDirectory() ? 'folder' : 'file';
-    // A broken link counts as a file: reading it says what is wrong with it.
-    const target = await stat(nodePath(path)).catch(() => undefined);
-    return target?.isDirectory() ? 'link to a folder' : 'file';
-  });
-  const { prefix, links, parents } = folder;
-  return {
-    folder,
-    id,
-    files: items.flatMap(({ name, path }, i) =>
-      kinds[i] === 'file' ? [{ name: `${prefix}${name}`, path }] : [],
-    ),
-    folders: items.flatMap(({ name, path }, i): Folder[] => {
-      if (kinds[i] === 'file') return [];
-      const isLink = kinds[i] === 'link to a folder';
-      const inside = {
-        prefix: `${prefix}${name}/`,
-        parents: [...parents, id],
-        links: links + Number(isLink),
-      };
-      return [{ path, ...inside, isLink }];
-    }),
-  };
+  const links = items.filter(({ item }) => item.isSymbolicLink());
+  const targets = await mapLimited(links, atOnce, ({ path }) => stat(nodePath(path)).catch(() => undefined));
+  // A broken link counts as a file: reading it says what is wrong with it.
+  const linked = new Set(links.filter((_, i) => targets[i]?.isDirectory()));
+  const files: Pick<WalkedFile, 'name' | 'path'>[] = [];
+  const folders: Folder[] = [];
+  for (const found of items) {
+    const { item, path } = found;
+    const name = `${folder.prefix}${found.name}`;
+    const isLink = linked.has(found);
+    if (!isLink && !item.isDirectory()) {
+      files.push({ name, path });
+      continue;
+    }
+    const inside = { parents: [...folder.parents, id], links: folder.links + Number(isLink) };
+    folders.push({ path, prefix: `${name}/`, ...inside, isLink });
+  }
+  return { folder, id, files, folders };
 }
 
 /** The path of a folder's entry: text where all of it is UTF-8. */
 function childOf(folder: FilePath, name: Buffer): FilePath {
-  const text = name.toString();
-  if (typeof folder === 'string' && Buffer.from(text).equals(name)) return join(folder, text);
+  if (typeof folder === 'string' && isUtf8(name)) return join(folder, name.toString());
   return Buffer.concat([Buffer.from(folder), Buffer.from(sep), name]);
 }
 
