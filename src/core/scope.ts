@@ -3,10 +3,11 @@
  *
  * A tensor made inside `scope(...)` is disposed of when the scope ends, unless it is part of what the function
  * returns (then it passes to the scope around) or was handed to `keep`. A tensor made outside any scope lives until
- * `dispose()`. Scopes nest as calls do, and like calls they are synchronous: behind an `await` a scope would take in
- * what other code makes meanwhile.
+ * `dispose()`. Scopes nest as calls do. The scope of an async function takes in what that function makes, and nothing
+ * that other code makes while it waits.
  */
 import { wrongArgument } from './arguments.js';
+import { FlowVariable, isAsync } from './flow.js';
 import { synchronously } from './synchronous.js';
 
 /** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
@@ -17,12 +18,14 @@ export interface Scoped {
 
 type Owner = Set<Scoped>;
 
+/** The scopes of the calls under way; behind an `await` there are none, and the flow's scope counts. */
 const stack: Owner[] = [];
+const flow = new FlowVariable<Owner>();
 const owners = new WeakMap<Scoped, Owner>();
 
 /** Puts a new tensor in the innermost scope, if there is one. */
 export function adopt(item: Scoped): void {
-  const owner = stack.at(-1);
+  const owner = stack.at(-1) ?? flow.get();
   if (!owner) return;
   owner.add(item);
   owners.set(item, owner);
@@ -47,16 +50,43 @@ export function keep<T extends Scoped>(item: T): T {
  *       return loss.item();
  *     });
  *
- * @throws {TandemError} when `fn` returns a promise, other than that of a tensor's `data()` or `item()`
+ * An async `fn` is a scope until its promise is settled, whatever else runs meanwhile.
+ *
+ * @throws {TandemError} when a function that isn't async returns a promise, other than that of a tensor's `data()` or
+ * `item()`; when an async one is given where flows can't be told apart (browsers)
  */
-export function scope<T>(fn: () => T): T {
+export function scope<T>(fn: () => Promise<T>): Promise<T>;
+export function scope<T>(fn: () => T): T;
+export function scope(fn: () => unknown): unknown {
+  if (isAsync(fn)) return scopeOfFlow(fn);
   const leave = enter();
-  let result: T | undefined;
+  let result: unknown;
   try {
     result = synchronously('scope', fn);
     return result;
   } finally {
     leave(result);
+  }
+}
+
+async function scopeOfFlow(fn: () => unknown): Promise<unknown> {
+  const owner: Owner = new Set();
+  let result: unknown;
+  try {
+    result = await started(owner, fn);
+    return result;
+  } finally {
+    disposeBut(result, owner);
+  }
+}
+
+/** Calls an async function in a flow of its own: the scopes of the calls under way aren't its own. */
+function started(owner: Owner, fn: () => unknown): unknown {
+  const around = stack.splice(0);
+  try {
+    return flow.run('scope', owner, fn);
+  } finally {
+    stack.push(...around);
   }
 }
 

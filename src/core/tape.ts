@@ -10,6 +10,7 @@
  * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
  */
 import { TandemError } from './errors.js';
+import { FlowVariable, isAsync } from './flow.js';
 import { scope } from './scope.js';
 import { synchronously } from './synchronous.js';
 import { trace } from './trace.js';
@@ -150,18 +151,23 @@ function newest<T extends Disposable>(pending: ReadonlyMap<Node<T>, unknown>): N
   return best;
 }
 
+/** Calls to `noGrad` under way, and whether the flow of async calls is in one. */
 let disabled = 0;
+const disabledFlow = new FlowVariable<true>();
 
 /** Whether ops leave nodes on the tape. */
 export function gradEnabled(): boolean {
-  return disabled === 0;
+  return disabled === 0 && !disabledFlow.get();
 }
 
 /**
- * Runs `fn` without recording: nothing inside needs gradients or saves tensors for them.
- * @throws {TandemError} when `fn` returns a promise, other than that of a tensor's `data()` or `item()`
+ * Runs `fn` without recording: nothing inside needs gradients or saves tensors for them. An async `fn` is off the tape
+ * until its promise is settled; other code that runs meanwhile is not.
+ * @throws {TandemError} when a function that isn't async returns a promise, other than that of a tensor's `data()` or
+ * `item()`; when an async one is given where flows can't be told apart (browsers)
  */
 export function noGrad<T>(fn: () => T): T {
+  if (isAsync(fn)) return disabledFlow.run('noGrad', true, fn);
   disabled++;
   try {
     return synchronously('noGrad', fn);

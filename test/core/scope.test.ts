@@ -1,5 +1,5 @@
 /**
- * Scopes: what they free, what outlives them, and that async ones are refused.
+ * Scopes: what they free, what outlives them, and that async ones know what is theirs.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -16,7 +16,7 @@ import {
   type Tensor,
   tensor,
 } from '../../src/index.js';
-import { thrown } from '../support/errors.js';
+import { rejection, thrown } from '../support/errors.js';
 
 const test = suite('scope');
 let device: Device;
@@ -120,14 +120,49 @@ test('the message of a tensor that left its scope names the ways to keep it', ()
   );
 });
 
-test('an async function is refused, what it made is freed, and the next scope works as ever', async () => {
+test('an async function is a scope until its promise is settled, whatever runs meanwhile', async () => {
+  const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+  const flow = (n: number): Promise<Tensor> =>
+    scope(async () => {
+      make();
+      await pause();
+      const inner = await scope(async () => {
+        make();
+        await pause();
+        return scope(() => mul(make(n), 2));
+      });
+      await pause();
+      make();
+      return inner;
+    });
+  const [outside, ...results] = await Promise.all([
+    pause().then(() => make(7)),
+    ...Array.from({ length: 5 }, (_, i) => flow(i + 1)),
+  ]);
+  assert.is(buffers(), 6, 'what each returned, and what was made in no scope');
+  for (const [i, x] of results.entries()) assert.equal(x.shape, [i + 1]);
+  for (const x of [outside!, ...results]) x.dispose();
+  const failed = await rejection(
+    scope(async () => {
+      make();
+      await pause();
+      make();
+      throw new RangeError('async');
+    }),
+  );
+  assert.instance(failed, RangeError);
+  assert.is(buffers(), 0);
+});
+
+test('a function that is not async but returns a promise is refused, and what it made is freed', async () => {
   for (const fail of [false, true]) {
     const error = thrown(() =>
-      scope(async () => {
+      scope(() => {
         const x = make();
-        await device.sync();
-        if (fail) throw new RangeError('nobody is told of this one');
-        return x;
+        return device.sync().then(() => {
+          if (fail) throw new RangeError('nobody is told of this one');
+          return x;
+        });
       }),
     );
     assert.instance(error, TandemError);
