@@ -33,6 +33,11 @@ interface Holder {
 
 const prefix = 'lock-';
 
+/** Whether a file of this name is a lock. */
+export function isLockName(name: string): boolean {
+  return /^lock-[0-9a-f]{16}$/.test(name);
+}
+
 /** How often one that stepped back looks again whether the other, having done the same, is gone. */
 const attempts = 5;
 

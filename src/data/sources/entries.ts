@@ -97,7 +97,7 @@ export async function listEntries(
 }
 
 async function listFolder(path: string): Promise<Listing> {
-  const { files, empty, loops } = await walk(path);
+  const { files, empty, loops, outputs } = await walk(path);
   const notes: string[] = [];
   if (empty.length > 0) {
     notes.push(`${path}: no class was made of ${empty.length} empty folders ${listed(empty.toSorted())}`);
@@ -105,6 +105,10 @@ async function listFolder(path: string): Promise<Listing> {
   if (loops.length > 0) {
     const links = counted(loops.length, 'link');
     notes.push(`${path}: not followed: ${links} that lead back ${listed(loops.toSorted())}`);
+  }
+  if (outputs.length > 0) {
+    const folders = counted(outputs.length, 'folder');
+    notes.push(`${path}: not looked into: ${folders} of runs or shards ${listed(outputs.toSorted())}`);
   }
   const entries = files.map(({ name, path: file, twin, linked }): Entry => {
     const entry = { name, source: { path: file } };

@@ -3,6 +3,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { printable } from '../../core/printable.js';
+import { isLockName } from '../lock.js';
 
 /** What systems leave in folders, in lower case: no name of a class, and nothing in them is looked at. */
 const clutter = new Set([
@@ -23,6 +24,19 @@ const clutter = new Set([
 /** Whether one part of a path is hidden or left behind by a system: `.DS_Store`, `.thumbnails`, `@eaDir`, `lost+found`. */
 export function isClutter(part: string): boolean {
   return part.startsWith('.') || clutter.has(part.toLowerCase());
+}
+
+/**
+ * Whether a folder, by the names in it, is what this library wrote or is writing: a run, shards, or a folder that is
+ * locked. Beside the classes of a data set it is no class.
+ */
+export function isOwnOutput(names: readonly string[]): boolean {
+  const has = (...wanted: readonly string[]): boolean => wanted.some((name) => names.includes(name));
+  return (
+    names.some(isLockName) ||
+    (has('run.json') && has('log.jsonl', 'last.safetensors', 'best.safetensors')) ||
+    (has('index.json', 'mean.safetensors') && has('train-00000.json'))
+  );
 }
 
 /** The last part of a path. */

@@ -12,7 +12,7 @@ import { DataError } from '../../core/errors.js';
 import { throwNaming } from '../files.js';
 import { mapLimited } from '../parallel.js';
 import { type FilePath, nameText, nodePath, pathText } from '../reading.js';
-import { isClutter } from './names.js';
+import { isClutter, isOwnOutput } from './names.js';
 
 /** Calls of the system under way at a time. */
 const atOnce = 16;
@@ -36,6 +36,8 @@ export interface Walk {
   readonly empty: readonly string[];
   /** Names of links that weren't followed, as they lead back up or to what other links have led to. */
   readonly loops: readonly string[];
+  /** Names of folders of runs and shards, which weren't looked into. */
+  readonly outputs: readonly string[];
 }
 
 /** A folder to look into. */
@@ -57,10 +59,12 @@ interface Listing {
   readonly id: string;
   readonly files: readonly Pick<WalkedFile, 'name' | 'path'>[];
   readonly folders: readonly Folder[];
+  /** Whether it is a run or shards; then nothing in it is listed. */
+  readonly isOutput: boolean;
 }
 
 /**
- * Finds all files below a folder, but for hidden ones and clutter. Pipes and devices count as files: reading them says
+ * Finds all files below a folder, but for hidden ones, clutter, and what training and preparing have written there. Pipes and devices count as files: reading them says
  * what they are.
  * @throws {DataError} naming a folder that can't be read, or two entries of one whose names are printed alike.
  */
@@ -88,10 +92,13 @@ export async function walk(root: string): Promise<Walk> {
       const linked = folder.links > 0;
       return (visits.get(id) ?? 0) > 1 ? files.map((file) => ({ ...file, twin: id, linked })) : files;
     }),
-    empty: listings.flatMap(({ folder, files, folders }) =>
-      folder.prefix !== '' && files.length === 0 && folders.length === 0 ? [folder.prefix.slice(0, -1)] : [],
+    empty: listings.flatMap(({ folder, files, folders, isOutput }) =>
+      folder.prefix !== '' && files.length === 0 && folders.length === 0 && !isOutput
+        ? [folder.prefix.slice(0, -1)]
+        : [],
     ),
     loops,
+    outputs: listings.flatMap(({ folder, isOutput }) => (isOutput ? [folder.prefix.slice(0, -1)] : [])),
   };
 }
 
@@ -122,6 +129,9 @@ async function list(folder: Folder, id: string): Promise<Listing> {
   const items = all
     .map((item) => ({ item, name: nameText(item.name), path: childOf(folder.path, item.name) }))
     .filter(({ name }) => !isClutter(name));
+  if (folder.prefix !== '' && isOwnOutput(items.map(({ name }) => name))) {
+    return { folder, id, files: [], folders: [], isOutput: true };
+  }
   checkNames(shown, items);
   const links = items.filter(({ item }) => item.isSymbolicLink());
   const targets = await mapLimited(links, atOnce, ({ path }) => stat(nodePath(path)).catch(() => undefined));
@@ -140,7 +150,7 @@ async function list(folder: Folder, id: string): Promise<Listing> {
     const inside = { parents: [...folder.parents, id], links: folder.links + Number(isLink) };
     folders.push({ path, prefix: `${name}/`, ...inside, isLink });
   }
-  return { folder, id, files, folders };
+  return { folder, id, files, folders, isOutput: false };
 }
 
 /** The path of a folder's entry: text where all of it is UTF-8. */

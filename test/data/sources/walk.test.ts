@@ -181,4 +181,29 @@ test('an error names the folder that was given', async () => {
   );
 });
 
+test('runs and shards that lie among the classes are no classes', () =>
+  withFolder(
+    {
+      ...two(),
+      'runs/first/run.json': '{}',
+      'runs/first/log.jsonl': '',
+      'runs/first/figures/kernels.png': red,
+      'begun/lock-0123456789abcdef': '{}',
+      'shards/index.json': '{}',
+      'shards/train-00000.json': '{}',
+      'shards/train-00000.bin': 'x',
+      // No run: a class may hold whatever it likes.
+      'cat/run.json': '{}',
+    },
+    async (folder) => {
+      const data = await openData(folder, { workers: 1 });
+      assert.equal(data.classes, ['cat', 'dog']);
+      assert.match(
+        data.notes.join('\n'),
+        /not looked into: 3 folders of runs or shards \(begun, runs\/first, shards\)/,
+      );
+      await data.close();
+    },
+  ));
+
 test.run();
