@@ -54,9 +54,10 @@ export interface Kernels {
   /**
    * `outputs[j][i] = exprs[j](inputs[..][i], params)` for every index i of `shape`; all inputs of an element are
    * read before its outputs are written. Views have the map's shape (broadcast by stride 0) and any dtype the
-   * backend has; int32 and uint8 inputs are taken as float32 numbers, results for int32 and uint8 outputs are
-   * truncated toward zero (values out of range: unspecified), but a map that only copies (`isCopy`) keeps every
-   * bit of them. uint8 outputs are dense.
+   * backend has. Inputs are taken as float32 numbers; of a map of `integers` (false by default) they are int32 and
+   * uint8, all its trees are whole (`isWhole`), params are int32 numbers, and everything is computed in int32, where
+   * sums and products wrap around. Results for int32 and uint8 outputs are truncated toward zero, the smallest or
+   * largest number of the type where they are out of its range, and 0 for NaN. uint8 outputs are dense.
    * `draw` feeds `random` nodes: the counter of element i is `offset + sum of i[axis] * strides[axis]`, mod 2^32.
    */
   map: {
@@ -65,6 +66,7 @@ export interface Kernels {
     readonly inputs: readonly View[];
     readonly outputs: readonly View[];
     readonly params: readonly number[];
+    readonly integers?: boolean;
     readonly draw: (Draw & { readonly offset: number; readonly strides: readonly number[] }) | null;
   };
   /**
@@ -154,11 +156,6 @@ export interface Kernels {
    * x `[R, C]`, values `[R, k]` of its dtype, indices `[R, k]` int32, all dense.
    */
   topk: { readonly x: View; readonly values: View; readonly indices: View };
-}
-
-/** Whether a map only copies: each output is an input of its own dtype, as it is. */
-export function isCopy({ exprs, inputs, outputs }: Kernels['map']): boolean {
-  return exprs.every((expr, j) => expr.kind === 'input' && inputs[expr.index]?.dtype === outputs[j]?.dtype);
 }
 
 /** The name of a kernel. */

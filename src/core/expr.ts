@@ -6,8 +6,9 @@
  * element's index. Each backend prints the same tree in its own language (a JavaScript closure, WebAssembly SIMD,
  * WGSL), so that they can't drift apart; `sameAs` keys let it keep what it compiled.
  *
- * Everything is computed in float32 (float64 in plain loops over float64 tensors). A comparison gives 1 or 0, and
- * is 0 where a NaN takes part, except `ne`. `min` and `max` hand a NaN on.
+ * Everything is computed in float32 (float64 in plain loops over float64 tensors), or in int32 where the map is one of
+ * integers (`isWhole`). A comparison gives 1 or 0, and is 0 where a NaN takes part, except `ne`. `min` and `max` hand a
+ * NaN on.
  */
 
 import { wrongArgument } from './arguments.js';
@@ -15,7 +16,7 @@ import { wrongArgument } from './arguments.js';
 /** Functions of one argument. */
 export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sin' | 'cos' | 'tanh' | 'floor' | 'isnan';
 
-/** Functions of two arguments; `pow(a, b)` is for a >= 0 (NaN below it unless b is a whole number). */
+/** Functions of two arguments; `pow(a, b)` as in C: for a finite a < 0 only whole b give a number. */
 export type BinaryOp =
   | 'add'
   | 'sub'
@@ -30,6 +31,12 @@ export type BinaryOp =
   | 'le'
   | 'gt'
   | 'ge';
+
+/** Functions of one argument that are exact in int32. */
+export type WholeUnary = Extract<UnaryOp, 'neg' | 'abs' | 'floor' | 'isnan'>;
+
+/** Functions of two arguments that are exact in int32, where sums and products wrap around. */
+export type WholeBinary = Exclude<BinaryOp, 'div' | 'pow'>;
 
 /** One node of the tree. */
 export type Expr =
@@ -155,4 +162,52 @@ export function inputsOf(expr: Expr): number[] {
 /** Numbers of the params that occur in the tree. */
 export function paramsOf(expr: Expr): number[] {
   return expr.kind === 'param' ? [expr.index] : childrenOf(expr).flatMap(paramsOf);
+}
+
+const wholeUnary: ReadonlySet<UnaryOp> = new Set<WholeUnary>(['neg', 'abs', 'floor', 'isnan']);
+
+/** Whether a function of one argument is exact in int32. */
+export function isWholeUnary(op: UnaryOp): op is WholeUnary {
+  return wholeUnary.has(op);
+}
+
+/** Whether a function of two arguments is exact in int32. */
+export function isWholeBinary(op: BinaryOp): op is WholeBinary {
+  return op !== 'div' && op !== 'pow';
+}
+
+/** Whether a number is one of int32. */
+export function isInt32(value: number): boolean {
+  return (value | 0) === value;
+}
+
+/** Whether the tree is exact in int32, given that its inputs and params are int32 numbers. */
+export function isWhole(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'random':
+      return false;
+    case 'constant':
+      return isInt32(expr.value);
+    case 'unary':
+      return isWholeUnary(expr.op) && isWhole(expr.a);
+    case 'binary':
+      return isWholeBinary(expr.op) && isWhole(expr.a) && isWhole(expr.b);
+    default:
+      return childrenOf(expr).every(isWhole);
+  }
+}
+
+const predicates: ReadonlySet<UnaryOp | BinaryOp> = new Set([
+  'isnan',
+  'eq',
+  'ne',
+  'lt',
+  'le',
+  'gt',
+  'ge',
+] as const);
+
+/** Whether the tree's value says that something is so: 1 or 0. */
+export function isPredicate(expr: Expr): boolean {
+  return (expr.kind === 'unary' || expr.kind === 'binary') && predicates.has(expr.op);
 }

@@ -73,6 +73,18 @@ const integerRanges: Readonly<Partial<Record<DType, readonly [low: number, high:
   uint8: [0, 255],
 };
 
+/** Whether a dtype holds whole numbers only. */
+export function isIntegerType(dtype: DType): boolean {
+  return integerRanges[dtype] !== undefined;
+}
+
+/** A number as an element of `dtype`: integers truncate toward zero, within their range; NaN is 0 there. */
+export function asElement(dtype: DType, value: number): number {
+  const [low, high] = integerRanges[dtype] ?? [];
+  if (low === undefined || high === undefined) return value;
+  return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), low), high);
+}
+
 /**
  * The numbers as `dtype`, a new array unless they are; integers take fractions toward zero.
  * @throws {ArgumentError} naming `op` for a number out of the dtype's range, and for elements that are no numbers

@@ -21,6 +21,7 @@ import {
   dtypeOf,
   formatShape,
   isContiguous,
+  isIntegerType,
   type Shape,
   sizeOf,
   type TypedArray,
@@ -321,7 +322,7 @@ function dense(buffer: BufferId, dtype: DType, shape: Shape): View {
 export function denseCopy(op: string, x: Tensor): Tensor {
   x.requireAlive(op);
   const out = Tensor.empty(op, x.device, x.shape, x.dtype);
-  const args = { shape: x.shape, params: [], draw: null };
+  const args = { shape: x.shape, params: [], draw: null, integers: isIntegerType(x.dtype) };
   x.device.run('map', { ...args, exprs: [e.input(0)], inputs: [x.view(op)], outputs: [out.view(op)] });
   return out;
 }

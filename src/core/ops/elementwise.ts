@@ -4,13 +4,18 @@
  * In a gradient, the operands are inputs 0, 1, ..; `y` is the result and `g` the gradient of the result. What the
  * gradient mentions is saved for it, and nothing else: relu keeps its output, mul its operands, add nothing.
  * Operands broadcast; a number may stand for a tensor and compiles nothing new when it changes.
+ *
+ * Integers (int32, uint8) among themselves and with whole numbers give int32, exactly: sums and products beyond its
+ * range wrap around. Comparisons give float32. Where a float or a fraction takes part, or the op has one (division,
+ * powers, exponentials), they are taken as float32, which holds all of them up to 2^24.
  */
 import { requireChoice, requireFunction, requireNumber, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { type Expr, e, inputsOf } from '../expr.js';
-import { bytesPerElement, type DType } from '../shape.js';
+import { type Expr, e, inputsOf, isPredicate } from '../expr.js';
+import { scope } from '../scope.js';
+import { bytesPerElement, type DType, isIntegerType, requireFits } from '../shape.js';
 import { record, Tensor } from '../tensor.js';
-import { floatType, map, requireTensor } from './launch.js';
+import { floatType, isIntegral, map, requireTensor } from './launch.js';
 import { sumTo } from './reduce.js';
 
 /** What an element-wise op takes: a tensor, or a number that stands for one. */
@@ -90,7 +95,7 @@ function apply(definition: Definition, operands: readonly Operand[]): Tensor {
   }
   const { value, gradients } = form;
 
-  const out = map(op, value, tensors, { params });
+  const out = map(op, value, tensors, { params, dtype: resultType(op, value, tensors, params) });
   if (gradients.length === 0 || !tensors.some((x) => x.requiresGrad)) return out;
   const needed = new Set(gradients.flatMap(({ saved }, t) => (tensors[t]!.requiresGrad ? saved : [])));
   record({
@@ -109,6 +114,14 @@ function apply(definition: Definition, operands: readonly Operand[]): Tensor {
       }),
   });
   return out;
+}
+
+/** The dtype of an op's result. @throws {ArgumentError} for a whole number beyond int32 among integers */
+function resultType(op: string, value: Expr, tensors: readonly Tensor[], params: readonly number[]): DType {
+  if (!isIntegral([value], tensors, [])) return floatType(tensors);
+  if (!params.every(Number.isInteger)) return 'float32';
+  for (const param of params) requireFits(op, 'int32', param);
+  return isPredicate(value) ? 'float32' : 'int32';
 }
 
 /** An element-wise op of one tensor. */
@@ -285,10 +298,20 @@ const clampDefinition: Definition = {
   gradients: [(g, _y, x, low, high) => e.where(e.mul(e.ge(x!, low!), e.le(x!, high!)), g, 0)],
 };
 
-/** a where `condition` isn't 0, else b. The condition's gradient is 0. */
+/** a where `condition` isn't 0, else b: int32 where both are integers. The condition's gradient is 0. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  return apply(whereDefinition, [condition, a, b]);
+  const op = 'where';
+  requireTensor(op, 'condition', condition);
+  const chosen = [a, b].filter((x) => x instanceof Tensor);
+  const whole = [a, b].every((x) => (typeof x === 'number' ? Number.isInteger(x) : isInteger(x)));
+  if (!whole || chosen.length === 0 || isInteger(condition)) return apply(whereDefinition, [condition, a, b]);
+  return scope(() => {
+    const holds = map(op, e.ne(e.input(0), 0), [condition], { dtype: 'int32' });
+    return apply(whereDefinition, [holds, a, b]);
+  });
 }
+
+const isInteger = (x: unknown): boolean => x instanceof Tensor && isIntegerType(x.dtype);
 
 const whereDefinition: Definition = {
   op: 'where',
@@ -302,7 +325,10 @@ const whereDefinition: Definition = {
   ],
 };
 
-/** The same numbers in another dtype; toward zero for integers. The gradient is cast back. */
+/**
+ * The same numbers in another dtype. Integers are taken toward zero; what is out of their range becomes the smallest or
+ * largest of them, NaN 0. The gradient is cast back.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', 'x', x);
   requireChoice('cast', 'dtype', dtype, Object.keys(bytesPerElement));

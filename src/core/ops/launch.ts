@@ -4,7 +4,7 @@
 import { requireArray, wrongArgument } from '../arguments.js';
 import type { Device } from '../device.js';
 import { ArgumentError, DeviceError } from '../errors.js';
-import type { Expr } from '../expr.js';
+import { type Expr, isInt32, isWhole } from '../expr.js';
 import type { Draw } from '../random.js';
 import {
   broadcastShapes,
@@ -12,6 +12,7 @@ import {
   contiguousStrides,
   type DType,
   formatShape,
+  isIntegerType,
   type Shape,
   type View,
 } from '../shape.js';
@@ -64,6 +65,18 @@ export function requireDType(op: string, name: string, x: Tensor, ...dtypes: rea
 /** The dtype that arithmetic on these gives: float64 if one is, else float32. */
 export function floatType(tensors: readonly Tensor[]): DType {
   return tensors.some((x) => x.dtype === 'float64') ? 'float64' : 'float32';
+}
+
+/**
+ * Whether a map is one of integers (`Kernels.map`): all of `operands` are (its inputs; its outputs where it has no
+ * inputs), and nothing in it needs fractions.
+ */
+export function isIntegral(
+  exprs: readonly Expr[],
+  operands: readonly Tensor[],
+  params: readonly number[],
+): boolean {
+  return operands.every((x) => isIntegerType(x.dtype)) && exprs.every(isWhole) && params.every(isInt32);
 }
 
 /** Calls `run` with a function that gives dense views, copying where a tensor isn't dense; frees the copies. */
@@ -129,6 +142,7 @@ export function mapInto(
     inputs: inputs.map((x) => broadcastTo(x.view(op), shape)),
     outputs: outputs.map((x) => x.view(op)),
     params,
+    integers: isIntegral(exprs, inputs.length > 0 ? inputs : outputs, params),
     draw: draw
       ? { ...draw, offset: draw.offset ?? 0, strides: draw.strides ?? contiguousStrides(shape) }
       : null,

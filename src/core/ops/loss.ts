@@ -68,6 +68,7 @@ function reduced(losses: Tensor, reduction: LossReduction): Tensor {
 export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor {
   requireTensor('mseLoss', 'x', x);
   requireTensor('mseLoss', 'target', target);
+  requireDType('mseLoss', 'x', x, 'float32', 'float64');
   requireReduction('mseLoss', reduction);
   if (!sameShape(x.shape, target.shape)) {
     const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;

@@ -13,6 +13,7 @@ import {
   broadcastTo,
   checkShape,
   formatShape,
+  isIntegerType,
   normalizeAxis,
   type Shape,
   sameShape,
@@ -20,6 +21,7 @@ import {
   type View,
 } from '../shape.js';
 import { record, recordLinear, Tensor } from '../tensor.js';
+import { foldIntegers } from './fold.js';
 import { floatType, map, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
@@ -58,12 +60,21 @@ function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
   };
 }
 
-function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduction, scale: number): Tensor {
-  // Integers become float32 first: kernels reduce floats only.
+/** @param scale on the result; null leaves integers integers */
+function runReduce(
+  op: string,
+  kind: 'sum' | 'max' | 'min',
+  x: Tensor,
+  r: Reduction,
+  scale: number | null,
+): Tensor {
+  const order = [...r.kept, ...r.axes];
+  if (scale === null && isIntegerType(x.dtype)) {
+    return foldIntegers(op, kind, x, order, r.kept.length, r.shape);
+  }
   const source = floatType([x]) === x.dtype ? x.alias(op) : map(op, e.input(0), [x]);
   const view = source.view(op);
   const out = Tensor.empty(op, x.device, r.shape, source.dtype);
-  const order = [...r.kept, ...r.axes];
   const permuted: View = {
     ...view,
     shape: order.map((axis) => view.shape[axis]!),
@@ -78,7 +89,7 @@ function runReduce(op: string, kind: 'sum' | 'max' | 'min', x: Tensor, r: Reduct
     op: kind,
     x: permuted,
     kept: kept.length,
-    scale,
+    scale: scale ?? 1,
     out: { ...target, shape: kept, strides },
   });
   source.dispose();
@@ -89,7 +100,7 @@ function scaledSum(
   op: string,
   x: Tensor,
   options: ReduceOptions,
-  scaleOf: (count: number) => number,
+  scaleOf: (count: number) => number | null,
 ): Tensor {
   const r = reductionOf(op, x, options);
   const scale = scaleOf(r.count);
@@ -102,18 +113,23 @@ function scaledSum(
     gradient: ({ grads: [grad] }) => {
       if (!grad) return [null];
       const spread = expand(reshape(grad, r.keptShape), shape);
-      return [scale === 1 ? spread : map(op, e.mul(e.input(0), e.param(0)), [spread], { params: [scale] })];
+      return [
+        scale === null ? spread : map(op, e.mul(e.input(0), e.param(0)), [spread], { params: [scale] }),
+      ];
     },
   });
   return out;
 }
 
-/** Sum over axes (all by default); 0 over none. */
+/**
+ * Sum over axes (all by default); 0 over none. Of integers it is int32, and wraps around beyond its range.
+ * @throws {ArgumentError} for so many bytes (uint8) that their sum may be beyond int32
+ */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  return scaledSum('sum', x, options, () => 1);
+  return scaledSum('sum', x, options, () => null);
 }
 
-/** Mean over axes (all by default); NaN over none. */
+/** Mean over axes (all by default); NaN over none. Integers are taken as float32. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   return scaledSum('mean', x, options, (count) => 1 / count);
 }
@@ -125,7 +141,7 @@ function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor
   const r = reductionOf(kind, x, options);
   if (r.count === 0)
     throw new ArgumentError(`${kind}: no elements to choose from in ${formatShape(x.shape)}`);
-  const out = runReduce(kind, kind, x, r, 1);
+  const out = runReduce(kind, kind, x, r, null);
   record({
     op: kind,
     inputs: [x],
@@ -142,12 +158,12 @@ function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor
   return out;
 }
 
-/** Largest element over axes (all by default); NaN if one is. @throws {ArgumentError} over no elements */
+/** Largest element over axes (all by default), int32 of integers; NaN if one is. @throws {ArgumentError} over no elements */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extreme('max', x, options);
 }
 
-/** Smallest element over axes (all by default); NaN if one is. @throws {ArgumentError} over no elements */
+/** Smallest element over axes (all by default), int32 of integers; NaN if one is. @throws {ArgumentError} over no elements */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extreme('min', x, options);
 }

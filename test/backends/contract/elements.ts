@@ -3,7 +3,7 @@
  */
 
 import { loops } from '../../../src/backends/cpu/kernels/loops.js';
-import { type BinaryOp, type Expr, e, type UnaryOp } from '../../../src/core/expr.js';
+import { type BinaryOp, type Expr, e, isWhole, type UnaryOp } from '../../../src/core/expr.js';
 import { drawOf } from '../../../src/core/random.js';
 import { makeArray, type Shape } from '../../../src/core/shape.js';
 import { type Case, dot, type Maker } from './maker.js';
@@ -62,6 +62,8 @@ export function* map(make: Maker): Generator<Case<'map'>> {
   }
   yield* views(make);
   yield* types(make);
+  yield* whole(make);
+  yield* casts(make);
   // An optimizer's step: two outputs, in place.
   const [w, v, g] = [make.normals([37, 4]), make.normals([37, 4]), make.normals([37, 4])];
   const velocity = e.sub(e.mul(e.param(0), y), e.mul(e.param(1), e.input(2)));
@@ -127,10 +129,62 @@ function* types(make: Maker): Generator<Case<'map'>> {
     const numbers = Int32Array.from({ length: 128 }, (_, i) => 2 ** 30 + 2 * i + 1 - (i % 3) * 2 ** 31);
     const [input, out] = [make.put(numbers, shape, offset, strides), make.result(shape, 'int32')];
     yield {
-      args: { ...plain, exprs: [x], shape, inputs: [input], outputs: [out] },
+      args: { ...plain, exprs: [x], shape, inputs: [input], outputs: [out], integers: true },
       outs: [out],
       tolerance: 0,
     };
+  }
+}
+
+/** Whole trees of integers too large for a float32, of which sums and products wrap around. */
+function* whole(make: Maker): Generator<Case<'map'>> {
+  const chosen = e.where(e.sub(x, y), e.mul(x, e.param(0)), e.add(y, -(2 ** 31)));
+  const trees = [...Object.values(ofOne), ...Object.values(ofTwo), chosen, e.constant(2 ** 31 - 1)];
+  const large = (): number =>
+    [2 ** 24, 2 ** 31, 300][make.random.integer(3)]! * (2 * make.random.uniform() - 1);
+  for (const [i, expr] of trees.filter(isWhole).entries()) {
+    for (const n of [20, 4 * make.upTo(9) + 1]) {
+      const [from, to] = [make.random.integer(5), make.random.integer(5)];
+      const bytes = Uint8Array.from({ length: n + from }, () => make.random.integer(256));
+      const first = make.put(Int32Array.from({ length: n }, large), [n]);
+      const second =
+        i % 3 === 0
+          ? make.put(bytes, [n], from)
+          : make.put(
+              first.data.map((a, k) => a - (k % 3)),
+              [n],
+            );
+      const out = make.result([n], (['int32', 'float', 'uint8'] as const)[i % 3], to);
+      const settings = { params: [2 ** 24 + 1], draw: null, integers: true };
+      const args = { ...settings, exprs: [expr], shape: [n], inputs: [first, second], outputs: [out] };
+      yield { args, outs: [out], tolerance: 0 };
+    }
+  }
+  // More tensors than a program can bind, and bytes beside another output.
+  const many = Array.from({ length: 11 }, () => make.put(Int32Array.from({ length: 12 }, large), [12]));
+  const total = many.map((_, i) => e.input(i)).reduce((sum: Expr, term) => e.add(e.mul(sum, 3), term), x);
+  const outputs = [make.result([12], 'int32'), make.result([12], 'uint8', 1), make.result([12])];
+  const exprs = [total, e.sub(total, y), e.max(x, y)];
+  yield {
+    args: { ...plain, exprs, shape: [12], inputs: many, outputs, integers: true },
+    outs: outputs,
+    tolerance: 0,
+  };
+}
+
+/** Floats as integers: toward zero, at the ends of the range, NaN as 0. */
+function* casts(make: Maker): Generator<Case<'map'>> {
+  const edges = [Number.NaN, Infinity, -Infinity, 3e9, -3e9, 2 ** 31, -(2 ** 31), 2147483520, -0.9, 0.9];
+  const bytes = [-1, 255, 255.9, 256, 300, -300, 128.5, 1e-40, -0, 70000];
+  const numbers = makeArray(make.float, 20);
+  numbers.set([...edges, ...bytes]);
+  for (const n of [20, 17]) {
+    for (const dtype of ['int32', 'uint8'] as const) {
+      const out = make.result([n], dtype);
+      const input = make.put(numbers.slice(0, n), [n]);
+      const args = { ...plain, exprs: [x], shape: [n], inputs: [input], outputs: [out] };
+      yield { args, outs: [out], tolerance: 0 };
+    }
   }
 }
 

@@ -101,7 +101,10 @@ test('options are checked, and the error says what is possible', async () => {
     [{ memoryLimit: 2 ** 33 }, /memoryLimit is 8589934592/],
     [{ kernels: 'slow' }, /kernels is 'slow', expected 'fast' or 'plain'/],
     [{ deterministic: 1 }, /deterministic is 1, expected true or false/],
-    [{ thread: 2 }, /there is no option thread, only threads, deterministic, memoryLimit, kernels/],
+    [
+      { thread: 2 },
+      /there is no option thread \(did you mean threads\?\), only threads, deterministic, memoryLimit, kernels/,
+    ],
   ];
   for (const [options, message] of wrong) {
     try {

@@ -53,7 +53,7 @@ if (driver !== null) {
       const output = bench.result(shape, 'int32');
       await bench.check(
         'map',
-        { ...plain, exprs: [x], shape, inputs: [input], outputs: [output] },
+        { ...plain, exprs: [x], shape, inputs: [input], outputs: [output], integers: true },
         [output],
         0,
       );

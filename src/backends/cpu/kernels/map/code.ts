@@ -45,6 +45,8 @@ export interface MapKind {
   /** Number of axes around the inner one. */
   readonly outer: number;
   readonly params: number;
+  /** Whether it is computed in int32. */
+  readonly integers: boolean;
 }
 
 /** Tells maps of different code apart. */
@@ -52,7 +54,7 @@ export function mapKey(kind: MapKind): string {
   const operand = (o: MapOperand): string => `${o.dtype} ${o.inner}`;
   const inputs = kind.inputs.map(operand).join(',');
   const outputs = kind.outputs.map((o, j) => `${operand(o)}=${exprKey(kind.exprs[j]!)}`).join(';');
-  return `map(${inputs};${kind.params})${outputs} in ${kind.outer}`;
+  return `map${kind.integers ? ' integers' : ''}(${inputs};${kind.params})${outputs} in ${kind.outer}`;
 }
 
 /** Where the words stand. */
@@ -110,18 +112,20 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   const still = new Map<number, Local<'v128'>>();
   /** Lanes of input k: elements `4 * group` on from where its walker stands, or the one there. */
   const loadInput = (k: number, group: number, single: boolean): V128 =>
-    still.get(k) ?? l.let(load(l, inputs[k]!, at[k]!, steps[k]!, group, single));
+    still.get(k) ?? l.let(load(l, inputs[k]!, at[k]!, steps[k]!, group, single, kind));
 
   /** Code for one group of four elements (or a single one). */
   const group = (number: number, single: boolean): void => {
-    const results = printExpr(l, exprs, {
-      input: (k) => loadInput(k, number, single),
-      param: (k) => params[k]!,
+    const leaves = {
+      input: (k: number) => loadInput(k, number, single),
+      param: (k: number) => params[k]!,
       uniform: () => uniform(single),
-    });
+    };
+    const results = printExpr(l, exprs, leaves, kind);
     outputs.forEach((output, j) => {
       const w = inputs.length + j;
-      l.do(store(l, output, at[w]!, steps[w]!, results[j]!, number, single));
+      const lanes = lanesOf(l, output, results[j]!, kind);
+      l.do(store(l, output, at[w]!, steps[w]!, lanes, number, single));
     });
   };
   const advance = (elements: number): Code =>
@@ -149,7 +153,7 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
     l.do(begin.set(i32.add(begin, left)));
     inputs.forEach((input, k) => {
       if (input.inner === 'still' && used.has(k))
-        still.set(k, l.let(load(l, input, at[k]!, steps[k]!, 0, true)));
+        still.set(k, l.let(load(l, input, at[k]!, steps[k]!, 0, true, kind)));
     });
     if (isSimple(kind)) l.do(runOf(16));
     l.do(runOf(4), runOf(1));
@@ -190,11 +194,10 @@ function placeWalkers(
   return column;
 }
 
-/** Whether sixteen elements at a time pay: dense float32 operands and few cheap operations. */
+/** Whether sixteen elements at a time pay: dense operands that need no conversion, and few cheap operations. */
 function isSimple(kind: MapKind): boolean {
-  const dense = [...kind.inputs, ...kind.outputs].every(
-    (o) => o.inner !== 'strided' && o.dtype === 'float32',
-  );
+  const own = kind.integers ? 'int32' : 'float32';
+  const dense = [...kind.inputs, ...kind.outputs].every((o) => o.inner !== 'strided' && o.dtype === own);
   const cost = (expr: Expr): number => {
     switch (expr.kind) {
       case 'random':
@@ -212,7 +215,7 @@ function isSimple(kind: MapKind): boolean {
   return dense && kind.exprs.reduce((sum, expr) => sum + cost(expr), 0) <= 24;
 }
 
-/** Four elements (or one) of an operand as float32 lanes. */
+/** Four elements (or one) of an operand as float32 lanes, or as int32 ones of integers. */
 function load(
   l: Lanes,
   operand: MapOperand,
@@ -220,6 +223,7 @@ function load(
   step: Local<'i32'>,
   group: number,
   single: boolean,
+  { integers }: MapKind,
 ): V128 {
   const bytes = operand.dtype === 'uint8';
   let lanes: V128;
@@ -238,20 +242,25 @@ function load(
     lanes = i32x4.replaceLane(lanes, 2, element(third));
     lanes = i32x4.replaceLane(lanes, 3, element(l.let(i32.add(third, step))));
   }
-  return operand.dtype === 'float32' ? lanes : f32x4.convertI32x4S(lanes);
+  return operand.dtype === 'float32' || integers ? lanes : f32x4.convertI32x4S(lanes);
 }
 
-/** Writes four float32 lanes (or the first) as elements of an operand. */
+/** What was computed, as lanes of an operand's type: float32, or int32 for integers. */
+function lanesOf(l: Lanes, operand: MapOperand, value: V128, { integers }: MapKind): V128 {
+  if ((operand.dtype !== 'float32') === integers) return value;
+  return l.let(integers ? f32x4.convertI32x4S(value) : i32x4.truncSatF32x4S(value));
+}
+
+/** Writes four lanes (or the first) as elements of an operand; bytes saturate. */
 function store(
   l: Lanes,
   operand: MapOperand,
   pointer: I32Local,
   step: I32Local,
-  value: V128,
+  lanes: V128,
   group: number,
   single: boolean,
 ): Code {
-  const lanes = l.let(operand.dtype === 'float32' ? value : i32x4.truncSatF32x4S(value));
   if (operand.dtype === 'uint8') {
     const halves = l.let(i16x8.narrowI32x4S(lanes, lanes));
     const packed = i8x16.narrowI16x8U(halves, halves);

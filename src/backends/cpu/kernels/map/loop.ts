@@ -3,10 +3,11 @@
  *
  * A tree becomes a closure over closures, one for each node. Every node's value is rounded to float32, as the
  * contract computes in float32, unless a float64 tensor takes part. (Rounding the double result of one +, -, *, /
- * or square root of float32 numbers gives exactly the float32 operation.)
+ * or square root of float32 numbers gives exactly the float32 operation.) Of integers it is wrapped to int32 instead.
  */
 import type { BinaryOp, Expr, UnaryOp } from '../../../../core/expr.js';
 import { threefry, toUniform } from '../../../../core/random.js';
+import { asElement, dtypeOf, isIntegerType } from '../../../../core/shape.js';
 import { type LoopArgs, walk } from '../view.js';
 
 /** Each function of one argument, in doubles. */
@@ -49,9 +50,11 @@ interface Leaves {
   readonly random: [number, number];
 }
 
+/** Makes a double one of the numbers that are computed in. */
 type Round = (x: number) => number;
 
 const exact: Round = (x) => x;
+const wrapped: Round = (x) => x | 0;
 
 function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
   switch (expr.kind) {
@@ -75,7 +78,8 @@ function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
       return () => round(fn(a()));
     }
     case 'binary': {
-      const fn = binaryFunctions[expr.op];
+      // A product of two int32 numbers may have more digits than a double.
+      const fn = round === wrapped && expr.op === 'mul' ? Math.imul : binaryFunctions[expr.op];
       const a = compile(expr.a, leaves, round);
       const b = compile(expr.b, leaves, round);
       return () => round(fn(a(), b()));
@@ -91,11 +95,9 @@ function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
 
 /** See `Kernels.map`. */
 export function map(args: LoopArgs<'map'>): void {
-  const { inputs, outputs, draw } = args;
+  const { inputs, outputs, draw, integers = false } = args;
   const wide = [...inputs, ...outputs].some((view) => view.data instanceof Float64Array);
-  // Copies of int32 numbers keep what float32 doesn't hold.
-  const copies = args.exprs.every((expr) => expr.kind === 'input');
-  const round = wide || copies ? exact : Math.fround;
+  const round = integers ? wrapped : wide ? exact : Math.fround;
   const leaves: Leaves = {
     inputs: new Float64Array(inputs.length),
     params: args.params,
@@ -103,6 +105,10 @@ export function map(args: LoopArgs<'map'>): void {
   };
   const exprs = args.exprs.map((expr) => compile(expr, leaves, round));
   const results = new Float64Array(exprs.length);
+  const elements = outputs.map(({ data }): Round => {
+    const dtype = dtypeOf(data);
+    return isIntegerType(dtype) ? (x) => asElement(dtype, x) : exact;
+  });
 
   // The counter of random numbers walks with its own offset and strides, just as the views do.
   const walkers = draw === null ? [...inputs, ...outputs] : [...inputs, ...outputs, draw];
@@ -114,6 +120,8 @@ export function map(args: LoopArgs<'map'>): void {
       leaves.random[1] = toUniform(words[1]);
     }
     for (let j = 0; j < exprs.length; j++) results[j] = exprs[j]!();
-    for (let j = 0; j < exprs.length; j++) outputs[j]!.data[positions[inputs.length + j]!] = results[j]!;
+    for (let j = 0; j < exprs.length; j++) {
+      outputs[j]!.data[positions[inputs.length + j]!] = elements[j]!(results[j]!);
+    }
   });
 }

@@ -2,7 +2,7 @@
  * The plan of element-wise maps: puts the axes into the order of the first output's memory, merges those that lie
  * one after the other in every operand, and runs the emitted code for what is left.
  */
-import { isCopy, type Kernels } from '../../../../core/backend.js';
+import type { Kernels } from '../../../../core/backend.js';
 import { usesRandom } from '../../../../core/expr.js';
 import { bytesPerElement, sizeOf, type View } from '../../../../core/shape.js';
 import { addressOf, floatBits, type KernelModule, type Planner } from '../../plan.js';
@@ -13,16 +13,15 @@ import { planTranspose } from './transposePlan.js';
 /** Maps of fewer results run on one thread: they are done before another one has woken. */
 const smallMap = 8192;
 
-/** @param raw move the four bytes of an int32 as those of a float32, without conversion */
-function operandOf(view: View, stride: number, output: boolean, raw: boolean): MapOperand {
+function operandOf(view: View, stride: number, output: boolean): MapOperand {
   // An output that stands still has one element along the axis: any way of walking it will do.
   const inner = stride === 1 || (output && stride === 0) ? 'dense' : stride === 0 ? 'still' : 'strided';
-  return { dtype: raw && view.dtype === 'int32' ? 'float32' : view.dtype, inner };
+  return { dtype: view.dtype, inner };
 }
 
 /** See `Kernels.map`. Float64 is left to the plain loop, and so are bytes written across another output's axes. */
 export function planMap(args: Kernels['map'], planner: Planner): boolean {
-  const { exprs, inputs, outputs, params, draw } = args;
+  const { exprs, inputs, outputs, params, draw, integers = false } = args;
   const views = inputs.concat(outputs);
   if (views.some((view) => view.dtype === 'float64')) return false;
   const total = sizeOf(args.shape);
@@ -34,15 +33,15 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
   if (planTranspose(args, walk, planner)) return true;
   const last = walk.shape.length - 1;
 
-  const raw = isCopy(args);
   const operand = (view: View, w: number): MapOperand =>
-    operandOf(view, walk.strides[w]![last]!, w >= inputs.length, raw);
+    operandOf(view, walk.strides[w]![last]!, w >= inputs.length);
   const kind: MapKind = {
     exprs,
     inputs: inputs.map(operand),
     outputs: outputs.map((view, j) => operand(view, inputs.length + j)),
     outer: last,
     params: params.length,
+    integers,
   };
   // Bytes are written four neighbours at a time; the axes may have been sorted for another output.
   if (kind.outputs.some((output) => output.dtype === 'uint8' && output.inner === 'strided')) return false;
@@ -54,7 +53,7 @@ export function planMap(args: Kernels['map'], planner: Planner): boolean {
     for (const stride of walk.strides[w]!) words.push(stride * width);
   });
   if (counter !== null) words.push(counter.offset, ...walk.strides[views.length]!);
-  for (const param of params) words.push(floatBits(param));
+  for (const param of params) words.push(integers ? param : floatBits(param));
   if (counter !== null) words.push(...counter.seed, counter.stream);
   const module: KernelModule = { key: mapKey(kind), emit: (features) => emitMap(kind, features) };
   planner.run(module, 'map', words, total * exprs.length < smallMap);

@@ -1,7 +1,7 @@
 /**
  * The plan of copies that turn the axes: recognizes them among the maps.
  */
-import { isCopy, type Kernels } from '../../../../core/backend.js';
+import type { Kernels } from '../../../../core/backend.js';
 import { addressOf, type KernelModule, type Planner } from '../../plan.js';
 import type { Walk } from '../axes.js';
 import { emitTranspose, transposeTile, transposeWords } from './transposeCode.js';
@@ -18,7 +18,9 @@ const shortAxis = 4;
 export function planTranspose(args: Kernels['map'], walk: Walk, planner: Planner): boolean {
   const [input, output] = [args.inputs[0], args.outputs[0]!];
   if (args.exprs.length !== 1 || args.inputs.length !== 1 || input === undefined) return false;
-  if (!isCopy(args) || input.dtype === 'uint8') return false;
+  if (args.exprs[0]!.kind !== 'input' || input.dtype !== output.dtype) return false;
+  // Without conversion on the way: floats as floats, integers as integers.
+  if (input.dtype !== (args.integers ? 'int32' : 'float32')) return false;
   const [from, to] = [walk.strides[0]!, walk.strides[1]!];
   const last = walk.shape.length - 1;
   const dense = from.indexOf(1);

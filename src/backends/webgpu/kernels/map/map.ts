@@ -5,12 +5,12 @@
  * Views of one buffer share a binding, so an output may be an input. A map of more buffers than a shader may bind
  * is cut into several through temporaries.
  */
-import { isCopy, type Kernels } from '../../../../core/backend.js';
+import type { Kernels } from '../../../../core/backend.js';
 import { childrenOf, type Expr, e, exprKey, inputsOf, paramsOf } from '../../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, type Spec, wide } from '../../runtime/recorder.js';
 import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
-import { printTrees, uniformConstants } from './print.js';
+import { type Printed, printFloats, printIntegers, uniformConstants } from './print.js';
 
 type Args = Kernels['map'];
 
@@ -63,8 +63,7 @@ function layoutOf({ shape, inputs, outputs, draw }: Args): Layout {
 function elementSpec(args: Args, layout: Layout): Spec {
   const { shape, width } = layout;
   const sizes = shape.map((n, axis) => (axis === shape.length - 1 ? n / width : n));
-  const printed = () => printTrees(width === 4 ? 'vec4f' : 'f32', args.exprs, counterOf(layout));
-  const raw = isCopy(args);
+  const printed = () => print(args, layout);
   return {
     ...common(args, layout, 'element'),
     functions: () => printed().functions,
@@ -72,9 +71,9 @@ function elementSpec(args: Args, layout: Layout): Spec {
       const { statements, results } = printed();
       return [
         splitIndex('index', 'i', 'n', shape.length),
-        ...args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, raw)};`),
+        ...args.inputs.map((view, i) => `let in${i} = ${load(args, view, i, layout)};`),
         statements,
-        ...results.map((result, j) => store(args.outputs[j]!, args.inputs.length + j, result, layout)),
+        ...results.map((result, j) => store(args, args.outputs[j]!, args.inputs.length + j, result, layout)),
       ].join('\n');
     },
     run: { invocations: sizeOf(sizes) },
@@ -88,7 +87,7 @@ function byteSpec(args: Args, layout: Layout): Spec {
   const size = sizeOf(args.shape);
   const spec = common(args, layout, 'byte');
   const name = bindingOf(output!, layout);
-  const printed = () => printTrees('f32', args.exprs, counterOf(layout));
+  const printed = () => print(args, layout);
   return {
     ...spec,
     i32: { ...spec.i32, size, first: offset },
@@ -99,13 +98,25 @@ for (var lane = 0; lane < 4; lane++) {
   let element = at * 4 + lane - u.first;
   if (element < 0 || element >= u.size) { continue; }
 ${splitIndex('element', 'i', 'n', layout.shape.length)}
-${args.inputs.map((view, i) => `let in${i} = ${load(view, i, layout, false)};`).join('\n')}
+${args.inputs.map((view, i) => `let in${i} = ${load(args, view, i, layout)};`).join('\n')}
 ${printed().statements}
-  word = insertBits(word, u32(i32(${printed().results[0]})), u32(lane) * 8u, 8u);
+  word = insertBits(word, u32(${element(args, output!, printed().results[0]!, layout)}), u32(lane) * 8u, 8u);
 }
 ${name}[at] = word;`,
     run: { invocations: Math.ceil(((offset % 4) + size) / 4) },
   };
+}
+
+/** The map's trees. */
+function print({ exprs, outputs, integers = false }: Args, layout: Layout): Printed {
+  if (integers) return printIntegers(layout.width === 4 ? 'vec4i' : 'i32', exprs);
+  const rounds = outputs.some((view) => view.dtype !== 'float32');
+  return printFloats(
+    layout.width === 4 ? 'vec4f' : 'f32',
+    exprs,
+    counterOf(layout),
+    rounds ? ['truncated'] : [],
+  );
 }
 
 /** Key, numbers and buffers of either kind. */
@@ -114,7 +125,7 @@ function common(
   layout: Layout,
   kind: string,
 ): Pick<Spec, 'key' | 'i32' | 'f32' | 'read' | 'write'> {
-  const { inputs, outputs, exprs, draw } = args;
+  const { inputs, outputs, exprs, draw, integers = false } = args;
   const views = [...inputs, ...outputs];
   const last = layout.shape.length - 1;
   const described = views.map(
@@ -134,8 +145,12 @@ function common(
     );
   const strides = layout.strides.flatMap((list, i) => Object.entries(numbered(`s${i}_`, list)));
   const sizes = layout.shape.map((n, axis) => (axis === last ? n / layout.width : n));
+  const numbers = {
+    ...Object.fromEntries(exprs.flatMap(paramsOf).map((index) => [`p${index}`, args.params[index]!])),
+    ...numbered('c', uniformConstants(exprs)),
+  };
   return {
-    key: `map ${kind} ${layout.width} rank ${last + 1} [${described.join(' ')}] ${exprs.map(exprKey).join(' ; ')}`,
+    key: `map ${integers ? 'integers ' : ''}${kind} ${layout.width} rank ${last + 1} [${described.join(' ')}] ${exprs.map(exprKey).join(' ; ')}`,
     i32: {
       ...numbered('n', sizes),
       ...numbered('at', [...views.map((view) => view.offset), draw?.offset ?? 0]),
@@ -143,11 +158,9 @@ function common(
       seed0: draw?.seed[0] ?? 0,
       seed1: draw?.seed[1] ?? 0,
       stream: draw?.stream ?? 0,
+      ...(integers && numbers),
     },
-    f32: {
-      ...Object.fromEntries(exprs.flatMap(paramsOf).map((index) => [`p${index}`, args.params[index]!])),
-      ...numbered('c', uniformConstants(exprs)),
-    },
+    f32: integers ? {} : numbers,
     read: bound(false),
     write: bound(true),
   };
@@ -171,34 +184,38 @@ function counterOf(layout: Layout): string {
   return `bitcast<vec4u>(vec4i(${position(draw, layout, true)}) + ${lanes})`;
 }
 
-/** Reads an operand as float32 numbers, or int32 ones as they are if `raw`. */
-function load(view: View, v: number, layout: Layout, raw: boolean): string {
+/** Reads an operand as the numbers that are computed in. */
+function load({ integers = false }: Args, view: View, v: number, layout: Layout): string {
   const name = bindingOf(view, layout);
   const last = layout.shape.length - 1;
+  const [vector, scalar] = integers ? ['vec4i', 'i32'] : ['vec4f', 'f32'];
+  const byteAt = (at: string): string => `extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u)`;
   if (layout.width === 1) {
     const at = `(${position(v, layout, false)})`;
-    if (view.dtype === 'uint8') return `f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u))`;
-    return view.dtype === 'int32' && !raw ? `f32(${name}[${at}])` : `${name}[${at}]`;
+    return `${scalar}(${view.dtype === 'uint8' ? byteAt(at) : `${name}[${at}]`})`;
   }
   const at = `(${position(v, layout, true)})`;
-  const [vector, scalar] = view.dtype === 'int32' && raw ? ['vec4i', 'i32'] : ['vec4f', 'f32'];
   if (layout.strides[v]![last] === 0) {
-    return view.dtype === 'uint8'
-      ? `vec4f(f32(extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u)))`
-      : `${vector}(${scalar}(${name}[${at} / 4][${at} % 4]))`;
+    return `${vector}(${scalar}(${view.dtype === 'uint8' ? byteAt(at) : `${name}[${at} / 4][${at} % 4]`}))`;
   }
   const block = `${name}[${at} / 4 + i${last}]`;
-  return view.dtype === 'uint8' ? `vec4f(unpack4xU8(${block}))` : `${vector}(${block})`;
+  return `${vector}(${view.dtype === 'uint8' ? `unpack4xU8(${block})` : block})`;
 }
 
-function store(view: View, v: number, value: string, layout: Layout): string {
+/** What was computed, as elements of an output: of bytes as int32 numbers from 0 to 255. */
+function element({ integers = false }: Args, { dtype }: View, value: string, layout: Layout): string {
+  const [float, signed] = layout.width === 4 ? ['vec4f', 'vec4i'] : ['f32', 'i32'];
+  if (dtype === 'float32') return integers ? `${float}(${value})` : value;
+  const whole = integers ? value : `truncated(${value})`;
+  return dtype === 'uint8' ? `clamp(${whole}, ${signed}(0), ${signed}(255))` : whole;
+}
+
+function store(args: Args, view: View, v: number, value: string, layout: Layout): string {
   const name = bindingOf(view, layout);
-  if (layout.width === 1) {
-    return `${name}[${position(v, layout, false)}] = ${view.dtype === 'int32' ? `i32(${value})` : value};`;
-  }
+  const elements = element(args, view, value, layout);
+  if (layout.width === 1) return `${name}[${position(v, layout, false)}] = ${elements};`;
   const block = `${name}[(${position(v, layout, true)}) / 4 + i${layout.shape.length - 1}]`;
-  if (view.dtype === 'uint8') return `${block} = pack4xU8(vec4u(vec4i(${value})));`;
-  return `${block} = ${view.dtype === 'int32' ? `vec4i(${value})` : value};`;
+  return `${block} = ${view.dtype === 'uint8' ? `pack4xU8(vec4u(${elements}))` : elements};`;
 }
 
 /** Every output by itself into a temporary, trees too wide in pieces; then all are copied where they belong. */
@@ -206,7 +223,7 @@ function throughTemporaries(recorder: Recorder, args: Args): void {
   const pieces: View[] = [];
   const inputs = [...args.inputs];
   const evaluate = (expr: Expr): View => {
-    const out = recorder.temporary(args.shape);
+    const out = recorder.temporary(args.shape, args.integers ? 'int32' : 'float32');
     pieces.push(out);
     const used = [...new Set(inputsOf(expr))];
     const renumbered = replaceInputs(expr, new Map(used.map((index, i) => [index, e.input(i)])));
@@ -231,7 +248,7 @@ function throughTemporaries(recorder: Recorder, args: Args): void {
     return evaluate(tree);
   });
   args.outputs.forEach((out, j) => {
-    const copy = { exprs: [e.input(0)], shape: args.shape, params: [], draw: null };
+    const copy = { ...args, exprs: [e.input(0)], params: [], draw: null };
     map(recorder, { ...copy, inputs: [results[j]!], outputs: [out] });
   });
   for (const piece of pieces) recorder.free(piece);

@@ -1,12 +1,19 @@
 /**
- * Expression trees (core/expr.ts) as WGSL: one `let` for each distinct node, so that what outputs share is computed
- * once. Printed for f32 or, four elements at a time, for vec4f.
+ * Expression trees (core/expr.ts) as WGSL: for f32 or i32 or, four elements at a time, for vec4f or vec4i.
  */
-import type { BinaryOp, Expr, UnaryOp } from '../../../../core/expr.js';
-import { childrenOf, exprKey } from '../../../../core/expr.js';
+import {
+  type BinaryOp,
+  childrenOf,
+  type Expr,
+  exprKey,
+  isWholeBinary,
+  isWholeUnary,
+  type UnaryOp,
+  usesRandom,
+} from '../../../../core/expr.js';
 import { threefryParity, threefryRotations, threefryRounds } from '../../../../core/random.js';
 import { type MathName, mathFunctions } from '../math/functions.js';
-import { type FloatType, literal, typesOf } from '../math/text.js';
+import { type FloatType, type IntegerType, literal, typesOf } from '../math/text.js';
 
 /** What a printed tree needs around it. */
 export interface Printed {
@@ -38,13 +45,23 @@ export function uniformConstants(exprs: readonly Expr[]): number[] {
   return values;
 }
 
-/** Prints trees; `counter` is the WGSL expression of the random counter (unsigned). */
-export function printTrees(T: FloatType, exprs: readonly Expr[], counter: string): Printed {
+/** How the nodes of a tree are said in numbers of one type, their operands being names or literals. */
+interface Language {
+  readonly T: FloatType | IntegerType;
+  literal(value: number): string;
+  unary(op: UnaryOp, a: string): string;
+  /** @param constant the value of b, where it is a constant */
+  binary(op: BinaryOp, a: string, b: string, constant: number | null): string;
+  /** Whether a is not 0. */
+  holds(a: string): string;
+}
+
+/** One `let` for each distinct node, so that what outputs share is computed once. */
+function printNodes(exprs: readonly Expr[], language: Language): Omit<Printed, 'functions'> {
+  const { T } = language;
   const uniforms = uniformConstants(exprs);
   const names = new Map<string, string>();
   const statements: string[] = [];
-  const math = new Set<MathName>();
-  let draws = false;
 
   const visit = (expr: Expr): string => {
     const key = exprKey(expr);
@@ -66,31 +83,50 @@ export function printTrees(T: FloatType, exprs: readonly Expr[], counter: string
         return `${T}(u.p${expr.index})`;
       case 'constant': {
         const at = uniforms.findIndex((value) => Object.is(value, expr.value));
-        return at >= 0 ? `${T}(u.c${at})` : `${T}(${literal(expr.value)})`;
+        return at >= 0 ? `${T}(u.c${at})` : `${T}(${language.literal(expr.value)})`;
       }
       case 'random':
-        draws = true;
         return `random${expr.lane}`;
       case 'unary':
-        return printUnary(T, expr.op, visit(expr.a), math);
+        return language.unary(expr.op, visit(expr.a));
       case 'binary': {
-        if (expr.op === 'pow' && expr.b.kind === 'constant') {
-          const power = printPower(visit(expr.a), expr.b.value);
-          if (power !== null) return power;
-        }
-        return printBinary(T, expr.op, visit(expr.a), visit(expr.b), math);
+        const constant = expr.b.kind === 'constant' ? expr.b.value : null;
+        return language.binary(expr.op, visit(expr.a), visit(expr.b), constant);
       }
       case 'where': {
         const [condition, a, b] = [visit(expr.condition), visit(expr.a), visit(expr.b)];
-        // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
-        const { unsigned: U } = typesOf(T);
-        return `select(${b}, ${a}, (bitcast<${U}>(${condition}) & ${U}(0x7fffffffu)) != ${U}(0u))`;
+        return `select(${b}, ${a}, ${language.holds(condition)})`;
       }
     }
   };
 
   const results = exprs.map(visit);
+  return { statements: statements.join('\n'), results };
+}
+
+/**
+ * Prints trees of floats.
+ * @param counter the WGSL expression of the random counter (unsigned)
+ * @param also functions that are needed besides
+ */
+export function printFloats(
+  T: FloatType,
+  exprs: readonly Expr[],
+  counter: string,
+  also: readonly MathName[],
+): Printed {
+  const math = new Set<MathName>(also);
   const { unsigned: U } = typesOf(T);
+  const { statements, results } = printNodes(exprs, {
+    T,
+    literal,
+    unary: (op, a) => printUnary(T, op, a, math),
+    binary: (op, a, b, constant) =>
+      (op === 'pow' && constant !== null && printPower(a, constant)) || printBinary(T, op, a, b, math),
+    // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
+    holds: (a) => `(bitcast<${U}>(${a}) & ${U}(0x7fffffffu)) != ${U}(0u)`,
+  });
+  const draws = exprs.some(usesRandom);
   const drawing = draws
     ? [
         `let words = threefry(${counter});`,
@@ -100,9 +136,29 @@ export function printTrees(T: FloatType, exprs: readonly Expr[], counter: string
     : [];
   return {
     functions: `${mathFunctions(T, math)}\n${draws ? threefryFunction(U) : ''}`,
-    statements: [...drawing, ...statements].join('\n'),
+    statements: [...drawing, statements].join('\n'),
     results,
   };
+}
+
+/** Prints trees of integers. @throws {TypeError} for a function that isn't exact in them */
+export function printIntegers(T: IntegerType, exprs: readonly Expr[]): Printed {
+  const printed = printNodes(exprs, {
+    T,
+    literal: String,
+    unary: (op, a) => {
+      if (!isWholeUnary(op)) throw new TypeError(`${op} isn't exact in integers`);
+      return { neg: `-(${a})`, abs: `abs(${a})`, floor: a, isnan: `${T}(0)` }[op];
+    },
+    binary: (op, a, b) => {
+      if (!isWholeBinary(op)) throw new TypeError(`${op} isn't exact in integers`);
+      if (op === 'min' || op === 'max') return `${op}(${a}, ${b})`;
+      const said = `${a} ${operators[op]} ${b}`;
+      return op === 'add' || op === 'sub' || op === 'mul' ? said : `select(${T}(0), ${T}(1), ${said})`;
+    },
+    holds: (a) => `${a} != ${T}(0)`,
+  });
+  return { functions: '', ...printed };
 }
 
 function printUnary(T: FloatType, op: UnaryOp, a: string, math: Set<MathName>): string {
@@ -139,7 +195,7 @@ function printPower(a: string, exponent: number): string | null {
   return null;
 }
 
-const operators: Readonly<Partial<Record<BinaryOp, string>>> = {
+const operators: Readonly<Record<Exclude<BinaryOp, 'pow' | 'min' | 'max'>, string>> = {
   add: '+',
   sub: '-',
   mul: '*',

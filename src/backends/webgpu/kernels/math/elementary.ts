@@ -27,6 +27,17 @@ export function isNan(T: FloatType): string {
   return `fn isNan(x: ${T}) -> ${B} { return (bitcast<${U}>(x) & ${U}(0x7fffffffu)) > ${U}(0x7f800000u); }`;
 }
 
+/** x toward zero, the smallest or largest int32 where it is out of range, 0 for NaN. */
+export function truncated(T: FloatType): string {
+  const { unsigned: U, signed: I } = typesOf(T);
+  return `fn truncated(x: ${T}) -> ${I} {
+  let bits = bitcast<${U}>(x);
+  let size = bits & ${U}(0x7fffffffu);
+  let edge = bitcast<${I}>(${U}(0x7fffffffu) + (bits >> ${U}(31u)));
+  return select(select(${I}(x), edge, size >= ${U}(${word(0x4f000000)})), ${I}(0), size > ${U}(${word(0x7f800000)}));
+}`;
+}
+
 /** The smaller of two numbers; NaN is handed on. */
 export function minimum(T: FloatType): string {
   return `fn minimum(a: ${T}, b: ${T}) -> ${T} { return select(select(a, b, (b < a) | isNan(b)), a, isNan(a)); }`;

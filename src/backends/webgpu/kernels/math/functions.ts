@@ -2,7 +2,7 @@
  * The functions on floats that kernels call, by name, with those that each of them calls in turn.
  */
 import { angle, cos, sin, sinQuarter } from './angle.js';
-import { exp, isNan, log, log1p, maximum, minimum, tanh } from './elementary.js';
+import { exp, isNan, log, log1p, maximum, minimum, tanh, truncated } from './elementary.js';
 import { mulHigh, pow, powBits } from './power.js';
 import type { FloatType } from './text.js';
 
@@ -14,6 +14,7 @@ interface MathFunction {
 /** Each function calls only ones before it. */
 const functions = {
   isNan: { print: isNan, calls: [] },
+  truncated: { print: truncated, calls: [] },
   minimum: { print: minimum, calls: ['isNan'] },
   maximum: { print: maximum, calls: ['isNan'] },
   expOf: { print: exp, calls: ['isNan'] },

@@ -5,8 +5,11 @@
 /** `f32` or `vec4f`: functions are printed for either. */
 export type FloatType = 'f32' | 'vec4f';
 
+/** `i32` or `vec4i`: what integers are computed in. */
+export type IntegerType = 'i32' | 'vec4i';
+
 /** Names of the types that go with a float type. */
-export function typesOf(type: FloatType): { unsigned: string; signed: string; bool: string } {
+export function typesOf(type: FloatType): { unsigned: string; signed: IntegerType; bool: string } {
   return type === 'f32'
     ? { unsigned: 'u32', signed: 'i32', bool: 'bool' }
     : { unsigned: 'vec4u', signed: 'vec4i', bool: 'vec4<bool>' };
