@@ -6,6 +6,7 @@ import { closeSync, createReadStream, fstatSync, openSync, type ReadStream, read
 import { stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
+import { formatBytes } from '../../core/text.js';
 import { Budget } from '../budget.js';
 import { reasonOf, throwNaming } from '../files.js';
 import type { ImageSource } from '../images/imageSource.js';
@@ -193,6 +194,12 @@ class GzipInput implements TarInput<ImageSource> {
 
   async body(stored: number, sparse?: SparseFile): Promise<ImageSource> {
     const length = sparse?.length ?? stored;
+    if (length + memberBytes > this.budget.left) {
+      const most = formatBytes(this.budget.limit);
+      throw new DataError(
+        `${this.shown}: unpacks to more than the ${most} that are kept in memory: unpack it with gunzip and give the .tar`,
+      );
+    }
     this.budget.take(length + memberBytes, this.shown);
     const bytes = new Uint8Array(length);
     for (const piece of sparse?.pieces ?? [{ at: 0, length: stored }]) {

@@ -10,6 +10,7 @@
  * Files that aren't called as images are, as labels and licences, don't count.
  */
 import { DataError } from '../../core/errors.js';
+import { isLockName } from '../lock.js';
 import { type Entry, listEntries, startIfReadable } from './entries.js';
 import { baseName, counted, listed } from './names.js';
 
@@ -53,7 +54,7 @@ const otherNames =
 /** Whether a file is called as images are: with an ending of theirs, or none. */
 export function isImageName({ name }: Pick<Entry, 'name'>): boolean {
   const base = baseName(name);
-  return imageEnding.test(base) || (!base.includes('.') && !otherNames.test(base));
+  return imageEnding.test(base) || (!base.includes('.') && !otherNames.test(base) && !isLockName(base));
 }
 
 /** The part that a folder gives by its name, as ImageNet's archives do by theirs (but not that of the dogs once more). */
