@@ -10,7 +10,6 @@
  * Files that aren't called as images are, as labels and licences, don't count.
  */
 import { DataError } from '../../core/errors.js';
-import { isLockName } from '../lock.js';
 import { type Entry, listEntries, startIfReadable } from './entries.js';
 import { baseName, counted, listed } from './names.js';
 
@@ -54,7 +53,7 @@ const otherNames =
 /** Whether a file is called as images are: with an ending of theirs, or none. */
 export function isImageName({ name }: Pick<Entry, 'name'>): boolean {
   const base = baseName(name);
-  return imageEnding.test(base) || (!base.includes('.') && !otherNames.test(base) && !isLockName(base));
+  return imageEnding.test(base) || (!base.includes('.') && !otherNames.test(base));
 }
 
 /** The part that a folder gives by its name, as ImageNet's archives do by theirs (but not that of the dogs once more). */

@@ -64,8 +64,8 @@ interface Listing {
 }
 
 /**
- * Finds all files below a folder, but for hidden ones, clutter, and what training and preparing have written there. Pipes and devices count as files: reading them says
- * what they are.
+ * Finds all files below a folder, but for hidden ones, clutter, and what training and preparing have written there. Pipes
+ * and devices count as files: reading them says what they are.
  * @throws {DataError} naming a folder that can't be read, or two entries of one whose names are printed alike.
  */
 export async function walk(root: string): Promise<Walk> {

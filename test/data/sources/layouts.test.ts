@@ -116,14 +116,12 @@ test('what lies in no class folder is told of and not used', async () => {
   );
 });
 
-test('a folder without images, such as that of a run, is no class', async () => {
-  const run = {
-    'runs/small/run.json': '{}',
-    'runs/small/last.safetensors': 'x',
-    'runs/small/log.jsonl': '{}',
-    'runs/small/lock-0123456789abcdef': '{}',
-  };
-  await everywhere({ ...two(), ...run }, { images: [6, 2], notes: /passed over 4 files/ });
+test('a folder without images is no class', async () => {
+  const tables = { 'boxes/cat.xml': 'x', 'boxes/dog.xml': 'x', 'notes/a/b.txt': 'x' };
+  await everywhere(
+    { ...two(), ...tables },
+    { images: [6, 2], notes: /passed over 3 files.*\(\.xml, \.txt\)/ },
+  );
 });
 
 test('images/ beside folders of tables, as Food-101, DTD and CUB have it', async () => {
