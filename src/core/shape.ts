@@ -11,8 +11,21 @@ import { ArgumentError } from './errors.js';
 /** Element types. `float64` exists on CPU devices only, for checking gradients. */
 export type DType = 'float32' | 'float64' | 'int32' | 'uint8';
 
-/** The typed arrays that hold a dtype's elements on the host. */
-export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** The typed array that holds a dtype's elements on the host. */
+export interface ArrayOf {
+  readonly float32: Float32Array;
+  readonly float64: Float64Array;
+  readonly int32: Int32Array;
+  readonly uint8: Uint8Array;
+}
+
+/** The typed arrays that hold elements on the host. */
+export type TypedArray = ArrayOf[DType];
+
+/** Whether an array holds elements of a dtype. */
+export function holds<D extends DType>(dtype: D, data: TypedArray): data is ArrayOf[D] {
+  return dtypeOf(data) === dtype;
+}
 
 /** Sizes of the axes, outermost first: images are `[N, C, H, W]`. A scalar is `[]`. */
 export type Shape = readonly number[];

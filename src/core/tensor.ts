@@ -13,6 +13,7 @@ import { ArgumentError, DeviceError, DisposedError, TandemError } from './errors
 import { e } from './expr.js';
 import { adopt, keep } from './scope.js';
 import {
+  type ArrayOf,
   type BufferId,
   bytesPerElement,
   checkShape,
@@ -20,6 +21,7 @@ import {
   type DType,
   dtypeOf,
   formatShape,
+  holds,
   isContiguous,
   isIntegerType,
   type Shape,
@@ -30,6 +32,10 @@ import {
 import { Storage } from './storage.js';
 import { reading } from './synchronous.js';
 import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js';
+import { formatElements, type NestedArray, nest } from './text.js';
+
+/** The largest tensor whose elements are all printed. */
+const mostPrinted = 1000;
 
 /** Shape and place of the elements within a storage. */
 type Layout = Pick<View, 'shape' | 'strides' | 'offset'>;
@@ -47,6 +53,8 @@ export class Tensor {
   private edge: Edge<Tensor> | null = null;
   private leaf = false;
   private storage: Storage | null;
+  /** The first elements as they were read last, for `toString`. */
+  private seen: { readonly version: number; readonly data: TypedArray } | null = null;
 
   private constructor(
     storage: Storage,
@@ -191,9 +199,31 @@ export class Tensor {
     this.dispose();
   }
 
-  /** A copy of the elements in row-major order, once computed. */
-  data(): Promise<TypedArray> {
-    return reading(this.readElements());
+  /**
+   * A copy of the elements in row-major order, once computed.
+   * @param dtype the tensor's own, for whoever wants to be given that array's type
+   * @throws {ArgumentError} when the tensor is of another dtype
+   */
+  data(): Promise<TypedArray>;
+  data<D extends DType>(dtype: D): Promise<ArrayOf[D]>;
+  data(dtype: DType = this.dtype): Promise<TypedArray> {
+    return reading(this.readAs(dtype));
+  }
+
+  /** The elements as nested arrays: a number for a scalar, `[[1, 2], [3, 4]]` for a matrix. */
+  array(): Promise<NestedArray> {
+    return reading(this.data().then((data) => nest(data, this.shape)));
+  }
+
+  private async readAs<D extends DType>(dtype: D): Promise<ArrayOf[D]> {
+    if (dtype !== this.dtype) {
+      throw new ArgumentError(`data: the tensor is ${this.dtype}, not ${dtype}; use cast() first`);
+    }
+    const version = this.version;
+    const data = await this.readElements();
+    if (!holds(dtype, data)) throw new TandemError(`data: ${this.device.name} gave ${dtypeOf(data)}`);
+    this.seen = { version, data: data.slice(0, mostPrinted) };
+    return data;
   }
 
   private async readElements(): Promise<TypedArray> {
@@ -256,9 +286,18 @@ export class Tensor {
     );
   }
 
+  /** What it is and, once read, its elements: of more than a thousand the first six. */
   toString(): string {
     const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requires grad' : '';
-    return `Tensor(${describe(this)}, ${this.device.name}${state})`;
+    return `Tensor(${describe(this)}, ${this.device.name}${state})${this.elementsText()}`;
+  }
+
+  /** The elements as they were read last, unless they were written over since. */
+  private elementsText(): string {
+    if (this.disposed || this.seen?.version !== this.version) return '';
+    const { data } = this.seen;
+    if (data.length === this.size) return `\n${formatElements(data, this.shape)}`;
+    return `\n${formatElements(data.subarray(0, 6), [6]).replace(/\]$/, ', ..]')}`;
   }
 
   /** What Node prints of a tensor. */

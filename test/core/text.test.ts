@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { printable } from '../../src/core/printable.js';
-import { formatBytes } from '../../src/core/text.js';
+import { formatBytes, formatElements, nest } from '../../src/core/text.js';
 
 test('names keep their letters and lose what a terminal obeys', () => {
   for (const name of ['n01440764/1.JPEG', 'café', 'cafe\u0301', '猫/犬.png', '🐱', 'a\\b "c" %20 #1?', '']) {
@@ -28,6 +28,18 @@ test('bytes in units of a thousand', () => {
     '2.15 GB',
     '5000 GB',
   ]);
+});
+
+test('elements as nested arrays and as text', () => {
+  assert.is(nest([3], []), 3);
+  assert.equal(nest([1, 2, 3, 4, 5, 6], [2, 3]), [
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+  assert.equal(nest([], [2, 0]), [[], []]);
+  assert.is(formatElements([0.123456], []), '0.1235');
+  assert.is(formatElements([1, Number.NaN, 1e-7], [3]), '[1, NaN, 1e-7]');
+  assert.is(formatElements([1, 2, 3, 4], [2, 1, 2]), '[[[1, 2]],\n [[3, 4]]]');
 });
 
 test.run();
