@@ -30,13 +30,16 @@ const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8');
 function exportsOf(file: string): Entry[] {
   const text = read(file);
   const at = (path: string): string => posix.join(posix.dirname(file), path).replace(/\.js$/, '.ts');
-  const all = [...text.matchAll(/^export \* from '(.+?)';/gm)].flatMap(([, path = '']) => exportsOf(at(path)));
-  const named = [...text.matchAll(/^export \{([^}]*)\} from '(.+?)';/gm)].flatMap(([, names = '', path = '']) =>
-    names
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== '' && !name.startsWith('type '))
-      .flatMap((name) => entryOf(at(path), name) ?? []),
+  const all = [...text.matchAll(/^export \* from '(.+?)';/gm)].flatMap(([, path = '']) =>
+    exportsOf(at(path)),
+  );
+  const named = [...text.matchAll(/^export \{([^}]*)\} from '(.+?)';/gm)].flatMap(
+    ([, names = '', path = '']) =>
+      names
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && !name.startsWith('type '))
+        .flatMap((name) => entryOf(at(path), name) ?? []),
   );
   const own = [...text.matchAll(/^export (?:async |abstract )*(?:function\*?|class|const) (\w+)/gm)].flatMap(
     ([, name = '']) => entryOf(file, name) ?? [],
