@@ -145,7 +145,7 @@ export const dataHelp = 'folder or archive (.tar, .tar.gz) of labelled images, i
 export function addDataFormats(command: Command): Command {
   return command.addHelpText(
     'after',
-    `\nData formats:\n${formatLines.map((line) => `  ${line}\n`).join('')}`,
+    `\nData formats:\n${formatLines.map((line) => `  ${line}`).join('\n')}`,
   );
 }
 

@@ -102,13 +102,18 @@ async function makeShards(
   shardImages: number,
 ): Promise<Prepared> {
   listener?.found(sets);
-  const classes = sets.classes.map(({ id }) => id);
-  const plansOf = (split: SplitName, set: PictureSet | undefined): ShardPlan[] => {
-    const order = set ? inOrder(set) : [];
+  const classNames = sets.classes.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const classes = classNames.map(({ id }) => id);
+  const plansOf = (split: SplitName, pictures: PictureSet | undefined): ShardPlan[] => {
+    if (!pictures) return [];
+    // Shards number classes in the order of their ids, which a format's own numbers needn't follow.
+    const numbers = pictures.classes.map((id) => classes.indexOf(id));
+    const set = pictures.relabelled(classes, numbers);
+    const order = inOrder(set);
     return Array.from({ length: Math.ceil(order.length / shardImages) }, (_, i) => ({
       name: shardName(split, i),
       split,
-      set: set ?? sets.train,
+      set,
       indices: order.slice(i * shardImages, (i + 1) * shardImages),
       classes,
       size,
@@ -152,7 +157,7 @@ async function makeShards(
   const index: ShardIndex = {
     format: indexFormat,
     size,
-    classes: sets.classes,
+    classes: classNames,
     train: splitIndex(classes, plans.train, train),
     validation: validation.length > 0 ? splitIndex(classes, plans.validation, validation) : null,
     mean: sha256(...meanFile),

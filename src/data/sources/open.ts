@@ -52,7 +52,11 @@ export interface OpenedData {
 
 /** What the classes are called, without synonyms: `tench` of `tench, Tinca tinca`. Two classes may share a name. */
 export function briefNames({ classes, classNames }: OpenedData): string[] {
-  return classes.map((id, i) => classNames?.[i]?.split(',', 1)[0] || id);
+  return classes.map((id, i) => {
+    const name = classNames?.[i] ?? id;
+    // Only names that stand for an id are lists of synonyms.
+    return name === id ? id : name.split(',', 1)[0] || id;
+  });
 }
 
 /** Checks that there is something to validate with. @throws {DataError} when there isn't */

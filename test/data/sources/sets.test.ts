@@ -169,6 +169,27 @@ test("CIFAR-10's and MNIST's files and shards are prepared, and prepared again a
   });
 });
 
+test('classes whose numbers are not in the order of their names keep their pictures when prepared', async () => {
+  const count = 120;
+  const bytes = new Uint8Array(count * 3074);
+  for (let i = 0; i < count; i++) {
+    bytes.fill(2 * (i % 100), i * 3074, (i + 1) * 3074);
+    bytes.set([0, i % 100], i * 3074);
+  }
+  await withFolder({ 'cifar/train.bin': bytes, 'cifar/test.bin': bytes }, async (folder) => {
+    const out = join(folder, 'out');
+    await prepare({ data: join(folder, 'cifar'), out, size: side, workers: 1 });
+    await opened(out, {}, async (data) => {
+      assert.equal([data.classes.length, data.train.length, data.validation.length], [100, 120, 120]);
+      await checkValues(data, (name) => 2 * Number(name));
+    });
+    // Their shards validate the files they were made of.
+    await opened(join(folder, 'cifar'), { validation: out }, (data) =>
+      checkValues(data, (name) => 2 * Number(name)),
+    );
+  });
+});
+
 test('anything validates anything that has its classes', async () => {
   const files = {
     ...folders('images/train/', cifarNames, 2),

@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { DataError } from '../../src/core/errors.js';
-import { balancedSubset, type Dataset } from '../../src/data/dataset.js';
-import { DecodePool } from '../../src/data/images/decodePool.js';
-import { type OpenedData, type OpenOptions, openData } from '../../src/data/sources/open.js';
-import { holdOut } from '../../src/data/sources/splits.js';
-import { blockJpeg, jpegOf, plainPng, tarOf, withFolder } from './files.js';
+import { DataError } from '../../../src/core/errors.js';
+import { balancedSubset, type Dataset } from '../../../src/data/dataset.js';
+import { DecodePool } from '../../../src/data/images/decodePool.js';
+import { type OpenedData, type OpenOptions, openData } from '../../../src/data/sources/open.js';
+import { holdOut } from '../../../src/data/sources/splits.js';
+import { blockJpeg, jpegOf, plainPng, tarOf, withFolder } from '../files.js';
 
 type Files = Record<string, Uint8Array | string>;
 
@@ -329,13 +329,13 @@ test('no path is the synthetic set', async () => {
 });
 
 test('real archives: CIFAR-10 as JPEGs, ImageNet photographs', async () => {
-  const shared = fileURLToPath(new URL('../../../../shared/data/', import.meta.url));
+  const shared = fileURLToPath(new URL('../../../../../shared/data/', import.meta.url));
   const [cifar, photos] = [join(shared, 'cifar10-test.tar.gz'), join(shared, 'imagenet-sample.tar')];
   if (!existsSync(cifar) || !existsSync(photos)) {
     console.log(`skipped: no archives under ${shared}`);
     return;
   }
-  const { listEntries } = await import('../../src/data/sources/entries.js');
+  const { listEntries } = await import('../../../src/data/sources/entries.js');
   const { entries } = await listEntries(cifar);
   const pool = new DecodePool();
   try {
