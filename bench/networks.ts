@@ -11,6 +11,7 @@ import { Trainer } from '../src/alexnet/trainer.js';
 import type { KernelTime } from '../src/core/backend.js';
 import type { Device } from '../src/core/device.js';
 import { drawOf, HostRandom } from '../src/core/random.js';
+import { readFigures, takeStep } from '../src/train/step.js';
 import { type Budget, idealTime, measure } from './harness.js';
 import { bestRates, type Probe, type Rates } from './probes.js';
 import type { Part, Row } from './rows.js';
@@ -53,10 +54,10 @@ export async function measureNetwork(
   const labels = Int32Array.from({ length: row.batch }, () => random.integer(classes));
   const live: number[] = [];
   const run = async (): Promise<void> => {
-    const result =
-      row.work === 'inference' ? trainer.classifier.predict({ images }) : trainer.step({ images, labels });
-    await result.data();
-    result.dispose();
+    if (row.work === 'inference') {
+      const scores = trainer.classifier.predict({ images });
+      await scores.data().finally(() => scores.dispose());
+    } else await readFigures(takeStep(trainer, { images, labels }));
   };
   const sync = async (): Promise<void> => {
     await Promise.all(devices.map((device) => device.sync()));

@@ -12,7 +12,9 @@ import type { ResponseNormOptions } from '../core/ops/normalize.js';
 
 /** What happens to a layer's output, in order. */
 export type Stage =
-  | { readonly kind: 'relu' | 'tanh' | 'absTanh' }
+  | { readonly kind: 'relu' }
+  | { readonly kind: 'tanh' }
+  | { readonly kind: 'absTanh' }
   | { readonly kind: 'dropout'; readonly p: number }
   | {
       readonly kind: 'pool';

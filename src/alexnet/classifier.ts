@@ -1,25 +1,24 @@
 /**
- * A network together with what its images go through first: class scores, probabilities, hidden vectors and errors
- * of pixels 0-255.
+ * A network together with what its images go through first: class scores and hidden vectors of pixels 0-255.
  *
  * Bytes are uploaded to every device and become `(pixels - mean + colour) * scale` there, where the mean is the part
  * of the mean image that a crop covers, mirrored as it is, or its centre (recipe.mean).
  */
 import type { Device } from '../core/device.js';
-import { ArgumentError, DataError } from '../core/errors.js';
+import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
-import { eq, ne, sub } from '../core/ops/elementwise.js';
+import { sub } from '../core/ops/elementwise.js';
 import { map, mapInto } from '../core/ops/launch.js';
-import { crossEntropy, logSoftmax, logSumExp } from '../core/ops/loss.js';
-import { argmax, sum, topk } from '../core/ops/reduce.js';
-import { concat, flip, reshape, slice } from '../core/ops/views.js';
+import { logSoftmax, logSumExp } from '../core/ops/loss.js';
+import { flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
-import { noGrad } from '../core/tape.js';
+import { formatShape, sameShape } from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
-import { type Dataset, describeUnreadable } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import { tenCrops } from '../data/images/cuts.js';
 import { type Batch, batches } from '../data/loader.js';
-import type { StateDict } from '../nn/module.js';
+import { assign, type HostTensor, type StateDict } from '../nn/module.js';
+import { inEvaluation, inferences } from '../train/inference.js';
 import { Network } from './network.js';
 import type { Net, Recipe, TestCrops } from './recipes.js';
 
@@ -38,20 +37,11 @@ export interface ClassifierOptions {
 
 /** Scores of a batch. */
 export interface ScoredBatch {
-  /** `[N, classes]`, to be disposed of. */
-  readonly scores: Tensor;
+  /** `[N, classes]`, row by row. */
+  readonly scores: Float32Array;
   /** `[N]`, class numbers, and places in the data set. */
   readonly labels: Int32Array;
   readonly indices: Uint32Array;
-}
-
-/** Errors on images not trained on, as fractions. */
-export interface Evaluation {
-  readonly loss: number;
-  readonly error: number;
-  /** True class not among the five most likely; NaN with fewer than six classes. */
-  readonly top5Error: number;
-  readonly images: number;
 }
 
 /** Images `[N, 3, size, size]`, 0-255; where they were cut from (the centre unless given); their shifts of colour. */
@@ -64,6 +54,7 @@ const normalized = e.mul(e.sub(e.input(0), e.input(1)), e.param(0));
 /** The network and its input. */
 export class Classifier {
   readonly network: Network;
+  private meanImage: HostTensor;
   private readonly means: readonly Tensor[];
 
   /** @throws {ArgumentError} when the devices don't suit the placement, or images are smaller than the network's. */
@@ -84,8 +75,28 @@ export class Classifier {
       dropoutForm: recipe.dropoutForm,
     });
     const side = recipe.imageSize;
-    const shape = [architecture.channels, side, side];
+    this.meanImage = { shape: [architecture.channels, side, side], data: options.mean };
+    const { shape } = this.meanImage;
     this.means = this.network.devices.map((device) => keep(Tensor.from('mean', device, options.mean, shape)));
+  }
+
+  /** The mean training image. */
+  get mean(): HostTensor {
+    return this.meanImage;
+  }
+
+  /** Takes another mean image. @throws {ArgumentError} for one of another size; then nothing changed. */
+  loadMean(mean: HostTensor | undefined): void {
+    this.meanImage = this.checkMean(mean);
+    for (const x of this.means) assign('mean', x, this.meanImage.data);
+  }
+
+  /** A mean image, if it fits. @throws {ArgumentError} for one of another size */
+  checkMean(mean: HostTensor | undefined): HostTensor {
+    const { shape } = this.meanImage;
+    if (mean && sameShape(mean.shape, shape) && mean.data instanceof Float32Array) return mean;
+    const given = mean ? formatShape(mean.shape) : 'missing';
+    throw new ArgumentError(`the mean image is ${given}, expected ${formatShape(shape)}`);
   }
 
   /** Images on each device as the network reads them. */
@@ -122,12 +133,12 @@ export class Classifier {
 
   /** Class scores `[N, classes]`, without dropout. */
   predict(input: Input): Tensor {
-    return this.inEvaluation(() => this.network.forward(this.upload(input)));
+    return inEvaluation(this.network, () => this.network.forward(this.upload(input)));
   }
 
   /** The last hidden layer's outputs (`Network.features`), without dropout. */
   features(input: Input): Tensor {
-    return this.inEvaluation(() => this.network.features(this.upload(input)));
+    return inEvaluation(this.network, () => this.network.features(this.upload(input)));
   }
 
   /**
@@ -138,63 +149,16 @@ export class Classifier {
     const { recipe, net } = this.options;
     const { size } = net.architecture;
     const batchSize = Math.max(1, Math.floor(recipe.batchSize / crops));
-    for await (const batch of batches(dataset, crops === 1 ? { batchSize, crop: size } : { batchSize })) {
+    const source = batches(dataset, crops === 1 ? { batchSize, crop: size } : { batchSize });
+    const results = inferences(this.network, source, (batch) => {
+      if (crops === 1) return this.network.forward(this.upload(batch));
+      const input = tenCrops(batch.images, recipe.imageSize, size);
+      return averageOverCrops(this.network.forward(this.upload(input)), crops);
+    });
+    for await (const { batch, numbers } of results) {
       const { labels, indices } = batch;
-      const scores = scope(() => {
-        if (crops === 1) return this.predict(batch);
-        const each = this.predict(tenCrops(batch.images, recipe.imageSize, size));
-        return noGrad(() => averageOverCrops(each, crops));
-      });
-      yield { scores, labels, indices };
+      yield { scores: Float32Array.from(numbers), labels, indices };
     }
-  }
-
-  /** Runs the network without dropout or gradients, and sets it back to training if that is what it was doing. */
-  private inEvaluation(run: () => Tensor): Tensor {
-    const { training } = this.network;
-    this.network.eval();
-    try {
-      return noGrad(() => scope(run));
-    } finally {
-      if (training) this.network.train();
-    }
-  }
-
-  /** Loss and errors over a data set. @throws {DataError} when none of its images can be read. */
-  async evaluate(
-    dataset: Dataset,
-    crops: TestCrops,
-    onImages: (done: number, of: number) => void = () => {},
-  ): Promise<Evaluation> {
-    const totals = { images: 0, loss: 0, wrong: 0, missed: 0 };
-    for await (const { scores, labels } of this.scores(dataset, crops)) {
-      const figures = noGrad(() => scope(() => this.score(scores, labels)));
-      scores.dispose();
-      const [loss = Number.NaN, wrong = Number.NaN, hits = Number.NaN] = await figures.data();
-      figures.dispose();
-      totals.images += labels.length;
-      totals.loss += loss;
-      totals.wrong += wrong;
-      totals.missed += labels.length - hits;
-      onImages(totals.images, dataset.length);
-    }
-    const { images } = totals;
-    if (images === 0) {
-      throw new DataError(
-        `${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left to evaluate`,
-      );
-    }
-    const top5Error = this.options.classes > 5 ? totals.missed / images : Number.NaN;
-    return { images, loss: totals.loss / images, error: totals.wrong / images, top5Error };
-  }
-
-  /** Sums over a batch: loss, wrong answers, true classes among the best five; `[3]`. */
-  private score(logits: Tensor, classes: Int32Array): Tensor {
-    const n = classes.length;
-    const labels = Tensor.from('labels', logits.device, classes, [n]);
-    const best = topk(logits, Math.min(5, this.options.classes)).indices;
-    const hits = sum(eq(best, reshape(labels, [n, 1])));
-    return row([crossEntropy(logits, labels, 'sum'), sum(ne(argmax(logits), labels)), hits]);
   }
 
   /** Gives parameters and means back. */
@@ -213,14 +177,6 @@ export function averageOverCrops(logits: Tensor, crops: number): Tensor {
     const logProbabilities = reshape(logSoftmax(logits), [-1, crops, logits.shape[1]!]);
     return sub(logSumExp(logProbabilities, { axes: 1 }), Math.log(crops));
   });
-}
-
-/** Scalars side by side, to be read back at once. */
-export function row(scalars: readonly Tensor[]): Tensor {
-  return concat(
-    scalars.map((x) => reshape(x, [1])),
-    0,
-  );
 }
 
 function areCentral(offsets: Int32Array, mirrored: Uint8Array, middle: number): boolean {

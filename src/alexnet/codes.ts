@@ -10,21 +10,23 @@
  * that differ (Hamming distance).
  */
 import type { Device } from '../core/device.js';
-import { ArgumentError, DataError, TandemError } from '../core/errors.js';
+import { ArgumentError, DataError } from '../core/errors.js';
 import { tensor } from '../core/ops/create.js';
 import { add, floor, mul, sigmoid, sub } from '../core/ops/elementwise.js';
 import { mean } from '../core/ops/reduce.js';
 import { drawOf, HostRandom } from '../core/random.js';
-import { scope } from '../core/scope.js';
 import { formatShape, type Shape, sameShape, type TypedArray } from '../core/shape.js';
-import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
+import { batchesOf } from '../data/batchSource.js';
 import { encodeSealed, isSealed, unseal } from '../data/sealed.js';
 import { list, number, object, parseJson, type Schema, text, where, whole } from '../formats/json.js';
 import { decodeSafetensors } from '../formats/safetensors.js';
 import { Linear } from '../nn/layers.js';
 import { type HostTensor, Module } from '../nn/module.js';
 import { SGD } from '../nn/sgd.js';
+import { fit } from '../train/fit.js';
+import { inferences } from '../train/inference.js';
+import type { StepResult } from '../train/step.js';
 import { type FeatureTable, nearest } from './features.js';
 
 const format = 'tandem-codes-2';
@@ -93,47 +95,44 @@ export class Coder extends Module {
     this.shift = new Float32Array(width);
   }
 
-  /** Fits to the vectors; returns the last epoch's loss, the share of the variance that isn't reproduced. */
+  /**
+   * Fits to the vectors; returns the last epoch's loss, the share of the variance that isn't reproduced.
+   * @throws {DivergedError} when the rate is too high for them
+   */
   async fit(
     table: FeatureTable,
     { epochs, batchSize, learningRate, seed, onEpoch }: CoderTraining,
   ): Promise<number> {
     this.normalizeBy(table);
     const count = table.names.length;
+    const shuffle = (epoch: number): Uint32Array => new HostRandom(drawOf(seed, epoch)).permutation(count);
     const optimizer = new SGD([{ params: this.parameters(), learningRate, momentum: 0.9, weightDecay: 0 }]);
-    let loss = Number.NaN;
     try {
-      for (let epoch = 0; epoch < epochs; epoch++) {
-        const order = new HostRandom(drawOf(seed, epoch)).permutation(count);
-        let total = 0;
-        for (let start = 0; start < count; start += batchSize) {
-          const rows = order.subarray(start, start + batchSize);
-          total += (await this.step(this.rows(table, rows), rows.length, optimizer)) * rows.length;
-        }
-        loss = total / count;
-        if (!Number.isFinite(loss)) {
-          throw new TandemError(`codes: training diverged in epoch ${epoch + 1}: lower the learning rate`);
-        }
-        onEpoch?.(epoch + 1, loss);
-      }
+      const { history } = await fit({
+        model: this,
+        optimizer,
+        epochs,
+        data: batchesOf('vectors', count, { batchSize, shuffle }, (rows) => this.rows(table, rows)),
+        step: (vectors) => this.step(vectors),
+        on: (event) => {
+          if (event.kind === 'epoch') onEpoch?.(event.record.epoch, event.record.train.loss ?? Number.NaN);
+        },
+      });
+      return history.at(-1)?.train.loss ?? Number.NaN;
     } finally {
       optimizer.dispose();
     }
-    return loss;
   }
 
-  private step(vectors: Float32Array, count: number, optimizer: SGD): Promise<number> {
-    return scope(() => {
-      const z = tensor(vectors, { shape: [count, this.sizes.width], device: this.device });
-      const p = this.probabilities(z);
-      const code = add(p, sub(bitsOf(p), p).detach());
-      const difference = sub(this.output.forward(this.decoder.forward(code)), z);
-      const error = mean(mul(difference, difference));
-      optimizer.zeroGrad();
-      error.backward();
-      optimizer.step();
-      return error.item();
-    });
+  /** The share of the variance of some vectors, normalized, that isn't reproduced. */
+  private step(vectors: Float32Array): StepResult {
+    const { width } = this.sizes;
+    const count = vectors.length / width;
+    const z = tensor(vectors, { shape: [count, width], device: this.device });
+    const p = this.probabilities(z);
+    const code = add(p, sub(bitsOf(p), p).detach());
+    const difference = sub(this.output.forward(this.decoder.forward(code)), z);
+    return { loss: mean(mul(difference, difference)), count };
   }
 
   private probabilities(z: Tensor): Tensor {
@@ -148,18 +147,17 @@ export class Coder extends Module {
     }
     const count = table.names.length;
     const bytes = new Uint8Array((count * bits) / 8);
-    for (let start = 0; start < count; start += batchSize) {
-      const rows = Uint32Array.from({ length: Math.min(batchSize, count - start) }, (_, i) => start + i);
-      const rounded = noGrad(() =>
-        scope(() => {
-          const shape = [rows.length, width];
-          return bitsOf(this.probabilities(tensor(this.rows(table, rows), { shape, device: this.device })));
-        }),
-      );
-      const data = await rounded.data();
-      rounded.dispose();
-      for (let i = 0; i < data.length; i++) {
-        if (data[i] === 1) bytes[(start * bits + i) >> 3]! |= 1 << (i & 7);
+    const batches = batchesOf('vectors', count, { batchSize }, (rows) => this.rows(table, rows));
+    const results = inferences(this, batches.epoch(0, 0), ([, vectors]) => {
+      const shape = [vectors.length / width, width];
+      return bitsOf(this.probabilities(tensor(vectors, { shape, device: this.device })));
+    });
+    for await (const {
+      batch: [place],
+      numbers,
+    } of results) {
+      for (const [i, bit] of numbers.entries()) {
+        if (bit === 1) bytes[(place * batchSize * bits + i) >> 3]! |= 1 << (i & 7);
       }
     }
     return { names: table.names, bytes };

@@ -1,9 +1,12 @@
 /**
- * What defines a run, and the schemas of what a checkpoint says of it: how the network is trained, and where training
- * stands.
+ * What defines a run, and the schemas of what a checkpoint says of it: the network's tables, and how it is trained.
  */
 
+import { DataError } from '../core/errors.js';
+import type { PaddingLike } from '../core/ops/conv.js';
+import type { ResponseNormOptions } from '../core/ops/normalize.js';
 import {
+  anyOf,
   flag,
   fraction,
   list,
@@ -12,19 +15,26 @@ import {
   object,
   oneOf,
   optional,
+  record,
   type Schema,
   tagged,
   text,
+  tuple,
   whole,
 } from '../formats/json.js';
-import type { ScheduleState } from '../nn/schedule.js';
-import type { Recipe, ScheduleRecipe } from './recipes.js';
-import type { TrainerState } from './trainer.js';
-import type { Variant } from './variants.js';
+import type { Architecture, LayerPlacement, LayerSpec, Stage } from './architecture.js';
+import { isNetName, type Net, nets, type Recipe, type ScheduleRecipe } from './recipes.js';
+import { applyVariant, type Variant } from './variants.js';
+
+/** A network as tables, variant and all. */
+export interface NetTables {
+  readonly architecture: Architecture;
+  readonly placement: Readonly<Record<string, LayerPlacement>>;
+}
 
 /** What defines a run, besides the numbers. */
 export interface RunDescription {
-  /** Name of the network in the catalogue. */
+  /** Name of the network: in the catalogue, or one's own. */
   readonly net: string;
   /** What its tables have differently. */
   readonly variant: Variant;
@@ -37,7 +47,35 @@ export interface RunDescription {
   readonly limit: number | null;
   /** Number of training images, to notice when the data changed. */
   readonly trainingImages: number;
+  /** The network itself; checkpoints have it, but for the earliest, whose networks are in the catalogue. */
+  readonly tables?: NetTables | undefined;
 }
+
+/** The tables of a network for so many classes. */
+export function tablesOf({ architecture, placement }: Net, classes: number): NetTables {
+  return { architecture, placement: placement(classes) };
+}
+
+/**
+ * The network of a run, from its tables or else from the catalogue.
+ * @throws {DataError} when it has none and the catalogue has none of its name.
+ */
+export function netOf({ net, variant, tables, recipe }: RunNet): Net {
+  const known = isNetName(net) ? nets[net] : null;
+  if (tables) {
+    const { architecture, placement } = tables;
+    const towers = Math.max(...Object.values(placement).map(({ kernels }) => kernels.length));
+    const about = known?.about ?? "a network of one's own";
+    return { about, architecture, placement: () => placement, towers, recipe };
+  }
+  if (known) return applyVariant(known, variant);
+  throw new DataError(
+    `the checkpoint is of a network '${net}' that isn't in the catalogue, and lacks its tables`,
+  );
+}
+
+/** What says which network a run is of. */
+export type RunNet = Pick<RunDescription, 'net' | 'variant' | 'tables' | 'recipe'>;
 
 const scheduleSchema = tagged<'kind', ScheduleRecipe>('kind', {
   step: object({ kind: oneOf('step'), milestones: list(whole()), factor: fraction }),
@@ -85,6 +123,61 @@ const variantSchema = object<Variant>({
   middleStd: optional(number(0)),
 });
 
+type StageOf<K extends Stage['kind']> = Extract<Stage, { readonly kind: K }>;
+
+const stageSchema: Schema<Stage> = tagged<'kind', Stage>('kind', {
+  relu: object<StageOf<'relu'>>({ kind: oneOf('relu') }),
+  tanh: object<StageOf<'tanh'>>({ kind: oneOf('tanh') }),
+  absTanh: object<StageOf<'absTanh'>>({ kind: oneOf('absTanh') }),
+  dropout: object<StageOf<'dropout'>>({ kind: oneOf('dropout'), p: fraction }),
+  pool: object<StageOf<'pool'>>({
+    kind: oneOf('pool'),
+    mode: oneOf('max', 'avg'),
+    kernel: whole(1),
+    stride: whole(1),
+    ceilMode: flag,
+  }),
+  norm: object<StageOf<'norm'>>({
+    kind: oneOf('norm'),
+    across: oneOf('tower', 'all', 'pixels'),
+    options: object<ResponseNormOptions>({
+      size: optional(whole(1)),
+      alpha: optional(number()),
+      beta: optional(number()),
+      k: optional(number()),
+      scaling: optional(oneOf('sum', 'mean')),
+    }),
+  }),
+});
+
+const layerSchema = object<LayerSpec>({
+  name: text,
+  conv: optional(
+    object<NonNullable<LayerSpec['conv']>>({
+      kernel: whole(1),
+      stride: optional(whole(1)),
+      padding: optional(
+        anyOf<PaddingLike>(whole(), tuple(whole(), whole()), tuple(whole(), whole(), whole(), whole())),
+      ),
+    }),
+  ),
+  stages: list(stageSchema),
+  std: number(0),
+  bias: number(),
+  weightDecay: optional(number(0)),
+});
+
+/** A network as tables. */
+export const tablesSchema: Schema<NetTables> = object<NetTables>({
+  architecture: object<Architecture>({
+    name: text,
+    channels: whole(1),
+    size: whole(1),
+    layers: list(layerSchema),
+  }),
+  placement: record(object<LayerPlacement>({ kernels: list(whole()), reads: oneOf('image', 'own', 'all') })),
+});
+
 /** What was trained how. */
 export const runSchema: Schema<RunDescription> = object<RunDescription>({
   net: text,
@@ -96,18 +189,5 @@ export const runSchema: Schema<RunDescription> = object<RunDescription>({
   validation: nullable(text),
   limit: nullable(whole(1)),
   trainingImages: whole(1),
-});
-
-/** Where training stood. */
-export const stateSchema: Schema<TrainerState> = object<TrainerState>({
-  epoch: whole(),
-  batch: whole(),
-  totals: object({ images: whole(), loss: number(), wrong: number(0) }),
-  stream: whole(),
-  schedule: object<ScheduleState>({
-    factor: number(0),
-    drops: whole(),
-    best: nullable(number()),
-    stalled: whole(),
-  }),
+  tables: optional(tablesSchema),
 });

@@ -7,15 +7,13 @@
  */
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { crossEntropy, softmax } from '../core/ops/loss.js';
-import { scope } from '../core/scope.js';
-import { noGrad } from '../core/tape.js';
-import { Tensor } from '../core/tensor.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, describeUnreadable } from '../data/dataset.js';
+import { lossOf, type Report, Tally } from '../train/classification.js';
+import type { EvaluateOptions } from '../train/inference.js';
 import type { Checkpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
+import { netOf } from './description.js';
 import type { TestCrops } from './recipes.js';
-import { netOf } from './run.js';
 
 /** Class probabilities of the readable images of a data set. */
 export interface Answers {
@@ -26,27 +24,6 @@ export interface Answers {
   readonly indices: Uint32Array;
   /** `[N]`, -log p(true class); taken from `probabilities`, which hold nothing below 2^-149, where it is left out. */
   readonly losses?: Float32Array;
-}
-
-/** How one class fares. Errors are fractions of its images; NaN without any. */
-export interface ClassErrors {
-  readonly name: string;
-  readonly images: number;
-  readonly top1Error: number;
-  readonly top5Error: number;
-  /** The class its wrong answers name most often, and how often; null without wrong answers. */
-  readonly takenFor: { readonly name: string; readonly images: number } | null;
-}
-
-/** Errors over a data set. */
-export interface Report {
-  readonly images: number;
-  /** Mean of -log p(true class). */
-  readonly loss: number;
-  readonly top1Error: number;
-  /** NaN with fewer than six classes. */
-  readonly top5Error: number;
-  readonly perClass: readonly ClassErrors[];
 }
 
 /** Builds the network of a checkpoint. @throws {DataError} @throws {ArgumentError} when the devices don't suit it. */
@@ -67,6 +44,29 @@ export function loadClassifier(
   return classifier;
 }
 
+/** What one network comes to, validated as `fit` does it; null when `signal` was aborted. @throws {DataError} when none of its images can be read. */
+export async function validate(
+  classifier: Classifier,
+  dataset: Dataset,
+  crops: TestCrops,
+  { onBatch = () => {}, signal }: EvaluateOptions = {},
+): Promise<Report | null> {
+  const tally = new Tally(dataset.classes);
+  let done = 0;
+  for await (const { scores, labels } of classifier.scores(dataset, crops)) {
+    const width = scores.length / labels.length;
+    for (const [i, label] of labels.entries()) tally.add(scores.subarray(i * width, (i + 1) * width), label);
+    done += labels.length;
+    await onBatch(done, dataset.length);
+    if (signal?.aborted) return null;
+  }
+  if (done === 0) {
+    const { name, unreadable } = dataset;
+    throw new DataError(`${name}: ${describeUnreadable(unreadable)}, none is left to evaluate`);
+  }
+  return tally.report();
+}
+
 /** The answers of one network. */
 export async function answersOf(
   classifier: Classifier,
@@ -79,39 +79,39 @@ export async function answersOf(
   const labels: number[] = [];
   const indices: number[] = [];
   for await (const batch of classifier.scores(dataset, crops)) {
-    const { scores } = batch;
-    const [probabilities, ofTrue] = noGrad(() =>
-      scope((): [Tensor, Tensor] => {
-        const classes = Tensor.from('labels', scores.device, batch.labels, [batch.labels.length]);
-        return [softmax(scores), crossEntropy(scores, classes, 'none')];
-      }),
-    );
-    rows.push(Float32Array.from(await probabilities.data()));
-    losses.push(...(await ofTrue.data()));
-    for (const x of [probabilities, ofTrue, scores]) x.dispose();
+    const width = batch.scores.length / batch.labels.length;
+    for (const [i, label] of batch.labels.entries()) {
+      const scores = batch.scores.subarray(i * width, (i + 1) * width);
+      losses.push(lossOf(scores, label));
+      rows.push(softmax(scores));
+    }
     labels.push(...batch.labels);
     indices.push(...batch.indices);
     onImages(labels.length, dataset.length);
   }
-  const joined = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
-  let start = 0;
-  for (const row of rows) {
-    joined.set(row, start);
-    start += row.length;
-  }
+  const width = rows[0]?.length ?? 0;
+  const probabilities = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) probabilities.set(row, i * width);
   return {
-    probabilities: joined,
+    probabilities,
     labels: Int32Array.from(labels),
     indices: Uint32Array.from(indices),
     losses: Float32Array.from(losses),
   };
 }
 
+/** Class probabilities of a row of scores. */
+function softmax(scores: Float32Array): Float32Array {
+  const largest = scores.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
+  const total = scores.reduce((sum, score) => sum + Math.exp(score - largest), 0);
+  return scores.map((score) => Math.exp(score - largest) / total);
+}
+
 /** The smallest float32 above 0. */
 const smallest = 2 ** -149;
 
 /** -log p(true class) of image number i. */
-function lossOf({ probabilities, labels, losses }: Answers, i: number): number {
+function lossOfAnswer({ probabilities, labels, losses }: Answers, i: number): number {
   const width = probabilities.length / labels.length;
   return losses?.[i] ?? -Math.log(Math.max(probabilities[i * width + labels[i]!]!, smallest));
 }
@@ -133,7 +133,7 @@ export function averageAnswers(all: readonly Answers[]): Answers {
     (_, i) => all.reduce((sum, answers) => sum + answers.probabilities[i]!, 0) / all.length,
   );
   const losses = Float32Array.from(first.labels, (_, i) => {
-    const each = all.map((answers) => lossOf(answers, i));
+    const each = all.map((answers) => lossOfAnswer(answers, i));
     const least = Math.min(...each);
     return least - Math.log(each.reduce((sum, loss) => sum + Math.exp(least - loss), 0) / each.length);
   });
@@ -152,52 +152,10 @@ export function likeliest(row: Float32Array, count: number): number[] {
  * @throws {DataError} when there are none.
  */
 export function reportOf(answers: Answers, classes: readonly string[]): Report {
-  const { probabilities, labels } = answers;
-  const count = labels.length;
-  if (count === 0) throw new DataError('no readable image to evaluate');
+  const tally = new Tally(classes);
   const width = classes.length;
-  const tallies = classes.map(() => ({ images: 0, wrong: 0, missed: 0, answers: new Map<number, number>() }));
-  let loss = 0;
-  for (let i = 0; i < count; i++) {
-    const row = probabilities.subarray(i * width, (i + 1) * width);
-    const label = labels[i]!;
-    const tally = tallies[label]!;
-    const p = row[label]!;
-    // As top-k errors are defined: how many classes are ahead of the true one, equals counted by number.
-    let ahead = 0;
-    let best = 0;
-    for (let c = 0; c < width; c++) {
-      if (row[c]! > p || (row[c] === p && c < label)) ahead++;
-      if (row[c]! > row[best]!) best = c;
-    }
-    tally.images++;
-    if (ahead >= 5) tally.missed++;
-    if (ahead >= 1) {
-      tally.wrong++;
-      tally.answers.set(best, (tally.answers.get(best) ?? 0) + 1);
-    }
-    loss += lossOf(answers, i);
+  for (const [i, label] of answers.labels.entries()) {
+    tally.add(answers.probabilities.subarray(i * width, (i + 1) * width), label, lossOfAnswer(answers, i));
   }
-  const sum = (of: (tally: (typeof tallies)[number]) => number): number =>
-    tallies.reduce((total, tally) => total + of(tally), 0);
-  const top5 = (missed: number, images: number): number => (width > 5 ? missed / images : Number.NaN);
-  return {
-    images: count,
-    loss: loss / count,
-    top1Error: sum((t) => t.wrong) / count,
-    top5Error: top5(
-      sum((t) => t.missed),
-      count,
-    ),
-    perClass: tallies.map(({ images, wrong, missed, answers }, label) => {
-      const [most] = [...answers].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-      return {
-        name: classes[label]!,
-        images,
-        top1Error: wrong / images,
-        top5Error: top5(missed, images),
-        takenFor: most ? { name: classes[most[0]]!, images: most[1] } : null,
-      };
-    }),
-  };
+  return tally.report();
 }

@@ -17,6 +17,7 @@ import { listImages } from '../data/sources/parts.js';
 import { list, parseJson, text } from '../formats/json.js';
 import { decodeNpy, encodeNpy } from '../formats/npy.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
+import { inferences } from '../train/inference.js';
 import type { Classifier } from './classifier.js';
 
 /** Vectors of named images. */
@@ -66,10 +67,12 @@ export async function vectorsOf(
 ): Promise<{ vectors: Float32Array; width: number; indices: number[] }> {
   const rows: Float32Array[] = [];
   const indices: number[] = [];
-  for await (const batch of batches(dataset, options)) {
-    const hidden = classifier.features(batch);
-    rows.push(Float32Array.from(await hidden.data()));
-    hidden.dispose();
+  const { network } = classifier;
+  const results = inferences(network, batches(dataset, options), (batch) =>
+    network.features(classifier.upload(batch)),
+  );
+  for await (const { batch, numbers } of results) {
+    rows.push(Float32Array.from(numbers));
     indices.push(...batch.indices);
     onImages(indices.length, dataset.length);
   }

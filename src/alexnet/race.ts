@@ -3,17 +3,19 @@
  * tanh, each at a rate of its own, without any regularization.
  *
  * The training error is that of the epoch's images as they were trained on, so the point of epoch n shows the network
- * as it was about epoch n - 1/2. Each race is a line of `figure1.jsonl` for each epoch; one that is finished in the
- * log isn't run again.
+ * as it was about epoch n - 1/2. Each race is a line of `figure1.jsonl` for each epoch. One that is finished in the log
+ * isn't run again, if it was of the same settings: races of others stay in the log and are nobody's business.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Device } from '../core/device.js';
 import { throwNaming, writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import type { OpenedData } from '../data/sources/open.js';
-import { fraction, number, object, oneOf, optional, parseJsonLines, whole } from '../formats/json.js';
-import { nets } from './recipes.js';
+import { fraction, number, object, oneOf, optional, parseJsonLines, text, whole } from '../formats/json.js';
+import { fit } from '../train/fit.js';
+import { nets, type Recipe } from './recipes.js';
 import { Trainer } from './trainer.js';
 import { applyVariant, type Variant } from './variants.js';
 
@@ -27,6 +29,8 @@ export interface RaceLine {
   readonly rate: number;
   /** Images trained on. */
   readonly images: number;
+  /** What else decides how a race goes (`settingsOf`); lines from before it was noted have none. */
+  readonly settings?: string | undefined;
   /** From 1. */
   readonly epoch: number;
   readonly trainError: number;
@@ -56,6 +60,7 @@ const lineSchema = object<RaceLine>({
   seed: whole(),
   rate: number(0),
   images: whole(1),
+  settings: optional(text),
   epoch: whole(1),
   trainError: fraction,
   seconds: number(0),
@@ -65,24 +70,51 @@ const lineSchema = object<RaceLine>({
 /** Reads a log; none is an empty one. @throws {DataError} for one that can't be read, or a line that isn't of a race. */
 export async function readRace(file: string): Promise<RaceLine[]> {
   if (!existsSync(file)) return [];
-  const text = await readFile(file, 'utf8').catch(throwNaming(file, "can't be read"));
-  return parseJsonLines(text, file, lineSchema);
+  const content = await readFile(file, 'utf8').catch(throwNaming(file, "can't be read"));
+  return parseJsonLines(content, file, lineSchema);
 }
 
-/** Runs the races that the log doesn't have yet, by turns of the seeds. Returns the whole log. */
+/** The recipe of a race, but for its rates: the four-layer net's. */
+function recipeOf({ rate, epochs }: { rate: number; epochs: number }): Recipe {
+  return { ...nets['four-layers'].recipe, learningRate: rate, biasRate: rate, epochs };
+}
+
+/**
+ * What decides how a race goes besides non-linearity, seed and rate, as a short text: images, recipe, target and when a
+ * race is given up. (Rates are the race's own: `rate` is left out.)
+ */
+function settingsOf({ data, target, epochs }: RaceOptions, mean: Float32Array): string {
+  const recipe = { ...recipeOf({ rate: 0, epochs }), target };
+  const hash = createHash('sha256').update(JSON.stringify([data.classes, recipe]));
+  for (const { buffer, byteOffset, byteLength } of [data.train.labels, mean]) {
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * Runs the races that the log doesn't have yet, by turns of the seeds.
+ * @returns the lines of these races alone
+ */
 export async function runRace(options: RaceOptions): Promise<RaceLine[]> {
   const { data, file, seeds, rates } = options;
-  const images = data.train.length;
+  const { image: mean } = await meanOf(data.train);
+  const settings = settingsOf(options, mean);
   let lines = await readRace(file);
-  const { image } = await meanOf(data.train);
+  const asked: RaceLine[] = [];
   for (let seed = 0; seed < seeds; seed++) {
     for (const [activation, rate] of rates) {
-      const isThis = (line: RaceLine): boolean =>
-        line.activation === activation && line.seed === seed && line.rate === rate && line.images === images;
-      if (lines.some((line) => isThis(line) && line.ended)) continue;
-      lines = lines.filter((line) => !isThis(line));
-      await raceOne({ ...options, mean: image, activation, rate, seed }, async (line) => {
+      const race = { activation, seed, rate, images: data.train.length, settings };
+      const key = keyOf(race);
+      const done = lines.filter((line) => keyOf(line) === key);
+      if (done.some(({ ended }) => ended)) {
+        asked.push(...done);
+        continue;
+      }
+      lines = lines.filter((line) => keyOf(line) !== key);
+      await raceOne(options, mean, race, async (line) => {
         lines.push(line);
+        asked.push(line);
         await writeWhole(
           file,
           lines.map((entry) => `${JSON.stringify(entry)}\n`),
@@ -91,29 +123,39 @@ export async function runRace(options: RaceOptions): Promise<RaceLine[]> {
       });
     }
   }
-  return lines;
+  return asked;
 }
 
 async function raceOne(
-  options: RaceOptions & { mean: Float32Array; activation: Racer; rate: number; seed: number },
+  { data, devices, target, epochs }: RaceOptions,
+  mean: Float32Array,
+  race: Pick<RaceLine, 'activation' | 'seed' | 'rate' | 'images' | 'settings'>,
   onLine: (line: RaceLine) => Promise<void>,
 ): Promise<void> {
-  const { data, devices, mean, activation, rate, seed, target, epochs } = options;
+  const { activation, seed, rate } = race;
   const net = applyVariant(nets['four-layers'], { activation });
-  const recipe = { ...net.recipe, learningRate: rate, biasRate: rate, epochs };
+  const recipe = recipeOf({ rate, epochs });
   const trainer = new Trainer({ net, recipe, classes: data.classes.length, devices, seed, mean });
+  const reached = (error: number): boolean => error <= target;
   try {
-    for (let epoch = 1, running = true; running && epoch <= epochs; epoch++) {
-      const started = performance.now();
-      const report = await trainer.trainEpoch(data.train);
-      trainer.finishEpoch(Number.NaN);
-      const trainError = report?.trainError ?? Number.NaN;
-      running = trainError > target;
-      const ended = running ? (epoch === epochs ? 'gave up' : undefined) : 'reached';
-      const seconds = (performance.now() - started) / 1000;
-      const line = { activation, seed, rate, images: data.train.length, epoch, trainError, seconds };
-      await onLine(ended ? { ...line, ended } : line);
-    }
+    await fit({
+      model: trainer.model,
+      step: trainer.step,
+      optimizer: trainer.optimizer,
+      schedule: trainer.schedule,
+      random: trainer.model.generator,
+      data: trainer.source(data.train),
+      epochs,
+      until: ({ train }) => reached(train.error ?? Number.NaN),
+      on: async (event) => {
+        if (event.kind !== 'epoch') return;
+        const { epoch, train } = event.record;
+        const { error: trainError = Number.NaN } = train;
+        const ended = reached(trainError) ? 'reached' : epoch === epochs ? 'gave up' : undefined;
+        const line = { ...race, epoch, trainError, seconds: event.times.seconds };
+        await onLine(ended ? { ...line, ended } : line);
+      },
+    });
   } finally {
     trainer.dispose();
   }
@@ -128,9 +170,31 @@ export function epochsTo(lines: readonly RaceLine[], target: number): number | n
   return before.epoch + (before.trainError - target) / (before.trainError - reached.trainError);
 }
 
+/** What tells races apart. */
+function keyOf({
+  activation,
+  rate,
+  seed,
+  images,
+  settings,
+}: Omit<RaceLine, 'epoch' | 'trainError' | 'seconds'>): string {
+  return [activation, rate, seed, images, settings].join();
+}
+
 /** The log's races, one list of lines each. */
 export function racesOf(lines: readonly RaceLine[]): RaceLine[][] {
-  return groups(lines, ({ activation, rate, seed, images }) => [activation, rate, seed, images].join());
+  return groups(lines, keyOf);
+}
+
+/**
+ * The races of a log that belong together: those of the settings that were run last, and of these each non-linearity's
+ * at the rate that was run last.
+ */
+export function lastRaces(lines: readonly RaceLine[]): RaceLine[] {
+  const last = lines.at(-1);
+  const same = lines.filter(({ images, settings }) => images === last?.images && settings === last.settings);
+  const rates = new Map(same.map(({ activation, rate }) => [activation, rate]));
+  return same.filter(({ activation, rate }) => rates.get(activation) === rate);
 }
 
 function groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {

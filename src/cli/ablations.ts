@@ -4,15 +4,17 @@
  * beside what the paper says. Networks that are trained already aren't trained again.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
-import type { RunDescription } from '../alexnet/description.js';
-import { answersOf, loadClassifier, type Report, reportOf } from '../alexnet/evaluation.js';
-import { netOf, openCheckpoint, runFiles, runTraining } from '../alexnet/run.js';
+import { openCheckpoint } from '../alexnet/checkpoint.js';
+import { netOf, type RunDescription } from '../alexnet/description.js';
+import { answersOf, loadClassifier, reportOf } from '../alexnet/evaluation.js';
+import { runFiles, runTraining } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
+import type { Report } from '../train/classification.js';
 import {
   addDeviceOptions,
   addTrainingData,
@@ -115,8 +117,8 @@ async function runOne(
     recipe: ablation.recipe?.(recipe) ?? recipe,
     seed: options.seed,
     classes: data.classes,
-    data: options.data ?? null,
-    validation: options.validation ?? null,
+    data: options.data === undefined ? null : resolve(options.data),
+    validation: options.validation === undefined ? null : resolve(options.validation),
     limit: options.limit ?? null,
     trainingImages: data.train.length,
   };

@@ -4,9 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { Coder, nearestCodes, recallOf } from '../alexnet/codes.js';
 import { pickRows, readFeatures } from '../alexnet/features.js';
-import { openCheckpoint } from '../alexnet/run.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, throwNaming, writeWhole } from '../data/files.js';

@@ -3,22 +3,16 @@
  * `npm run evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
  */
 import { Command, Option } from 'commander';
-import type { Checkpoint } from '../alexnet/checkpoint.js';
-import {
-  type Answers,
-  answersOf,
-  averageAnswers,
-  loadClassifier,
-  type Report,
-  reportOf,
-} from '../alexnet/evaluation.js';
+import { type Checkpoint, openCheckpoint } from '../alexnet/checkpoint.js';
+import { netOf } from '../alexnet/description.js';
+import { type Answers, answersOf, averageAnswers, loadClassifier, reportOf } from '../alexnet/evaluation.js';
 import { type Published, publishedFor } from '../alexnet/published.js';
 import type { TestCrops } from '../alexnet/recipes.js';
-import { netOf, openCheckpoint } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
 import { briefNames } from '../data/sources/open.js';
+import type { Report } from '../train/classification.js';
 import {
   addDeviceOptions,
   addWorkers,

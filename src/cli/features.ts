@@ -3,9 +3,10 @@
  * `npm run features`: the last hidden layer's vectors of a folder of images, as a file.
  */
 import { Command } from 'commander';
+import { openCheckpoint } from '../alexnet/checkpoint.js';
+import { netOf } from '../alexnet/description.js';
 import { loadClassifier } from '../alexnet/evaluation.js';
 import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
-import { netOf, openCheckpoint } from '../alexnet/run.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import {

@@ -2,9 +2,10 @@
 /**
  * `npm run figures`: the paper's figures and the training curves of a run, as files and as one page.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { openCheckpoint } from '../alexnet/checkpoint.js';
+import { netOf } from '../alexnet/description.js';
 import { loadClassifier } from '../alexnet/evaluation.js';
 import { openPlotter } from '../alexnet/figures/plot.js';
 import { type Section, writeReport } from '../alexnet/figures/report.js';
@@ -17,8 +18,8 @@ import {
   raceSection,
   timelineSection,
 } from '../alexnet/figures/sections.js';
-import { readRace } from '../alexnet/race.js';
-import { netOf, openCheckpoint, readLog } from '../alexnet/run.js';
+import { readLog } from '../alexnet/log.js';
+import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
 import {
   addDeviceOptions,
@@ -69,9 +70,9 @@ async function main(options: Options): Promise<void> {
   const out = options.out ?? join(folder, 'figures');
   const plotter = await openPlotter();
   await makeFolder(out);
-  const lines = await readLog(folder, Number.POSITIVE_INFINITY);
+  const lines = await readLog(folder);
   const raceFile = join(options.race ?? folder, 'figure1.jsonl');
-  const race = existsSync(raceFile) ? await readRace(raceFile) : [];
+  const race = lastRaces(await readRace(raceFile));
   const sections: Section[] = [
     ...(lines.length > 0 ? [curvesSection(plotter, lines)] : []),
     ...(race.length > 0 ? [raceSection(plotter, race, target)] : []),

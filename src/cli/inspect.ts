@@ -1,9 +1,10 @@
 /**
  * Tables of what a training step takes, for people: a profile of steps that ran, and the needs of one that didn't.
  */
-import type { StepNeeds } from '../alexnet/dryRun.js';
-import { crossingRows, type Profile, profileRows } from '../alexnet/profile.js';
+
 import { formatBytes } from '../core/text.js';
+import type { StepNeeds } from '../train/dryRun.js';
+import { crossingRows, type Profile, profileRows } from '../train/profile.js';
 import { percent } from './progress.js';
 
 /** Rows of kernels that are printed; a profile's file has all. */

@@ -2,7 +2,8 @@
  * How a training run looks in the terminal: a bar while an epoch runs, a line when it is done. Without a terminal
  * (a log file, a pipe) the bar becomes a line every few seconds.
  */
-import type { LogLine, RunListener } from '../alexnet/run.js';
+import type { LogLine } from '../alexnet/log.js';
+import type { RunListener } from '../alexnet/run.js';
 import { Bar, say } from './output.js';
 
 /** Seconds as people read them: 9s, 4:05, 2:03:07. */

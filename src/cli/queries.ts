@@ -3,11 +3,11 @@
  */
 import { basename, extname, join } from 'node:path';
 import type { Checkpoint } from '../alexnet/checkpoint.js';
+import { netOf } from '../alexnet/description.js';
 import { loadClassifier } from '../alexnet/evaluation.js';
 import { type ImageFolder, openImages, vectorsOf } from '../alexnet/features.js';
 import { type Captioned, drawGallery } from '../alexnet/figures/gallery.js';
 import { pictureAt } from '../alexnet/figures/picture.js';
-import { netOf } from '../alexnet/run.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type DeviceOptions, withChosenDevices } from './options.js';

@@ -3,8 +3,8 @@
  * `npm run retrieve`: the images nearest to a query by L2 distance in the last hidden layer.
  */
 import { Command } from 'commander';
+import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { nearest, readFeatures } from '../alexnet/features.js';
-import { openCheckpoint } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable } from '../data/files.js';
 import { addDeviceOptions, type DeviceOptions, runCommand, settled, whole } from './options.js';

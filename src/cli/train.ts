@@ -2,25 +2,19 @@
 /**
  * `npm run train`: trains a network of the catalogue on the images at hand.
  */
-import { rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { parameterCount, placeLayers } from '../alexnet/architecture.js';
-import type { Checkpoint } from '../alexnet/checkpoint.js';
-import type { RunDescription } from '../alexnet/description.js';
-import { dryRun } from '../alexnet/dryRun.js';
+import { type Checkpoint, readCheckpoint } from '../alexnet/checkpoint.js';
+import { netOf, type RunDescription } from '../alexnet/description.js';
+import { dryRunNet } from '../alexnet/dryRun.js';
 import type { Net } from '../alexnet/recipes.js';
-import {
-  netOf,
-  openCheckpoint,
-  profileRun,
-  refuseToOverwrite,
-  runFiles,
-  runTraining,
-} from '../alexnet/run.js';
+import { profileRun, runFiles, runTraining } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
-import { makeFolder, writeWhole } from '../data/files.js';
+import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
+import { DivergedError } from '../train/diverged.js';
+import { findCheckpoint, RunExistsError, RunFolder } from '../train/runFolder.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
@@ -117,9 +111,14 @@ function resumedRun(checkpoint: Checkpoint, options: Options): Run {
   return {
     ...run,
     recipe: { ...run.recipe, epochs: options.epochs ?? run.recipe.epochs, ...ratesOf(run.recipe, options) },
-    data: options.data ?? run.data,
-    validation: options.validation ?? run.validation,
+    data: absolute(options.data) ?? run.data,
+    validation: absolute(options.validation) ?? run.validation,
   };
+}
+
+/** A path as it is found from anywhere; null for none. */
+function absolute(path: string | undefined): string | null {
+  return path === undefined ? null : resolve(path);
 }
 
 function newRun(options: Options): Run {
@@ -129,8 +128,8 @@ function newRun(options: Options): Run {
     variant,
     recipe,
     seed: options.seed ?? 0,
-    data: options.data ?? null,
-    validation: options.validation ?? null,
+    data: absolute(options.data),
+    validation: absolute(options.validation),
     limit: options.limit ?? null,
   };
 }
@@ -153,31 +152,55 @@ async function open(run: Run, workers: number | undefined): Promise<OpenedData> 
 }
 
 async function main(options: Options): Promise<void> {
-  const resumed = options.resume === undefined ? null : await openCheckpoint(options.resume);
-  const checkpoint = resumed?.checkpoint ?? null;
-  const run = checkpoint ? resumedRun(checkpoint, options) : newRun(options);
-  const net = netOf(run);
-  const out = options.out ?? resumed?.folder ?? datedFolder(run.net);
-  if (options.dryRun) return count(run, net, options);
-  if (options.profile === undefined && (!resumed || out !== resumed.folder)) refuseToOverwrite(out);
-
-  // Before images are read, which may take long. What comes to nothing leaves no empty folder.
-  const made = await makeFolder(out);
+  const found = options.resume === undefined ? null : await findCheckpoint(options.resume);
+  const read = async (): Promise<Checkpoint | null> => found && readCheckpoint(found.file);
+  const runOf = (checkpoint: Checkpoint | null): Run =>
+    checkpoint ? resumedRun(checkpoint, options) : newRun(options);
+  if (options.dryRun) return count(runOf(await read()), options);
+  const goesOn = found !== null && resolve(options.out ?? found.folder) === resolve(found.folder);
+  // A run that goes on in its folder is locked before it's read: another process may be about to write there.
+  const elsewhere = goesOn ? null : await read();
+  const folder = goesOn ? await RunFolder.open(found.folder) : await newFolder(options, runOf(elsewhere));
+  // It is made before images are read, which may take long. What comes to nothing leaves no empty folder.
   try {
-    await trainIn(out, run, net, checkpoint, options);
+    const checkpoint = goesOn ? await read() : elsewhere;
+    await trainIn(folder, runOf(checkpoint), checkpoint, options);
+  } catch (error) {
+    throw error instanceof DivergedError ? withWayOut(error, folder.path) : error;
   } finally {
-    if (made) await rmdir(out).catch(() => {});
+    await folder.close();
   }
+}
+
+/** The folder of a run that doesn't go on where it was. @throws {ArgumentError} when it holds a run already */
+async function newFolder({ out, profile }: Options, run: Run): Promise<RunFolder> {
+  if (out === undefined) return RunFolder.make(datedFolder(run.net));
+  if (profile !== undefined) return RunFolder.open(out);
+  return RunFolder.begin(out).catch((error: unknown) => {
+    if (!(error instanceof RunExistsError)) throw error;
+    throw new ArgumentError(`${error.message}; go on with --resume ${out}, or choose another --out`);
+  });
+}
+
+/** Says what to do about a run that diverged. */
+function withWayOut({ message, checkpoint }: DivergedError, out: string): DivergedError {
+  return new DivergedError(
+    checkpoint === null
+      ? `${message}: start again with a lower --learning-rate`
+      : `${message}: go on with --resume ${out} and a lower --learning-rate`,
+    checkpoint,
+  );
 }
 
 /** Opens data and devices, and trains or profiles. */
 async function trainIn(
-  out: string,
+  folder: RunFolder,
   run: Run,
-  net: Net,
   checkpoint: Checkpoint | null,
   options: Options,
 ): Promise<void> {
+  const net = netOf(run);
+  const { path: out } = folder;
   const data = await open(run, options.workers);
   const watch = watchSignals('stopping after this step; once more to stop at once');
   try {
@@ -193,10 +216,7 @@ async function trainIn(
       const done = checkpoint?.state.epoch ?? 0;
       const { profile: steps } = options;
       if (steps !== undefined) {
-        const profiled = await profileRun(
-          { description, net, devices, data, out, resume: checkpoint },
-          steps,
-        );
+        const profiled = await profileRun({ description, net, devices, data, resume: checkpoint }, steps);
         console.log(['', ...profileLines(profiled)].join('\n'));
         await writeWhole(join(out, runFiles.profile), [profileJson(profiled), '\n']);
         console.log(`\nall of it in ${join(out, runFiles.profile)}`);
@@ -210,7 +230,7 @@ async function trainIn(
         net,
         devices,
         data,
-        out,
+        out: folder,
         resume: checkpoint,
         listener,
         signal: watch.signal,
@@ -240,7 +260,8 @@ async function trainIn(
 const publishedClasses = ({ architecture }: Net): number => (architecture.size < 224 ? 10 : 1000);
 
 /** Counts what a step needs on the devices named; they aren't opened, and needn't exist. */
-async function count(run: Run, net: Net, options: Options): Promise<void> {
+async function count(run: Run, options: Options): Promise<void> {
+  const net = netOf(run);
   let classes = publishedClasses(net);
   if (run.data) {
     const data = await open(run, options.workers);
@@ -250,7 +271,7 @@ async function count(run: Run, net: Net, options: Options): Promise<void> {
   const { memoryLimit, threads } = options;
   const settings = { ...(memoryLimit !== undefined && { memoryLimit }), ...(threads && { threads }) };
   const devices = await chosenNames(options, net.towers);
-  const needs = await dryRun({ net, recipe: run.recipe, classes, devices, settings });
+  const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings });
   console.log([`network   ${run.net}: ${net.about}; ${classes} classes`, ...needsLines(needs)].join('\n'));
 }
 

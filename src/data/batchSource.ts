@@ -26,8 +26,8 @@ export interface BatchOptions {
   readonly batchSize: number;
   /** Draws the order. Default 0. */
   readonly seed?: number;
-  /** Draw the order anew for each epoch; default false: by index. */
-  readonly shuffle?: boolean;
+  /** Draw the order anew for each epoch, or the order of an epoch itself; default false: by index. */
+  readonly shuffle?: boolean | ((epoch: number) => Uint32Array) | undefined;
   /** Leave out the last batch when it's smaller; default false. */
   readonly dropLast?: boolean;
   /** Batches fetched ahead; default 2. */
@@ -85,7 +85,12 @@ export async function* fetchAhead<B>(
 ): AsyncGenerator<[place: number, batch: B], void, void> {
   const { batchSize, seed = 0, epoch = 0, shuffle, start = 0, prefetch = 2, dropLast } = options;
   checkBatches(options);
-  const order = shuffle ? epochOrder(length, seed, epoch) : Uint32Array.from({ length }, (_, i) => i);
+  const order =
+    typeof shuffle === 'function'
+      ? shuffle(epoch)
+      : shuffle
+        ? epochOrder(length, seed, epoch)
+        : Uint32Array.from({ length }, (_, i) => i);
   const count = batchCount(length, batchSize, dropLast);
   const fetchOne = async (place: number): Promise<B> => {
     // Let the caller have the batch it's waiting for first: this one is made while the devices compute.

@@ -231,6 +231,16 @@ export function tagged<K extends string, T extends { readonly [key in K]: string
   };
 }
 
+/** What any of some schemas takes. */
+export function anyOf<T>(...schemas: readonly Schema<T>[]): Schema<T> {
+  const expects = schemas.map((schema) => schema.expects).join(', or ');
+  return {
+    expects,
+    accepts: (value, problem): value is T =>
+      schemas.some((schema) => schema.accepts(value, new Problem())) || problem.refuse(value, expects),
+  };
+}
+
 /** What a schema takes, if it also passes a test. @param expects what the test asks for, after "expected" */
 export function where<T>(schema: Schema<T>, expects: string, test: (value: T) => boolean): Schema<T> {
   return {

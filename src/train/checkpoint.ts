@@ -24,7 +24,7 @@ export interface Checkpoint {
 }
 
 /** Reads a checkpoint of another format. @param path for messages */
-export type CheckpointReader = (file: SafetensorsFile, path: string) => Checkpoint;
+export type CheckpointReader = (file: SafetensorsFile, path: string) => Checkpoint | Promise<Checkpoint>;
 
 /**
  * Writes a checkpoint whole; the old one is untouched if that fails.

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { defaultGenerator } from '../core/random.js';
+import { defaultGenerator, type Generator } from '../core/random.js';
 import type { BatchSource } from '../data/batchSource.js';
 import type { Schedule } from '../nn/schedule.js';
 import { type Checkpoint, readCheckpoint } from './checkpoint.js';
@@ -59,6 +59,8 @@ export interface FitOptions<B> extends Learner<B> {
    * of training. Default: 'error' where it's measured, else 'loss'.
    */
   readonly watch?: string | undefined;
+  /** What draws random numbers in a step. Default: the default generator, as dropout's. */
+  readonly random?: Generator | undefined;
   /** What else checkpoints hold: other modules, optimizers (`optimizerState`), generators. */
   readonly parts?: Parts | undefined;
   /** Where files go, made if absent; a `RunFolder` stays open. Default: nothing is written. */
@@ -67,7 +69,7 @@ export interface FitOptions<B> extends Learner<B> {
    * What to go on from: a checkpoint; or, with true, the folder's last one if there is one; or nothing, and a folder with
    * a run in it is refused. Default true.
    */
-  readonly resume?: boolean | Checkpoint | undefined;
+  readonly resume?: boolean | Pick<Checkpoint, 'parts'> | undefined;
   /** What the program says of the run, kept in `run.json` and in checkpoints: a value that JSON can hold. */
   readonly about?: unknown;
   /** Stops after the step or the validation batch under way, with a checkpoint. */
@@ -96,8 +98,8 @@ const ownParts = ['model', 'optimizer', 'schedule', 'random', 'fit'] as const;
 /**
  * Trains until the epochs are done, `until` or the schedule says that it's enough, or the signal comes.
  *
- * A checkpoint is made of the parts `model`, `optimizer`, `schedule`, `random` (the default generator, which dropout
- * draws from), `fit` (where training stands) and those given.
+ * A checkpoint is made of the parts `model`, `optimizer`, `schedule`, `random`, `fit` (where training stands) and those
+ * given.
  * @throws {DivergedError} when numbers stop being finite. Checkpoints written before stay.
  * @throws {DataError} when a file can't be written, or the checkpoint is of something else; then nothing changed.
  * @throws {LockedError} while another process works in the folder.
@@ -129,7 +131,7 @@ export async function fit<B>(options: FitOptions<B>): Promise<FitOutcome> {
 async function run<B>(
   options: FitOptions<B>,
   folder: RunFolder | null,
-  from: Checkpoint | null,
+  from: Pick<Checkpoint, 'parts'> | null,
 ): Promise<FitOutcome> {
   const { model, optimizer, schedule, data, signal, on = () => {} } = options;
   const loop = new TrainingLoop(options, schedule);
@@ -137,7 +139,7 @@ async function run<B>(
     model,
     ...(optimizer && { optimizer: optimizerState(optimizer, model) }),
     ...(schedule && { schedule }),
-    random: defaultGenerator(),
+    random: options.random ?? defaultGenerator(),
     ...options.parts,
     fit: loop,
   };
@@ -165,8 +167,9 @@ async function run<B>(
     const onBatch: OnBatch = (done, of) => on({ kind: 'validation', epoch, done, of });
     const validation = await validate(options, onBatch);
     if (validation === 'stopped') return interrupted();
-    if (validation && Number.isNaN(validation.loss)) {
-      throw await loop.diverged(`the validation loss of epoch ${epoch} is NaN`);
+    const { loss } = validation ?? {};
+    if (loss !== undefined && !Number.isFinite(loss)) {
+      throw await loop.diverged(`the validation loss of epoch ${epoch} is ${loss}`);
     }
     const rate = options.learningRate?.() ?? optimizer?.groups[0]?.learningRate ?? null;
     const before = loop.history.map(watch);

@@ -7,11 +7,21 @@ export { LockedError } from '../data/lock.js';
 export { type Checkpoint, type CheckpointReader, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 export { type ClassErrors, classification, type Report, Tally } from './classification.js';
 export { DivergedError } from './diverged.js';
+export { type DeviceNeeds, type DryTraining, dryRun, type StepNeeds } from './dryRun.js';
 export { type FitEvent, type FitOptions, type FitOutcome, fit, type Validation } from './fit.js';
 export { type EvaluateOptions, evaluate, inEvaluation, inferences, type OnBatch } from './inference.js';
 export { type EpochTimes, type LogLine, logLine } from './log.js';
 export type { EpochRecord } from './loop.js';
 export { type Metrics, meansOf, type Totals } from './metrics.js';
 export { moduleState, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
-export { openCheckpoint, RunExistsError, RunFolder, runFiles } from './runFolder.js';
+export {
+  type CrossingRow,
+  crossingRows,
+  devicesOf,
+  type Profile,
+  type ProfileRow,
+  profileRows,
+  profileSteps,
+} from './profile.js';
+export { findCheckpoint, RunExistsError, RunFolder, runFiles } from './runFolder.js';
 export { type Learner, type Step, type StepResult, takeStep } from './step.js';

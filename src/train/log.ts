@@ -45,7 +45,8 @@ export class RunLog {
 
   /** Opens a folder's log. @param history the epochs that are done @throws {DataError} when it can't be read */
   static async open(folder: RunFolder, line: LogLine, history: readonly EpochRecord[]): Promise<RunLog> {
-    const old = new Map((await folder.logLines()).map((text) => [epochOf(text), text]));
+    const found = history.length === 0 ? [] : await folder.logLines();
+    const old = new Map(found.map((text) => [epochOf(text), text]));
     const lines = history.map((record) => old.get(record.epoch) ?? JSON.stringify(line(record, null)));
     return new RunLog(folder, line, lines);
   }

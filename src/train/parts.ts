@@ -52,7 +52,7 @@ export function restoreParts(parts: Parts, states: ReadonlyMap<string, PartState
     try {
       asState(part).checkState(state);
     } catch (error) {
-      if (!(error instanceof ArgumentError)) throw error;
+      if (!(error instanceof ArgumentError || error instanceof DataError)) throw error;
       throw new DataError(`${from}: the state of '${name}' doesn't fit: ${error.message}`, { cause: error });
     }
     return { part, state };

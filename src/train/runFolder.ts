@@ -3,13 +3,13 @@
  * `run.json` (what the program says of the run). Every file is written whole, so that a run killed at any moment goes on
  * from its last checkpoint. Whoever writes in it holds its lock.
  */
-import { existsSync, statSync } from 'node:fs';
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { makeFolder, removeLeftovers, throwNaming, writeWhole } from '../data/files.js';
 import { type Lock, lockFolder } from '../data/lock.js';
-import { type Checkpoint, type CheckpointReader, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { type Checkpoint, writeCheckpoint } from './checkpoint.js';
 
 /** Names of a run's files. */
 export const runFiles = {
@@ -102,24 +102,18 @@ export async function readLogLines(folder: string): Promise<string[]> {
 }
 
 /**
- * A run's checkpoint: a file, or a run's folder, whose `preferred` one is taken (the last where there is no best one).
- * @param earlier see `readCheckpoint`
- * @throws {DataError} when there is none, or it is damaged.
+ * Where a run's checkpoint is: a file, or in a run's folder, of which the `preferred` one is taken (the last where there
+ * is no best one).
+ * @throws {DataError} when there is no such file, or the folder holds none.
  */
-export async function openCheckpoint(
+export async function findCheckpoint(
   path: string,
   preferred: 'last' | 'best' = 'last',
-  earlier: Readonly<Record<string, CheckpointReader>> = {},
-): Promise<{ checkpoint: Checkpoint; folder: string; file: string }> {
-  const isFolder = existsSync(path) && statSync(path).isDirectory();
-  const held = isFolder ? await readdir(path).catch(throwNaming(path, "can't be read")) : [];
+): Promise<{ readonly file: string; readonly folder: string }> {
+  const found = await stat(path).catch(throwNaming(path, "can't be read"));
+  if (!found.isDirectory()) return { file: path, folder: dirname(path) };
+  const held = await readdir(path).catch(throwNaming(path, "can't be read"));
   const name = [runFiles[preferred], runFiles.last].find((wanted) => held.includes(wanted));
-  if (isFolder && name === undefined) {
-    throw new DataError(
-      `${path}: no checkpoint (${runFiles.last}) in this folder: nothing to go on from yet`,
-    );
-  }
-  const file = name === undefined ? path : join(path, name);
-  const checkpoint = await readCheckpoint(file, earlier);
-  return { checkpoint, folder: isFolder ? path : join(file, '..'), file };
+  if (name !== undefined) return { file: join(path, name), folder: path };
+  throw new DataError(`${path}: no checkpoint (${runFiles.last}) in this folder: nothing to go on from yet`);
 }

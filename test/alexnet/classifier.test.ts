@@ -5,6 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { averageOverCrops, Classifier, type Input } from '../../src/alexnet/classifier.js';
+import { answersOf, reportOf, validate } from '../../src/alexnet/evaluation.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
@@ -97,13 +98,12 @@ test('ten crops: probabilities are the mean of those of the ten', async () => {
     const labels: number[] = [];
     const averaged: number[] = [];
     for await (const batch of classifier.scores(data, 10)) {
-      averaged.push(...Array.from((await onHost(batch.scores)).data, Math.exp));
+      averaged.push(...Array.from(batch.scores, Math.exp));
       labels.push(...batch.labels);
-      batch.scores.dispose();
     }
     assert.equal(labels, [2, 0, 6]);
     const crops = tenCrops(images, side, size);
-    const logits = await classifier.predict(crops);
+    const logits = classifier.predict(crops);
     const each = await onHost(logits);
     logits.dispose();
     const wanted = new Float64Array(3 * classes);
@@ -118,9 +118,19 @@ test('ten crops: probabilities are the mean of those of the ten', async () => {
       { shape: [3, classes], data: wanted },
       'p',
     );
-    const { images: count, error } = await classifier.evaluate(data, 10);
-    assert.is(count, 3);
-    assert.ok(error >= 0 && error <= 1);
+    const report = await validate(classifier, data, 10);
+    if (!report) return assert.unreachable();
+    const loss = [2, 0, 6].reduce((sum, label, i) => sum - Math.log(wanted[i * classes + label]!) / 3, 0);
+    assert.is(report.images, 3);
+    assert.ok(Math.abs(report.loss / loss - 1) < 1e-6, `loss ${report.loss}, expected ${loss}`);
+    const answers = await answersOf(classifier, data, 10);
+    assertClose(
+      { shape: [3, classes], data: answers.probabilities },
+      { shape: [3, classes], data: wanted },
+      'p',
+    );
+    assert.equal(reportOf(answers, data.classes).top1Error, report.top1Error);
+    assert.is(await validate(classifier, data, 10, { signal: AbortSignal.abort() }), null);
     classifier.dispose();
   });
 });
@@ -148,9 +158,9 @@ test('hidden vectors are what the last layer scores, the same on one device and 
     const found = [];
     for (const devices of [[one], [one, other]]) {
       const classifier = classifierOn(devices);
-      const hidden = await classifier.features(input);
+      const hidden = classifier.features(input);
       assert.equal([...hidden.shape], [3, 128]);
-      const scores = await classifier.predict(input);
+      const scores = classifier.predict(input);
       classifier.network.eval();
       const again = noGrad(() => scope(() => classifier.network.classify(hidden)));
       assertClose(await onHost(again), await onHost(scores), 'scores');

@@ -5,11 +5,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { crossings, placeLayers } from '../../src/alexnet/architecture.js';
-import { dryRun, products, type StepNeeds } from '../../src/alexnet/dryRun.js';
+import { dryRunNet } from '../../src/alexnet/dryRun.js';
 import { nets } from '../../src/alexnet/recipes.js';
 import { Trainer } from '../../src/alexnet/trainer.js';
 import type { DeviceName } from '../../src/backends/open.js';
 import { OutOfMemoryError } from '../../src/core/errors.js';
+import { products, type StepNeeds } from '../../src/train/dryRun.js';
+import { takeStep } from '../../src/train/step.js';
 import { withDevices } from '../support/devices.js';
 
 const test = suite('dry run');
@@ -18,7 +20,7 @@ const alexnet = { net: nets.alexnet, recipe: nets.alexnet.recipe, classes: 1000 
 const two: readonly DeviceName[] = ['webgpu:0', 'webgpu:1'];
 
 function needs(devices: readonly DeviceName[]): Promise<StepNeeds> {
-  return dryRun({ ...alexnet, devices });
+  return dryRunNet({ ...alexnet, devices });
 }
 
 test('AlexNet at batch 128 on two devices of 1.3 GB each', async () => {
@@ -65,7 +67,7 @@ test('a layer takes at most 12 WebGPU dispatches a step beside its products', as
 });
 
 test('a step that needs more than its limit is refused, naming the op', async () => {
-  const run = dryRun({ ...alexnet, devices: two, settings: { memoryLimit: 600e6 } });
+  const run = dryRunNet({ ...alexnet, devices: two, settings: { memoryLimit: 600e6 } });
   const error = await run.then(
     () => null,
     (reason: unknown) => reason,
@@ -76,8 +78,8 @@ test('a step that needs more than its limit is refused, naming the op', async ()
 
 test('a batch that no memory holds, of more bytes than an array can have, is counted all the same', async () => {
   const recipe = { ...nets.alexnet.recipe, augment: false };
-  const count = (batchSize: number, devices: readonly DeviceName[]): ReturnType<typeof dryRun> =>
-    dryRun({ net: nets.alexnet, recipe: { ...recipe, batchSize }, classes: 1000, devices });
+  const count = (batchSize: number, devices: readonly DeviceName[]): ReturnType<typeof dryRunNet> =>
+    dryRunNet({ net: nets.alexnet, recipe: { ...recipe, batchSize }, classes: 1000, devices });
   for (const devices of [['cpu:0'], two] as const) {
     const [small, large] = [await count(100, devices), await count(30_000, devices)];
     for (const [i, { macs, peak, resident }] of large.devices.entries()) {
@@ -95,13 +97,13 @@ test('a batch that no memory holds, of more bytes than an array can have, is cou
 // test/backends/webgpu/training.test.ts compares WebGPU devices, which take their time to get ready.
 test("the account of CPU devices is the real ones'", async () => {
   const recipe = { ...nets.small.recipe, batchSize: 3, augment: false };
-  const dry = await dryRun({ net: nets.small, recipe, classes: 10, devices: ['cpu:0', 'cpu:1'] });
+  const dry = await dryRunNet({ net: nets.small, recipe, classes: 10, devices: ['cpu:0', 'cpu:1'] });
   await withDevices([{ threads: 1 }, { threads: 1 }], async (...devices) => {
     const mean = new Float32Array(3 * 32 ** 2);
     const trainer = new Trainer({ net: nets.small, recipe, classes: 10, devices, seed: 0, mean });
-    trainer.network.train();
+    trainer.model.train();
     const batch = { images: new Uint8Array(3 * 3 * 32 ** 2), labels: new Int32Array(3) };
-    for (let step = 0; step < 3; step++) trainer.step(batch).dispose();
+    for (let step = 0; step < 3; step++) takeStep(trainer, batch).row.dispose();
     await Promise.all(devices.map((device) => device.sync()));
     assert.equal(
       devices.map((device) => device.memory()).map(({ live, peak }) => ({ live, peak })),

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readLog } from '../../src/alexnet/log.js';
 import { readRace } from '../../src/alexnet/race.js';
-import { readLog } from '../../src/alexnet/run.js';
 import { DataError } from '../../src/core/errors.js';
 import { withFolder } from '../data/files.js';
 import { rejection } from '../support/errors.js';
@@ -35,20 +35,19 @@ const withLog = (
   body: (folder: string) => Promise<void>,
 ): Promise<void> => withFolder({ [name]: lines.map((text) => `${text}\n`).join('') }, body);
 
-test('a log is read up to an epoch', async () => {
+test('a log is read', async () => {
   const lines = [1, 2, 3].map((epoch) => ({ ...line, epoch }));
   await withLog(
     'log.jsonl',
     lines.map((each) => JSON.stringify(each)),
     async (folder) => {
-      assert.equal(await readLog(folder, 2), lines.slice(0, 2));
-      assert.equal(await readLog(folder, Number.POSITIVE_INFINITY), lines);
+      assert.equal(await readLog(folder), lines);
     },
   );
-  await withFolder({}, async (folder) => assert.equal(await readLog(folder, 3), []));
+  await withFolder({}, async (folder) => assert.equal(await readLog(folder), []));
 });
 
-test('a line of a log that can not be is refused, though it were beyond the epochs asked for', async () => {
+test('a line of a log that can not be is refused', async () => {
   const cases: [unknown, RegExp][] = [
     [5, /log\.jsonl, line 2: it is 5, expected an object/],
     [{ ...line, epoch: 1 }, /log\.jsonl: epoch 1 comes after epoch 1/],
@@ -59,11 +58,11 @@ test('a line of a log that can not be is refused, though it were beyond the epoc
   ];
   for (const [second, message] of cases) {
     await withLog('log.jsonl', [JSON.stringify(line), JSON.stringify(second)], (folder) =>
-      refused(readLog(folder, 1), message),
+      refused(readLog(folder), message),
     );
   }
   await withLog('log.jsonl', [JSON.stringify(line), '{"epoch":2'], (folder) =>
-    refused(readLog(folder, 1), /log\.jsonl, line 2: not JSON: damaged, or cut short/),
+    refused(readLog(folder), /log\.jsonl, line 2: not JSON: damaged, or cut short/),
   );
 });
 

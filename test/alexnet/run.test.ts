@@ -2,12 +2,13 @@
  * Runs that are stopped or can't write at awkward moments, against a run that nothing disturbs: they go on to the same
  * bits.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openCheckpoint } from '../../src/alexnet/checkpoint.js';
 import { type NetName, nets } from '../../src/alexnet/recipes.js';
-import { openCheckpoint, type RunListener, runTraining } from '../../src/alexnet/run.js';
+import { type RunListener, runTraining } from '../../src/alexnet/run.js';
 import { DataError } from '../../src/core/errors.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
@@ -15,6 +16,7 @@ import type { OpenedData } from '../../src/data/sources/open.js';
 import { withFolder } from '../data/files.js';
 import { withDevices } from '../support/devices.js';
 import { rejection } from '../support/errors.js';
+import { earlierFile, sealedEarlier } from './earlier.js';
 
 const test = suite('run');
 const name: NetName = 'four-layers';
@@ -114,6 +116,32 @@ test('stopped while it validates, a run keeps the epoch: only the validation is 
     });
     assert.is(steps, 2, 'steps of the third epoch');
     assert.equal(await results(stopped), await results(whole));
+  }));
+
+test('a run of the format before parts goes on to the same bits, from the middle of an epoch and from its end', () =>
+  withFolder({}, async (folder) => {
+    const whole = join(folder, 'whole');
+    await train(whole);
+    for (const stopAt of [3, 4]) {
+      const out = join(folder, `stopped-${stopAt}`);
+      let steps = 0;
+      await train(out, {
+        watch: (event, stop) => {
+          if (event === 'step' && ++steps === stopAt) stop.abort();
+        },
+      });
+      for (const name of ['last', 'best']) {
+        const file = join(out, `${name}.safetensors`);
+        await writeFile(file, sealedEarlier(earlierFile((await openCheckpoint(file)).checkpoint)));
+      }
+      await train(out);
+      // The best was that of the first epoch, whose file is the old one still.
+      assert.equal(
+        (await results(out)).slice(0, 2),
+        (await results(whole)).slice(0, 2),
+        `after step ${stopAt}`,
+      );
+    }
   }));
 
 test('where the best checkpoint can not be written the last one still is', () =>

@@ -5,12 +5,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
-import { Trainer } from '../../src/alexnet/trainer.js';
+import { type LabelledImages, Trainer } from '../../src/alexnet/trainer.js';
 import type { Device } from '../../src/core/device.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { meanOf } from '../../src/data/images/mean.js';
 import type { StateDict } from '../../src/nn/module.js';
+import { TrainingLoop } from '../../src/train/loop.js';
+import { restoreParts, statesOf } from '../../src/train/parts.js';
 import { withDevices } from '../support/devices.js';
 
 const test = suite('trainer');
@@ -24,16 +26,23 @@ const data = new MemoryDataset(
 );
 const net: Net = nets['four-layers'];
 
-async function trainerOn(device: Device, changes: Partial<Recipe>): Promise<Trainer> {
-  const { image, pca } = await meanOf(data);
-  const recipe: Recipe = { ...net.recipe, batchSize: 6, learningRate: 0.01, biasRate: 0.02, ...changes };
-  return new Trainer({ net, recipe, classes: 3, devices: [device], seed: 4, mean: image, pca });
+/** A trainer, and the loop that takes its epochs. */
+interface Training {
+  readonly trainer: Trainer;
+  readonly loop: TrainingLoop<LabelledImages>;
 }
 
-async function epoch(trainer: Trainer): Promise<StateDict> {
-  await trainer.trainEpoch(data);
-  trainer.finishEpoch(1);
-  return trainer.network.stateDict();
+async function trainingOn(device: Device, changes: Partial<Recipe>): Promise<Training> {
+  const { image, pca } = await meanOf(data);
+  const recipe: Recipe = { ...net.recipe, batchSize: 6, learningRate: 0.01, biasRate: 0.02, ...changes };
+  const trainer = new Trainer({ net, recipe, classes: 3, devices: [device], seed: 4, mean: image, pca });
+  return { trainer, loop: new TrainingLoop(trainer, trainer.schedule) };
+}
+
+async function epoch({ trainer, loop }: Training): Promise<StateDict> {
+  await loop.train(trainer.source(data));
+  loop.finish(null, trainer.learningRate, () => 1);
+  return trainer.model.stateDict();
 }
 
 /** Names of the parameters that differ. */
@@ -49,14 +58,19 @@ test('a layer slows down, then freezes, and nothing else does', async () => {
       { layer: 'conv1', epoch: 1, factor: 0.1 },
       { layer: 'conv1', epoch: 2, factor: 0 },
     ];
-    const trainer = await trainerOn(device, { slowed });
+    const training = await trainingOn(device, { slowed });
+    const { trainer, loop } = training;
     const rate = (): number => trainer.optimizer.groups[0]!.learningRate;
-    await epoch(trainer);
+    await epoch(training);
     assert.is(rate(), 0.01);
-    const second = await epoch(trainer);
+    const second = await epoch(training);
     assert.ok(Math.abs(rate() - 0.001) < 1e-12, `rate ${rate()}`);
     assert.is(trainer.learningRate, 0.01);
-    const third = await epoch(trainer);
+    const third = await epoch(training);
+    assert.equal(
+      loop.history.map(({ learningRate }) => learningRate),
+      [0.01, 0.01, 0.01],
+    );
     const all = [...second.keys()];
     assert.equal(
       changed(second, third),
@@ -64,14 +78,17 @@ test('a layer slows down, then freezes, and nothing else does', async () => {
     );
 
     // Another trainer, restored in between, freezes the layer as well.
-    const other = await trainerOn(device, { slowed });
-    other.network.loadStateDict(third);
-    other.restore(trainer.state());
+    const other = await trainingOn(device, { slowed });
+    restoreParts(
+      { ...other.trainer.restorable, loop: other.loop },
+      await statesOf({ ...trainer.restorable, loop }),
+      'before',
+    );
     assert.equal(
       changed(third, await epoch(other)),
       all.filter((name) => !name.startsWith('conv1')),
     );
-    for (const each of [trainer, other]) each.dispose();
+    for (const each of [training, other]) each.trainer.dispose();
     assert.is(device.memory().buffers, 0);
   });
 });
@@ -83,9 +100,10 @@ test("a schedule may lower the weights' rates alone", async () => {
       ['all', 0.002],
       ['weights', 0.02],
     ] as const) {
-      const trainer = await trainerOn(device, { schedule, lowered });
-      await epoch(trainer);
-      await epoch(trainer);
+      const training = await trainingOn(device, { schedule, lowered });
+      const { trainer } = training;
+      await epoch(training);
+      await epoch(training);
       const [weights, biases] = trainer.optimizer.groups.map((group) => group.learningRate);
       assert.ok(
         Math.abs(weights! - 0.001) < 1e-9 && Math.abs(biases! - bias) < 1e-9,
@@ -100,14 +118,14 @@ test('colour noise changes what is learned until it ends', async () => {
   await withDevices([{ threads: 1 }], async (device) => {
     const noise = { form: 'sqrt', deviation: 0.1, divisor: 1.1 } as const;
     const [still, ended, noisy] = [
-      await trainerOn(device, {}),
-      await trainerOn(device, { colourNoise: { ...noise, until: 0 } }),
-      await trainerOn(device, { colourNoise: { ...noise, until: null } }),
+      await trainingOn(device, {}),
+      await trainingOn(device, { colourNoise: { ...noise, until: 0 } }),
+      await trainingOn(device, { colourNoise: { ...noise, until: null } }),
     ];
     const expected = await epoch(still);
     assert.equal(changed(expected, await epoch(ended)), []);
     assert.ok(changed(expected, await epoch(noisy)).includes('conv1.weight'));
-    for (const each of [still, ended, noisy]) each.dispose();
+    for (const each of [still, ended, noisy]) each.trainer.dispose();
   });
 });
 
@@ -124,7 +142,7 @@ test('colour noise without the colours is refused', async () => {
       mean,
     });
     try {
-      await trainer.trainEpoch(data);
+      await new TrainingLoop(trainer, trainer.schedule).train(trainer.source(data));
       assert.unreachable();
     } catch (error) {
       assert.match(String(error), /colour noise, which needs pca/);

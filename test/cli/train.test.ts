@@ -76,8 +76,8 @@ test('trains on two devices and writes log and checkpoints', async () => {
     assert.ok(line.imagesPerSecond! > 0 && line.seconds! > 0 && line.learningRate! > 0);
   }
   const { tensors } = decodeSafetensors(await readFile(join(folder, 'whole', 'last.safetensors')), 'last');
-  assert.equal(tensors.get('conv2.weight')?.shape, [48, 12, 5, 5]);
-  assert.equal(tensors.get('velocity.conv2.weight')?.shape, [48, 12, 5, 5]);
+  assert.equal(tensors.get('model.conv2.weight')?.shape, [48, 12, 5, 5]);
+  assert.equal(tensors.get('optimizer.velocity.conv2.weight')?.shape, [48, 12, 5, 5]);
 });
 
 test('with no data it draws its own', async () => {

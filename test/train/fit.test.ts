@@ -11,9 +11,10 @@ import { mul } from '../../src/core/ops/elementwise.js';
 import { sum } from '../../src/core/ops/reduce.js';
 import { LockedError } from '../../src/data/lock.js';
 import { PlateauSchedule } from '../../src/nn/schedule.js';
+import { readCheckpoint } from '../../src/train/checkpoint.js';
 import { DivergedError } from '../../src/train/diverged.js';
 import { type FitEvent, type FitOptions, type FitOutcome, fit } from '../../src/train/fit.js';
-import { openCheckpoint, RunExistsError } from '../../src/train/runFolder.js';
+import { findCheckpoint, RunExistsError } from '../../src/train/runFolder.js';
 import type { StepResult } from '../../src/train/step.js';
 import { withFolder } from '../data/files.js';
 import { withDevices } from '../support/devices.js';
@@ -87,7 +88,7 @@ test('epochs, steps and validation are told as they happen, and the log says wha
         learningRate: 0.02,
       });
       assert.equal(JSON.parse(await readFile(join(run, 'run.json'), 'utf8')), { what: 'regression' });
-      assert.equal((await openCheckpoint(run)).checkpoint.about, { what: 'regression' });
+      assert.equal((await readCheckpoint((await findCheckpoint(run)).file)).about, { what: 'regression' });
     }),
   ));
 
@@ -278,7 +279,7 @@ test('the schedule and the best go by the metric named; `until` ends a training'
         history.map(({ learningRate }) => learningRate),
         [0.02, 0.02, 0.02, 0.002],
       );
-      const saved = await openCheckpoint(folder, 'best');
+      const saved = await findCheckpoint(folder, 'best');
       assert.match(saved.file, /best\.safetensors$/);
       const second = await fit({ ...regression(device), epochs: 9, until: ({ epoch: done }) => done === 2 });
       assert.is(second.history.length, 2);
@@ -313,7 +314,7 @@ test('a step may update by itself: two optimizers in turn, both in the checkpoin
         });
       };
       await run(join(folder, 'whole'));
-      const { checkpoint } = await openCheckpoint(join(folder, 'whole'));
+      const checkpoint = await readCheckpoint((await findCheckpoint(join(folder, 'whole'))).file);
       assert.equal([...checkpoint.parts.keys()], ['model', 'random', 'noise', 'other', 'noise2', 'fit']);
     }),
   ));

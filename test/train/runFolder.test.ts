@@ -9,7 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '../../src/core/errors.js';
 import { LockedError } from '../../src/data/lock.js';
-import { openCheckpoint, RunExistsError, RunFolder } from '../../src/train/runFolder.js';
+import { findCheckpoint, RunExistsError, RunFolder } from '../../src/train/runFolder.js';
 import { withFolder } from '../data/files.js';
 import { rejection } from '../support/errors.js';
 
@@ -81,17 +81,16 @@ test('a run is begun where there is none, in a folder that is there or is not', 
 test('the checkpoint of a folder: the one preferred, else the last; a file is taken as it is', () =>
   withFolder({}, async (folder) => {
     const run = await RunFolder.open(join(folder, 'run'));
-    const none = await rejection(openCheckpoint(run.path));
+    const none = await rejection(findCheckpoint(run.path));
     assert.match(none.message, /run: no checkpoint \(last\.safetensors\) in this folder/);
     await run.save('last', checkpoint);
-    assert.is((await openCheckpoint(run.path, 'best')).file, run.file('last'));
+    assert.is((await findCheckpoint(run.path, 'best')).file, run.file('last'));
     await run.save('best', checkpoint);
-    const { file, folder: held } = await openCheckpoint(run.path, 'best');
+    const { file, folder: held } = await findCheckpoint(run.path, 'best');
     assert.equal([file, held], [run.file('best'), run.path]);
-    assert.equal(
-      (await openCheckpoint(run.file('last'))).checkpoint,
-      (await openCheckpoint(run.path)).checkpoint,
-    );
+    assert.equal(await findCheckpoint(file), { file, folder: run.path });
+    const absent = await rejection(findCheckpoint(join(folder, 'nowhere')));
+    assert.match(absent.message, /nowhere: can't be read: no such file or folder/);
     await run.close();
   }));
 

@@ -1,7 +1,7 @@
 /**
  * How training went: errors and losses by epoch, and where the rate dropped.
  */
-import type { LogLine } from '../run.js';
+import type { LogLine } from '../log.js';
 import { epochTicks, type Plotter } from './plot.js';
 
 interface Point {

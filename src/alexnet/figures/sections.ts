@@ -8,15 +8,16 @@ import { type Dataset, MemoryDataset } from '../../data/dataset.js';
 import { randomFor } from '../../data/draws.js';
 import { batches } from '../../data/loader.js';
 import { briefNames, type OpenedData } from '../../data/sources/open.js';
+import { restoreParts } from '../../train/parts.js';
+import { profileSteps } from '../../train/profile.js';
 import { crossings, type PlacedLayer, placeLayers } from '../architecture.js';
 import type { Checkpoint } from '../checkpoint.js';
-import { restoreCheckpoint } from '../checkpoint.js';
 import type { Classifier } from '../classifier.js';
+import { netOf } from '../description.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
-import { profileSteps } from '../profile.js';
+import type { LogLine } from '../log.js';
 import { formatEpochs, type RaceLine, summarize } from '../race.js';
-import { type LogLine, netOf } from '../run.js';
 import { Trainer } from '../trainer.js';
 import { drawAnswers } from './answers.js';
 import { plotCurves } from './curves.js';
@@ -230,16 +231,11 @@ export async function timelineSection(
 ): Promise<Section> {
   const { run } = checkpoint;
   const net = netOf(run);
-  const trainer = new Trainer({
-    ...checkpoint,
-    net,
-    recipe: run.recipe,
-    classes: run.classes.length,
-    devices,
-    seed: run.seed,
-  });
+  const { recipe, seed } = run;
+  const { mean, pca } = checkpoint;
+  const trainer = new Trainer({ net, recipe, classes: run.classes.length, devices, seed, mean, pca });
   try {
-    restoreCheckpoint(trainer, checkpoint);
+    restoreParts(trainer.restorable, checkpoint.parts, 'checkpoint');
     const source = batches(data.train, {
       batchSize: Math.min(run.recipe.batchSize, data.train.length),
       crop: net.architecture.size,

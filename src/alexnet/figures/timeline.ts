@@ -5,7 +5,7 @@
 import type { KernelTime } from '../../core/backend.js';
 import type { Crossing } from '../../core/ledger.js';
 import { formatBytes } from '../../core/text.js';
-import type { Profile } from '../profile.js';
+import type { Profile } from '../../train/profile.js';
 import type { Plotter } from './plot.js';
 
 const phaseColours = { forward: '#3b6fb6', backward: '#e08214', update: '#6a9f58' } as const;

@@ -4,11 +4,12 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { dryRun } from '../../../src/alexnet/dryRun.js';
+import { dryRunNet } from '../../../src/alexnet/dryRun.js';
 import { type NetName, nets } from '../../../src/alexnet/recipes.js';
 import { Trainer } from '../../../src/alexnet/trainer.js';
 import { openCpu } from '../../../src/backends/cpu/runtime/device.js';
 import { Device } from '../../../src/core/device.js';
+import { readFigures, takeStep } from '../../../src/train/step.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
 import { openSoftware } from './harness.js';
@@ -30,12 +31,11 @@ if (driver !== null) {
     const { architecture, recipe } = nets[name];
     const mean = new Float32Array(architecture.channels * recipe.imageSize ** 2).fill(120);
     const trainer = new Trainer({ net: nets[name], recipe, classes: 10, devices, seed: 5, mean });
-    trainer.network.train();
+    trainer.model.train();
     const results: number[] = [];
     for (let step = 0; step < steps; step++) {
-      const figures = await trainer.step(batch);
-      results.push((await figures.data())[0]!);
-      figures.dispose();
+      const { sums, count } = await readFigures(takeStep(trainer, batch));
+      results.push(sums.loss! / count);
       after();
     }
     return results;
@@ -73,7 +73,7 @@ if (driver !== null) {
     assert.equal(pipelines(settled.at(-1)!), pipelines(settled[0]!), 'all are compiled in the first step');
 
     const recipe = { ...nets[name].recipe, batchSize: images, augment: false, colourNoise: null };
-    const dry = await dryRun({ net: nets[name], recipe, classes: 10, devices: ['webgpu:0', 'webgpu:1'] });
+    const dry = await dryRunNet({ net: nets[name], recipe, classes: 10, devices: ['webgpu:0', 'webgpu:1'] });
     assert.equal(
       settled.at(-1)!.map(({ live, peak }) => ({ live, peak })),
       dry.devices.map(({ resident, peak }) => ({ live: resident, peak })),

@@ -6,17 +6,18 @@
  * slower than others; the order and the proportions are what counts.
  */
 import type { KernelTime } from '../core/backend.js';
+import type { Device } from '../core/device.js';
 import { type Crossing, ledger } from '../core/ledger.js';
 import { trace } from '../core/trace.js';
-import type { Input } from './classifier.js';
-import type { Trainer } from './trainer.js';
+import type { Module } from '../nn/module.js';
+import { type Learner, takeStep } from './step.js';
 
 /** Kernels and crossings of some steps; times in milliseconds from their beginning. */
 export interface Profile {
-  /** Number of steps, and images in each. */
+  /** Number of steps, and samples in each. */
   readonly steps: number;
   readonly batchSize: number;
-  /** Names and descriptions, in the order of the towers. */
+  /** Names and descriptions, in the order in which the model's parameters first lie on them. */
   readonly devices: readonly string[];
   readonly descriptions: readonly string[];
   readonly kernels: readonly (KernelTime & { readonly device: string })[];
@@ -25,20 +26,24 @@ export interface Profile {
   readonly milliseconds: number;
 }
 
-/** Runs `steps` training steps on one batch with all devices profiled, after one that compiles what it needs. */
-export async function profileSteps(
-  trainer: Trainer,
-  batch: Input & { readonly labels: Int32Array },
-  steps = 1,
-): Promise<Profile> {
-  const { devices } = trainer.network;
-  const step = async (): Promise<void> => {
-    const figures = trainer.step(batch);
+/** The devices that a model's parameters lie on. */
+export function devicesOf(model: Module): Device[] {
+  return [...new Set(model.parameters().map((x) => x.device))];
+}
+
+/**
+ * Runs `steps` training steps on one batch with all devices of the model profiled, after one that compiles what it needs.
+ */
+export async function profileSteps<B>(learner: Learner<B>, batch: B, steps = 1): Promise<Profile> {
+  const devices = devicesOf(learner.model);
+  const step = async (): Promise<number> => {
+    const { row, count } = takeStep(learner, batch);
     await Promise.all(devices.map((device) => device.sync()));
-    figures.dispose();
+    row.dispose();
+    return count;
   };
-  trainer.network.train();
-  await step();
+  learner.model.train();
+  const batchSize = await step();
   const before = ledger.rows.length;
   const begun = performance.now();
   const origins = devices.map((device) => {
@@ -58,7 +63,7 @@ export async function profileSteps(
   const origin = [...kernels, ...crossings].reduce((least, { start }) => Math.min(least, start), Infinity);
   return {
     steps,
-    batchSize: batch.labels.length,
+    batchSize,
     devices: devices.map((device) => device.name),
     descriptions: devices.map((device) => device.description),
     kernels: kernels.map((kernel) => ({ ...kernel, start: kernel.start - origin })),
