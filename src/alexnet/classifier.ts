@@ -106,8 +106,14 @@ export class Classifier {
 
   private uploadTo(device: Device, meanImage: Tensor, { images, offsets, mirrored, colour }: Input): Tensor {
     const { recipe, net } = this.options;
-    const { channels, size } = net.architecture;
+    const { name, channels, size } = net.architecture;
     const n = images.length / (channels * size * size);
+    if (!Number.isInteger(n)) {
+      throw new ArgumentError(
+        `${name}: ${images.length} bytes aren't whole images of ${channels}x${size}x${size}; a grey image gives its ` +
+          `one channel ${channels} times`,
+      );
+    }
     const bytes = Tensor.from('upload', device, images, [n, channels, size, size]);
     const divisor = colour && recipe.colourNoise ? recipe.colourNoise.divisor : 1;
     const params = [recipe.inputScale / divisor];

@@ -51,6 +51,17 @@ const input: Required<Input> = {
 
 const driver = await softwareDriver();
 
+test('a grey image into three channels is refused with the way out', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const classifier = classifierOn([device]);
+    assert.throws(
+      () => classifier.upload({ images: bytes(size * size) }),
+      /1024 bytes aren't whole images of 3x32x32; a grey image gives its one channel 3 times/,
+    );
+    classifier.dispose();
+  });
+});
+
 test('subtracts the mean under each crop, mirrored as it is, and adds the colour, on every kind of device', async () => {
   await withDevices([{ threads: 1 }], async (cpu) => {
     const gpu = driver === null ? null : await openDevice('webgpu:0', { driver, checkPrograms: true });

@@ -188,6 +188,10 @@ refuses('conv2d: channels, groups, kernels, options', ArgumentError, () => [
     'conv2d: input 1x3x5x5 has 3 channels, weight 4x2x3x3 expects 2 with groups=1: the two numbers must agree',
   ],
   [
+    () => conv2d(make(2, 1, 5, 6), make(4, 3, 3, 3)),
+    'conv2d: input 2x1x5x6 has 1 channel, weight 4x3x3x3 expects 3 with groups=1: expand() the one channel of grey images, to 2x3x5x6',
+  ],
+  [
     () => conv2d(make(1, 4, 5, 5), make(3, 2, 3, 3), { groups: 2 }),
     "conv2d: groups=2 doesn't divide the 3 output channels",
   ],
@@ -346,6 +350,14 @@ refuses('disposed operands', DisposedError, () => {
     [() => stack([gone]), message('stack')],
     [() => linear(gone, make(2, 4)), message('linear')],
   ];
+});
+
+test('two devices of one name are told apart from one', async () => {
+  const twin = await openDevice('cpu:0', { threads: 1 });
+  const [x, y] = [make(2), ones([2], { device: twin })];
+  assert.throws(() => add(x, y), /^add: tensors on two devices opened as cpu:0; move one with to\(\)/);
+  x.dispose();
+  await twin.close();
 });
 
 test('crossing and reading: rejections that name the op', async () => {
