@@ -5,7 +5,7 @@
  * A parameter's name is its path: `layers.0.weight`. A state dict holds copies on the host, so that it can be written
  * to a file, compared, or loaded onto any device.
  */
-import { requireText, wrongArgument } from '../core/arguments.js';
+import { requireBoolean, requireText, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
 import { mapInto, requireTensor } from '../core/ops/launch.js';
@@ -71,6 +71,7 @@ export abstract class Module {
 
   /** Switches this module and all within it to training (or, with false, to evaluation). Returns itself. */
   train(on = true): this {
+    requireBoolean('train', 'on', on);
     this.training = on;
     walk(this, '', (_, value) => {
       if (value instanceof Module) value.training = on;

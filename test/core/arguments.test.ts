@@ -293,6 +293,25 @@ test('a module whose layers are out of sight, and a step without gradients', asy
   assert.throws(() => sgd.step(), /SGD: no parameter has a gradient; call backward\(\)/);
 });
 
+test('a state that is none, and a mode that is no switch', async () => {
+  const layer = new nn.Linear(2, 1, { device });
+  const state = await layer.stateDict();
+  const wrong: readonly (readonly [given: unknown, message: RegExp])[] = [
+    [Promise.resolve(state), /loadStateDict: the state is a Promise, expected a Map of names .*: await it/],
+    [Object.fromEntries(state), /loadStateDict: the state is an object, expected a Map/],
+    [undefined, /loadStateDict: the state is undefined/],
+    [
+      new Map<string, unknown>([...state, ['weight', Float32Array.of(1, 2)]]),
+      /loadStateDict: weight isn't { shape, data }/,
+    ],
+    [new Map<string, unknown>([...state, ['weight', null]]), /loadStateDict: weight is missing/],
+  ];
+  for (const [given, message] of wrong) {
+    assert.throws(() => Reflect.apply(layer.loadStateDict, layer, [given]), message);
+  }
+  assert.throws(() => Reflect.apply(layer.train, layer, ['no']), /train: on is 'no', expected true or false/);
+});
+
 test("backward's gradient is a tensor, too", async () => {
   const loss = core.mean(tensor([1, 2], { device, requiresGrad: true }));
   for (const wrong of [null, 1, 'text', [1], Promise.resolve(loss)]) {
