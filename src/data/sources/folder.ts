@@ -49,13 +49,13 @@ export async function openImages(
   const notes = [...place.notes, ...passed];
   const { trained } = opening;
   const training = trained ? [] : trainingImages(place, parts, notes);
-  const ids = trained ?? classesOf(training);
+  const part = trained ? partToValidate(place, parts) : ownValidation(parts, notes);
+  const [train, classed] = withoutTwins(path, training, part?.classed ?? [], notes);
+  const ids = trained ?? classesOf(train);
   if (ids.length === 1) {
     throw new DataError(`${path}: only one class (${ids[0]}), there's nothing to tell apart`);
   }
-  const part = trained ? partToValidate(place, parts) : ownValidation(parts, notes);
-  const validating = part ? labelled(path, part, labels, ids, notes) : [];
-  const [train, validation] = withoutTwins(path, training, validating, notes);
+  const validation = part ? labelled(path, { ...part, classed }, labels, ids, notes) : [];
   return {
     kind,
     classes: namedClasses(trained ? classesOf(validation) : ids, labels.words ?? new Map()),

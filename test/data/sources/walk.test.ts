@@ -72,6 +72,11 @@ test('a link to another class makes no wrong labels; links into a pool of images
     await symlink('../cat', join(folder, 'dog/cat-again'));
     await checked(folder, 8, /left out 8 images that links lead to once more/);
   });
+  await withFolder(two(), async (folder) => {
+    // A class that is nothing but another one by a second name.
+    await symlink('cat', join(folder, 'alias'));
+    await checked(folder, 8, /left out 4 images that links lead to once more/);
+  });
   await withFolder(two('pool/'), async (folder) => {
     for (const part of ['train', 'val']) {
       await mkdir(join(folder, part));
