@@ -42,7 +42,8 @@ test("the types of core and nn use no types of WebGPU's or Node's, which a proje
 });
 
 test('nothing has to be run to install it', () => {
-  for (const script of ['preinstall', 'install', 'postinstall']) assert.not.ok(script in manifest.scripts);
+  for (const script of ['preinstall', 'install', 'postinstall', 'prepare'])
+    assert.not.ok(script in manifest.scripts);
 });
 
 test.run();

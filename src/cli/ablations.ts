@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run ablations`: trains a network with and without its parts, from one seed, and prints what each is worth
+ * `tandem ablations`: trains a network with and without its parts, from one seed, and prints what each is worth
  * beside what the paper says. Networks that are trained already aren't trained again.
  */
 import { existsSync } from 'node:fs';
@@ -15,13 +14,12 @@ import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
+import { helpList, settled } from './command.js';
 import {
   addDeviceOptions,
   addTrainingData,
   type DeviceOptions,
   list,
-  runCommand,
-  settled,
   type TrainingDataOptions,
   whole,
   withChosenDevices,
@@ -41,17 +39,9 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   out: string;
 }
 
-const about = Object.entries(ablations)
-  .map(([name, ablation]) => `  ${name.padEnd(17)} ${ablation.about}`)
-  .join('\n');
+const about = helpList(Object.entries(ablations).map(([name, ablation]) => [name, ablation.about]));
 
-const program = addTrainingData(
-  settled(
-    new Command('ablations').description(
-      'What the parts of a network are worth, trained from one seed, beside the paper.',
-    ),
-  ),
-)
+export const command = addTrainingData(settled(new Command()))
   .optionsGroup('Ablations:')
   .option('--set <list>', 'which, by name', list, [
     'base',
@@ -63,8 +53,8 @@ const program = addTrainingData(
   ])
   .option('--seed <n>', 'seed of all', whole(0), 0)
   .option('--out <dir>', 'folder for a run each, and table.json', 'runs/ablations');
-addRecipeOptions(addNetOptions(program));
-addDeviceOptions(program.optionsGroup('Devices:')).addHelpText(
+addRecipeOptions(addNetOptions(command));
+addDeviceOptions(command.optionsGroup('Devices:')).addHelpText(
   'after',
   `\nAblations:\n${about}\n\nNetwork and recipe are those of the base.`,
 );
@@ -193,4 +183,4 @@ async function printTable(rows: readonly Row[], options: Options, data: OpenedDa
   await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify({ ...json, table }, null, 2)}\n`]);
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run codes`: short binary codes of feature vectors by an auto-encoder: training, encoding, search.
+ * `tandem codes`: short binary codes of feature vectors by an auto-encoder: training, encoding, search.
  */
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
@@ -10,15 +9,8 @@ import { pickRows, readFeatures } from '../alexnet/features.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
-import {
-  addDeviceOptions,
-  type DeviceOptions,
-  positive,
-  runCommand,
-  settled,
-  whole,
-  withChosenDevices,
-} from './options.js';
+import { settled } from './command.js';
+import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 import { drawFound, queryVector } from './queries.js';
 
@@ -145,14 +137,9 @@ async function search(options: SearchOptions): Promise<void> {
   }
 }
 
-const program = settled(
-  new Command('codes').description(
-    'Short binary codes of images, by an auto-encoder of their feature vectors.',
-  ),
-);
+export const command = settled(new Command());
 addDeviceOptions(
-  program
-    .command('train')
+  settled(command.command('train'))
     .description('fit the auto-encoder, write it with the codes of its vectors, and report their recall')
     .requiredOption('--features <file>', 'what features wrote')
     .requiredOption('--out <file>', 'a .safetensors file')
@@ -163,18 +150,16 @@ addDeviceOptions(
     .option('--learning-rate <x>', 'rate', positive, 0.1)
     .option('--seed <n>', 'of the order', whole(0), 0)
     .option('--queries <n>', 'vectors held out to measure the recall with', whole(1), 200),
-).action((options: TrainOptions) => runCommand(() => train(options)));
+).action(train);
 addDeviceOptions(
-  program
-    .command('encode')
+  settled(command.command('encode'))
     .description('codes of other vectors by the same auto-encoder')
     .requiredOption('--codes <file>', 'what codes train wrote')
     .requiredOption('--features <file>', 'what features wrote')
     .requiredOption('--out <file>', 'a .safetensors file'),
-).action((options: EncodeOptions) => runCommand(() => encode(options)));
+).action(encode);
 addDeviceOptions(
-  program
-    .command('search')
+  settled(command.command('search'))
     .description('the images whose codes differ least from a query')
     .requiredOption('--codes <file>', 'what codes train or encode wrote')
     .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
@@ -182,6 +167,4 @@ addDeviceOptions(
     .option('--count <n>', 'images to list', whole(1), 6)
     .option('--images <path>', 'the images that the codes are of, to draw what was found')
     .option('--out <file.svg>', 'the picture of it'),
-).action((options: SearchOptions) => runCommand(() => search(options)));
-
-await program.parseAsync();
+).action(search);

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
+ * `tandem evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
  */
 import { Command, Option } from 'commander';
 import { type Checkpoint, openCheckpoint } from '../alexnet/checkpoint.js';
@@ -13,14 +12,13 @@ import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
+import { settled } from './command.js';
 import {
   addDeviceOptions,
   addWorkers,
   type DeviceOptions,
   dataHelp,
   list,
-  runCommand,
-  settled,
   withChosenDevices,
 } from './options.js';
 import { Countdown, percent } from './progress.js';
@@ -36,11 +34,7 @@ interface Options extends DeviceOptions {
   workers?: number;
 }
 
-const program = settled(
-  new Command('evaluate').description(
-    "Errors of trained networks on a run's validation images, or on others.",
-  ),
-)
+export const command = settled(new Command())
   .option('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
   .option('--checkpoints <list>', 'several runs or checkpoints, whose class probabilities are averaged', list)
   .option('--data <path>', `${dataHelp}, with the classes trained on (default: the run's validation images)`)
@@ -49,7 +43,7 @@ const program = settled(
   )
   .option('--no-per-class', 'leave out the table of classes')
   .option('--json <file>', 'write everything there as well');
-addDeviceOptions(addWorkers(program));
+addDeviceOptions(addWorkers(command));
 
 async function main(options: Options): Promise<void> {
   const paths = [...(options.run === undefined ? [] : [options.run]), ...(options.checkpoints ?? [])];
@@ -155,4 +149,4 @@ function printPublished(published: readonly Published[]): void {
   }
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run features`: the last hidden layer's vectors of a folder of images, as a file.
+ * `tandem features`: the last hidden layer's vectors of a folder of images, as a file.
  */
 import { Command } from 'commander';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
@@ -9,14 +8,8 @@ import { loadClassifier } from '../alexnet/evaluation.js';
 import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
-import {
-  addDeviceOptions,
-  addWorkers,
-  type DeviceOptions,
-  runCommand,
-  settled,
-  withChosenDevices,
-} from './options.js';
+import { settled } from './command.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions, withChosenDevices } from './options.js';
 import { Countdown } from './progress.js';
 
 interface Options extends DeviceOptions {
@@ -26,15 +19,11 @@ interface Options extends DeviceOptions {
   workers?: number;
 }
 
-const program = settled(
-  new Command('features').description(
-    "What a trained network's last hidden layer makes of images: a vector each.",
-  ),
-)
+export const command = settled(new Command())
   .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
   .requiredOption('--images <path>', 'folder or tar archive of JPEG and PNG files, in subfolders or not')
   .requiredOption('--out <file>', '.safetensors (names within), or .npy (names in a text file beside it)');
-addDeviceOptions(addWorkers(program));
+addDeviceOptions(addWorkers(command));
 
 async function main(options: Options): Promise<void> {
   await checkFeaturesFile(options.out);
@@ -63,4 +52,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run figures`: the paper's figures and the training curves of a run, as files and as one page.
+ * `tandem figures`: the paper's figures and the training curves of a run, as files and as one page.
  */
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -21,15 +20,8 @@ import {
 import { readLog } from '../alexnet/log.js';
 import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
-import {
-  addDeviceOptions,
-  addWorkers,
-  type DeviceOptions,
-  runCommand,
-  settled,
-  whole,
-  withChosenDevices,
-} from './options.js';
+import { settled } from './command.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 import { describeRecipe } from './recipe.js';
 import { openValidation } from './runData.js';
@@ -46,11 +38,7 @@ interface Options extends DeviceOptions {
   workers?: number;
 }
 
-const program = settled(
-  new Command('figures').description(
-    "A run's training curves and the paper's figures: SVG files, and a page of them.",
-  ),
-)
+export const command = settled(new Command())
   .requiredOption('--run <dir>', "the run's folder")
   .option('--out <dir>', 'folder of the files (default: figures in the run)')
   .option('--data <path>', "other validation images than the run's")
@@ -59,7 +47,7 @@ const program = settled(
   .option('--queries <n>', 'queries of Figure 4, right', whole(1), 5)
   .option('--among <n>', 'training images that the nearest are looked for among', whole(1), 1000)
   .option('--seed <n>', 'which images are shown', whole(0), 0);
-addDeviceOptions(addWorkers(program));
+addDeviceOptions(addWorkers(command));
 
 /** Training error at which races end, as in the paper. */
 const target = 0.25;
@@ -113,4 +101,4 @@ async function main(options: Options): Promise<void> {
   console.log(`${sections.length} figures; open ${join(out, 'report.html')}`);
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run devices`: what this machine offers: the CPU's threads and instructions, and the WebGPU adapters with their
+ * `tandem devices`: what this machine offers: the CPU's threads and instructions, and the WebGPU adapters with their
  * limits and features.
  */
 import { availableParallelism, cpus, totalmem } from 'node:os';
@@ -9,12 +8,10 @@ import { enableRelaxedSimd, hasSimd } from '../backends/cpu/runtime/features.js'
 import { type AdapterDescription, listAdapters } from '../backends/open.js';
 import { findSoftwareDriver } from '../backends/webgpu/runtime/node.js';
 import { DeviceError } from '../core/errors.js';
+import { settled } from './command.js';
 import { chooseDevices } from './devices.js';
-import { runCommand, settled } from './options.js';
 
-const program = settled(
-  new Command('devices').description('What this machine offers: CPU threads, SIMD, WebGPU adapters.'),
-)
+export const command = settled(new Command())
   .option('--driver <files>', "Vulkan driver files (.json) instead of the system's, joined by ':'")
   .option('--json', 'print it as JSON', false);
 
@@ -81,4 +78,4 @@ function size(bytes: number): string {
   return bytes < 2 ** 30 ? `${Math.floor(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

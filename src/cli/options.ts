@@ -1,14 +1,11 @@
 /**
- * What the commands share: reading options, opening devices for them, and ending with one line when something is
- * wrong.
+ * Options that several commands have: reading them, and opening devices for them.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceName } from '../backends/open.js';
-import { nearestName } from '../core/arguments.js';
 import type { Device } from '../core/device.js';
-import { TandemError } from '../core/errors.js';
-import { refusalOf } from '../data/files.js';
 import { formatLines } from '../data/sources/formats.js';
+import { typed, wrapped } from './command.js';
 import {
   checkSettings,
   chooseDevices,
@@ -17,7 +14,6 @@ import {
   openDevices,
   parseDevices,
 } from './devices.js';
-import { outliveReaders, spellOutNames, stopBars } from './output.js';
 
 /** A parser of whole numbers from `least`, up to `most` if given. */
 export const whole =
@@ -98,7 +94,10 @@ export function addDeviceOptions(command: Command): Command {
     )
     .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1, 256))
     .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false)
-    .option('--adapter <name>', 'webgpu: an adapter whose name contains this (npm run devices lists them)')
+    .option(
+      '--adapter <name>',
+      `webgpu: an adapter whose name contains this (${typed('devices')} lists them)`,
+    )
     .addOption(
       new Option('--power <preference>', 'webgpu: let the system choose the adapter by power').choices([
         'high-performance',
@@ -145,7 +144,7 @@ export const dataHelp = 'folder or archive (.tar, .tar.gz) of labelled images, i
 export function addDataFormats(command: Command): Command {
   return command.addHelpText(
     'after',
-    `\nData formats:\n${formatLines.map((line) => `  ${line}`).join('\n')}`,
+    `\nData formats:\n${formatLines.map((line) => `  ${wrapped(line, '    ')}`).join('\n')}`,
   );
 }
 
@@ -175,40 +174,4 @@ export function addTrainingData(command: Command): Command {
       .option('--validation <path>', 'a second such folder or archive to validate with')
       .option('--limit <n>', 'train on n images, as many of each class', whole(1)),
   );
-}
-
-/** A command with what all of them have. */
-export function settled(command: Command): Command {
-  return command
-    .allowExcessArguments(false)
-    .showHelpAfterError('(--help lists the options)')
-    .showSuggestionAfterError(false)
-    .configureOutput({
-      outputError: (text, write) => {
-        const unknown = /unknown option '(--[^'=]+)/.exec(text)?.[1];
-        const known = command.options.flatMap(({ long }) => long ?? []);
-        const meant = unknown === undefined ? null : nearestName(unknown, known);
-        write(meant === null ? text : text.replace(/\n?$/, ` (did you mean ${meant}?)\n`));
-      },
-    });
-}
-
-/**
- * Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit
- * code 1. However it ends, no bar is left.
- */
-export async function runCommand(work: () => Promise<void>): Promise<void> {
-  outliveReaders();
-  spellOutNames();
-  try {
-    await work();
-  } catch (error) {
-    const message = error instanceof TandemError ? error.message : refusalOf(error);
-    if (message === null) throw error;
-    stopBars();
-    console.error(`error: ${message}`);
-    process.exitCode = 1;
-  } finally {
-    stopBars();
-  }
 }

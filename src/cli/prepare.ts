@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run prepare`: turns ImageNet, or any class folders, into shards to train from.
+ * `tandem prepare`: turns ImageNet, or any class folders, into shards to train from.
  */
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -10,7 +9,8 @@ import { summaryLines } from '../data/prepare/report.js';
 import { shardFiles } from '../data/shards/shardFormat.js';
 import { verifyShards } from '../data/shards/shards.js';
 import type { Sets } from '../data/sources/sets.js';
-import { addDataFormats, addWorkers, dataHelp, runCommand, settled, whole } from './options.js';
+import { settled } from './command.js';
+import { addDataFormats, addWorkers, dataHelp, whole } from './options.js';
 import { Bar } from './output.js';
 import { formatDuration, percent } from './progress.js';
 import { endOnSignals } from './signals.js';
@@ -27,9 +27,7 @@ interface Options {
   verify: boolean;
 }
 
-const program = settled(
-  new Command('prepare').description('Scale images to one size and store them as shards to train from.'),
-)
+export const command = settled(new Command())
   .option('--data <path>', dataHelp)
   .requiredOption('--out <dir>', 'folder of the shards; interrupted work in it is gone on with')
   .option('--validation <path>', 'another folder or archive to validate with')
@@ -45,7 +43,7 @@ const program = settled(
   .option('--size <n>', 'side of the prepared images, pixels', whole(1), 256)
   .option('--shard-images <n>', 'files to a shard', whole(1), 512)
   .option('--verify', 'only read every shard of --out and compare its checksums', false);
-addWorkers(addDataFormats(program));
+addWorkers(addDataFormats(command));
 
 /** A bar in a terminal, else a line every ten seconds. */
 class Progress {
@@ -126,6 +124,7 @@ async function verify(out: string): Promise<void> {
 }
 
 async function main(options: Options): Promise<void> {
+  endOnSignals('interrupted; the same command goes on with what is missing');
   if (options.verify) return verify(options.out);
   const { data } = options;
   if (data === undefined) throw new ArgumentError('--data: the folder or archive of the images is needed');
@@ -152,5 +151,4 @@ async function main(options: Options): Promise<void> {
   summary(prepared, options.out);
 }
 
-endOnSignals('interrupted; the same command goes on with what is missing');
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -8,6 +8,7 @@ import { isNetName, type Net, type NetName, nets, type Recipe } from '../alexnet
 import type { Variant } from '../alexnet/variants.js';
 import { ArgumentError } from '../core/errors.js';
 import type { ColourForm } from '../data/images/pca.js';
+import { helpList } from './command.js';
 import { onOff, positive, share, whole, wholes } from './options.js';
 
 /** What the command line says of network and recipe. */
@@ -139,9 +140,7 @@ export function addRecipeOptions(command: Command): Command {
 /** Networks and presets, for `--help`. */
 export function catalogue(): string {
   const lines = (table: Readonly<Record<string, { readonly about: string }>>): string =>
-    Object.entries(table)
-      .map(([name, { about }]) => `  ${name.padEnd(13)} ${about}`)
-      .join('\n');
+    helpList(Object.entries(table).map(([name, { about }]) => [name, about]));
   return `Networks:\n${lines(nets)}\n\nPresets:\n${lines(presets)}`;
 }
 

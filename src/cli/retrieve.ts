@@ -1,13 +1,13 @@
-#!/usr/bin/env node
 /**
- * `npm run retrieve`: the images nearest to a query by L2 distance in the last hidden layer.
+ * `tandem retrieve`: the images nearest to a query by L2 distance in the last hidden layer.
  */
 import { Command } from 'commander';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { nearest, readFeatures } from '../alexnet/features.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable } from '../data/files.js';
-import { addDeviceOptions, type DeviceOptions, runCommand, settled, whole } from './options.js';
+import { settled } from './command.js';
+import { addDeviceOptions, type DeviceOptions, whole } from './options.js';
 import { drawFound, queryVector } from './queries.js';
 
 interface Options extends DeviceOptions {
@@ -19,16 +19,14 @@ interface Options extends DeviceOptions {
   out?: string;
 }
 
-const program = settled(
-  new Command('retrieve').description('The images nearest to one, by L2 distance in the last hidden layer.'),
-)
+export const command = settled(new Command())
   .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
   .requiredOption('--features <file>', 'what features wrote')
   .requiredOption('--query <image>', 'a JPEG or PNG file')
   .option('--count <n>', 'images to list', whole(1), 6)
   .option('--images <path>', 'the images that the features are of, to draw what was found')
   .option('--out <file.svg>', 'the picture of it');
-addDeviceOptions(program);
+addDeviceOptions(command);
 
 async function main(options: Options): Promise<void> {
   const { features, query, images, out } = options;
@@ -51,4 +49,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

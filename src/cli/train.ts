@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run train`: trains a network of the catalogue on the images at hand.
+ * `tandem train`: trains a network of the catalogue on the images at hand.
  */
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
@@ -15,14 +14,13 @@ import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import { DivergedError } from '../train/diverged.js';
 import { findCheckpoint, RunExistsError, RunFolder } from '../train/runFolder.js';
+import { settled, typed } from './command.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
   addTrainingData,
   chosenNames,
   type DeviceOptions,
-  runCommand,
-  settled,
   type TrainingDataOptions,
   whole,
   withChosenDevices,
@@ -48,12 +46,10 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   dryRun: boolean;
 }
 
-const program = settled(
-  new Command('train').description('Train a network on images: drawn ones by default, or your own.'),
-);
-addRecipeOptions(addNetOptions(addTrainingData(program)));
-addDeviceOptions(program.optionsGroup('Devices:'));
-program
+export const command = settled(new Command());
+addRecipeOptions(addNetOptions(addTrainingData(command)));
+addDeviceOptions(command.optionsGroup('Devices:'));
+command
   .optionsGroup('Run:')
   .option('--seed <n>', 'seed of weights, order, augmentation and dropout (default: 0)', whole(0))
   .option('--out <dir>', 'folder for the log and the checkpoints (default: a dated one under runs/)')
@@ -96,9 +92,9 @@ const changeable: readonly string[] = [
 /** What a resumed run trains: as the checkpoint says, but for the number of epochs, the rates, and where the data lies. */
 function resumedRun(checkpoint: Checkpoint, options: Options): Run {
   const { run } = checkpoint;
-  const given = program.options.find((option) => {
+  const given = command.options.find((option) => {
     const key = option.attributeName();
-    return program.getOptionValueSource(key) === 'cli' && !changeable.includes(key);
+    return command.getOptionValueSource(key) === 'cli' && !changeable.includes(key);
   });
   if (given) {
     const allowed = changeable
@@ -238,7 +234,7 @@ async function trainIn(
       const took = formatDuration((performance.now() - started) / 1000);
       if (outcome.interrupted) {
         say(
-          `interrupted after ${took}; saved ${join(out, runFiles.last)}\ngo on with: npm run train -- --resume ${out}`,
+          `interrupted after ${took}; saved ${join(out, runFiles.last)}\ngo on with: ${typed('train')} --resume ${out}`,
         );
         watch.endBySignal();
         return;
@@ -299,4 +295,4 @@ function introduce(
   console.log(`output    ${out}`);
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

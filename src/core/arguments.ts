@@ -154,15 +154,19 @@ function initialsOf(name: string): string {
   return words.map((word) => word[0]!.toLowerCase()).join('');
 }
 
-/** How many letters to put in, take out or change to make one name of the other (Levenshtein). */
+/** How many letters to put in, take out, change, or swap with the next to make one name of the other. */
 function editsBetween(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const least = Math.min(changed, row[j]! + 1, next[j - 1]! + 1);
+      next.push(swapped ? Math.min(least, before[j - 2]! + 1) : least);
     }
+    before = row;
     row = next;
   }
   return row[b.length]!;

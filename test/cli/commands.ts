@@ -14,13 +14,12 @@ export interface Ended {
   readonly output: string;
 }
 
-/** The file of a command. */
-export const scriptOf = (name: string): string =>
-  fileURLToPath(new URL(`../../src/cli/${name}.js`, import.meta.url));
+/** The file of the command. */
+export const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /**
- * Runs a command in a folder.
- * @param name of its file: 'train'
+ * Runs a subcommand in a folder.
+ * @param name 'train'
  * @param watch sees the output so far each time it grows
  */
 export function command(
@@ -29,7 +28,7 @@ export function command(
   folder: string,
   watch: (output: string, child: ChildProcess) => void = () => {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [scriptOf(name), ...args], {
+  const child = spawn(process.execPath, [program, name, ...args], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -63,7 +62,7 @@ export async function onTerminal(
 ): Promise<(Ended & { readonly signal: number | undefined }) | null> {
   const pty = await import('@lydell/node-pty').catch(() => null);
   if (!pty) return null;
-  const child = pty.spawn(process.execPath, [scriptOf(name), ...args], { cwd: folder, cols: 80, rows: 24 });
+  const child = pty.spawn(process.execPath, [program, name, ...args], { cwd: folder, cols: 80, rows: 24 });
   const terminal: OnTerminal = {
     press: (keys) => child.write(keys),
     hangUp: () => {

@@ -119,12 +119,12 @@ if (driver !== null) {
 
   test('devices lists the adapter with its limits', async () => {
     const { cpu, adapters } = JSON.parse(
-      (await ran('machine', '--driver', driver, '--json')).replace(/^[^{]*/, ''),
+      (await ran('devices', '--driver', driver, '--json')).replace(/^[^{]*/, ''),
     );
     assert.ok(cpu.threads >= 1 && cpu.simd);
     assert.is(adapters[0].software, true);
     assert.ok(adapters[0].limits.maxBufferSize >= 2 ** 28);
-    const listed = await ran('machine', '--driver', driver);
+    const listed = await ran('devices', '--driver', driver);
     assert.match(listed, /webgpu:0\n.*software(.|\n)*limits +buffer/);
     assert.ok(listed.includes(await adapterName(driver)), listed);
   });

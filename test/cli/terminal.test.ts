@@ -9,7 +9,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Ended, onTerminal, scriptOf, writeImages } from './commands.js';
+import { type Ended, onTerminal, program, writeImages } from './commands.js';
 
 const test = suite('terminal');
 let folder = '';
@@ -92,7 +92,7 @@ function trainInto(
   out: string,
   onFirst: (child: ReturnType<typeof spawn>) => void = () => {},
 ): Promise<Ended> {
-  const args = [scriptOf('train'), ...trained, '--epochs', '2', '--out', out];
+  const args = [program, 'train', ...trained, '--epochs', '2', '--out', out];
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', stdout, 'pipe'] });
   let output = '';
   child.stderr?.on('data', (chunk: Buffer) => {

@@ -1,18 +1,14 @@
-/** The command: what it prints, its exit codes, and that npm running it by itself does nothing. */
+/** The command: what it prints and its exit codes. */
 import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { program } from '../../cli/commands.js';
 import { plainPng, withFolder } from '../files.js';
 
-const program = fileURLToPath(new URL('../../../src/cli/prepare.js', import.meta.url));
-const script = fileURLToPath(new URL('../../../../scripts/prepare.mjs', import.meta.url));
-
-function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const options = { encoding: 'utf8', env: { ...process.env, ...env } } as const;
-  return spawnSync(process.execPath, [file, ...args], options);
+function run(args: readonly string[]) {
+  return spawnSync(process.execPath, [program, 'prepare', ...args], { encoding: 'utf8' });
 }
 
 test('prepares, verifies, and finds damage', async () => {
@@ -23,26 +19,17 @@ test('prepares, verifies, and finds damage', async () => {
   };
   await withFolder(files, async (folder) => {
     const out = join(folder, 'out');
-    const made = run(program, [
-      '--data',
-      join(folder, 'data'),
-      '--out',
-      out,
-      '--size',
-      '16',
-      '--workers',
-      '1',
-    ]);
+    const made = run(['--data', join(folder, 'data'), '--out', out, '--size', '16', '--workers', '1']);
     assert.is(made.status, 0, made.stderr);
     assert.match(made.stdout, '3 training and 0 validation images, 2 classes');
     assert.match(made.stdout, 'train: 2 images converted, 0 of them oddly; 1 files refused');
     assert.match(made.stdout, 'mean colour 100.00 100.00 0.00');
-    assert.match(run(program, ['--out', out, '--verify']).stdout, '2 images, all as their checksums say');
+    assert.match(run(['--out', out, '--verify']).stdout, '2 images, all as their checksums say');
     const shard = join(out, 'train-00000.bin');
     const bytes = await readFile(shard);
     bytes[0]! ^= 1;
     await writeFile(shard, bytes);
-    const damaged = run(program, ['--out', out, '--verify']);
+    const damaged = run(['--out', out, '--verify']);
     assert.is(damaged.status, 1);
     assert.match(damaged.stdout, 'train-00000.bin: damaged, first at train/a/1.png');
     assert.match(damaged.stderr, '1 shards are damaged: run prepare again');
@@ -68,18 +55,11 @@ test('mistakes are told in a line', async () => {
       [['--data', 'x'], /required option '--out <dir>'/],
       [['--out', out, '--size', 'large'], /expected a whole number from 1/],
     ] as const) {
-      const { status, stderr } = run(program, args);
+      const { status, stderr } = run(args);
       assert.is(status, 1, message.source);
       assert.match(stderr, message);
     }
   });
-});
-
-test('npm install, ci and pack run the script to no effect', () => {
-  for (const command of ['install', 'ci', 'pack', '']) {
-    const { status, stdout, stderr } = run(script, [], { npm_command: command });
-    assert.equal([status, stdout, stderr], [0, '', '']);
-  }
 });
 
 test.run();

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import { test } from 'uvu';
@@ -12,6 +11,7 @@ import * as assert from 'uvu/assert';
 import { ArgumentError, DataError } from '../../../src/core/errors.js';
 import { type Prepared, type PrepareOptions, prepare } from '../../../src/data/prepare/prepare.js';
 import { openShards } from '../../../src/data/shards/shards.js';
+import { program } from '../../cli/commands.js';
 import { blockJpeg, jpegOf, plainPng, tarOf, withFolder, withOrientation } from '../files.js';
 
 type Files = Record<string, Uint8Array | string>;
@@ -407,8 +407,19 @@ test('killed at any moment and started again, it ends with the same files and ke
     await prepare({ ...options, out: join(folder, 'whole') });
     const expected = await contents(join(folder, 'whole'));
     const out = join(folder, 'out');
-    const program = fileURLToPath(new URL('../../../src/cli/prepare.js', import.meta.url));
-    const command = ['--data', data, '--out', out, '--size', '32', '--shard-images', '4', '--workers', '1'];
+    const command = [
+      'prepare',
+      '--data',
+      data,
+      '--out',
+      out,
+      '--size',
+      '32',
+      '--shard-images',
+      '4',
+      '--workers',
+      '1',
+    ];
     let killed = 0;
     for (const shards of [1, 4, 8]) {
       const child = spawn(process.execPath, [program, ...command], { stdio: 'ignore' });

@@ -1,6 +1,5 @@
-#!/usr/bin/env node
 /**
- * `npm run figure1`: ReLU against tanh on the four-layer net, to 25 % training error, and the plot of it.
+ * `tandem race`: ReLU against tanh on the four-layer net, to 25 % training error, and the plot of it.
  */
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -10,15 +9,8 @@ import { formatEpochs, type Racer, runRace, summarize } from '../alexnet/race.js
 import { nets } from '../alexnet/recipes.js';
 import { makeFolder, writeWhole } from '../data/files.js';
 import { openData } from '../data/sources/open.js';
-import {
-  addDeviceOptions,
-  type DeviceOptions,
-  positive,
-  runCommand,
-  settled,
-  whole,
-  withChosenDevices,
-} from './options.js';
+import { settled } from './command.js';
+import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 
 interface Options extends DeviceOptions {
@@ -32,11 +24,7 @@ interface Options extends DeviceOptions {
   out: string;
 }
 
-const program = settled(
-  new Command('figure1').description(
-    "The paper's Figure 1: epochs to 25 % training error, ReLU against tanh. A run broken off goes on where it was.",
-  ),
-)
+export const command = settled(new Command())
   .option('--data <path>', 'CIFAR-10, as train takes it; default: synthetic images')
   .option('--limit <n>', 'train on n images, as many of each class', whole(1))
   .option('--relu-rate <x>', 'learning rate with ReLU', positive, nets['four-layers'].recipe.learningRate)
@@ -50,7 +38,7 @@ const program = settled(
     nets['four-layers'].recipe.epochs,
   )
   .option('--out <dir>', 'folder of figure1.jsonl and figure1.svg', 'runs/figure1');
-addDeviceOptions(program);
+addDeviceOptions(command);
 
 async function main(options: Options): Promise<void> {
   const { out, target, seeds, epochs } = options;
@@ -92,4 +80,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-await runCommand(() => main(program.parse().opts<Options>()));
+command.action(main);

@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+/**
+ * The command `tandem`: a table of subcommands, of which only the one asked for is loaded.
+ */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addExamples, runCommand, settled } from './command.js';
+
+/** A subcommand as the table has it. */
+interface Subcommand {
+  /** What `--help` says of it. */
+  readonly about: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  train: {
+    about: 'train a network on images: drawn ones by default, or your own',
+    load: () => import('./train.js'),
+  },
+  evaluate: {
+    about: "errors of trained networks on a run's validation images, or on others",
+    load: () => import('./evaluate.js'),
+  },
+  prepare: {
+    about: 'scale images to one size and store them as shards to train from',
+    load: () => import('./prepare.js'),
+  },
+  devices: {
+    about: 'what this machine offers: CPU threads, SIMD, WebGPU adapters',
+    load: () => import('./machine.js'),
+  },
+  figures: {
+    about: "a run's training curves and the paper's figures: SVG files, and a page of them",
+    load: () => import('./figures.js'),
+  },
+  race: {
+    about: "the paper's Figure 1: epochs to 25 % training error, ReLU against tanh",
+    load: () => import('./race.js'),
+  },
+  ablations: {
+    about: 'what the parts of a network are worth, trained from one seed, beside the paper',
+    load: () => import('./ablations.js'),
+  },
+  features: {
+    about: "what a trained network's last hidden layer makes of images: a vector each",
+    load: () => import('./features.js'),
+  },
+  retrieve: {
+    about: 'the images nearest to one, by L2 distance in the last hidden layer',
+    load: () => import('./retrieve.js'),
+  },
+  codes: {
+    about: 'short binary codes of images, by an auto-encoder of their feature vectors',
+    load: () => import('./codes.js'),
+  },
+  bench: {
+    about: 'how fast this machine is; for a clone of the repository',
+    load: () => import('./bench.js'),
+  },
+};
+
+/** The version that package.json states. */
+function version(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  );
+  const known = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
+  return known ? String(manifest.version) : 'unknown';
+}
+
+/** A line of the table as a sentence. */
+const sentence = (about: string): string => `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
+
+/** The program with the subcommand named; the others are known by their names alone. */
+async function programFor(asked: string | undefined): Promise<Command> {
+  const program = settled(new Command('tandem'))
+    .description('Trains AlexNet of 2012 and networks like it, on CPUs and GPUs.')
+    .usage('<command> [options]')
+    .helpCommand(false);
+  if (asked?.startsWith('-')) program.version(version(), '--version', 'print the version');
+  for (const [name, { about, load }] of Object.entries(subcommands)) {
+    const command = name === asked ? (await load()).command : new Command();
+    program.addCommand(command.name(name).summary(about).description(sentence(about)));
+  }
+  return addExamples(
+    program,
+    'train',
+    'train --data FOLDER --net alexnet',
+    'evaluate --run runs/DATE-small',
+    'train --help',
+  );
+}
+
+// `tandem help train` is `tandem train --help`.
+const given = process.argv.slice(2);
+const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
+await runCommand(async () => (await programFor(words[0])).parseAsync(words, { from: 'user' }));
