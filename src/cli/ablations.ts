@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
@@ -14,7 +14,7 @@ import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
-import { helpList, settled } from './command.js';
+import { addExamples, helpList, settled } from './command.js';
 import {
   addDeviceOptions,
   addTrainingData,
@@ -41,16 +41,14 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
 
 const about = helpList(Object.entries(ablations).map(([name, ablation]) => [name, ablation.about]));
 
+/** The ablations that are run when none is named. */
+const standard = ['base', 'one-crop', 'one-tower', 'no-communication', 'no-lrn', 'plain-pooling'];
+
 export const command = addTrainingData(settled(new Command()))
   .optionsGroup('Ablations:')
-  .option('--set <list>', 'which, by name', list, [
-    'base',
-    'one-crop',
-    'one-tower',
-    'no-communication',
-    'no-lrn',
-    'plain-pooling',
-  ])
+  .addOption(
+    new Option('--set <list>', 'which, by name').argParser(list).default(standard, standard.join(', ')),
+  )
   .option('--seed <n>', 'seed of all', whole(0), 0)
   .option('--out <dir>', 'folder for a run each, and table.json', 'runs/ablations');
 addRecipeOptions(addNetOptions(command));
@@ -183,4 +181,4 @@ async function printTable(rows: readonly Row[], options: Options, data: OpenedDa
   await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify({ ...json, table }, null, 2)}\n`]);
 }
 
-command.action(main);
+addExamples(command, '--data FOLDER --net alexnet', '--set base,no-lrn --limit 500 --epochs 2').action(main);

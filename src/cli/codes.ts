@@ -9,7 +9,7 @@ import { pickRows, readFeatures } from '../alexnet/features.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 import { drawFound, queryVector } from './queries.js';
@@ -168,3 +168,9 @@ addDeviceOptions(
     .option('--images <path>', 'the images that the codes are of, to draw what was found')
     .option('--out <file.svg>', 'the picture of it'),
 ).action(search);
+addExamples(
+  command,
+  'train --features f.npy --out a.safetensors',
+  'encode --codes a.safetensors --features g.npy --out b.safetensors',
+  'search --codes a.safetensors --run RUN --query cat.jpg',
+);

@@ -12,7 +12,7 @@ import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import {
   addDeviceOptions,
   addWorkers,
@@ -149,4 +149,9 @@ function printPublished(published: readonly Published[]): void {
   }
 }
 
-command.action(main);
+addExamples(
+  command,
+  '--run runs/DATE-small',
+  '--run runs/DATE-small --data FOLDER --crops 10',
+  '--checkpoints runs/A,runs/B --json errors.json',
+).action(main);

@@ -8,7 +8,7 @@ import { loadClassifier } from '../alexnet/evaluation.js';
 import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions, withChosenDevices } from './options.js';
 import { Countdown } from './progress.js';
 
@@ -52,4 +52,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-command.action(main);
+addExamples(command, '--run runs/DATE-alexnet --images FOLDER --out f.npy').action(main);

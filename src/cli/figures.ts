@@ -20,7 +20,7 @@ import {
 import { readLog } from '../alexnet/log.js';
 import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 import { describeRecipe } from './recipe.js';
@@ -101,4 +101,4 @@ async function main(options: Options): Promise<void> {
   console.log(`${sections.length} figures; open ${join(out, 'report.html')}`);
 }
 
-command.action(main);
+addExamples(command, '--run runs/DATE-small', '--run runs/DATE-small --race runs/figure1').action(main);

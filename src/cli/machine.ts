@@ -8,7 +8,7 @@ import { enableRelaxedSimd, hasSimd } from '../backends/cpu/runtime/features.js'
 import { type AdapterDescription, listAdapters } from '../backends/open.js';
 import { findSoftwareDriver } from '../backends/webgpu/runtime/node.js';
 import { DeviceError } from '../core/errors.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { chooseDevices } from './devices.js';
 
 export const command = settled(new Command())
@@ -78,4 +78,4 @@ function size(bytes: number): string {
   return bytes < 2 ** 30 ? `${Math.floor(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
-command.action(main);
+addExamples(command, '', '--json').action(main);

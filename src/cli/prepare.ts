@@ -9,7 +9,7 @@ import { summaryLines } from '../data/prepare/report.js';
 import { shardFiles } from '../data/shards/shardFormat.js';
 import { verifyShards } from '../data/shards/shards.js';
 import type { Sets } from '../data/sources/sets.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDataFormats, addWorkers, dataHelp, whole } from './options.js';
 import { Bar } from './output.js';
 import { formatDuration, percent } from './progress.js';
@@ -151,4 +151,9 @@ async function main(options: Options): Promise<void> {
   summary(prepared, options.out);
 }
 
-command.action(main);
+addExamples(
+  command,
+  '--data FOLDER --out shards',
+  '--data ILSVRC.tar --out shards --size 256',
+  '--out shards --verify',
+).action(main);

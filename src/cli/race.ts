@@ -9,7 +9,7 @@ import { formatEpochs, type Racer, runRace, summarize } from '../alexnet/race.js
 import { nets } from '../alexnet/recipes.js';
 import { makeFolder, writeWhole } from '../data/files.js';
 import { openData } from '../data/sources/open.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 
@@ -80,4 +80,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-command.action(main);
+addExamples(command, '--data cifar-10-binary.tar.gz', '--limit 500 --seeds 1 --epochs 5').action(main);

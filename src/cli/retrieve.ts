@@ -6,7 +6,7 @@ import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { nearest, readFeatures } from '../alexnet/features.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable } from '../data/files.js';
-import { settled } from './command.js';
+import { addExamples, settled } from './command.js';
 import { addDeviceOptions, type DeviceOptions, whole } from './options.js';
 import { drawFound, queryVector } from './queries.js';
 
@@ -49,4 +49,4 @@ async function main(options: Options): Promise<void> {
   }
 }
 
-command.action(main);
+addExamples(command, '--run runs/DATE-alexnet --features f.npy --query cat.jpg').action(main);

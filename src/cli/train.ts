@@ -14,7 +14,7 @@ import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import { DivergedError } from '../train/diverged.js';
 import { findCheckpoint, RunExistsError, RunFolder } from '../train/runFolder.js';
-import { settled, typed } from './command.js';
+import { addExamples, settled, typed } from './command.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
@@ -295,4 +295,11 @@ function introduce(
   console.log(`output    ${out}`);
 }
 
-command.action(main);
+addExamples(
+  command,
+  '',
+  '--epochs 1 --limit 500',
+  '--data FOLDER --net alexnet --preset as-run',
+  '--resume runs/DATE-small --epochs 20',
+  '--device webgpu:0,webgpu:1',
+).action(main);
