@@ -171,6 +171,6 @@ addDeviceOptions(
 addExamples(
   command,
   'train --features f.npy --out a.safetensors',
-  'encode --codes a.safetensors --features g.npy --out b.safetensors',
+  'encode --codes CODES --features g.npy --out b.safetensors',
   'search --codes a.safetensors --run RUN --query cat.jpg',
 );
