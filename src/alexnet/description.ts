@@ -41,6 +41,8 @@ export interface RunDescription {
   readonly recipe: Recipe;
   readonly seed: number;
   readonly classes: readonly string[];
+  /** What the classes are called where `classes` are their ids; checkpoints have it. */
+  readonly classNames?: readonly string[] | undefined;
   /** Path of the data, null for the synthetic images; path of separate validation data; and `--limit`. */
   readonly data: string | null;
   readonly validation: string | null;
@@ -185,6 +187,7 @@ export const runSchema: Schema<RunDescription> = object<RunDescription>({
   recipe: recipeSchema,
   seed: whole(),
   classes: list(text),
+  classNames: optional(list(text)),
   data: nullable(text),
   validation: nullable(text),
   limit: nullable(whole(1)),

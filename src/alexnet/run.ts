@@ -97,7 +97,11 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         },
         folder,
         resume: resume ?? false,
-        about: { ...description, tables: tablesOf(net, description.classes.length) },
+        about: {
+          ...description,
+          tables: tablesOf(net, description.classes.length),
+          ...(data.classNames && { classNames: data.classNames }),
+        },
         signal,
         on: async (event) => {
           tell(listener, event);

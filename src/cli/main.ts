@@ -22,6 +22,14 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     about: "errors of trained networks on a run's validation images, or on others",
     load: () => import('./evaluate.js'),
   },
+  classify: {
+    about: 'what a trained network sees in images: the five likeliest classes',
+    load: () => import('./classify.js'),
+  },
+  export: {
+    about: 'a trained network for other programs: ONNX, safetensors, npz',
+    load: () => import('./export.js'),
+  },
   prepare: {
     about: 'scale images to one size and store them as shards to train from',
     load: () => import('./prepare.js'),
@@ -88,6 +96,7 @@ async function programFor(asked: string | undefined): Promise<Command> {
     'train',
     'train --data FOLDER --net alexnet',
     'evaluate --run runs/DATE-small',
+    'classify cat.jpg --run runs/DATE-alexnet',
     'train --help',
   );
 }

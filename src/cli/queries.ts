@@ -49,7 +49,7 @@ export interface Found {
 }
 
 /** What is said of an image below its picture: its folder, which is its class, and its own name. */
-function captionOf(name: string): string[] {
+export function captionOf(name: string): string[] {
   const [file = name, folder] = name.split(/[/\\]/).reverse();
   const own = basename(file, extname(file));
   return folder ? [folder, own] : [own];

@@ -3,4 +3,5 @@
  * browsers as well.
  */
 export * from './npy.js';
+export * from './npz.js';
 export * from './safetensors.js';

@@ -156,7 +156,7 @@ test('the true class is green, whatever is likeliest', () => {
   const svg = drawAnswers([
     {
       picture,
-      truth: 'bee',
+      caption: 'bee',
       likeliest: [
         { name: 'ant', probability: 0.7, isTrue: false },
         { name: 'bee', probability: 0.3, isTrue: true },

@@ -1,6 +1,6 @@
 /**
- * Images with the five classes the network finds likeliest: the paper's Figure 4, left. The true class is named below
- * each image; its bar is green. Bars as wide as the image are certain.
+ * Images with the five classes the network finds likeliest: the paper's Figure 4, left. The true class, where
+ * it is known, is named below each image; its bar is green. Bars as wide as the image are certain.
  */
 import type { Picture } from '../../data/images/resize.js';
 import { escapeText, svgFile, svgPicture, svgText } from './svg.js';
@@ -8,8 +8,8 @@ import { escapeText, svgFile, svgPicture, svgText } from './svg.js';
 /** An image and what the network says of it. */
 export interface Answered {
   readonly picture: Picture;
-  /** Name of its class. */
-  readonly truth: string;
+  /** Said below it: the name of its class, or of its file. */
+  readonly caption: string;
   /** The likeliest classes, likeliest first. */
   readonly likeliest: readonly {
     readonly name: string;
@@ -26,13 +26,13 @@ const barHeight = 20;
 export function drawAnswers(answered: readonly Answered[], columns = 4): string {
   const bars = Math.max(...answered.map(({ likeliest }) => likeliest.length));
   const cardHeight = side + 26 + bars * (barHeight + 2) + gap;
-  const body = answered.flatMap(({ picture, truth, likeliest }, i) => {
+  const body = answered.flatMap(({ picture, caption, likeliest }, i) => {
     const left = gap + (i % columns) * (side + gap);
     const top = gap + Math.floor(i / columns) * cardHeight;
     const middle = `text-anchor="middle" font-weight="600"`;
     return [
       svgPicture(picture, left, top, side),
-      svgText(truth, left + side / 2, top + side + 17, side, middle),
+      svgText(caption, left + side / 2, top + side + 17, side, middle),
       ...likeliest.flatMap(({ name, probability, isTrue }, n) => {
         const y = top + side + 26 + n * (barHeight + 2);
         const colour = isTrue ? '#7fbf6f' : '#c9cdd3';

@@ -155,7 +155,7 @@ export async function answersSection(
     const row = probabilities.subarray(i * width, (i + 1) * width);
     return {
       picture: pictureAt(shown.images, checkpoint.run.recipe.imageSize, i),
-      truth: names[label]!,
+      caption: names[label]!,
       likeliest: likeliest(row, Math.min(5, width)).map((c) => ({
         name: names[c]!,
         probability: row[c]!,

@@ -33,15 +33,18 @@ export interface OpenOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Classes by number, and what people call them where `classes` are ids (ImageNet's WNIDs). */
+export interface Classes {
+  readonly classes: readonly string[];
+  readonly classNames?: readonly string[] | undefined;
+}
+
 /** Data to train with. */
-export interface OpenedData {
+export interface OpenedData extends Classes {
   readonly kind: DataKind;
   readonly train: Dataset;
   /** Empty where no image can be spared to validate with. */
   readonly validation: Dataset;
-  readonly classes: readonly string[];
-  /** What people call the classes, where `classes` are ids (ImageNet's WNIDs). */
-  readonly classNames?: readonly string[];
   /** Means of the training set, where they're stored with it and it's the whole of it that is opened. */
   readonly mean?: Mean;
   /** What was decided or noticed that the user should know, a sentence each. */
@@ -51,7 +54,7 @@ export interface OpenedData {
 }
 
 /** What the classes are called, without synonyms: `tench` of `tench, Tinca tinca`. Two classes may share a name. */
-export function briefNames({ classes, classNames }: OpenedData): string[] {
+export function briefNames({ classes, classNames }: Classes): string[] {
   return classes.map((id, i) => {
     const name = classNames?.[i] ?? id;
     // Only names that stand for an id are lists of synonyms.

@@ -8,6 +8,7 @@
  * file may end without IEND.
  */
 import { DataError } from '../../../core/errors.js';
+import { crc32 } from '../../../formats/crc32.js';
 import { exifOrientation } from '../exif.js';
 import { checkSize } from '../opened.js';
 
@@ -142,18 +143,6 @@ function* chunksOf(bytes: Uint8Array): Generator<Chunk, void, void> {
 
 const isType = (type: string): boolean => /^[A-Za-z]{4}$/.test(type);
 const isCritical = (type: string): boolean => type.charCodeAt(0) < 0x60;
-
-const crcTable = Int32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = -1;
-  for (let i = 0; i < bytes.length; i++) crc = crcTable[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
-}
 
 function isIntact(bytes: Uint8Array, { from, to }: Chunk): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
