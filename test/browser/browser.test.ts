@@ -52,7 +52,21 @@ const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
     return { description: device.description, product, conv, losses };
   }
 
-  globalThis.tandem = { use, listAdapters: tandem.listAdapters };
+  /** Gradients of w and v after 50 crossings there and back between two CPU devices. */
+  async function cross() {
+    const { exchange, mul, openDevice, sum, tensor, to } = tandem;
+    const devices = [await openDevice('cpu:0', { threads: 1 }), await openDevice('cpu:1', { threads: 2 })];
+    const [w, v] = devices.map((device) => tensor([[1, 2]], { device, requiresGrad: true }));
+    for (let i = 0; i < 50; i++) {
+      const [, joined] = exchange([mul(w, 2), mul(v, 3)]);
+      sum(to(joined, devices[0])).backward();
+    }
+    const gradients = [[...await w.grad.data()], [...await v.grad.data()]];
+    for (const device of devices) await device.close();
+    return gradients;
+  }
+
+  globalThis.tandem = { use, cross, listAdapters: tandem.listAdapters };
 </script>`;
 
 const test = suite('browser');
@@ -123,6 +137,14 @@ if (typeof browser === 'string') {
     const used = await use('cpu:0', { threads: 2 });
     assert.match(used.description, /2 threads, (relaxed )?SIMD/);
     check(used, await expectedConv());
+  });
+
+  test('two CPU devices copy from each other', async () => {
+    const gradients = await inPage('/', 'tandem.cross()');
+    assert.equal(gradients, [
+      [100, 100],
+      [150, 150],
+    ]);
   });
 
   test('without the isolating headers, the error names them', async () => {

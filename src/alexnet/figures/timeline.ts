@@ -137,7 +137,10 @@ interface Flight extends Crossing {
   readonly arrived: number;
 }
 
-/** The ledger's time counts from when the data was asked for; until the sender's kernels are done it waits. */
+/**
+ * Where the host carries the data, the ledger's time counts from when they were asked for; until the sender's kernels
+ * are done they wait.
+ */
 function flight(crossing: Crossing, kernels: Profile['kernels']): Flight {
   const arrived = crossing.start + crossing.milliseconds;
   const ends = kernels.flatMap(({ device, start, milliseconds }) =>
