@@ -9,36 +9,14 @@ import type { BatchSource } from '../data/batchSource.js';
 import type { Schedule } from '../nn/schedule.js';
 import { type Checkpoint, readCheckpoint } from './checkpoint.js';
 import { DivergedError } from './diverged.js';
+import type { FitEvent } from './events.js';
 import { evaluate, type OnBatch } from './inference.js';
-import { type EpochTimes, type LogLine, logLine, RunLog } from './log.js';
+import { type LogLine, logLine, RunLog } from './log.js';
 import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
-import type { Metrics, Totals } from './metrics.js';
+import type { Metrics } from './metrics.js';
 import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
 import { RunFolder } from './runFolder.js';
 import type { Learner } from './step.js';
-
-/** What happens, as it happens. */
-export type FitEvent =
-  /** The figures of a step have arrived. `epoch` counts from 1. */
-  | {
-      readonly kind: 'step';
-      readonly epoch: number;
-      readonly done: number;
-      readonly of: number;
-      readonly totals: Totals;
-      /** Samples of the epoch trained on since the training was begun or gone on with. */
-      readonly samples: number;
-    }
-  /** A batch was validated. */
-  | { readonly kind: 'validation'; readonly epoch: number; readonly done: number; readonly of: number }
-  /** An epoch is over, and saved where there's a folder. */
-  | {
-      readonly kind: 'epoch';
-      readonly record: EpochRecord;
-      readonly times: EpochTimes;
-      /** Whether it is the best so far. */
-      readonly best: boolean;
-    };
 
 /** Measures a model that isn't training; null when `signal` was aborted. */
 export type Validation = (options: {

@@ -15,6 +15,7 @@ import { encodeSafetensors } from '../../formats/safetensors.js';
 import { describeUnreadable } from '../dataset.js';
 import { makeFolder, throwNaming, writeWhole } from '../files.js';
 import { type Mean, Moments } from '../images/mean.js';
+import { isLockName, lockFolder } from '../lock.js';
 import { mapLimited } from '../parallel.js';
 import type { PictureSet } from '../pictures.js';
 import {
@@ -71,6 +72,7 @@ export interface Prepared {
  * Prepares a data set, or goes on where an earlier call was interrupted.
  * @throws {DataError} when the images can't be found or labelled, none can be read, or the disk is full.
  * @throws {ArgumentError} for a size or number that can't be, or a folder that holds something else.
+ * @throws {LockedError} while another process prepares there.
  */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
   const { out, size = 256, shardImages = 512 } = options;
@@ -87,11 +89,12 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
     );
   }
   await openFolder(out);
-  const sets = await openSets(options.data, { ...options, side: size });
+  const lock = await lockFolder(out);
   try {
-    return await makeShards(sets, options, size, shardImages);
+    const sets = await openSets(options.data, { ...options, side: size });
+    return await makeShards(sets, options, size, shardImages).finally(() => sets.close());
   } finally {
-    await sets.close();
+    await lock.release();
   }
 }
 
@@ -220,7 +223,9 @@ async function openFolder(out: string): Promise<void> {
   await makeFolder(out);
   const others = (await readdir(out).catch(throwNaming(out, "can't be read"))).filter((name) => {
     const whole = name.replace(/\.\d+\.tmp$/, '');
-    return !ownFile.test(name) && !Object.values(shardFiles).some((own) => own === whole);
+    return (
+      !ownFile.test(name) && !isLockName(name) && !Object.values(shardFiles).some((own) => own === whole)
+    );
   });
   if (others.length > 0) {
     throw new ArgumentError(

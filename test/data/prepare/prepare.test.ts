@@ -9,9 +9,11 @@ import { encode } from 'fast-png';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArgumentError, DataError } from '../../../src/core/errors.js';
+import { LockedError } from '../../../src/data/lock.js';
 import { type Prepared, type PrepareOptions, prepare } from '../../../src/data/prepare/prepare.js';
 import { openShards } from '../../../src/data/shards/shards.js';
 import { program } from '../../cli/commands.js';
+import { rejection } from '../../support/errors.js';
 import { blockJpeg, jpegOf, plainPng, tarOf, withFolder, withOrientation } from '../files.js';
 
 type Files = Record<string, Uint8Array | string>;
@@ -452,6 +454,23 @@ async function shardsIn(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => []);
   return names.filter((name) => name.endsWith('.json')).length;
 }
+
+test('two at once into one folder: the second is told, the first is whole; a lock left behind is no obstacle', () =>
+  withFolder(training('data/'), async (folder) => {
+    const out = join(folder, 'out');
+    const options = { data: join(folder, 'data'), out, size: 16, workers: 1 };
+    let second: Promise<Error> | null = null;
+    const found = (): void => {
+      second ??= rejection(prepare(options));
+    };
+    const { index } = await prepare({ ...options, listener: { found, done: () => {} } });
+    const error = await second;
+    assert.instance(error, LockedError);
+    assert.match(String(error), /out: in use by this process already/);
+    assert.not.ok((await readdir(out)).some((name) => name.startsWith('lock')));
+    await writeFile(join(out, 'lock-0123456789abcdef'), '{"host":"nowhere');
+    assert.equal((await prepare(options)).index, index);
+  }));
 
 test('a second run makes anew what was damaged, removed or changed, and nothing else', async () => {
   await withFolder(noisy(12, 24), async (folder) => {

@@ -1,0 +1,71 @@
+/**
+ * The examples, run as their readers run them, at a small size: what they print and write, and that one that is stopped
+ * or killed goes on to the same bits.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { writeImages } from './cli/commands.js';
+
+const test = suite('examples');
+let folder = '';
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tandem-examples-'));
+  await writeImages(folder);
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs an example in the folder; `watch` sees its output so far each time it grows. */
+function run(
+  name: string,
+  args: readonly string[],
+  watch: (output: string, child: ChildProcess) => void = () => {},
+): Promise<{ code: number | null; output: string }> {
+  const script = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url));
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      watch(output, child);
+    });
+  }
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+}
+
+const last = (out: string): Promise<Buffer> => readFile(join(folder, out, 'last.safetensors'));
+
+test('images: a network on a folder of images, stopped by Ctrl-C and killed, goes on to the same bits', async () => {
+  const whole = await run('images', ['images', 'whole', '3']);
+  assert.is(whole.code, 0, whole.output);
+  assert.match(whole.output, /^epoch 1, 1\/2: loss [\d.]+, error [\d.]+$/m);
+  assert.match(whole.output, /^epoch 3: loss [\d.]+, error [\d.]+; validation: loss [\d.]+, error [\d.]+/m);
+  assert.match(whole.output, /^error [\d.]+$/m);
+  const files = ['best.safetensors', 'last.safetensors', 'log.jsonl', 'run.json'];
+  assert.equal((await readdir(join(folder, 'whole'))).sort(), files);
+
+  let asked = false;
+  const stopped = await run('images', ['images', 'parts', '3'], (output, child) => {
+    if (!asked && /^epoch 1, 1\/2/m.test(output)) asked = child.kill('SIGINT');
+  });
+  assert.is(stopped.code, 0, stopped.output);
+  assert.match(stopped.output, /^stopped; the same command goes on$/m);
+  const killed = await run('images', ['images', 'parts', '3'], (output, child) => {
+    if (/^epoch 2, 1\/2/m.test(output)) child.kill('SIGKILL');
+  });
+  assert.is(killed.code, null, killed.output);
+  const rest = await run('images', ['images', 'parts', '3']);
+  assert.is(rest.code, 0, rest.output);
+  assert.not.match(rest.output, /^epoch 1/m);
+  assert.ok((await last('parts')).equals(await last('whole')));
+  assert.equal((await readdir(join(folder, 'parts'))).sort(), files);
+});
+
+test.run();
