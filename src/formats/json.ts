@@ -250,7 +250,8 @@ export function where<T>(schema: Schema<T>, expects: string, test: (value: T) =>
   };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is an object with fields. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

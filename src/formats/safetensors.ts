@@ -7,7 +7,7 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import { arrayAt, bytesPerElement, type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
-import { shown } from './json.js';
+import { isObject, shown } from './json.js';
 
 const maxHeader = 100_000_000;
 const metadataName = '__metadata__';
@@ -94,7 +94,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsF
   const tensors = new Map<string, HostTensor>();
   const extents: Extent[] = [];
   for (const [name, entry] of header.entries) {
-    const tensor = isRecord(entry) ? readTensor(entry, body) : 'not an object';
+    const tensor = isObject(entry) ? readTensor(entry, body) : 'not an object';
     if (typeof tensor === 'string') return fail(`${printable(name, 80)}: ${tensor}`);
     tensors.set(name, tensor.value);
     extents.push({ name: printable(name, 80), start: tensor.start, end: tensor.end });
@@ -116,7 +116,7 @@ function readHeader(bytes: Uint8Array): Header | string {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    if (!isRecord(JSON.parse(text)) || !text.startsWith('{')) return 'its header is not an object';
+    if (!isObject(JSON.parse(text)) || !text.startsWith('{')) return 'its header is not an object';
   } catch {
     return 'its header is not JSON';
   }
@@ -209,12 +209,8 @@ function findGap(extents: readonly Extent[], size: number): string | null {
   return covered.end === size ? null : `the tensors end at byte ${covered.end}, the data at ${size}`;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isText(value: unknown): value is Record<string, string> {
-  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isSizes(value: unknown): value is number[] {
