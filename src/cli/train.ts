@@ -241,7 +241,7 @@ async function trainIn(
       }
       const last = outcome.lines.at(-1);
       const best = Math.min(...outcome.lines.map((line) => line.valError));
-      if (last)
+      if (last && last.epoch > done)
         console.log(
           `done in ${took}: validation error ${percent(last.valError)} (best ${percent(best)}); log and checkpoints in ${out}`,
         );

@@ -233,6 +233,41 @@ test('a checkpoint of which one byte changed is refused, by train and evaluate',
   }
 });
 
+test('two trainings begun at once have a folder each; of two that resume one run the second is refused', async () => {
+  const quick = ['--data', 'images', '--epochs', '1', '--batch', '30', '--net', '80sec', '--threads', '1'];
+  const both = await Promise.all([1, 2].map((seed) => train([...quick, '--seed', String(seed)])));
+  for (const { code, output } of both) assert.is(code, 0, output);
+  const runs = await readdir(join(folder, 'runs'));
+  assert.is(runs.length, 2, runs.join());
+  const seeds = await Promise.all(
+    runs.map(async (name) => JSON.parse(await readFile(join(folder, 'runs', name, 'run.json'), 'utf8')).seed),
+  );
+  assert.equal(seeds.sort(), [1, 2]);
+
+  const out = join('runs', runs[0]!);
+  const seconds: ReturnType<typeof train>[] = [];
+  const first = await train(['--resume', out, '--epochs', '900'], (output, child) => {
+    if (seconds.length > 0 || !/epoch +2\/900 +loss/.test(output)) return;
+    seconds.push(train(['--resume', out, '--epochs', '900']).finally(() => child.kill('SIGINT')));
+  });
+  assert.is(first.code, 130, first.output);
+  const [refused] = await Promise.all(seconds);
+  assert.is(refused?.code, 1);
+  assert.match(String(refused?.output), /^error: runs\/.*: in use by process \d+$/m);
+});
+
+test('the path of the data is stored as it is found from anywhere', async () => {
+  const { data } = JSON.parse(await readFile(join(folder, 'whole', 'run.json'), 'utf8'));
+  assert.is(data, join(folder, 'images'));
+  const { code, output } = await command(
+    'train',
+    ['--resume', join(folder, 'whole'), '--epochs', '3'],
+    tmpdir(),
+  );
+  assert.is(code, 0, output);
+  assert.match(output, /nothing to do: 3 epochs are done/);
+});
+
 test('a full disk ends training with a line, and what was saved before stays', async () => {
   if (!existsSync('/dev/full')) return;
   // Whatever is written to this run's list of unreadable images meets a full disk.
