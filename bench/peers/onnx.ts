@@ -2,8 +2,10 @@
  * ONNX Runtime, native (onnxruntime-node) and WebAssembly (onnxruntime-web): a model for each row.
  */
 
+import { Network } from '../../src/alexnet/network.js';
 import { alexnet, twoTowers } from '../../src/alexnet/networks.js';
-import { exportOnnx } from '../../src/alexnet/onnx.js';
+import { exportNetwork } from '../../src/alexnet/onnx.js';
+import { openDevice } from '../../src/backends/open.js';
 import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/formats/onnx/format.js';
 import { CannotError, type Peer, type Ready } from './peer.js';
 import type { ConvWork, MatmulWork, Operand, Work } from './work.js';
@@ -28,7 +30,7 @@ function peer(name: string, runtime: Runtime, options: object): Peer {
   return {
     name,
     async prepare(work) {
-      const { model, inputs } = modelOf(work);
+      const { model, inputs } = await modelOf(work);
       const session = await runtime.InferenceSession.create(model, options);
       return ready(runtime, session, inputs);
     },
@@ -67,18 +69,27 @@ interface ModelWithInputs {
   readonly inputs: Readonly<Record<string, Operand>>;
 }
 
-function modelOf(work: Work): ModelWithInputs {
+async function modelOf(work: Work): Promise<ModelWithInputs> {
   switch (work.kind) {
     case 'matmul':
       return matmulModel(work);
     case 'conv':
       return convModel(work);
     case 'inference': {
-      const model = exportOnnx({ architecture: alexnet, placement: twoTowers(), state: work.parameters });
-      return { model, inputs: { images: work.images } };
+      return { model: await alexnetModel(work.parameters), inputs: { images: work.images } };
     }
     case 'training':
       throw new CannotError('its inference sessions have no gradients');
+  }
+}
+
+async function alexnetModel(parameters: ReadonlyMap<string, Operand>): Promise<Uint8Array> {
+  const device = await openDevice('cpu:0', { threads: 1 });
+  try {
+    const options = { architecture: alexnet, placement: twoTowers(), devices: [device], seed: 0 };
+    return await exportNetwork(new Network({ ...options, parameters }));
+  } finally {
+    await device.close();
   }
 }
 

@@ -9,6 +9,7 @@ import type { Padding } from '../core/backend.js';
 import { ArgumentError } from '../core/errors.js';
 import { outputSize, type PaddingLike, toPadding } from '../core/ops/conv.js';
 import type { ResponseNormOptions } from '../core/ops/normalize.js';
+import { type Shape, sizeOf } from '../core/shape.js';
 
 /** What happens to a layer's output, in order. */
 export type Stage =
@@ -164,10 +165,23 @@ function afterStage(
   return [shape[0], pooled(shape[1]), pooled(shape[2])];
 }
 
+/** The shapes of all parameters by name, towers joined: `conv1.weight` has the kernels of all of them as rows. */
+export function joinedShapes(layers: readonly PlacedLayer[]): Map<string, Shape> {
+  return new Map(
+    layers.flatMap(({ spec, towers }): [string, Shape][] => {
+      const present = towers.filter((tower) => tower.kernels > 0);
+      const kernels = present.reduce((sum, tower) => sum + tower.kernels, 0);
+      return [
+        [`${spec.name}.weight`, [kernels, ...(present[0]?.weight.slice(1) ?? [])]],
+        [`${spec.name}.bias`, [kernels]],
+      ];
+    }),
+  );
+}
+
 /** Weights and biases in all. */
 export function parameterCount(layers: readonly PlacedLayer[]): number {
-  const count = ({ weight, kernels }: TowerLayer): number => weight.reduce((a, b) => a * b) + kernels;
-  return layers.flatMap((layer) => layer.towers).reduce((sum, tower) => sum + count(tower), 0);
+  return [...joinedShapes(layers).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 }
 
 /** Multiply-adds of one image's forward pass, by layer. */

@@ -1,37 +1,28 @@
 /**
  * A network built from its tables, on one device or on one for each tower.
  *
- * On one device the towers are groups: a layer that reads `own` is a grouped convolution, one that reads `all` an
- * ordinary one. On several, each tower is a convolution of its own, and a layer that reads `all` exchanges first.
- * Both hold the same numbers: a tower's weights are rows of the whole, drawn by their place in it, and so are its
- * dropout masks.
+ * A layer is a chain of modules on each device (parts.ts). On one device the towers are groups: a layer that reads
+ * `own` has a grouped product, one that reads `all` an ordinary one. On several, each tower has a chain of its own, and
+ * a layer that reads `all` exchanges first.
  */
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import { conv2d } from '../core/ops/conv.js';
-import { dropout } from '../core/ops/dropout.js';
-import { abs, relu, tanh } from '../core/ops/elementwise.js';
-import { linear } from '../core/ops/matmul.js';
-import { localResponseNorm, spatialResponseNorm } from '../core/ops/normalize.js';
-import { avgPool2d, maxPool2d } from '../core/ops/pool.js';
 import { exchange } from '../core/ops/transfer.js';
-import { flatten, reshape } from '../core/ops/views.js';
 import { type Draw, Generator } from '../core/random.js';
-import { scope } from '../core/scope.js';
-import { contiguousStrides, sizeOf } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { inLayer } from '../core/trace.js';
 import { checkState, Module, type StateDict } from '../nn/module.js';
 import {
   type Architecture,
+  joinedShapes,
   type PlacedLayer,
   type Placement,
   placeLayers,
-  type Stage,
 } from './architecture.js';
-import { buildPart, drawn, given, joinedShapes, type Part } from './parts.js';
+import { buildPart, drawn, given, type Part } from './parts.js';
 
-interface BuiltLayer {
+/** A layer on the network's devices. */
+export interface BuiltLayer {
   readonly placed: PlacedLayer;
   /** A part for each device; null where the layer has no kernels. */
   readonly parts: readonly (Part | null)[];
@@ -57,7 +48,9 @@ export class Network extends Module {
   readonly generator: Generator;
   readonly layers: readonly BuiltLayer[];
   readonly devices: readonly Device[];
-  private readonly dropoutForm: 'paper' | 'inverted';
+  readonly architecture: Architecture;
+  /** The random numbers of the dropout stage of this number in the layer that runs. */
+  private draws: readonly (Draw | null)[] = [];
 
   /**
    * @throws {ArgumentError} when the devices are neither one nor as many as the towers, or can't hold the placement:
@@ -67,6 +60,7 @@ export class Network extends Module {
   constructor(options: NetworkOptions) {
     super();
     const { architecture, placement, devices, seed, parameters, dropoutForm = 'paper' } = options;
+    this.architecture = architecture;
     const placed = placeLayers(architecture, placement);
     const towers = placed[0]?.towers.length ?? 0;
     this.devices = devices.every((device) => device === devices[0]) ? devices.slice(0, 1) : devices;
@@ -78,16 +72,20 @@ export class Network extends Module {
     }
     for (const [i, layer] of placed.entries()) this.check(architecture.name, layer, i === placed.length - 1);
     if (parameters) checkState(architecture.name, joinedShapes(placed), parameters);
-    this.dropoutForm = dropoutForm;
     this.generator = new Generator(seed);
+    const dropping = {
+      form: dropoutForm,
+      draw: (stage: number) => this.draws[stage] ?? this.generator.next(),
+    };
     this.layers = placed.map((layer) => {
       const draw = this.generator.next();
       const make = parameters ? given(layer, parameters) : drawn(layer, draw);
-      return {
-        placed: layer,
-        parts: this.devices.map((device, i) => buildPart(layer, device, this.merged ? null : i, make)),
-      };
+      const parts = this.devices.map((device, i) =>
+        buildPart(layer, device, this.merged ? null : i, make, dropping),
+      );
+      return { placed: layer, parts };
     });
+    this.namedParameters(); // gives them their names
   }
 
   /** @throws {ArgumentError} for what these devices can't do. */
@@ -116,15 +114,14 @@ export class Network extends Module {
     return this.devices.length === 1;
   }
 
-  /** Parameters by name: `conv1.weight` on one device, `conv1.0.weight` for tower 0 on several. */
-  override namedParameters(): Map<string, Tensor> {
-    const found = new Map<string, Tensor>();
-    for (const { parts } of this.layers) {
-      for (const part of parts) {
-        if (part) for (const x of [part.weight, part.bias]) found.set(x.name, x);
-      }
+  /** Parameters are named by layer, `conv1.weight`, on several devices by tower as well, `conv1.0.weight`. */
+  override *members(): Iterable<[string, unknown]> {
+    for (const { placed, parts } of this.layers) {
+      const products = parts.map((part) => part?.product ?? null);
+      yield [placed.spec.name, this.merged ? products[0] : products];
     }
-    return found;
+    // What has no parameters, for `train()`.
+    yield ['chains', this.layers.map(({ parts }) => parts.map((part) => part?.chain ?? null))];
   }
 
   /**
@@ -184,87 +181,24 @@ export class Network extends Module {
     return parts.map((part) => (part ? joined[readers.indexOf(part.device)]! : null));
   }
 
-  /** A layer's output on each device. */
+  /** A layer's output on each device. Each dropout stage draws once for all towers. */
   private compute({ placed, parts }: BuiltLayer, read: readonly (Tensor | null)[]): (Tensor | null)[] {
-    const draws = placed.spec.stages.map((stage) =>
-      stage.kind === 'dropout' && this.training ? this.generator.next() : null,
+    this.draws = placed.spec.stages.map(({ kind }) =>
+      kind === 'dropout' && this.training ? this.generator.next() : null,
     );
     return parts.map((part, i) => {
       const x = read[i];
-      return part && x ? this.computePart(placed, part, x, draws) : null;
+      return part && x ? part.chain.forward(x) : null;
     });
-  }
-
-  /** A layer's share on one device: the product with its weights, then the stages. */
-  private computePart(placed: PlacedLayer, part: Part, x: Tensor, draws: readonly (Draw | null)[]): Tensor {
-    const { spec, reads, stride, padding } = placed;
-    const groups = reads === 'own' ? part.towers : 1;
-    const fused = spec.stages[0]?.kind === 'relu';
-    const options = { bias: part.bias, relu: fused };
-    const product = (): Tensor => {
-      if (spec.conv) return conv2d(x, part.weight, { ...options, stride, padding, groups });
-      const flat = flatten(x);
-      if (groups === 1) return linear(flat, part.weight, options);
-      // Towers that don't communicate, on one device: a grouped product is a grouped 1x1 convolution.
-      const [n = 0, features = 0] = flat.shape;
-      const weight = reshape(part.weight, [...part.weight.shape, 1, 1]);
-      return flatten(conv2d(reshape(flat, [n, features, 1, 1]), weight, { ...options, groups }));
-    };
-    let result = scope(product);
-    for (const [i, stage] of spec.stages.entries()) {
-      if (i === 0 && fused) continue;
-      const input = result;
-      result = scope(() => this.apply(stage, input, part, placed, draws[i] ?? null));
-      if (result !== input) input.dispose();
-    }
-    return result;
-  }
-
-  private apply(stage: Stage, x: Tensor, part: Part, placed: PlacedLayer, draw: Draw | null): Tensor {
-    switch (stage.kind) {
-      case 'relu':
-        return relu(x);
-      case 'tanh':
-        return tanh(x);
-      case 'absTanh':
-        return abs(tanh(x));
-      case 'pool': {
-        const { kernel, stride, ceilMode } = stage;
-        if (stage.mode === 'max') return maxPool2d(x, { kernel, stride, ceilMode });
-        return avgPool2d(x, { kernel, stride, ceilMode, countIncludePad: false });
-      }
-      case 'norm': {
-        if (stage.across === 'pixels') return spatialResponseNorm(x, stage.options);
-        if (stage.across === 'all' || part.towers === 1) return localResponseNorm(x, stage.options);
-        // [N, towers * C, H, W] seen as [N * towers, C, H, W]: the window stays within a tower.
-        const [n = 0, c = 0, h = 0, w = 0] = x.shape;
-        const towers = reshape(x, [n * part.towers, c / part.towers, h, w]);
-        return reshape(localResponseNorm(towers, stage.options), x.shape);
-      }
-      case 'dropout': {
-        // Counted by their place among all kernels of the layer.
-        const all = placed.towers.reduce((sum, tower) => sum + tower.kernels, 0);
-        const [n = 0, , ...map] = x.shape;
-        const place = { offset: part.start * sizeOf(map), strides: contiguousStrides([n, all, ...map]) };
-        return dropout(x, stage.p, {
-          training: draw !== null,
-          form: this.dropoutForm,
-          draw: draw ? { ...draw, ...place } : undefined,
-        });
-      }
-    }
   }
 
   /** Parameters by name, towers joined: `conv1.weight` is the same whatever the devices. */
   override joinedParameters(): Map<string, readonly Tensor[]> {
     const found = new Map<string, readonly Tensor[]>();
     for (const { placed, parts } of this.layers) {
-      const present = parts.filter((part) => part !== null);
       for (const what of ['weight', 'bias'] as const) {
-        found.set(
-          `${placed.spec.name}.${what}`,
-          present.map((part) => part[what]),
-        );
+        const pieces = parts.map((part) => part?.product[what] ?? null).filter((x) => x !== null);
+        found.set(`${placed.spec.name}.${what}`, pieces);
       }
     }
     return found;

@@ -1,28 +1,40 @@
 /**
- * The parameters of a layer on one device, and the two ways to make them: drawn, or given as a state dict.
+ * A layer of the tables on one device: a chain of modules, its product first, then its stages.
  *
- * Either way a tower's are rows of the whole layer's, from row `start` on, so that a network holds the same numbers
+ * Parameters are drawn, or given as a state dict. Either way a tower's are rows of the whole layer's, from row `start`
+ * on, and its dropout masks are the whole layer's at its maps' places, so that a network holds the same numbers
  * wherever its towers sit.
  */
 import type { Device } from '../core/device.js';
 import type { Draw } from '../core/random.js';
-import { hostArray, type Shape, sizeOf } from '../core/shape.js';
+import { contiguousStrides, hostArray, type Shape, sizeOf } from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
 import { constant, normal } from '../nn/init.js';
-import { parameter, type StateDict } from '../nn/module.js';
-import type { PlacedLayer } from './architecture.js';
+import {
+  Abs,
+  AvgPool2d,
+  Conv2d,
+  Dropout,
+  Flatten,
+  type Layer,
+  Linear,
+  LocalResponseNorm,
+  MaxPool2d,
+  ReLU,
+  Sequential,
+  SpatialResponseNorm,
+  Tanh,
+} from '../nn/layers.js';
+import type { StateDict } from '../nn/module.js';
+import type { PlacedLayer, Stage } from './architecture.js';
 
 /** A layer's share on one device: a tower's, or on a single device all towers' as groups. */
 export interface Part {
   readonly device: Device;
-  /** `[kernels, inputs, KH, KW]` or `[kernels, inputs]`. */
-  readonly weight: Tensor;
-  /** `[kernels]`. */
-  readonly bias: Tensor;
-  /** Towers held here, as groups of a convolution that reads `own`. */
-  readonly towers: number;
-  /** Number of the first kernel here among all of the layer. */
-  readonly start: number;
+  /** The layer with the parameters. */
+  readonly product: Conv2d | Linear;
+  /** All that the layer does, the product included. */
+  readonly chain: Sequential;
 }
 
 /** Makes a parameter of a layer whose first row is row `start` of all towers' together. */
@@ -45,38 +57,72 @@ export function given({ spec }: PlacedLayer, state: StateDict): Maker {
   };
 }
 
+/** How a layer drops its outputs. */
+export interface Dropping {
+  readonly form: 'paper' | 'inverted';
+  /** The random numbers of a stage, by its number, in the step under way: the same for all towers. */
+  readonly draw: (stage: number) => Draw;
+}
+
 /** A layer's part on a device that holds `tower`, or all towers; null where that has no kernels. */
 export function buildPart(
   layer: PlacedLayer,
   device: Device,
   tower: number | null,
   make: Maker,
+  dropping: Dropping,
 ): Part | null {
-  const own = layer.towers.filter((_, i) => tower === null || i === tower);
-  const kernels = own.reduce((sum, t) => sum + t.kernels, 0);
-  const first = own[0];
-  if (!first || kernels === 0) return null;
-  const shape = [kernels, ...first.weight.slice(1)];
-  const name = tower === null ? layer.spec.name : `${layer.spec.name}.${tower}`;
-  return {
+  const { spec, stride, padding } = layer;
+  const present = layer.towers.filter(({ kernels }, i) => kernels > 0 && (tower === null || i === tower));
+  const [first] = present;
+  if (!first) return null;
+  const { input, start } = first;
+  const kernels = present.reduce((sum, t) => sum + t.kernels, 0);
+  const groups = layer.reads === 'own' ? present.length : 1;
+  const fused = spec.stages[0]?.kind === 'relu';
+  const options = {
     device,
-    weight: parameter(make('weight', shape, device, first.start), `${name}.weight`),
-    bias: parameter(make('bias', [kernels], device, first.start), `${name}.bias`),
-    towers: own.filter((t) => t.kernels > 0).length,
-    start: first.start,
+    groups,
+    relu: fused,
+    weightInit: (shape: Shape) => make('weight', shape, device, start),
+    biasInit: (shape: Shape) => make('bias', shape, device, start),
   };
+  const product = spec.conv
+    ? new Conv2d(groups * input[0], kernels, spec.conv.kernel, { ...options, stride, padding })
+    : new Linear(groups * sizeOf(input), kernels, options);
+  const all = layer.towers.reduce((sum, t) => sum + t.kernels, 0);
+  const stages = spec.stages.flatMap((stage, i): Layer[] => {
+    if (i === 0 && fused) return [];
+    if (stage.kind !== 'dropout') return stageLayers(stage, present.length);
+    const draw = ([n = 0, , ...map]: Shape) => ({
+      ...dropping.draw(i),
+      offset: start * sizeOf(map),
+      strides: contiguousStrides([n, all, ...map]),
+    });
+    return [new Dropout(stage.p, { form: dropping.form, draw })];
+  });
+  const chain = new Sequential(...(spec.conv ? [] : [new Flatten()]), product, ...stages);
+  return { device, product, chain };
 }
 
-/** The shapes of all parameters, towers joined, by name. */
-export function joinedShapes(layers: readonly PlacedLayer[]): Map<string, Shape> {
-  return new Map(
-    layers.flatMap(({ spec, towers }): [string, Shape][] => {
-      const kernels = towers.reduce((sum, tower) => sum + tower.kernels, 0);
-      const first = towers.find((tower) => tower.kernels > 0);
-      return [
-        [`${spec.name}.weight`, [kernels, ...(first?.weight.slice(1) ?? [])]],
-        [`${spec.name}.bias`, [kernels]],
-      ];
-    }),
-  );
+/** What a stage does to the maps of so many towers. */
+function stageLayers(stage: Exclude<Stage, { kind: 'dropout' }>, towers: number): Layer[] {
+  switch (stage.kind) {
+    case 'relu':
+      return [new ReLU()];
+    case 'tanh':
+      return [new Tanh()];
+    case 'absTanh':
+      return [new Tanh(), new Abs()];
+    case 'pool': {
+      const { mode, kernel, stride, ceilMode } = stage;
+      if (mode === 'max') return [new MaxPool2d(kernel, { stride, ceilMode })];
+      return [new AvgPool2d(kernel, { stride, ceilMode, countIncludePad: false })];
+    }
+    case 'norm': {
+      const { across, options } = stage;
+      if (across === 'pixels') return [new SpatialResponseNorm(options)];
+      return [new LocalResponseNorm({ ...options, groups: across === 'all' ? 1 : towers })];
+    }
+  }
 }

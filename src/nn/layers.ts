@@ -8,14 +8,17 @@ import {
   requireWhole,
   wrongArgument,
 } from '../core/arguments.js';
+import type { Padding, Pair } from '../core/backend.js';
 import { type Device, requireDevice } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { type Conv2dOptions, conv2d, type PairLike, toPadding, toPair } from '../core/ops/conv.js';
 import { type DropoutOptions, dropout, readDropout } from '../core/ops/dropout.js';
-import { relu, sigmoid, tanh } from '../core/ops/elementwise.js';
+import { abs, relu, sigmoid, tanh } from '../core/ops/elementwise.js';
+import type { DrawPlacement } from '../core/ops/launch.js';
 import { linear } from '../core/ops/matmul.js';
 import {
   localResponseNorm,
+  type ResponseNorm,
   type ResponseNormOptions,
   readResponseNorm,
   spatialResponseNorm,
@@ -24,11 +27,13 @@ import {
   type AvgPoolOptions,
   avgPool2d,
   maxPool2d,
+  type Pooling,
   type PoolOptions,
   readAvgPool,
   readMaxPool,
 } from '../core/ops/pool.js';
-import { flatten } from '../core/ops/views.js';
+import { flatten, reshape } from '../core/ops/views.js';
+import { scope } from '../core/scope.js';
 import type { Shape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { constant, fanInUniform, type Initializer } from './init.js';
@@ -61,6 +66,15 @@ const weightDefaults = {
   biasInit: constant(0),
 };
 
+/** @throws {ArgumentError} unless `groups` divides what goes in and what comes out */
+function requireGroups(layer: string, groups: number, inputs: number, outputs: number, what: string): void {
+  requireWhole(layer, 'groups', groups, 1);
+  if (Number.isInteger(inputs / groups) && Number.isInteger(outputs / groups)) return;
+  throw new ArgumentError(
+    `${layer}: groups=${groups} must divide the ${inputs} input and ${outputs} output ${what}`,
+  );
+}
+
 interface Making extends Omit<Required<WeightOptions>, 'device' | 'relu'> {
   readonly device: Device | undefined;
 }
@@ -81,25 +95,47 @@ function makeParameters(
 
 /** `x W^T + b`: `[.., in]` to `[.., out]`. */
 export class Linear extends Layer {
-  /** `[out, in]`. */
+  /** `[out, in / groups]`. */
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
-  private readonly relu: boolean;
+  /** Whether ReLU is applied in the kernel's last pass. */
+  readonly relu: boolean;
+  /** Groups of features that don't see each other. */
+  readonly groups: number;
 
-  constructor(inFeatures: number, outFeatures: number, options: WeightOptions) {
+  /**
+   * @param options `groups`: the features fall into this many groups that don't see each other, and then x is `[N, in]`.
+   * Default 1.
+   * @throws {ArgumentError} when the groups don't divide the features
+   */
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    options: WeightOptions & Pick<Conv2dOptions, 'groups'>,
+  ) {
     super();
-    const { relu, ...making } = readOptions('Linear', options, weightDefaults);
-    requireWhole('Linear', 'inFeatures', inFeatures, 0);
-    requireWhole('Linear', 'outFeatures', outFeatures, 0);
-    const { weight, bias } = makeParameters('Linear', [outFeatures, inFeatures], making);
+    const op = 'Linear';
+    const { relu, groups, ...making } = readOptions(op, options, { ...weightDefaults, groups: 1 });
+    requireWhole(op, 'inFeatures', inFeatures, 0);
+    requireWhole(op, 'outFeatures', outFeatures, 0);
+    requireGroups(op, groups, inFeatures, outFeatures, 'features');
+    const { weight, bias } = makeParameters(op, [outFeatures, inFeatures / groups], making);
     this.weight = weight;
     this.bias = bias;
     this.relu = relu;
+    this.groups = groups;
   }
 
   forward(x: Tensor): Tensor {
-    return linear(x, this.weight, { bias: this.bias, relu: this.relu });
+    const { weight, groups, bias, relu } = this;
+    if (groups === 1) return linear(x, weight, { bias, relu });
+    // A product in groups is a convolution in groups of one pixel.
+    return scope(() => {
+      const pixels = reshape(x, [...x.shape, 1, 1]);
+      const kernels = reshape(weight, [...weight.shape, 1, 1]);
+      return flatten(conv2d(pixels, kernels, { bias, relu, groups }));
+    });
   }
 }
 
@@ -109,7 +145,13 @@ export class Conv2d extends Layer {
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
-  private readonly options: Pick<Conv2dOptions, 'stride' | 'padding' | 'groups' | 'relu'>;
+  /** Step of the window, zeros around the image, groups, and whether ReLU is applied in the kernel's last pass. */
+  readonly options: {
+    readonly stride: Pair;
+    readonly padding: Padding;
+    readonly groups: number;
+    readonly relu: boolean;
+  };
 
   /** @throws {ArgumentError} when the groups don't divide the channels */
   constructor(
@@ -127,11 +169,7 @@ export class Conv2d extends Layer {
     });
     requireWhole(op, 'inChannels', inChannels, 0);
     requireWhole(op, 'outChannels', outChannels, 0);
-    if (!Number.isInteger(inChannels / groups) || !Number.isInteger(outChannels / groups)) {
-      throw new ArgumentError(
-        `Conv2d: groups=${groups} must divide the ${inChannels} input and ${outChannels} output channels`,
-      );
-    }
+    requireGroups(op, groups, inChannels, outChannels, 'channels');
     this.options = { stride: toPair(op, 'stride', stride, 1), padding: toPadding(op, padding), groups, relu };
     const shape = [outChannels, inChannels / groups, ...toPair(op, 'kernel', kernel, 1)];
     const { weight, bias } = makeParameters(op, shape, making);
@@ -170,6 +208,13 @@ export class Tanh extends Lambda {
   }
 }
 
+/** |x|. */
+export class Abs extends Lambda {
+  constructor() {
+    super(abs);
+  }
+}
+
 /** 1 / (1 + exp(-x)). */
 export class Sigmoid extends Lambda {
   constructor() {
@@ -188,57 +233,111 @@ const windowDefaults = { stride: undefined, padding: 0, ceilMode: false };
 
 /** Largest of each window. */
 export class MaxPool2d extends Lambda {
+  /** The window, spelled out. */
+  readonly window: Pooling;
+
   constructor(kernel: PairLike, options: Omit<PoolOptions, 'kernel'> = {}) {
     const all = { kernel, ...readOptions('MaxPool2d', options, windowDefaults) };
-    readMaxPool('MaxPool2d', all);
+    const window = readMaxPool('MaxPool2d', all);
     super((x) => maxPool2d(x, all));
+    this.window = window;
   }
 }
 
 /** Mean of each window. */
 export class AvgPool2d extends Lambda {
+  /** The window, spelled out. */
+  readonly window: Pooling;
+
   constructor(kernel: PairLike, options: Omit<AvgPoolOptions, 'kernel'> = {}) {
     const all = {
       kernel,
       ...readOptions('AvgPool2d', options, { ...windowDefaults, countIncludePad: true }),
     };
-    readAvgPool('AvgPool2d', all);
+    const window = readAvgPool('AvgPool2d', all);
     super((x) => avgPool2d(x, all));
+    this.window = window;
   }
 }
 
 /** Response normalization across adjacent maps (Krizhevsky 2012, section 3.3). */
-export class LocalResponseNorm extends Lambda {
-  constructor(options: ResponseNormOptions = {}) {
-    readResponseNorm('LocalResponseNorm', options);
-    super((x) => localResponseNorm(x, options));
+export class LocalResponseNorm extends Layer {
+  /** The options, spelled out. */
+  readonly norm: ResponseNorm;
+  /** Groups of maps that are normalized apart. */
+  readonly groups: number;
+  private readonly options: ResponseNormOptions;
+
+  /** @param options `groups`: the maps fall into this many groups, and no window reaches beyond its group. Default 1. */
+  constructor({ groups = 1, ...options }: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
+    super();
+    this.norm = readResponseNorm('LocalResponseNorm', options);
+    requireWhole('LocalResponseNorm', 'groups', groups, 1);
+    this.options = options;
+    this.groups = groups;
+  }
+
+  forward(x: Tensor): Tensor {
+    const { groups, options } = this;
+    if (groups === 1) return localResponseNorm(x, options);
+    // [N, groups * C, H, W] seen as [N * groups, C, H, W]: the window stays within a group.
+    const [n = 0, c = 0, ...map] = x.shape;
+    return scope(() =>
+      reshape(localResponseNorm(reshape(x, [n * groups, c / groups, ...map]), options), x.shape),
+    );
   }
 }
 
 /** Response normalization within each map. */
 export class SpatialResponseNorm extends Lambda {
+  /** The options, spelled out. */
+  readonly norm: ResponseNorm;
+
   constructor(options: ResponseNormOptions = {}) {
-    readResponseNorm('SpatialResponseNorm', options);
+    const norm = readResponseNorm('SpatialResponseNorm', options);
     super((x) => spatialResponseNorm(x, options));
+    this.norm = norm;
   }
+}
+
+/** Options of `Dropout`. */
+export interface DropoutLayerOptions extends Pick<DropoutOptions, 'form'> {
+  /**
+   * Which random numbers an input of a shape takes, asked in each forward pass of training. By default the default
+   * generator's next draw; `() => generator.next()` for one's own generator, which a checkpoint can hold.
+   */
+  readonly draw?: ((shape: Shape) => DrawPlacement) | undefined;
 }
 
 /** Dropout, on while training. */
 export class Dropout extends Layer {
+  /** See `DropoutOptions`. */
+  readonly form: 'paper' | 'inverted';
+  private readonly draw: ((shape: Shape) => DrawPlacement) | undefined;
+
+  /** @param p how likely an element becomes 0 */
   constructor(
-    private readonly p = 0.5,
-    private readonly options: Pick<DropoutOptions, 'form'> = {},
+    readonly p = 0.5,
+    options: DropoutLayerOptions = {},
   ) {
     super();
-    readDropout('Dropout', p, readOptions('Dropout', options, { form: 'inverted' }));
+    const { form, draw } = readOptions('Dropout', options, { form: 'inverted', draw: undefined } as const);
+    readDropout('Dropout', p, { form });
+    if (draw !== undefined) requireFunction('Dropout', 'draw', draw);
+    this.form = form;
+    this.draw = draw;
   }
 
   forward(x: Tensor): Tensor {
-    return dropout(x, this.p, { ...this.options, training: this.training });
+    const { p, form, training } = this;
+    return dropout(x, p, { form, training, draw: training ? this.draw?.(x.shape) : undefined });
   }
 }
 
-/** Layers one after the other; each intermediate result is let go as soon as only the tape needs it. */
+/**
+ * Layers one after the other; each intermediate result is let go as soon as only the tape needs it. Parameters are
+ * named by their layer's number: `0.weight`.
+ */
 export class Sequential extends Layer {
   readonly layers: readonly Layer[];
 
@@ -249,6 +348,11 @@ export class Sequential extends Layer {
         throw wrongArgument('Sequential', `layer ${i}`, layer, 'a Layer', 'pass one after the other');
     }
     this.layers = layers;
+  }
+
+  override members(): Iterable<[PropertyKey, unknown]> {
+    const others = Object.entries(this).filter(([name]) => name !== 'layers');
+    return [...Object.entries(this.layers), ...others];
   }
 
   forward(x: Tensor): Tensor {

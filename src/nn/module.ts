@@ -2,8 +2,8 @@
  * Modules: objects that hold parameters and other modules, found by walking their own properties: those that are
  * tensors or modules, and arrays, maps and plain objects of them. (What is `#private` can't be seen: use `private`.)
  *
- * A parameter's name is its path: `layers.0.weight`. A state dict holds copies on the host, so that it can be written
- * to a file, compared, or loaded onto any device.
+ * A parameter's name is its path, as in PyTorch: `heads.0.weight`, and `0.weight` in a Sequential. A state dict holds
+ * copies on the host, so that it can be written to a file, compared, or loaded onto any device.
  */
 import { requireBoolean, requireText, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
@@ -50,6 +50,14 @@ export function parameter(x: Tensor, name?: string): Tensor {
 export abstract class Module {
   /** Whether dropout and the like are on. Set it by `train()` and `eval()`. */
   training = true;
+
+  /**
+   * What parameters and modules are looked for in, by name: this module's own properties. A module that names its
+   * parameters otherwise overrides this.
+   */
+  members(): Iterable<[PropertyKey, unknown]> {
+    return Object.entries(this);
+  }
 
   /**
    * Parameters (tensors marked by `parameter()`) by path, in the order they were assigned, those of inner modules in
@@ -139,20 +147,37 @@ export function checkBelonging(what: string, module: Module, state: StateDict, b
     name,
     joinedShape(pieces),
   ]);
-  checkState(what, new Map(shapes), state);
+  checkState(what, new Map(shapes), withPresentNames(module, state));
 }
 
 /** Overwrites what belongs to a module's parameters. @throws as `checkBelonging` does; then nothing changed */
 export function writeBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
   checkBelonging(what, module, state, belonging);
+  const present = withPresentNames(module, state);
   for (const [name, pieces] of belongings(module, belonging)) {
-    const { data } = state.get(name)!;
+    const { data } = present.get(name)!;
     let start = 0;
     for (const x of pieces) {
       assign(what, x, data.subarray(start, start + x.size));
       start += x.size;
     }
   }
+}
+
+/**
+ * A state under the names that parameters have now. Files of earlier versions name them by the properties of every
+ * module on the way: `layers.0.weight` for what is `0.weight` in a Sequential.
+ */
+function withPresentNames(module: Module, state: StateDict): StateDict {
+  if (!(state instanceof Map)) return state;
+  const names = new Map([...module.namedParameters()].map(([name, x]) => [x, name]));
+  const earlier = new Map<string, string>();
+  const note = (path: string, value: Tensor | Module): void => {
+    const name = value instanceof Tensor ? names.get(value) : undefined;
+    if (name !== undefined && name !== path && state.has(path) && !state.has(name)) earlier.set(path, name);
+  };
+  walk(module, '', note, Object.entries);
+  return new Map([...state].map(([name, held]) => [earlier.get(name) ?? name, held]));
 }
 
 function belongings(module: Module, belonging: Belonging): Map<string, readonly Tensor[]> {
@@ -185,12 +210,15 @@ function joined(copies: readonly TypedArray[]): TypedArray {
   return all;
 }
 
+type MembersOf = (module: Module) => Iterable<[PropertyKey, unknown]>;
+
 /** What a property holds that is walked into, with its keys; null for anything else. */
-function entriesOf(value: unknown): Iterable<[PropertyKey, unknown]> | null {
+function entriesOf(value: unknown, membersOf: MembersOf): Iterable<[PropertyKey, unknown]> | null {
   if (value instanceof Map) return value;
+  if (value instanceof Module) return membersOf(value);
   if (typeof value !== 'object' || value === null || value instanceof Tensor) return null;
   const plain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-  return plain || value instanceof Module ? Object.entries(value) : null;
+  return plain ? Object.entries(value) : null;
 }
 
 /** Calls `visit` once for every tensor and module within `root`; `seen` holds those met before. */
@@ -198,14 +226,15 @@ function walk(
   root: object,
   prefix: string,
   visit: (path: string, value: Tensor | Module) => void,
+  membersOf: MembersOf = (module) => module.members(),
   seen = new Set<object>([root]),
 ): void {
-  for (const [key, value] of entriesOf(root) ?? []) {
+  for (const [key, value] of entriesOf(root, membersOf) ?? []) {
     if (typeof value !== 'object' || value === null || seen.has(value)) continue;
     seen.add(value);
     const path = prefix + String(key);
     if (value instanceof Tensor || value instanceof Module) visit(path, value);
-    walk(value, `${path}.`, visit, seen);
+    walk(value, `${path}.`, visit, membersOf, seen);
   }
 }
 

@@ -82,6 +82,7 @@ test('every stage, dropout of maps among them, is the same on one device, two an
       [place([4, 4, 4], [2, 1, 5], 'all'), [[first], [first, second, third], [second, third, second]]],
       [place([4, 4, 4], [2, 0, 5], 'all'), [[first], [first, second, third]]],
       [place([4, 0, 4], [2, 0, 2], 'own'), [[first], [first, second, third]]],
+      [place([0, 4, 4], [0, 2, 2], 'own'), [[first], [first, second, third]]],
       [
         place([4, 3], [2, 5], 'own', [3, 0]),
         [

@@ -67,6 +67,22 @@ test('Linear is x W^T + b, without bias and with ReLU if asked', async () => {
   });
 });
 
+test('Linear in groups: the features of a group go into its units alone', async () => {
+  await withDevices(one, async (device) => {
+    const layer = new nn.Linear(6, 4, { device, groups: 2, relu: true, biasInit: normal(1) });
+    const [x, w, b] = [randomHost(random, [5, 6]), await onHost(layer.weight), await onHost(layer.bias!)];
+    assert.equal(w.shape, [4, 3]);
+    const expected = build([5, 4], (i, o) => {
+      const first = o < 2 ? 0 : 3;
+      return Math.max(0, total(range(3).map((k) => at(x, i, first + k) * at(w, o, k))) + at(b, o));
+    });
+    assertClose(await onHost(layer.forward(onDevice(x, device))), expected, 'Linear in groups');
+    for (const groups of [4, 0, 1.5]) {
+      assert.throws(() => new nn.Linear(6, 4, { device, groups }), /^Linear: groups/);
+    }
+  });
+});
+
 test('Conv2d slides its kernels with stride, four paddings and groups', async () => {
   await withDevices([{ threads: 2 }], async (device) => {
     for (let round = 0; round < 6; round++) {
@@ -157,6 +173,16 @@ test("LocalResponseNorm is the paper's formula by default; 'mean' divides alpha 
   }
 });
 
+test('LocalResponseNorm in groups is the normalization of each group alone', async () => {
+  const x = randomHost(random, [2, 6, 2, 3]);
+  const expected = build([2, 6, 2, 3], (i, c, h, w) => {
+    const group = range(6).filter((j) => Math.floor(j / 3) === Math.floor(c / 3));
+    const squares = total(group.filter((j) => Math.abs(j - c) <= 2).map((j) => at(x, i, j, h, w) ** 2));
+    return at(x, i, c, h, w) / (2 + 0.5 * squares) ** 0.75;
+  });
+  await checkLayer(new nn.LocalResponseNorm({ alpha: 0.5, groups: 2 }), x, expected, 'LRN in groups');
+});
+
 test('SpatialResponseNorm looks at a square of pixels of the same map', async () => {
   const x = randomHost(random, [2, 2, 5, 4]);
   for (const scaling of ['sum', 'mean'] as const) {
@@ -171,7 +197,7 @@ test('SpatialResponseNorm looks at a square of pixels of the same map', async ()
   }
 });
 
-test('ReLU, Tanh, Sigmoid, Flatten and Lambda', async () => {
+test('ReLU, Tanh, Abs, Sigmoid, Flatten and Lambda', async () => {
   const x = randomHost(random, [3, 2, 5]);
   const by = (fn: (v: number) => number): HostTensor => ({ shape: x.shape, data: x.data.map(fn) });
   await checkLayer(
@@ -187,6 +213,7 @@ test('ReLU, Tanh, Sigmoid, Flatten and Lambda', async () => {
     by((v) => 1 / (1 + Math.exp(-v))),
     'Sigmoid',
   );
+  await checkLayer(new nn.Abs(), x, by(Math.abs), 'Abs');
   await checkLayer(new nn.Flatten(), x, { shape: [3, 10], data: x.data }, 'Flatten');
   await checkLayer(
     new nn.Lambda((t) => sum(t, { axes: 2 })),
@@ -220,6 +247,19 @@ test('Dropout drops its share while training, another each time, and scales as i
       const expected = form === 'paper' ? Math.fround(0.7) : 1;
       assert.equal(await layer.forward(x).data(), new Float32Array(10_000).fill(expected));
     }
+  });
+});
+
+test("Dropout draws from one's own generator, in training alone", async () => {
+  await withDevices(one, async (device) => {
+    const generator = new Generator(9);
+    const layer = new nn.Dropout(0.5, { draw: () => generator.next() });
+    const x = ones([50], { device });
+    const first = await layer.forward(x).data();
+    generator.stream = 0;
+    assert.equal(await layer.forward(x).data(), first);
+    layer.eval().forward(x);
+    assert.is(generator.stream, 1);
   });
 });
 

@@ -10,6 +10,7 @@ import { scope } from '../../src/core/scope.js';
 import type { Tensor } from '../../src/core/tensor.js';
 import { Conv2d, Dropout, Flatten, Linear, ReLU, Sequential } from '../../src/nn/layers.js';
 import { type HostTensor, Module, parameter } from '../../src/nn/module.js';
+import { SGD } from '../../src/nn/sgd.js';
 import { withDevices } from '../support/devices.js';
 
 const one = [{ threads: 1 }];
@@ -32,8 +33,8 @@ test('parameters are found by path, in order, in inner modules and arrays; other
       ['heads.0.weight', '3x2'],
       ['heads.0.bias', '3'],
       ['heads.1.weight', '4x2'],
-      ['body.layers.0.weight', '4x1x3x1'],
-      ['body.layers.0.bias', '4'],
+      ['body.0.weight', '4x1x3x1'],
+      ['body.0.bias', '4'],
       ['shifts.0', '1'],
     ]);
     assert.equal(block.parameters(), [...block.namedParameters().values()]);
@@ -122,15 +123,52 @@ test('a state dict holds copies, and loads onto another device bit for bit, what
     assert.not.equal(state, before);
     b.loadStateDict(state);
     assert.equal(await b.stateDict(), state);
-    state.get('layers.0.bias')?.data.fill(7);
-    assert.equal((await a.stateDict()).get('layers.0.bias')?.data, new Float32Array(4));
+    state.get('0.bias')?.data.fill(7);
+    assert.equal((await a.stateDict()).get('0.bias')?.data, new Float32Array(4));
     const doubles = [...(await a.stateDict())].map(([name, { shape, data }]): [string, HostTensor] => [
       name,
       { shape, data: Float64Array.from(data, (x) => x + 0.25) },
     ]);
     b.loadStateDict(new Map(doubles));
-    const loaded = (await b.stateDict()).get('layers.1.weight')?.data;
+    const loaded = (await b.stateDict()).get('1.weight')?.data;
     assert.equal(loaded, Float32Array.from(doubles[2]![1].data));
+  });
+});
+
+test('files of earlier versions load, which named what is in a Sequential by its property', async () => {
+  await withDevices(one, async (device) => {
+    const make = (): Sequential =>
+      new Sequential(new ReLU(), new Sequential(new Linear(2, 3, { device })), new Linear(3, 1, { device }));
+    const [a, b] = [make(), make()];
+    const state = await a.stateDict();
+    assert.equal([...state.keys()], ['1.0.weight', '1.0.bias', '2.weight', '2.bias']);
+    const earlier = new Map(
+      [...state].map(([name, held]) => [`layers.${name.replace(/^1\./, '1.layers.')}`, held]),
+    );
+    assert.ok(earlier.has('layers.1.layers.0.weight') && earlier.has('layers.2.bias'));
+    b.loadStateDict(earlier);
+    assert.equal(await b.stateDict(), state);
+    const both = new Map([...state, ...earlier]);
+    assert.throws(() => b.loadStateDict(both), /layers\.1\.layers\.0\.weight is unknown here/);
+    const sgd = new SGD([{ params: a.parameters() }]);
+    const { tensors = new Map<string, HostTensor>(), json } = await sgd.state(a);
+    const velocities = [...tensors].map(([name, held]): [string, HostTensor] => [
+      name.replace('velocity.2.', 'velocity.layers.2.'),
+      { ...held, data: held.data.map((_, i) => i + 1) },
+    ]);
+    sgd.loadState({ tensors: new Map(velocities), json }, a);
+    const after = await sgd.state(a);
+    assert.equal(after.tensors?.get('velocity.2.weight')?.data, Float32Array.of(1, 2, 3));
+  });
+});
+
+test('what a class adds to a Sequential is found beside its layers', async () => {
+  await withDevices(one, async (device) => {
+    class Scaled extends Sequential {
+      readonly scale = parameter(ones([1], { device }));
+    }
+    const net = new Scaled(new Linear(1, 1, { device }));
+    assert.equal([...net.namedParameters().keys()], ['0.weight', '0.bias', 'scale']);
   });
 });
 
@@ -143,10 +181,10 @@ test('a state dict that does not fit is refused with every problem, and nothing 
       data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
     });
     const wrong = new Map([
-      ['layers.0.weight', zero(4, 3)],
-      ['layers.0.bias', { shape: [4], data: new Float32Array(3) }],
-      ['layers.1.weight', zero(4, 2)],
-      ['layers.2.bias', zero(2)],
+      ['0.weight', zero(4, 3)],
+      ['0.bias', { shape: [4], data: new Float32Array(3) }],
+      ['1.weight', zero(4, 2)],
+      ['2.bias', zero(2)],
     ]);
     let message = '';
     try {
@@ -156,10 +194,10 @@ test('a state dict that does not fit is refused with every problem, and nothing 
       message = error instanceof Error ? error.message : '';
     }
     assert.equal(message.replace('loadStateDict: ', '').split('; '), [
-      'layers.0.bias holds 3 numbers, [4] takes 4',
-      'layers.1.weight is 4x2, expected 2x4',
-      'layers.1.bias is missing',
-      'layers.2.bias is unknown here',
+      '0.bias holds 3 numbers, [4] takes 4',
+      '1.weight is 4x2, expected 2x4',
+      '1.bias is missing',
+      '2.bias is unknown here',
     ]);
     assert.equal(await net.stateDict(), before);
   });

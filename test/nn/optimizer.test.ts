@@ -73,7 +73,7 @@ test('an optimizer from outside steps, and goes on from its state bit for bit', 
     const before = new Adam([{ params: other.parameters(), learningRate: 0.1 }]);
     await steps(other, before, 0, 2);
     const state = await before.state(other);
-    assert.equal([...state.tensors!.keys()].slice(0, 2), ['mean.layers.0.weight', 'mean.layers.0.bias']);
+    assert.equal([...state.tensors!.keys()].slice(0, 2), ['mean.0.weight', 'mean.0.bias']);
     assert.equal(state.json, { steps: 2 });
     const after = new Adam([{ params: other.parameters(), learningRate: 0.1 }]);
     after.loadState(state, other);
@@ -93,13 +93,13 @@ test('a state that does not fit is refused, and nothing has changed', async () =
     await steps(model, adam, 0, 2);
     const state = await adam.state(model);
     const tensors = state.tensors!;
-    const without = new Map([...tensors].filter(([name]) => name !== 'square.layers.1.bias'));
-    const odd = new Map(tensors).set('mean.layers.0.bias', { shape: [3], data: new Float32Array(3) });
-    const unknown = new Map(tensors).set('speed.layers.0.bias', { shape: [2], data: new Float32Array(2) });
+    const without = new Map([...tensors].filter(([name]) => name !== 'square.1.bias'));
+    const odd = new Map(tensors).set('mean.0.bias', { shape: [3], data: new Float32Array(3) });
+    const unknown = new Map(tensors).set('speed.0.bias', { shape: [2], data: new Float32Array(2) });
     const cases: [typeof state, RegExp][] = [
-      [{ ...state, tensors: without }, /Adam, square: layers\.1\.bias is missing/],
-      [{ ...state, tensors: odd }, /Adam, mean: layers\.0\.bias is \[3\], expected \[2\]/],
-      [{ ...state, tensors: unknown }, /Adam: speed\.layers\.0\.bias is unknown here/],
+      [{ ...state, tensors: without }, /Adam, square: 1\.bias is missing/],
+      [{ ...state, tensors: odd }, /Adam, mean: 0\.bias is \[3\], expected \[2\]/],
+      [{ ...state, tensors: unknown }, /Adam: speed\.0\.bias is unknown here/],
       [{ tensors }, /Adam: steps is undefined in this state, expected a number/],
       [{ tensors, json: { steps: -1 } }, /steps is -1 in this state, expected a whole number from 0/],
     ];

@@ -27,8 +27,17 @@ export interface ResponseNormOptions {
   readonly scaling?: 'sum' | 'mean' | undefined;
 }
 
+/** The options of both, spelled out; `mean`: alpha is divided by the window's size. */
+export interface ResponseNorm {
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  readonly mean: boolean;
+}
+
 /** The options of both, for whoever takes them over. @throws {ArgumentError} for those they can't work with */
-export function readResponseNorm(op: string, options: ResponseNormOptions) {
+export function readResponseNorm(op: string, options: ResponseNormOptions): ResponseNorm {
   const defaults = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, scaling: 'sum' } as const;
   const { size, alpha, beta, k, scaling } = readOptions(op, options, defaults);
   requireWhole(op, 'size', size, 1);

@@ -27,7 +27,7 @@ export interface AvgPoolOptions extends PoolOptions {
 }
 
 /** A pooling's options, spelled out. */
-interface Pooling extends PoolGeometry {
+export interface Pooling extends PoolGeometry {
   readonly ceilMode: boolean;
 }
 
