@@ -2,10 +2,8 @@
  * ONNX Runtime, native (onnxruntime-node) and WebAssembly (onnxruntime-web): a model for each row.
  */
 
-import { Network } from '../../src/alexnet/network.js';
 import { alexnet, twoTowers } from '../../src/alexnet/networks.js';
-import { exportNetwork } from '../../src/alexnet/onnx.js';
-import { openDevice } from '../../src/backends/open.js';
+import { exportState } from '../../src/alexnet/onnx.js';
 import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/formats/onnx/format.js';
 import { CannotError, type Peer, type Ready } from './peer.js';
 import type { ConvWork, MatmulWork, Operand, Work } from './work.js';
@@ -76,20 +74,12 @@ async function modelOf(work: Work): Promise<ModelWithInputs> {
     case 'conv':
       return convModel(work);
     case 'inference': {
-      return { model: await alexnetModel(work.parameters), inputs: { images: work.images } };
+      const tables = { architecture: alexnet, placement: twoTowers() };
+      const model = await exportState({ ...tables, state: work.parameters });
+      return { model, inputs: { images: work.images } };
     }
     case 'training':
       throw new CannotError('its inference sessions have no gradients');
-  }
-}
-
-async function alexnetModel(parameters: ReadonlyMap<string, Operand>): Promise<Uint8Array> {
-  const device = await openDevice('cpu:0', { threads: 1 });
-  try {
-    const options = { architecture: alexnet, placement: twoTowers(), devices: [device], seed: 0 };
-    return await exportNetwork(new Network({ ...options, parameters }));
-  } finally {
-    await device.close();
   }
 }
 

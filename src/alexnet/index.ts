@@ -21,7 +21,7 @@ export {
 export type { LogLine } from './log.js';
 export { Network, type NetworkOptions } from './network.js';
 export * from './networks.js';
-export { exportNetwork } from './onnx.js';
+export { exportNetwork, exportState } from './onnx.js';
 export * from './presets.js';
 export * from './recipes.js';
 export { type Outcome, type RunListener, type RunOptions, runTraining } from './run.js';

@@ -39,7 +39,7 @@ export interface NetworkOptions {
   /** Parameters as `stateDict` gives them, instead of drawn ones: quicker than drawing first and loading then. */
   readonly parameters?: StateDict | undefined;
   /** See `dropout`. Default 'paper'. */
-  readonly dropoutForm?: 'paper' | 'inverted';
+  readonly dropoutForm?: 'paper' | 'inverted' | undefined;
 }
 
 /** The network. */

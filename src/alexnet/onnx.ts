@@ -5,9 +5,11 @@
  * Of a network on one device towers are groups; on several, each tower is a branch of its own, and what they exchange
  * is a Concat.
  */
+import { openDevice } from '../backends/open.js';
 import { exportOnnx, onnxRule } from '../formats/onnx/export.js';
 import type { GraphValue } from '../formats/onnx/graph.js';
-import { Network } from './network.js';
+import type { StateDict } from '../nn/module.js';
+import { Network, type NetworkOptions } from './network.js';
 
 const networkRule = onnxRule(Network, (network, images, graph) => {
   let values: (GraphValue | null)[] = network.devices.map(() => images);
@@ -28,7 +30,7 @@ const networkRule = onnxRule(Network, (network, images, graph) => {
   return values[0] ?? images;
 });
 
-/** The bytes of an ONNX file. @throws {ArgumentError} as `exportOnnx` does */
+/** The bytes of an ONNX file of a network. @throws {ArgumentError} as `exportOnnx` does */
 export function exportNetwork(network: Network): Promise<Uint8Array> {
   const { name, channels, size } = network.architecture;
   return exportOnnx(network, {
@@ -38,4 +40,27 @@ export function exportNetwork(network: Network): Promise<Uint8Array> {
     outputName: 'logits',
     rules: [networkRule],
   });
+}
+
+/**
+ * As `exportNetwork`, of the tables of a network and its parameters with towers joined, as checkpoints hold them: it is
+ * built on one device, and so needs towers of equal sizes.
+ * @param options `state`: the parameters
+ * @throws {ArgumentError} for parameters that don't fit as well
+ */
+export async function exportState({
+  architecture,
+  placement,
+  state,
+  dropoutForm,
+}: Pick<NetworkOptions, 'architecture' | 'placement' | 'dropoutForm'> & {
+  readonly state: StateDict;
+}): Promise<Uint8Array> {
+  const device = await openDevice('cpu:0', { threads: 1 });
+  try {
+    const options = { architecture, placement, dropoutForm, devices: [device], seed: 0 };
+    return await exportNetwork(new Network({ ...options, parameters: state }));
+  } finally {
+    await device.close();
+  }
 }

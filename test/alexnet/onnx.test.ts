@@ -6,9 +6,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NetworkOptions } from '../../src/alexnet/network.js';
 import { cifar80sec, place80sec, small, smallTowers } from '../../src/alexnet/networks.js';
-import { exportNetwork } from '../../src/alexnet/onnx.js';
+import { exportNetwork, exportState } from '../../src/alexnet/onnx.js';
+import { ArgumentError } from '../../src/core/errors.js';
 import type { StateDict } from '../../src/nn/module.js';
 import { withDevices } from '../support/devices.js';
+import { rejection } from '../support/errors.js';
 import { type ReadNode, type ReadTensor, readModel } from '../support/onnx.js';
 import { withNetwork } from './towers.js';
 
@@ -104,6 +106,19 @@ test('pools that overhang say so, and pool before ReLU where the table does', as
     ['MaxPool', 'AveragePool', 'AveragePool'],
   );
   assert.ok(pools.every(({ ints }) => ints.get('ceil_mode')?.[0] === 1));
+});
+
+test('parameters without a network export as those of a network on one device', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    await withNetwork({ ...towers, devices: [device] }, async (network) => {
+      const tables = { architecture: small, placement: smallTowers() };
+      const state = await network.stateDict();
+      assert.equal(await exportState({ ...tables, state }), await exportNetwork(network));
+      const error = await rejection(exportState({ ...tables, state: new Map() }));
+      assert.instance(error, ArgumentError);
+      assert.match(error.message, /small: conv1\.weight is missing/);
+    });
+  });
 });
 
 test.run();
