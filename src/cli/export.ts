@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { type Checkpoint, openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
-import { exportOnnx } from '../alexnet/onnx.js';
+import { exportState } from '../alexnet/onnx.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, writeTogether } from '../data/files.js';
 import { encodeNpy } from '../formats/npy.js';
@@ -23,18 +23,18 @@ interface Options {
 interface Kind {
   readonly ending: string;
   readonly about: string;
-  readonly encode: (checkpoint: Checkpoint) => Uint8Array[];
+  readonly encode: (checkpoint: Checkpoint) => Uint8Array[] | Promise<Uint8Array[]>;
 }
 
 const kinds: readonly Kind[] = [
   {
     ending: '.onnx',
     about: 'the network itself, for any ONNX runtime (opset 17)',
-    encode: ({ run, parameters }) => {
+    encode: async ({ run, parameters }) => {
       const { architecture, placement } = netOf(run);
       const { dropoutForm } = run.recipe;
       const net = { architecture, placement: placement(run.classes.length) };
-      return [exportOnnx({ ...net, state: parameters, dropoutForm })];
+      return [await exportState({ ...net, state: parameters, dropoutForm })];
     },
   },
   {
@@ -86,7 +86,7 @@ async function main({ run: path, out }: Options): Promise<void> {
     ...(run.classNames && { classNames: run.classNames }),
   };
   await writeTogether([
-    [out, kind.encode(checkpoint)],
+    [out, await kind.encode(checkpoint)],
     [`${stem}.mean.npy`, encodeNpy({ shape: [architecture.channels, side, side], data: mean })],
     [`${stem}.json`, [`${JSON.stringify(about, null, 2)}\n`]],
   ]);
