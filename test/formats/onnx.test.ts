@@ -144,6 +144,11 @@ test('what does not fit, or ONNX has no operator for, is refused by the name of 
       [1, 3, 3],
       /last window that starts past the image/,
     );
+    await refused(
+      new nn.AvgPool2d(3, { stride: 2, padding: 1, ceilMode: true }),
+      [1, 8, 8],
+      /averages over padding and overhangs/,
+    );
     const doubles = new nn.Linear(1, 1, {
       device,
       weightInit: (shape) => ones(shape, { device, dtype: 'float64' }),

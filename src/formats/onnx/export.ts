@@ -141,17 +141,28 @@ function product(layer: nn.Linear, x: GraphValue, graph: OnnxGraph): GraphValue 
   return withRelu(graph, relu, graph.node('Flatten', [maps], { axis: 1 }, shape));
 }
 
-function pooling(op: string, { window }: nn.MaxPool2d | nn.AvgPool2d, x: GraphValue, graph: OnnxGraph) {
+function pooling(
+  op: 'MaxPool' | 'AveragePool',
+  { window }: nn.MaxPool2d | nn.AvgPool2d,
+  x: GraphValue,
+  graph: OnnxGraph,
+): GraphValue {
   const { kernel, stride, padding, ceilMode } = window;
   graph.requireRank(x, 3);
+  const map = slid(graph, x, window);
+  // Without padding both ways of counting are the same, but some runtimes count what overhangs as padding.
+  const counted = op === 'AveragePool' && window.countIncludePad && padding.some((n) => n > 0);
+  if (counted && String(map) !== String(slid(graph, x, { ...window, ceilMode: false }))) {
+    graph.fail('averages over padding and overhangs as well, which ONNX counts otherwise: give up ceilMode');
+  }
   const attributes = {
     kernel_shape: kernel,
     strides: stride,
     pads: padding,
     ceil_mode: ceilMode ? 1 : 0,
-    ...(op === 'AveragePool' && { count_include_pad: window.countIncludePad ? 1 : 0 }),
+    ...(op === 'AveragePool' && { count_include_pad: counted ? 1 : 0 }),
   };
-  return graph.node(op, [x], attributes, [x.shape[0] ?? 0, ...slid(graph, x, window)]);
+  return graph.node(op, [x], attributes, [x.shape[0] ?? 0, ...map]);
 }
 
 /** Height and width of what a window gives that slides over maps. */
