@@ -20,6 +20,35 @@ export function splitIndex(from: string, prefix: string, sizes: string, rank: nu
   return lines.join('\n');
 }
 
+/** Sums within one another in which `count` terms should be added up. */
+export function levelsOf(count: number): 1 | 2 | 3 {
+  return count <= 32 ? 1 : count <= 512 ? 2 : 3;
+}
+
+/**
+ * Statements that add up terms into a new variable `sum`, for `i` from `from` on, below `to`, by `step`. `statements`
+ * run before each term. With 2 levels sums of 16 are added up, with 3 sums of 16 such, and so on: one sum over n equal numbers
+ * would be off by up to n 2^-26.
+ */
+export function sumOf(
+  { sum, zero, i, from, to, step }: Readonly<Record<'sum' | 'zero' | 'i' | 'from' | 'to' | 'step', string>>,
+  levels: 1 | 2 | 3 | 4,
+  statements: string,
+  term: string,
+): string {
+  const inner = (name: string, level: number, end: string): string => {
+    if (level === 1) return `for (; ${i} < ${end}; ${i} += ${step}) {\n${statements}\n${name} += ${term};\n}`;
+    const [part, partEnd] = [`${sum}${level}`, `${i}End${level}`];
+    return `while (${i} < ${end}) {
+let ${partEnd} = min(${end}, ${i} + ${16 ** (level - 1)} * ${step});
+var ${part} = ${zero};
+${inner(part, level - 1, partEnd)}
+${name} += ${part};
+}`;
+  };
+  return `var ${sum} = ${zero};\nvar ${i} = ${from};\n${inner(sum, levels, to)}`;
+}
+
 /** Numbers as uniforms named `${name}0`, `${name}1`, ... */
 export function numbered(name: string, values: readonly number[]): Record<string, number> {
   return Object.fromEntries(values.map((value, i) => [`${name}${i}`, value]));

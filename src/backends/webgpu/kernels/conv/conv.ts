@@ -7,10 +7,10 @@
  * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
  */
 import type { Kernels } from '../../../../core/backend.js';
-import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
+import { type Shape, sizeOf } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
-import { type Product, product } from '../matmul/tile.js';
-import { reduce } from '../reduce/reduce.js';
+import { mostChunks, type Product, partLength, product } from '../matmul/tile.js';
+import { sumChunks } from '../reduce/reduce.js';
 import { grid, pack, pad, roundUp } from './layout.js';
 
 /** The place of pixel o of images `u.rows` x `u.columns` at these steps. */
@@ -208,7 +208,11 @@ export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeight
     blockStep: M * pixels,
   });
   const tiles = Math.ceil(M / 8) * Math.ceil(columns / 8) * groups;
-  const perChunk = Math.max(1, Math.ceil(N / Math.max(1, Math.floor(enoughTiles / tiles))));
+  const wanted = Math.max(
+    Math.floor(enoughTiles / tiles),
+    Math.min(Math.ceil((N * pixels) / partLength), mostChunks(N * pixels, M, columns)),
+  );
+  const perChunk = Math.max(1, Math.ceil(N / Math.max(1, wanted)));
   const chunks = Math.max(1, Math.ceil(N / perChunk));
   const sums = chunks === 1 ? out : recorder.temporary([chunks, O * columns]);
   const shared: Omit<Product, 'out'> = {
@@ -231,8 +235,8 @@ export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeight
     M,
     N: columns,
     K: pixels,
+    depth: N * pixels,
     groups,
-    segments: N,
     segmentsPerChunk: perChunk,
     outRow: columns,
     outGroup: M * columns,
@@ -244,8 +248,7 @@ export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeight
   };
   product(recorder, { ...shared, out: sums });
   if (chunks > 1) {
-    const byElement: View = { ...sums, shape: [O * columns, chunks], strides: [1, O * columns] };
-    reduce(recorder, { op: 'sum', x: byElement, kept: 1, scale: 1, out });
+    sumChunks(recorder, sums, out);
     recorder.free(sums);
   }
   recorder.free(packed);

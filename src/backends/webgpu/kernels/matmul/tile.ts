@@ -5,24 +5,32 @@
  *
  * computed in register tiles of up to 16 rows by 8 columns for each invocation, columns in vec4s. With tiles
  * 'direct' an invocation loads its operands from memory; with 'shared' a workgroup of 64 loads 64 x 16 blocks of
- * both into workgroup memory first. Every sum runs over k in rising order.
+ * both into workgroup memory first. Sums run over k in rising order, in blocks where it is long.
  *
  * An operand's element at outer index o (m of `a`, n of `b`) and depth k is found in one of three ways:
  * - 'across': `o + k * depth`, loaded as vec4s of neighbours in o,
  * - 'along': `o * outer + k`, loaded as vec4s of neighbours in k,
  * - 'scattered': `outer(o) + depth(k)`, one by one, both given as WGSL.
  */
+
+import type { Tiles } from '../../runtime/options.js';
 import { type Recorder, wide } from '../../runtime/recorder.js';
-import { directBody } from './tileDirect.js';
-import type { Operand, Plan, Product } from './tileParts.js';
+import { blockLength, directBody } from './tileDirect.js';
+import { type Operand, type Plan, type Product, partLength } from './tileParts.js';
 import { blockSize, blockVariables, sharedBody } from './tileShared.js';
 
-export type { Operand, Product };
+export { type Operand, type Product, partLength };
+
+/** Chunks that a product of M x N may be cut into: their sums take no more memory than the operands. */
+export function mostChunks(depth: number, M: number, N: number): number {
+  return Math.max(1, Math.floor((depth * (M + N)) / (M * N)));
+}
 
 /** Enqueues a product. */
 export function product(recorder: Recorder, p: Product): void {
   const { a, b, M, N, K, groups } = p;
-  const segments = p.segments ?? 1;
+  const depth = p.depth ?? K;
+  const segments = K === 0 ? 0 : Math.ceil(depth / K);
   const perChunk = p.segmentsPerChunk ?? Math.max(1, segments);
   const chunks = Math.max(1, Math.ceil(segments / perChunk));
   const tiles = recorder.tiles === 'shared' && M > 16 && N > 16 ? 'shared' : 'direct';
@@ -31,6 +39,7 @@ export function product(recorder: Recorder, p: Product): void {
     tiles,
     rows: tiles === 'shared' ? 8 : rowsFor(M, recorder.tiles === 'direct'),
     halves: tiles === 'shared' || N > 4 ? 2 : 1,
+    levels: levelsFor(tiles, depth, Math.min(depth, K * perChunk)),
     wideOut: p.columnAt === undefined && steps.every((step) => step % 4 === 0),
   };
   const [height, breadth] = tiles === 'shared' ? [blockSize, blockSize] : [plan.rows, 4 * plan.halves];
@@ -40,6 +49,7 @@ export function product(recorder: Recorder, p: Product): void {
   recorder.dispatch({
     key: [
       `product ${p.key} ${tiles} ${plan.rows}x${4 * plan.halves} ${a.form} ${b.form}`,
+      plan.levels === 1 ? '' : `in ${plan.levels} ${K < blockLength ? 'counted' : ''}`,
       bias?.along ?? '',
       p.relu ? 'relu' : '',
     ].join(' '),
@@ -49,6 +59,7 @@ export function product(recorder: Recorder, p: Product): void {
       M,
       N,
       K,
+      depth,
       groups,
       segments,
       perChunk,
@@ -76,6 +87,15 @@ export function product(recorder: Recorder, p: Product): void {
 function rowsFor(M: number, software: boolean): number {
   if (software && (M % 16 === 0 || M > 64)) return 16;
   return M > 4 ? 8 : M > 2 ? 4 : M;
+}
+
+/** Depth up to which one sum does: a second set of sums takes registers, of which GPUs have few. */
+const oneSum: Readonly<Record<Tiles, number>> = { direct: 512, shared: 4096 };
+
+/** @param depth of the whole product @param part of it that an invocation adds up */
+function levelsFor(tiles: Tiles, depth: number, part: number): Plan['levels'] {
+  if (depth <= oneSum[tiles] || part <= blockLength) return 1;
+  return part <= 2 * partLength ? 2 : 3;
 }
 
 /** Strides in the units the operand is loaded in: elements, or vec4s. */

@@ -4,6 +4,7 @@
 import {
   accumulators,
   finish,
+  fold,
   lanes,
   multiply,
   type Operand,
@@ -13,22 +14,32 @@ import {
   range,
 } from './tileParts.js';
 
+/** Products that a sum takes before it is added to the next level's. */
+export const blockLength = 128;
+
 /** The statements of `main`. */
 export function directBody(p: Product, plan: Plan): string {
   const width = 4 * plan.halves;
+  const steps = (end: string): string => `for (; k + 4 <= ${end}; k += 4) {
+${directStep(p, plan, 4)}
+  }
+  for (; k < ${end}; k++) {
+${directStep(p, plan, 1)}
+  }`;
+  const inBlocks = `  while (k < depth) {
+  let start = k; let end = min(k + ${blockLength}, depth);
+${steps('end')}
+${fold(plan, blockLength, p.K >= blockLength ? null : 'end - start')}
+  }`;
   return `${place('index')}
 let m0 = tileM * ${plan.rows}; let n0 = tileN * ${width};
 ${directStart('a', p.a, 'm0', 'u.M', plan.rows)}
 ${directStart('b', p.b, 'n0', 'u.N', width)}
 ${accumulators(plan)}
 for (var s = firstSegment; s < lastSegment; s++) {
+  let depth = min(u.K, u.depth - s * u.K);
   var k = 0;
-  for (; k + 4 <= u.K; k += 4) {
-${directStep(p, plan, 4)}
-  }
-  for (; k < u.K; k++) {
-${directStep(p, plan, 1)}
-  }
+${plan.levels === 1 ? steps('depth') : inBlocks}
   aBase += u.aSegment; bBase += u.bSegment;
 }
 ${finish(p, plan)}`;

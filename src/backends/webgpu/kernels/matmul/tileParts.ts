@@ -28,10 +28,11 @@ export interface Product {
   readonly b: Operand;
   readonly M: number;
   readonly N: number;
+  /** Depth of a segment, and of all together (by default of one; the last may be shorter). */
   readonly K: number;
+  readonly depth?: number;
   readonly groups: number;
-  /** Segments in all, and in each chunk; by default one. */
-  readonly segments?: number;
+  /** Segments of a chunk; by default all. */
   readonly segmentsPerChunk?: number;
   readonly bias?: { readonly view: View; readonly along: 'rows' | 'columns' } | null;
   readonly relu?: boolean;
@@ -60,7 +61,18 @@ export interface Plan {
   readonly rows: number;
   readonly halves: number;
   readonly wideOut: boolean;
+  /** Sums that each element of the tile is added up in; see `fold`. */
+  readonly levels: 1 | 2 | 3;
 }
+
+/**
+ * Depth that one invocation should add up at most: what is deeper is cut into chunks, whose sums are added up then
+ * (reduce.ts).
+ */
+export const partLength = 4096;
+
+/** Sums of the second level that one of the third takes. */
+const sectionBlocks = 32;
 
 /** Which tile: `tileN`, `tileM`, group `g`, chunk `c`, and where both operands start. */
 export function place(from: string): string {
@@ -73,16 +85,43 @@ var aBase = u.aAt + u.aFirst + g * u.aGroup + firstSegment * u.aSegment;
 var bBase = u.bAt + u.bFirst + g * u.bGroup + firstSegment * u.bSegment;`;
 }
 
-/** The tile's sums: `c0_0`, `c0_1`, ... of row 0, and so on. */
-export function accumulators({ rows, halves }: Plan): string {
-  return range(rows)
-    .flatMap((i) => range(halves).map((h) => `var c${i}_${h} = vec4f(0.0);`))
-    .join(' ');
+/** The names of a level's sums: `c0_0`, `c0_1`, ... of row 0, and so on. */
+function sums({ rows, halves }: Plan, level: number): string[] {
+  const letter = ['c', 'd', 'e'][level - 1]!;
+  return range(rows).flatMap((i) => range(halves).map((h) => `${letter}${i}_${h}`));
+}
+
+/** The tile's sums, of all levels. */
+export function accumulators(plan: Plan): string {
+  const names = range(plan.levels).flatMap((level) => sums(plan, level + 1));
+  return [...names.map((name) => `var ${name} = vec4f(0.0);`), 'var held = 0; var blocks = 0;'].join(' ');
+}
+
+/**
+ * Statements after `count` more products. A sum over all of a long depth would lose what is small beside it (one of n
+ * equal numbers is off by up to n 2^-26), so the sums of the first level are added to the second's when they hold a
+ * block of products, and those to the third's when they hold a section of blocks.
+ * @param block products of a block
+ * @param count null for a block, the last of which may be shorter
+ */
+export function fold(plan: Plan, block: number, count: string | null): string {
+  if (plan.levels === 1) return '';
+  const moved = (from: number): string => {
+    const to = sums(plan, from + 1);
+    return sums(plan, from)
+      .map((sum, i) => `${to[i]} += ${sum}; ${sum} = vec4f(0.0);`)
+      .join(' ');
+  };
+  const section =
+    plan.levels === 3 ? `blocks++; if (blocks == ${sectionBlocks}) { blocks = 0; ${moved(2)} }` : '';
+  if (count === null) return `${moved(1)} ${section}`;
+  return `held += ${count};
+if (held >= ${block}) { held = 0; ${moved(1)} ${section} }`;
 }
 
 /**
  * Adds the products of `depth` values of k to every sum of a tile: `a(t, i)` is the scalar of the t-th and row i,
- * `b(t, h)` the vec4 of the t-th and columns 4h to 4h + 3.
+ * `b(t, h)` the vec4 of the t-th and columns 4h to 4h + 3. Several are added up before they join the sum.
  */
 export function multiply(
   { rows, halves }: Plan,
@@ -91,11 +130,13 @@ export function multiply(
   b: (t: number, h: number) => string,
 ): string {
   const sum = (i: number, h: number): string => {
+    if (depth === 1) return `c${i}_${h} = fma(vec4f(${a(0, i)}), ${b(0, h)}, c${i}_${h});`;
     const total = range(depth).reduce(
-      (inner, t) => `fma(vec4f(${a(t, i)}), ${b(t, h)}, ${inner})`,
-      `c${i}_${h}`,
+      (inner, t) =>
+        t === 0 ? `vec4f(${a(t, i)}) * ${b(t, h)}` : `fma(vec4f(${a(t, i)}), ${b(t, h)}, ${inner})`,
+      '',
     );
-    return `c${i}_${h} = ${total};`;
+    return `c${i}_${h} = ${total} + c${i}_${h};`;
   };
   return range(rows)
     .flatMap((i) => range(halves).map((h) => sum(i, h)))
@@ -132,7 +173,8 @@ export function finish(p: Product, plan: Plan): string {
           : p.bias.along === 'rows'
             ? ` + bias[u.biasAt + g * u.M + ${row}]`
             : ` + bias_${h}`;
-      lines.push(`var ${sum} = c${i}_${h}${bias};`);
+      const parts = ['c', 'd', 'e'].slice(0, plan.levels).map((level) => `${level}${i}_${h}`);
+      lines.push(`var ${sum} = ${parts.join(' + ')}${bias};`);
       if (p.relu) lines.push(`${sum} = select(${sum}, vec4f(0.0), ${sum} < vec4f(0.0));`);
       if (wideOut) lines.push(`out[column${h} + ${row} * (u.outRow / 4)] = ${sum};`);
       else {

@@ -6,6 +6,7 @@
 import {
   accumulators,
   finish,
+  fold,
   lanes,
   multiply,
   type Operand,
@@ -33,7 +34,8 @@ ${sharedStart('b', p.b, 'tileN', 'u.N')}
 let m0 = tileM * ${blockSize} + local / 8 * 8; let n0 = tileN * ${blockSize} + local % 8 * 8;
 ${accumulators(plan)}
 for (var s = firstSegment; s < lastSegment; s++) {
-  for (var k0 = 0; k0 < u.K; k0 += ${blockDepth}) {
+  let depth = min(u.K, u.depth - s * u.K);
+  for (var k0 = 0; k0 < depth; k0 += ${blockDepth}) {
 ${sharedLoads('a', p.a, 'blockA')}
 ${sharedLoads('b', p.b, 'blockB')}
     workgroupBarrier();
@@ -49,6 +51,7 @@ ${multiply(
 )}
     }
     workgroupBarrier();
+${fold(plan, 4 * blockDepth, String(blockDepth))}
   }
   aBase += u.aSegment; bBase += u.bSegment;
 }
@@ -78,21 +81,21 @@ function sharedLoads(name: string, operand: Operand, block: string): string {
   const quads = blockSize / 4;
   const lines: string[] = [];
   if (operand.form === 'along') {
-    lines.push(`let ${name}K = min(k0 / 4 + quarter, (u.K - 1) / 4);`);
+    lines.push(`let ${name}K = min(k0 / 4 + quarter, (depth - 1) / 4);`);
     for (const i of range(4)) lines.push(`let ${name}${i} = ${name}[${name}Base + ${name}O${i} + ${name}K];`);
     for (const t of range(4)) {
       const value = `vec4f(${range(4)
         .map((i) => `${name}${i}.${lanes[t]}`)
         .join(', ')})`;
       lines.push(
-        `${block}[(quarter * 4 + ${t}) * ${quads} + q] = select(vec4f(0.0), ${value}, k0 + quarter * 4 + ${t} < u.K);`,
+        `${block}[(quarter * 4 + ${t}) * ${quads} + q] = select(vec4f(0.0), ${value}, k0 + quarter * 4 + ${t} < depth);`,
       );
     }
     return lines.join('\n');
   }
   for (const t of range(blockDepth / 4)) {
     const k = `${name}K${t}`;
-    lines.push(`let ${k} = min(k0 + quarter + ${4 * t}, u.K - 1);`);
+    lines.push(`let ${k} = min(k0 + quarter + ${4 * t}, depth - 1);`);
     if (operand.form === 'across') {
       lines.push(`let ${name}V${t} = ${name}[${name}Base + ${k} * u.${name}Depth + ${name}O];`);
     } else {
@@ -101,7 +104,7 @@ function sharedLoads(name: string, operand: Operand, block: string): string {
       lines.push(`let ${name}V${t} = vec4f(${values.join(', ')});`);
     }
     lines.push(
-      `${block}[(quarter + ${4 * t}) * ${quads} + q] = select(vec4f(0.0), ${name}V${t}, k0 + quarter + ${4 * t} < u.K);`,
+      `${block}[(quarter + ${4 * t}) * ${quads} + q] = select(vec4f(0.0), ${name}V${t}, k0 + quarter + ${4 * t} < depth);`,
     );
   }
   return lines.join('\n');

@@ -39,7 +39,7 @@ let area = f32(${area});`;
 export function pool2d(recorder: Recorder, args: Kernels['pool2d']): void {
   const { mode, x, out, indices } = args;
   const step = {
-    avg: 'sum += value;',
+    avg: 'line += value;',
     max: 'if (value > largest || (isNan(value) && !isNan(largest))) { largest = value; place = iy * u.W + ix; }',
   }[mode];
   recorder.dispatch({
@@ -51,10 +51,12 @@ ${windowStatements(args)}
 let start = u.xAt + plane * u.H * u.W;
 var sum = 0.0; var largest = u.lowest; var place = y0 * u.W + x0;
 for (var iy = y0; iy < y1; iy++) {
+  var line = 0.0;
   for (var ix = x0; ix < x1; ix++) {
     let value = x[start + iy * u.W + ix];
     ${step}
   }
+  sum += line;
 }
 out[u.outAt + index] = ${mode === 'max' ? 'largest' : 'sum / area'};
 ${indices ? 'indices[u.indicesAt + index] = place;' : ''}`,
@@ -77,14 +79,16 @@ let plane = line / u.H; let y = line - plane * u.H;
 let lastY = min(u.OH - 1, (y + u.top) / u.sv); let lastX = min(u.OW - 1, (x + u.left) / u.sh);
 var sum = 0.0;
 for (var oy = lastY; oy >= 0 && oy * u.sv - u.top > y - u.kh; oy--) {
+  var line = 0.0;
   for (var ox = lastX; ox >= 0 && ox * u.sh - u.left > x - u.kw; ox--) {
     let source = (plane * u.OH + oy) * u.OW + ox;
     ${
       indices
-        ? 'sum += select(0.0, grad[u.gradAt + source], indices[u.indicesAt + source] == y * u.W + x);'
-        : `${windowStatements(args)}\n    sum += grad[u.gradAt + source] / area;`
+        ? 'line += select(0.0, grad[u.gradAt + source], indices[u.indicesAt + source] == y * u.W + x);'
+        : `${windowStatements(args)}\n    line += grad[u.gradAt + source] / area;`
     }
   }
+  sum += line;
 }
 out[u.outAt + index] = sum;`,
     i32: geometry(args, out.shape, grad.shape),

@@ -6,7 +6,7 @@
 import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, workgroupSize } from '../../runtime/recorder.js';
-import { numbered } from '../wgsl.js';
+import { numbered, sumOf } from '../wgsl.js';
 
 /** Statements that give `o`, `j`, `i` of `element` in [O, J, I] and `a`, the index there. */
 const indexAt = `let i = element % u.I; let j = element / u.I % u.J; let o = element / (u.I * u.J);
@@ -61,14 +61,14 @@ export function scatterAdd(recorder: Recorder, { grad, index, out }: Kernels['sc
   const [, A = 0, I = 0] = out.shape;
   recorder.dispatch({
     key: 'scatterAdd',
-    body: () => `let i = index % u.I; let a = index / u.I % u.A; let o = index / (u.I * u.A);
-var sum = ${out.dtype === 'float32' ? '0.0' : '0'};
-for (var j = 0; j < u.J; j++) {
-  if (index_[u.index_At + o * u.s0 + j * u.s1 + i * u.s2] == a) {
-    sum += grad[u.gradAt + (o * u.J + j) * u.I + i];
-  }
-}
-out[u.outAt + index] = sum;`,
+    body: () => {
+      const zero = out.dtype === 'float32' ? '0.0' : '0';
+      const found = `var found = ${zero};
+if (index_[u.index_At + o * u.s0 + j * u.s1 + i * u.s2] == a) { found = grad[u.gradAt + (o * u.J + j) * u.I + i]; }`;
+      return `let i = index % u.I; let a = index / u.I % u.A; let o = index / (u.I * u.A);
+${sumOf({ sum: 'sum', zero, i: 'j', from: '0', to: 'u.J', step: '1' }, 4, found, 'found')}
+out[u.outAt + index] = sum;`;
+    },
     i32: { A, I, J: grad.shape[1]!, ...numbered('s', index.strides) },
     read: { grad, index_: index },
     write: { out },
