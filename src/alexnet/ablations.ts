@@ -52,7 +52,7 @@ export const ablations = {
     recipe: (recipe: Recipe): Recipe => {
       if (recipe.colourNoise) return { ...recipe, colourNoise: null };
       throw new ArgumentError(
-        'no-colour: the base has no colour noise; give it some with --colour-noise sqrt',
+        'no-colour: the base has no colour noise: give its recipe some (colourNoise), or leave this ablation out',
       );
     },
     published: gain('over 1', '-', 'section 4.1, ILSVRC-2010'),

@@ -43,7 +43,7 @@ export interface RunDescription {
   readonly classes: readonly string[];
   /** What the classes are called where `classes` are their ids; checkpoints have it. */
   readonly classNames?: readonly string[] | undefined;
-  /** Path of the data, null for the synthetic images; path of separate validation data; and `--limit`. */
+  /** Path of the data, null for the synthetic images; path of separate validation data; how many images at most. */
   readonly data: string | null;
   readonly validation: string | null;
   readonly limit: number | null;

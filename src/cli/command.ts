@@ -12,13 +12,15 @@ import { outliveReaders, spellOutNames, stopBars } from './output.js';
 export const columns = 80;
 
 /**
- * A command as its user types it: `npx tandem train`, or `npm run train --` where npm's script of that name runs it.
+ * A command as its user types it: `npx tandem train`; or, where npm's script of that name runs it, `npm run train --` or
+ * `npm run tandem -- train`.
  * @param path names from the subcommand on: ['codes', 'train']
  */
 export function typed(...path: string[]): string {
   const [name = '', ...rest] = path;
-  const script = name !== '' && process.env.npm_lifecycle_event === name;
-  return [script ? `npm run ${name} --` : `npx tandem ${name}`.trim(), ...rest].join(' ');
+  const script = process.env.npm_lifecycle_event;
+  if (script === name) return [`npm run ${name} --`, ...rest].join(' ');
+  return [script === 'tandem' ? 'npm run tandem --' : 'npx tandem', ...path].join(' ');
 }
 
 /** The names that lead to a command, without the program's own. */
@@ -61,6 +63,12 @@ export function addExamples(command: Command, ...examples: string[]): Command {
  */
 export function wrapped(text: string, indent = ''): string {
   return new Help().boxWrap(text, columns - indent.length).replaceAll('\n', `\n${indent}`);
+}
+
+/** Prints lines with what they are about in front of the first, in a column of their own. */
+export function printAbout(label: string, ...lines: readonly string[]): void {
+  for (const [i, line] of lines.entries())
+    console.log(`${(i === 0 ? label : '').padEnd(10)}${wrapped(line, ' '.repeat(10))}`);
 }
 
 /** Lines of terms and what they are, in the form of a `--help`. */

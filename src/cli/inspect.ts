@@ -25,7 +25,6 @@ function table(rows: readonly (readonly string[])[], texts: number): string[] {
 export function profileLines(profile: Profile): string[] {
   const { steps, batchSize, devices, milliseconds } = profile;
   const rows = profileRows(profile);
-  const busy = rows.reduce((sum, row) => sum + row.milliseconds, 0);
   const kernels = rows.map((row) => [
     row.kernel,
     row.layer || '-',
@@ -33,12 +32,10 @@ export function profileLines(profile: Profile): string[] {
     row.device,
     String(row.runs),
     row.milliseconds.toFixed(2),
-    percent(row.milliseconds / busy),
     formatBytes(row.bytes),
-    row.gflop.toPrecision(3),
     row.gflops > 0 ? row.gflops.toPrecision(3) : '-',
   ]);
-  const header = ['kernel', 'layer', 'phase', 'device', 'runs', 'ms', 'share', 'bytes', 'GFLOP', 'GFLOP/s'];
+  const header = ['kernel', 'layer', 'phase', 'device', 'runs', 'ms', 'bytes', 'GFLOP/s'];
   const rest = rows.slice(printedRows).reduce((sum, row) => sum + row.milliseconds, 0);
   const totals = devices.map((device) => {
     const own = rows.filter((row) => row.device === device);
@@ -103,10 +100,7 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
     `a training step of ${batchSize} images, counted and not run:`,
     '',
     ...table(
-      [
-        ['device', 'peak', 'between steps', 'with spare buffers', 'dispatches', 'billion multiply-adds'],
-        ...rows,
-      ],
+      [['device', 'peak', 'between steps', 'with spares', 'dispatches', 'G multiply-adds'], ...rows],
       1,
     ),
     ...devices

@@ -14,14 +14,14 @@ const shown = new Set<Bar>();
 export class Bar {
   private readonly bar: SingleBar;
 
-  /** @param format with `{bar}` and names of the payload's fields in braces */
-  constructor(format: string) {
+  /** @param format with `{bar}` and names of the payload's fields in braces @param barsize columns of the bar */
+  constructor(format: string, barsize = 10) {
     const options = {
       format,
       stream: process.stdout,
       clearOnComplete: true,
       linewrap: true,
-      barsize: 10,
+      barsize,
       fps: 5,
     };
     this.bar = new SingleBar(options, Presets.legacy);

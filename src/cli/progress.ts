@@ -4,6 +4,7 @@
  */
 import type { LogLine } from '../alexnet/log.js';
 import type { RunListener } from '../alexnet/run.js';
+import { columns } from './command.js';
 import { Bar, say } from './output.js';
 
 /** Seconds as people read them: 9s, 4:05, 2:03:07. */
@@ -24,6 +25,7 @@ export function percent(fraction: number): string {
 export class TerminalProgress implements RunListener {
   private readonly bar = new Bar(
     'epoch {epoch}/{epochs} [{bar}] {done}  loss {loss}  error {error}  {rate} img/s  {left} left',
+    5,
   );
   /** When the first step of the epoch was reported, and the images it counted. */
   private started = 0;
@@ -32,6 +34,8 @@ export class TerminalProgress implements RunListener {
   /** Seconds of validation and saving after each epoch, as last seen. */
   private overhead = 0;
   private trainedUntil = 0;
+  /** Of the epoch before. */
+  private rate: number | undefined;
 
   /** @param epochs in all @param epoch the one that begins, from 1 */
   constructor(
@@ -56,7 +60,7 @@ export class TerminalProgress implements RunListener {
     const payload = {
       epoch: this.epochNumber,
       epochs: this.epochs,
-      done: `${Math.floor((100 * done) / of)} %`,
+      done: `${Math.floor((100 * done) / of)}%`,
       loss: (totals.loss / totals.images).toFixed(3),
       error: percent(totals.wrong / totals.images),
       // The clock starts at the first report.
@@ -83,10 +87,20 @@ export class TerminalProgress implements RunListener {
     this.started = 0;
     this.epochNumber = line.epoch + 1;
     const top5 = line.valTop5Error === null ? '' : ` (top-5 ${percent(line.valTop5Error)})`;
+    if (this.rate !== undefined && this.rate !== line.learningRate)
+      say(`learning rate ${line.learningRate.toPrecision(2)}`);
+    this.rate = line.learningRate;
+    const results =
+      `epoch ${String(line.epoch).padStart(String(this.epochs).length)}/${this.epochs}  ` +
+      `loss ${line.trainLoss.toFixed(3)}  error ${percent(line.trainError)}  ` +
+      `validation ${percent(line.valError)}${top5}`;
+    // What is left over of the columns has the times.
+    const times = [formatDuration(line.seconds), `${line.imagesPerSecond.toFixed(0)} img/s`];
     say(
-      `epoch ${String(line.epoch).padStart(String(this.epochs).length)}/${this.epochs}  loss ${line.trainLoss.toFixed(3)}  ` +
-        `training error ${percent(line.trainError)}  validation error ${percent(line.valError)}${top5}  ` +
-        `rate ${line.learningRate.toPrecision(2)}  ${line.imagesPerSecond.toFixed(0)} images/s  ${formatDuration(line.seconds)}`,
+      times.reduce(
+        (text, time) => (text.length + time.length > columns - 2 ? text : `${text}  ${time}`),
+        results,
+      ),
     );
   };
 }

@@ -14,7 +14,7 @@ import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import { DivergedError } from '../train/diverged.js';
 import { findCheckpoint, RunExistsError, RunFolder } from '../train/runFolder.js';
-import { addExamples, settled, typed } from './command.js';
+import { addExamples, printAbout, settled, typed } from './command.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
@@ -241,11 +241,10 @@ async function trainIn(
       }
       const last = outcome.lines.at(-1);
       const best = Math.min(...outcome.lines.map((line) => line.valError));
-      if (last && last.epoch > done)
-        console.log(
-          `done in ${took}: validation error ${percent(last.valError)} (best ${percent(best)}); log and checkpoints in ${out}`,
-        );
-      else console.log(`nothing to do: ${done} epochs are done; ask for more with --epochs`);
+      if (last && last.epoch > done) {
+        console.log(`done in ${took}: validation error ${percent(last.valError)} (best ${percent(best)})`);
+        console.log(`log and checkpoints in ${out}`);
+      } else console.log(`nothing to do: ${done} epochs are done; ask for more with --epochs`);
     });
   } finally {
     await data.close();
@@ -280,19 +279,15 @@ function introduce(
 ): void {
   const layers = placeLayers(net.architecture, net.placement(run.classes.length));
   const { recipe } = run;
-  console.log(
-    `network   ${run.net}: ${net.about}; ${parameterCount(layers).toLocaleString('en')} parameters`,
-  );
-  console.log(
-    `data      ${data.train.name}: ${data.train.length} training and ${data.validation.length} validation images, ${run.classes.length} classes`,
-  );
-  for (const note of data.notes) console.log(`          ${note}`);
-  console.log(`devices   ${devices.join(', ')}`);
-  const [first, ...more] = describeRecipe(recipe, run.variant);
-  console.log(`recipe    ${first}`);
-  for (const line of more) console.log(`          ${line}`);
-  console.log(`seed      ${run.seed}`);
-  console.log(`output    ${out}`);
+  const { train, validation, notes } = data;
+  const parameters = parameterCount(layers).toLocaleString('en');
+  const counts = `${train.length} training and ${validation.length} validation images`;
+  printAbout('network', `${run.net}: ${net.about}; ${parameters} parameters`);
+  printAbout('data', `${train.name}: ${counts}, ${run.classes.length} classes`, ...notes);
+  printAbout('devices', ...devices);
+  printAbout('recipe', ...describeRecipe(recipe, run.variant));
+  printAbout('seed', String(run.seed));
+  printAbout('output', out);
 }
 
 addExamples(

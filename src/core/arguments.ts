@@ -148,7 +148,7 @@ function lettersOf(name: string): string {
   return name.replace(/[^a-z0-9]/gi, '').toLowerCase();
 }
 
-/** `lr` of `learningRate` and of `--learning-rate`. */
+/** `lr` of `learningRate` and of `learning-rate`. */
 function initialsOf(name: string): string {
   const words = name.match(/[A-Z]?[a-z0-9]+/g) ?? [];
   return words.map((word) => word[0]!.toLowerCase()).join('');

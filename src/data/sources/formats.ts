@@ -24,7 +24,7 @@ export const formats: readonly Format[] = [
   classFolders,
 ];
 
-/** What data can be, for `--help` and messages: a line for each format. */
+/** What data can be, for helps and messages: a line for each format. */
 export const formatLines: readonly string[] = formats.toReversed().map(({ help }) => help);
 
 /**
