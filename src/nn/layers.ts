@@ -282,6 +282,7 @@ export class LocalResponseNorm extends Layer {
     if (groups === 1) return localResponseNorm(x, options);
     // [N, groups * C, H, W] seen as [N * groups, C, H, W]: the window stays within a group.
     const [n = 0, c = 0, ...map] = x.shape;
+    requireGroups('LocalResponseNorm', groups, c, c, 'maps');
     return scope(() =>
       reshape(localResponseNorm(reshape(x, [n * groups, c / groups, ...map]), options), x.shape),
     );

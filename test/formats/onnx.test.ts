@@ -138,6 +138,11 @@ test('what does not fit, or ONNX has no operator for, is refused by the name of 
     await refused(conv, [3, 2, 2], /windows larger than the 3x2x2/);
     await refused(new nn.Sequential(new nn.Linear(4, 2, { device })), [5], /0 reads 4 .* given 5/);
     await refused(conv, [27], /reads \[27\] of each image, expected 3 axes/);
+    await refused(
+      new nn.LocalResponseNorm({ groups: 2 }),
+      [3, 4, 4],
+      /2 groups, which don't divide the 3 maps/,
+    );
     await refused(new nn.LocalResponseNorm({ size: 4 }), [3, 4, 4], /window of 4 maps.*odd size/);
     await refused(
       new nn.MaxPool2d(2, { stride: 2, padding: 1, ceilMode: true }),

@@ -181,6 +181,13 @@ test('LocalResponseNorm in groups is the normalization of each group alone', asy
     return at(x, i, c, h, w) / (2 + 0.5 * squares) ** 0.75;
   });
   await checkLayer(new nn.LocalResponseNorm({ alpha: 0.5, groups: 2 }), x, expected, 'LRN in groups');
+  await withDevices(one, async (device) => {
+    const layer = new nn.LocalResponseNorm({ groups: 4 });
+    assert.throws(
+      () => layer.forward(onDevice(x, device)),
+      /groups=4 must divide the 6 input and 6 output maps/,
+    );
+  });
 });
 
 test('SpatialResponseNorm looks at a square of pixels of the same map', async () => {

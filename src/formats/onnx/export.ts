@@ -203,6 +203,8 @@ function channelNorm({ norm, groups }: nn.LocalResponseNorm, x: GraphValue, grap
   if (groups === 1) return graph.node('LRN', [x], attributes);
   // A size of 0 is that of the input.
   const [maps = 0, ...map] = x.shape;
+  if (maps % groups !== 0)
+    graph.fail(`has ${groups} groups, which don't divide the ${maps} maps that it is given`);
   const apart = graph.reshape(x, [-1, maps / groups, 0, 0], [maps / groups, ...map]);
   return graph.reshape(graph.node('LRN', [apart], attributes), [-1, maps, 0, 0], x.shape);
 }
