@@ -25,13 +25,8 @@ import {
   withChosenDevices,
 } from './options.js';
 import { percent, TerminalProgress } from './progress.js';
-import {
-  addNetOptions,
-  addRecipeOptions,
-  chosenTraining,
-  describeRecipe,
-  type RecipeOptions,
-} from './recipe.js';
+import { addNetOptions, chosenTraining, describeRecipe, type RecipeOptions } from './recipe.js';
+import { addRecipeOptions } from './recipeFields.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   set: string[];

@@ -27,15 +27,8 @@ import {
 } from './options.js';
 import { say } from './output.js';
 import { formatDuration, percent, TerminalProgress } from './progress.js';
-import {
-  addNetOptions,
-  addRecipeOptions,
-  catalogue,
-  chosenTraining,
-  describeRecipe,
-  type RecipeOptions,
-  ratesOf,
-} from './recipe.js';
+import { addNetOptions, catalogue, chosenTraining, describeRecipe, type RecipeOptions } from './recipe.js';
+import { addRecipeOptions, changedRecipe, mayResume } from './recipeFields.js';
 import { watchSignals } from './signals.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
@@ -68,11 +61,8 @@ command
 /** A run as it is known before its data is opened. */
 type Run = Omit<RunDescription, 'classes' | 'trainingImages'>;
 
-/** Options that may change when a run is resumed. */
+/** Options that may change when a run is resumed, besides fields of its recipe. */
 const changeable: readonly string[] = [
-  'epochs',
-  'learningRate',
-  'biasRate',
   'data',
   'validation',
   'device',
@@ -84,29 +74,28 @@ const changeable: readonly string[] = [
   'memoryLimit',
   'workers',
   'out',
-  'resume',
-  'profile',
-  'dryRun',
 ];
+
+/** Options that say what is done with a run. */
+const modes: readonly string[] = ['resume', 'profile', 'dryRun'];
 
 /** What a resumed run trains: as the checkpoint says, but for the number of epochs, the rates, and where the data lies. */
 function resumedRun(checkpoint: Checkpoint, options: Options): Run {
   const { run } = checkpoint;
+  const may = (key: string): boolean => mayResume(key) || changeable.includes(key);
   const given = command.options.find((option) => {
     const key = option.attributeName();
-    return command.getOptionValueSource(key) === 'cli' && !changeable.includes(key);
+    return command.getOptionValueSource(key) === 'cli' && !may(key) && !modes.includes(key);
   });
   if (given) {
-    const allowed = changeable
-      .filter((key) => !['resume', 'profile', 'dryRun'].includes(key))
-      .map((key) => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
+    const allowed = command.options.filter((option) => may(option.attributeName())).map(({ long }) => long);
     throw new ArgumentError(
       `${given.long} can't be changed in a resumed run; only ${allowed.join(', ')} can`,
     );
   }
   return {
     ...run,
-    recipe: { ...run.recipe, epochs: options.epochs ?? run.recipe.epochs, ...ratesOf(run.recipe, options) },
+    recipe: changedRecipe(run.recipe, options),
     data: absolute(options.data) ?? run.data,
     validation: absolute(options.validation) ?? run.validation,
   };
