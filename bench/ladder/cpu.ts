@@ -3,7 +3,8 @@
  */
 
 import { ModuleBuilder } from '../../src/backends/cpu/asm/assembler.js';
-import { f32x4, forRange, i32, v128 } from '../../src/backends/cpu/asm/instructions.js';
+import { forRange } from '../../src/backends/cpu/asm/flow.js';
+import { f32x4, i32, v128 } from '../../src/backends/cpu/asm/instructions.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Problem } from './problems.js';
 import { type Climb, climbOnDevice, type Rung } from './rung.js';

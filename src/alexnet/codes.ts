@@ -44,7 +44,7 @@ const sizesSchema = object<CoderSizes>({
 const deviationSchema = where(number(), 'a number above 0', (deviation) => deviation > 0);
 
 /** Sizes of an auto-encoder. */
-export interface CoderSizes {
+interface CoderSizes {
   /** Of the vectors. */
   readonly width: number;
   /** Of the layers between vectors and code. */
@@ -54,7 +54,7 @@ export interface CoderSizes {
 }
 
 /** How it is trained. */
-export interface CoderTraining {
+interface CoderTraining {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -64,7 +64,7 @@ export interface CoderTraining {
 }
 
 /** Codes of named images: `[N, bits / 8]` bytes. */
-export interface CodeTable {
+interface CodeTable {
   readonly names: readonly string[];
   readonly bytes: Uint8Array;
 }

@@ -77,7 +77,7 @@ export function netOf({ net, variant, tables, recipe }: RunNet): Net {
 }
 
 /** What says which network a run is of. */
-export type RunNet = Pick<RunDescription, 'net' | 'variant' | 'tables' | 'recipe'>;
+type RunNet = Pick<RunDescription, 'net' | 'variant' | 'tables' | 'recipe'>;
 
 const scheduleSchema = tagged<'kind', ScheduleRecipe>('kind', {
   step: object({ kind: oneOf('step'), milestones: list(whole()), factor: fraction }),
@@ -170,7 +170,7 @@ const layerSchema = object<LayerSpec>({
 });
 
 /** A network as tables. */
-export const tablesSchema: Schema<NetTables> = object<NetTables>({
+const tablesSchema: Schema<NetTables> = object<NetTables>({
   architecture: object<Architecture>({
     name: text,
     channels: whole(1),

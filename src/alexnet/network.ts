@@ -22,7 +22,7 @@ import {
 import { buildPart, drawn, given, type Part } from './parts.js';
 
 /** A layer on the network's devices. */
-export interface BuiltLayer {
+interface BuiltLayer {
   readonly placed: PlacedLayer;
   /** A part for each device; null where the layer has no kernels. */
   readonly parts: readonly (Part | null)[];

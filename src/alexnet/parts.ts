@@ -38,7 +38,7 @@ export interface Part {
 }
 
 /** Makes a parameter of a layer whose first row is row `start` of all towers' together. */
-export type Maker = (what: 'weight' | 'bias', shape: Shape, device: Device, start: number) => Tensor;
+type Maker = (what: 'weight' | 'bias', shape: Shape, device: Device, start: number) => Tensor;
 
 /** Makes initial values, drawn by their place in the whole. */
 export function drawn({ spec }: PlacedLayer, draw: Draw): Maker {
@@ -58,7 +58,7 @@ export function given({ spec }: PlacedLayer, state: StateDict): Maker {
 }
 
 /** How a layer drops its outputs. */
-export interface Dropping {
+interface Dropping {
   readonly form: 'paper' | 'inverted';
   /** The random numbers of a stage, by its number, in the step under way: the same for all towers. */
   readonly draw: (stage: number) => Draw;

@@ -203,7 +203,7 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
 }
 
 /** How a non-linearity fared. */
-export interface RaceSummary {
+interface RaceSummary {
   readonly activation: Racer;
   /** Epochs to the target, by seed; null for a race that was given up. */
   readonly epochs: readonly (number | null)[];

@@ -26,7 +26,7 @@ import { Trainer } from './trainer.js';
 export const runFiles = { ...trainingFiles, profile: 'profile.json', unreadable: 'unreadable.txt' } as const;
 
 /** Sums over the images of an epoch so far. */
-export interface Totals {
+interface Totals {
   readonly images: number;
   readonly loss: number;
   readonly wrong: number;

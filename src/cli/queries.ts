@@ -41,7 +41,7 @@ export async function queryVector(
 }
 
 /** What a search found. */
-export interface Found {
+interface Found {
   /** As in the table of features. */
   readonly name: string;
   /** Said below its picture. */

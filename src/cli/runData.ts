@@ -7,7 +7,7 @@ import { DataError } from '../core/errors.js';
 import { checkValidation, type OpenedData, openData } from '../data/sources/open.js';
 
 /** Where other images lie, and how many threads decode them. */
-export interface ImageOptions {
+interface ImageOptions {
   readonly data?: string;
   readonly workers?: number;
 }

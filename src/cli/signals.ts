@@ -13,7 +13,7 @@ const codeOf = (name: (typeof handled)[number]): number => 128 + constants.signa
 const atOnce = 300;
 
 /** Watches for signals as long as the process lives. */
-export interface SignalWatch {
+interface SignalWatch {
   /** Aborted by the first signal. */
   readonly signal: AbortSignal;
   /** Lets the process end as ended by that signal, once nothing is left to do. */

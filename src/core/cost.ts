@@ -39,7 +39,7 @@ export function costOf<K extends KernelName>(name: K, args: Kernels[K]): Cost {
 }
 
 /** The views among a kernel's arguments. */
-export function viewsOf(args: Kernels[KernelName]): View[] {
+function viewsOf(args: Kernels[KernelName]): View[] {
   return Object.values(args).flat().filter(isView);
 }
 

@@ -11,7 +11,7 @@ import { FlowVariable, isAsync } from './flow.js';
 import { synchronously } from './synchronous.js';
 
 /** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
-export interface Scoped {
+interface Scoped {
   grad?: Scoped | null;
   dispose(): void;
 }

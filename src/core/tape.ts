@@ -16,7 +16,7 @@ import { synchronously } from './synchronous.js';
 import { trace } from './trace.js';
 
 /** What the tape needs of a tensor. */
-export interface Disposable {
+interface Disposable {
   dispose(): void;
 }
 
@@ -27,7 +27,7 @@ export interface Edge<T extends Disposable> {
 }
 
 /** What a gradient function is given. */
-export interface GradContext<T> {
+interface GradContext<T> {
   /** Gradient of each output, null where nothing depends on it. Borrowed: the tape disposes of them. */
   readonly grads: readonly (T | null)[];
   /** The tensors the op saved, in its order; null where it had no use for one. Borrowed. */

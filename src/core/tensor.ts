@@ -31,7 +31,7 @@ import {
 } from './shape.js';
 import { Storage } from './storage.js';
 import { reading } from './synchronous.js';
-import { type Edge, type GradFunction, gradEnabled, Node, walk } from './tape.js';
+import { type Edge, Node, walk } from './tape.js';
 import { formatElements, type NestedArray, nest } from './text.js';
 
 /** The largest tensor whose elements are all printed. */
@@ -382,35 +382,4 @@ function addConsuming(a: Tensor, b: Tensor): Tensor {
   if (out !== a) a.dispose();
   b.dispose();
   return out;
-}
-
-/** What an op tells the tape. */
-export interface Recorded {
-  readonly op: string;
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
-  /**
-   * Tensors the gradient needs, which may not change before it has run; null where it has no use for one. The tape
-   * holds its own references to them.
-   */
-  readonly saved?: readonly (Tensor | null)[];
-  readonly gradient: GradFunction<Tensor>;
-}
-
-/** Puts an op on the tape if any of its inputs needs a gradient and recording is on. */
-export function record({ op, inputs, outputs, saved = [], gradient }: Recorded): void {
-  if (!gradEnabled() || !inputs.some((x) => x.requiresGrad)) return;
-  const edges = inputs.map((x) => x.gradEdge());
-  const handles = saved.map((x) => x && keep(x.detach()));
-  const versions = handles.map((x) => x?.version ?? 0);
-  const node = new Node<Tensor>(op, edges, handles, (context) => {
-    for (const [i, x] of handles.entries()) x?.requireVersion(versions[i]!, op);
-    return gradient(context);
-  });
-  for (const [index, out] of outputs.entries()) out.attach(node, index);
-}
-
-/** `record` for one input and one output, where the gradient depends on nothing but the one that comes in. */
-export function recordLinear(op: string, x: Tensor, out: Tensor, back: (grad: Tensor) => Tensor): void {
-  record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? back(grad) : null] });
 }

@@ -48,7 +48,7 @@ export function batchCount(length: number, batchSize: number, dropLast = false):
 }
 
 /** The order of an epoch: a permutation of 0..length-1 drawn from (seed, epoch). */
-export function epochOrder(length: number, seed: number, epoch: number): Uint32Array {
+function epochOrder(length: number, seed: number, epoch: number): Uint32Array {
   return randomFor(seed, 'order', epoch).permutation(length);
 }
 

@@ -22,7 +22,7 @@ function memoryInReach(): number {
 }
 
 /** Bytes that what is unpacked of one data set may take: 2 GiB, or half the memory there is where that is less. */
-export const unpackLimit: number = Math.min(2 ** 31, Math.floor(memoryInReach() / 2));
+const unpackLimit: number = Math.min(2 ** 31, Math.floor(memoryInReach() / 2));
 
 /** Memory that may be taken, and how much of it is. */
 export class Budget {
@@ -92,7 +92,7 @@ function refusal(what: string, bytes: number, left: number): DataError {
 }
 
 /** Options of `inflated`. */
-export interface InflateOptions {
+interface InflateOptions {
   readonly packing: 'gzip' | 'zlib';
   /** What is unpacked stays taken from it, until the caller gives it back. */
   readonly budget: Budget;

@@ -154,7 +154,7 @@ export function resized(dataset: Dataset, height: number, width: number): Datase
 }
 
 /** Options of `keepInMemory`. */
-export interface KeepOptions {
+interface KeepOptions {
   /** Called as pictures arrive. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Pictures fetched at a time, default 1024. */

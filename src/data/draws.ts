@@ -12,7 +12,7 @@ import { drawOf, HostRandom, threefry, type WordPair } from '../core/random.js';
 const foldStream = 0xffffffff;
 
 /** What a draw of the data pipeline is for. */
-export const purposes = { order: 0, augment: 1, subset: 2, synthetic: 3, sharedCut: 4, colour: 5 } as const;
+const purposes = { order: 0, augment: 1, subset: 2, synthetic: 3, sharedCut: 4, colour: 5 } as const;
 
 /**
  * The random numbers of one purpose.

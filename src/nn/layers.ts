@@ -21,7 +21,6 @@ import {
   type ResponseNorm,
   type ResponseNormOptions,
   readResponseNorm,
-  responseNormDefaults,
   spatialResponseNorm,
 } from '../core/ops/normalize.js';
 import {
@@ -30,7 +29,8 @@ import {
   maxPool2d,
   type Pooling,
   type PoolOptions,
-  readPooling,
+  readAvgPool,
+  readMaxPool,
 } from '../core/ops/pool.js';
 import { flatten, reshape } from '../core/ops/views.js';
 import { scope } from '../core/scope.js';
@@ -238,7 +238,7 @@ export class MaxPool2d extends Lambda {
 
   constructor(kernel: PairLike, options: Omit<PoolOptions, 'kernel'> = {}) {
     const all = { kernel, ...readOptions('MaxPool2d', options, windowDefaults) };
-    const window = readPooling('MaxPool2d', 'max', all);
+    const window = readMaxPool('MaxPool2d', all);
     super((x) => maxPool2d(x, all));
     this.window = window;
   }
@@ -254,7 +254,7 @@ export class AvgPool2d extends Lambda {
       kernel,
       ...readOptions('AvgPool2d', options, { ...windowDefaults, countIncludePad: true }),
     };
-    const window = readPooling('AvgPool2d', 'avg', all);
+    const window = readAvgPool('AvgPool2d', all);
     super((x) => avgPool2d(x, all));
     this.window = window;
   }
@@ -269,13 +269,11 @@ export class LocalResponseNorm extends Layer {
   private readonly options: ResponseNormOptions;
 
   /** @param options `groups`: the maps fall into this many groups, and no window reaches beyond its group. Default 1. */
-  constructor(options: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
+  constructor({ groups = 1, ...options }: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
     super();
-    const op = 'LocalResponseNorm';
-    const { groups, ...norm } = readOptions(op, options, { ...responseNormDefaults, groups: 1 });
-    requireWhole(op, 'groups', groups, 1);
-    this.norm = readResponseNorm(op, norm);
-    this.options = norm;
+    this.norm = readResponseNorm('LocalResponseNorm', options);
+    requireWhole('LocalResponseNorm', 'groups', groups, 1);
+    this.options = options;
     this.groups = groups;
   }
 

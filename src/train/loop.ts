@@ -47,7 +47,7 @@ export type OnStep = (progress: {
 }) => void | Promise<void>;
 
 /** Options of `TrainingLoop.train`. */
-export interface EpochTraining {
+interface EpochTraining {
   readonly onStep?: OnStep | undefined;
   /** Stops after the step under way. */
   readonly signal?: AbortSignal | undefined;

@@ -393,27 +393,4 @@ test('typed arrays of other elements are converted on request, refused otherwise
   x.dispose();
 });
 
-test('a tensor is no number, where JavaScript would make one of it', () => {
-  const x: unknown = make(2);
-  assert.throws(
-    () => Number(x),
-    (error: unknown) => {
-      assert.instance(error, ArgumentError);
-      assert.match(
-        String(error),
-        "Tensor([2] float32, cpu:0) isn't a number: use add(), gt() and the like, or await x.item()",
-      );
-      return true;
-    },
-  );
-  assert.is(`${x}`, 'Tensor([2] float32, cpu:0)');
-});
-
-test('a tensor prints as what it is', () => {
-  const x = tensor([[1, 2]], { device, requiresGrad: true });
-  assert.is(String(x), 'Tensor(1x2 float32, cpu:0, requires grad)');
-  x.dispose();
-  assert.is(String(x), 'Tensor(1x2 float32, cpu:0, disposed)');
-});
-
 test.run();

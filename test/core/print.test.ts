@@ -42,4 +42,27 @@ test('elements as nested arrays, and as an array of the dtype asked for', async 
   assert.is(error.message, 'data: the tensor is int32, not float32; use cast() first');
 });
 
+test('a tensor is no number, where JavaScript would make one of it', () => {
+  const x: unknown = ones([2], { device });
+  assert.throws(
+    () => Number(x),
+    (error: unknown) => {
+      assert.instance(error, ArgumentError);
+      assert.match(
+        String(error),
+        "Tensor([2] float32, cpu:0) isn't a number: use add(), gt() and the like, or await x.item()",
+      );
+      return true;
+    },
+  );
+  assert.is(`${x}`, 'Tensor([2] float32, cpu:0)');
+});
+
+test('a tensor prints as what it is', () => {
+  const x = tensor([[1, 2]], { device, requiresGrad: true });
+  assert.is(String(x), 'Tensor(1x2 float32, cpu:0, requires grad)');
+  x.dispose();
+  assert.is(String(x), 'Tensor(1x2 float32, cpu:0, disposed)');
+});
+
 test.run();

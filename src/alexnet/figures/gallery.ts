@@ -11,7 +11,7 @@ export interface Captioned {
 }
 
 /** A query and what was found for it. */
-export interface GalleryRow {
+interface GalleryRow {
   readonly query: Captioned;
   readonly found: readonly Captioned[];
 }

@@ -14,7 +14,7 @@ import type { Plotter } from './plot.js';
 import { svgFile, svgText } from './svg.js';
 
 /** The kernels of a tower. */
-export interface TowerKernels {
+interface TowerKernels {
   readonly tower: number;
   readonly pictures: readonly Picture[];
   /** Colourfulness of each, 0-1. */

@@ -6,7 +6,7 @@ import type { PlotOptions } from '@observablehq/plot';
 import { TandemError } from '../../core/errors.js';
 
 /** Observable Plot. */
-export type Plots = typeof import('@observablehq/plot');
+type Plots = typeof import('@observablehq/plot');
 
 /** What draws. */
 export interface Plotter {

@@ -33,7 +33,7 @@ import { plotTimeline } from './timeline.js';
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
 /** The layers of a checkpoint's network with all sizes. */
-export function layersOf({ run }: Checkpoint): PlacedLayer[] {
+function layersOf({ run }: Checkpoint): PlacedLayer[] {
   const { architecture, placement } = netOf(run);
   return placeLayers(architecture, placement(run.classes.length));
 }
@@ -135,7 +135,7 @@ function samePicture(a: MemoryDataset, i: number, b: MemoryDataset, j: number): 
 }
 
 /** What the figures of a network at work need. */
-export interface Working {
+interface Working {
   readonly classifier: Classifier;
   readonly checkpoint: Checkpoint;
   readonly data: OpenedData;

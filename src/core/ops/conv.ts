@@ -7,8 +7,9 @@
 import { readOptions, requireArray, wrongArgument } from '../arguments.js';
 import type { Padding, Pair } from '../backend.js';
 import { ArgumentError } from '../errors.js';
+import { record } from '../record.js';
 import { formatShape, type Shape } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { commonDevice, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';

@@ -12,9 +12,10 @@
 import { requireChoice, requireFunction, requireNumber, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e, inputsOf, isPredicate } from '../expr.js';
+import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { bytesPerElement, type DType, isIntegerType, requireFits } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { floatType, isIntegral, map, requireTensor } from './launch.js';
 import { sumTo } from './reduce.js';
 

@@ -5,9 +5,10 @@
 import { requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { arange } from './create.js';
 import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 

@@ -96,7 +96,7 @@ export function withDense<T>(op: string, run: (dense: (x: Tensor) => View) => T)
 }
 
 /** What a map needs besides its expression. */
-export interface MapOptions {
+interface MapOptions {
   readonly params?: readonly number[];
   readonly draw?: DrawPlacement | undefined;
   /** Dtype of the result; float64 if an input is, else float32. */

@@ -5,9 +5,10 @@
 import { readOptions, requireChoice } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, normalizeAxis, sameShape } from '../shape.js';
-import { record, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { add, exp, log, mul, sub } from './elementwise.js';
 import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { max, mean, type ReduceOptions, sum } from './reduce.js';

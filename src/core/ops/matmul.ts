@@ -6,9 +6,10 @@
 import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { broadcastShapes, broadcastTo, type DType, formatShape, type Shape, sizeOf } from '../shape.js';
-import { denseCopy, record, Tensor } from '../tensor.js';
+import { denseCopy, Tensor } from '../tensor.js';
 import { commonDevice, floatType, map, requireRank, requireTensor, withDense } from './launch.js';
 import { sum, sumTo } from './reduce.js';
 import { reshape, transpose } from './views.js';

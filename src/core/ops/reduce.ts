@@ -8,6 +8,7 @@
 import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { record, recordLinear } from '../record.js';
 import { scope } from '../scope.js';
 import {
   broadcastTo,
@@ -20,7 +21,7 @@ import {
   sizeOf,
   type View,
 } from '../shape.js';
-import { record, recordLinear, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { foldIntegers } from './fold.js';
 import { floatType, map, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';

@@ -5,6 +5,7 @@
 import { requireArray } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { record, recordLinear } from '../record.js';
 import { scope } from '../scope.js';
 import {
   contiguousStrides,
@@ -15,7 +16,7 @@ import {
   sameShape,
   sizeOf,
 } from '../shape.js';
-import { denseCopy, record, recordLinear, Tensor } from '../tensor.js';
+import { denseCopy, Tensor } from '../tensor.js';
 import { commonDevice, map, mapInto, requireTensor, requireTensors } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */

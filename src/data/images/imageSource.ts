@@ -7,7 +7,7 @@ import { formatBytes } from '../../core/text.js';
 import { type FilePath, fill, readAll, readStretch, withFile } from '../reading.js';
 
 /** Bytes of a sparse file that an archive stores; those between the pieces are zero and stored nowhere. */
-export interface Piece {
+interface Piece {
   /** Place in the file. */
   readonly at: number;
   /** Place in the archive. */
@@ -26,7 +26,7 @@ export type ImageSource =
   | { readonly bytes: Uint8Array };
 
 /** Largest image file that is read, in bytes: 64 million pixels of four samples of 16 bits, not compressed. */
-export const largestImage = 2 ** 29;
+const largestImage = 2 ** 29;
 
 /**
  * The bytes of a source.

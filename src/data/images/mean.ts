@@ -92,7 +92,7 @@ function colourProducts(image: Uint8Array): number[] {
 }
 
 /** Options of `meanOf`. */
-export interface MeanOptions {
+interface MeanOptions {
   /** Pictures fetched at a time, default 256. */
   readonly batchSize?: number;
   /** Called as pictures arrive. */

@@ -62,7 +62,7 @@ function tapsOf(from: number, to: number, start: number, count: number): Taps {
 }
 
 /** A rectangle of output pixels. */
-export interface Window {
+interface Window {
   readonly top: number;
   readonly left: number;
   readonly height: number;

@@ -38,7 +38,7 @@ const shardsAtOnce = 2;
 const maxShard = 2 ** 30;
 
 /** Who is told how it goes. */
-export interface PrepareListener {
+interface PrepareListener {
   /** Pictures were found and labelled; converting begins. */
   readonly found: (sets: Sets) => void;
   /** Files done since the last call, `kept` of an earlier run or converted now. */

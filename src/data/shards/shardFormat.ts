@@ -62,7 +62,7 @@ export interface ShardRecord {
 }
 
 /** A class: its id, and what people call it. */
-export interface ShardClass {
+interface ShardClass {
   readonly id: string;
   readonly name: string;
 }

@@ -25,7 +25,7 @@ import {
 } from './shardFormat.js';
 
 /** A folder of shards, opened. */
-export interface OpenedShards {
+interface OpenedShards {
   readonly index: ShardIndex;
   readonly train: ShardDataset;
   readonly validation: ShardDataset | undefined;

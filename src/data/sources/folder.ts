@@ -23,7 +23,7 @@ export const classFolders: Format = {
 };
 
 /** What is known of images beside the folders they lie in. */
-export interface Labels {
+interface Labels {
   /** The class of each of these files, which lie in one folder. @throws {DataError} when one has none. */
   readonly classesOf?: ((files: readonly string[]) => readonly string[]) | undefined;
   /** What classes are called, by the name of their folder. */

@@ -34,7 +34,7 @@ export interface OpenOptions {
 }
 
 /** Classes by number, and what people call them where `classes` are ids (ImageNet's WNIDs). */
-export interface Classes {
+interface Classes {
   readonly classes: readonly string[];
   readonly classNames?: readonly string[] | undefined;
 }

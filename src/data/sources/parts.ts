@@ -14,7 +14,7 @@ import { type Entry, listEntries, startIfReadable } from './entries.js';
 import { baseName, counted, listed } from './names.js';
 
 /** What images are for; `none`: no folder says it. */
-export type Role = 'train' | 'validation' | 'test' | 'none';
+type Role = 'train' | 'validation' | 'test' | 'none';
 
 /** What folders of the parts are called, in lower case. */
 const roleWords: readonly (readonly [Role, readonly string[]])[] = [

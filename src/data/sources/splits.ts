@@ -9,7 +9,7 @@ import { threefry } from '../../core/random.js';
 import { membersByClass } from '../dataset.js';
 
 /** A 32-bit hash of a name: FNV-1a over its UTF-16 units, stirred by Threefry. */
-export function hashOf(name: string): number {
+function hashOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return threefry([hash >>> 0, name.length], [0, 0])[0];

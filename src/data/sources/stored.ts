@@ -11,7 +11,7 @@ import { decodeLoaded, type PictureSet } from '../pictures.js';
 const leastSide = 32;
 
 /** Pictures in memory. */
-export interface StoredPictures {
+interface StoredPictures {
   /** What they are called, with their number behind it. */
   readonly noun: string;
   /** Planes of each: 1 (grey) or 3 (red, green, blue). */

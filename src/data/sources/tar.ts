@@ -55,7 +55,7 @@ export interface SparseFile {
 }
 
 /** A file in an archive. */
-export interface TarMember<Source> {
+interface TarMember<Source> {
   readonly name: string;
   readonly source: Source;
 }

@@ -25,7 +25,7 @@ export interface Extent {
 }
 
 /** A member's header. */
-export interface Header {
+interface Header {
   readonly type: string;
   readonly name: string;
   readonly size: number;

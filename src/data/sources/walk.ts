@@ -18,7 +18,7 @@ import { isClutter, isOwnOutput } from './names.js';
 const atOnce = 16;
 
 /** A file that was found. */
-export interface WalkedFile {
+interface WalkedFile {
   /** Path below the folder, parts separated by `/`. */
   readonly name: string;
   readonly path: FilePath;
@@ -29,7 +29,7 @@ export interface WalkedFile {
 }
 
 /** What was found below a folder. */
-export interface Walk {
+interface Walk {
   /** In no order. */
   readonly files: readonly WalkedFile[];
   /** Names of folders that hold nothing. */

@@ -152,7 +152,7 @@ const classNames = Object.keys(figures);
 const classFigures = Object.values(figures);
 
 /** The part of the synthetic data set that a picture belongs to. */
-export type SyntheticSplit = 'train' | 'validation';
+type SyntheticSplit = 'train' | 'validation';
 
 /** Draws picture `index` of a split into `out`, planes [3, side, side]. Its class is index mod 10. */
 export function drawSynthetic(

@@ -22,7 +22,7 @@ export interface OnnxTensor {
 }
 
 /** What goes in or out: sizes, or names of sizes that may vary. */
-export interface OnnxValue {
+interface OnnxValue {
   readonly name: string;
   readonly shape: readonly (number | string)[];
 }

@@ -4,26 +4,28 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModuleBuilder, maximumPages } from '../../../src/backends/cpu/asm/assembler.js';
 import {
-  type Code,
   choose,
   doWhile,
+  forRange,
+  if_,
+  return_,
+  select,
+  while_,
+} from '../../../src/backends/cpu/asm/flow.js';
+import {
+  type Code,
   f32,
   f32x4,
   f64,
   f64x2,
-  forRange,
   i8x16,
   i16x8,
   i32,
   i32x4,
-  if_,
   memory,
-  return_,
-  select,
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../../src/backends/cpu/asm/instructions.js';
 
 const shared = new WebAssembly.Memory({ initial: 2, maximum: maximumPages, shared: true });

@@ -3,7 +3,8 @@
  */
 
 import { ModuleBuilder } from '../../../src/backends/cpu/asm/assembler.js';
-import { forRange, i32, if_, memory, while_ } from '../../../src/backends/cpu/asm/instructions.js';
+import { forRange, if_, while_ } from '../../../src/backends/cpu/asm/flow.js';
+import { i32, memory } from '../../../src/backends/cpu/asm/instructions.js';
 import type { KernelModule } from '../../../src/backends/cpu/plan.js';
 
 /** The address of each word of a command. */

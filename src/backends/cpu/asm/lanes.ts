@@ -4,9 +4,9 @@
  */
 import type { Features } from '../plan.js';
 import type { FuncBuilder } from './assembler.js';
+import { choose } from './flow.js';
 import {
   type Code,
-  choose,
   f32x4,
   f64,
   f64x2,

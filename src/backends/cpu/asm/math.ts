@@ -25,7 +25,8 @@ import {
   tanhTail,
   twoOverPi,
 } from '../../mathTables.js';
-import { f32x4, f64x2, i32x4, if_, type V128, v128 } from './instructions.js';
+import { if_ } from './flow.js';
+import { f32x4, f64x2, i32x4, type V128, v128 } from './instructions.js';
 import type { Lanes } from './lanes.js';
 import { highDoubles, lowDoubles, narrowed } from './sums.js';
 

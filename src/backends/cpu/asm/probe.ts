@@ -9,7 +9,8 @@
  */
 import type { Features, KernelModule } from '../plan.js';
 import { type FuncBuilder, ModuleBuilder } from './assembler.js';
-import { doWhile, f32x4, forRange, i32, type V128, v128 } from './instructions.js';
+import { doWhile, forRange } from './flow.js';
+import { f32x4, i32, type V128, v128 } from './instructions.js';
 import { multiplyAdd } from './lanes.js';
 
 /** Multiply-adds in a turn of `flops`: enough that their latency doesn't show. */

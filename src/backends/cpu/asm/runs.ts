@@ -2,7 +2,8 @@
  * Walking along neighbouring float32 elements: sixteen at a time, then four, then one, by the same vector code, so
  * that an element's result doesn't depend on how it was reached.
  */
-import { type Code, i32, type Local, type V128, v128, while_ } from './instructions.js';
+import { while_ } from './flow.js';
+import { type Code, i32, type Local, type V128, v128 } from './instructions.js';
 import type { Lanes } from './lanes.js';
 
 /** A few vectors of neighbouring elements (or a single element, in all lanes) at an address. */

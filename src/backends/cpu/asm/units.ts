@@ -4,12 +4,13 @@
  */
 import type { Features } from '../plan.js';
 import { ModuleBuilder } from './assembler.js';
-import { i32, type Local, while_ } from './instructions.js';
+import { while_ } from './flow.js';
+import { i32, type Local } from './instructions.js';
 import { Lanes, share } from './lanes.js';
 import type { WordLayout } from './words.js';
 
 /** What the code of a unit works with. */
-export interface Frame<N extends string> {
+interface Frame<N extends string> {
   readonly l: Lanes;
   /** The command's words, each in a variable. */
   readonly w: { readonly [name in N]: Local<'i32'> };

@@ -24,7 +24,7 @@ import { inlineBytes, Queue } from './queue.js';
 import { type StartThread, type Thread, threadStarter } from './thread.js';
 
 /** What a team is made with. */
-export interface TeamOptions {
+interface TeamOptions {
   /** The device's name, for messages. */
   readonly device: string;
   readonly threads: number;

@@ -6,7 +6,7 @@ import type { PeerMessage, TeamMember, TeamMessage } from './control.js';
 import { isNode } from './features.js';
 
 /** What a started thread tells its starter. */
-export interface ThreadEvents {
+interface ThreadEvents {
   message(message: TeamMessage): void;
   /** The thread ended without being asked to. */
   died(reason: string): void;
@@ -79,7 +79,7 @@ function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
 }
 
 /** What a worker sees of its starter. */
-export interface Parent {
+interface Parent {
   readonly member: TeamMember;
   /** The next message about another device. */
   nextPeer(): Promise<PeerMessage>;

@@ -34,7 +34,7 @@ import { Readbacks } from './readback.js';
 import { Recorder } from './recorder.js';
 
 /** What a device has made and done since it was opened. */
-export interface Counters {
+interface Counters {
   readonly buffersCreated: number;
   readonly pipelinesCreated: number;
   readonly dispatches: number;

@@ -14,7 +14,7 @@ import type { Program } from './pipelines.js';
 import type { Profiler, Tag } from './profile.js';
 
 /** One run of a program. */
-export interface Dispatch {
+interface Dispatch {
   readonly kind: 'dispatch';
   readonly program: Program;
   /** Bindings 1, 2, ...; the uniforms are binding 0. */
@@ -62,7 +62,7 @@ const flushDispatches = 48;
 const flushBytes = 256 << 20;
 
 /** Counts for tests and curiosity. */
-export interface QueueCounts {
+interface QueueCounts {
   dispatches: number;
   submits: number;
 }

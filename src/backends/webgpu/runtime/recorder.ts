@@ -15,7 +15,7 @@ import type { Tag } from './profile.js';
 import type { CommandQueue } from './queue.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
-export interface Wide {
+interface Wide {
   readonly wide: View;
 }
 

@@ -9,7 +9,7 @@ import type { PngDataArray } from 'fast-png';
 import type { PngChunks } from './chunks.js';
 
 /** Writes `count` pixels as [count, 3] to `colours`; their samples begin at place `at` of `samples`. */
-export type RowPainter = (samples: PngDataArray, at: number, colours: Uint8Array, count: number) => void;
+type RowPainter = (samples: PngDataArray, at: number, colours: Uint8Array, count: number) => void;
 
 /** What turns a row of a PNG into colours. */
 export function rowPainter(png: PngChunks): RowPainter {

@@ -26,7 +26,7 @@ interface Element {
 }
 
 /** Text, numbers, or an array of structs: what a matrix holds. */
-export type Value = string | number[] | Map<string, Value>[];
+type Value = string | number[] | Map<string, Value>[];
 
 /**
  * Reads the struct array of a name.

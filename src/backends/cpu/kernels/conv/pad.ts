@@ -3,7 +3,8 @@
  * starting at row `top`, column `left`. Threads share the planes.
  */
 
-import { f32, forRange, i32, type Local, memory, v128 } from '../../asm/instructions.js';
+import { forRange } from '../../asm/flow.js';
+import { f32, i32, type Local, memory, v128 } from '../../asm/instructions.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout } from '../../asm/words.js';
 import type { KernelModule } from '../../plan.js';

@@ -5,7 +5,8 @@
  *     out_j = exp(l_j - m) / (1 + s) * grad;  for the label ((exp(l_j - m) - 1) - s) / (1 + s) * grad
  */
 
-import { choose, f32, f32x4, i32, i32x4, if_, type Local, type V128, v128 } from '../../asm/instructions.js';
+import { choose, if_ } from '../../asm/flow.js';
+import { f32, f32x4, i32, i32x4, type Local, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { exp, log1p } from '../../asm/math.js';
 import { forRuns } from '../../asm/runs.js';

@@ -11,16 +11,8 @@
  * this one)`.
  */
 
-import {
-  f32x4,
-  forRange,
-  type I32,
-  i32,
-  type Local,
-  select,
-  type V128,
-  while_,
-} from '../../asm/instructions.js';
+import { forRange, select, while_ } from '../../asm/flow.js';
+import { f32x4, type I32, i32, type Local, type V128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { powConstant } from '../../asm/math.js';
 import { forRuns, type Run } from '../../asm/runs.js';

@@ -13,6 +13,7 @@
 import { type Expr, exprKey, inputsOf, usesRandom } from '../../../../core/expr.js';
 import type { DType } from '../../../../core/shape.js';
 import { ModuleBuilder } from '../../asm/assembler.js';
+import { while_ } from '../../asm/flow.js';
 import {
   type Code,
   f32x4,
@@ -24,7 +25,6 @@ import {
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../asm/instructions.js';
 import { Lanes, share, smaller } from '../../asm/lanes.js';
 import type { Features } from '../../plan.js';

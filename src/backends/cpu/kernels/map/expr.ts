@@ -17,7 +17,7 @@ import type { Lanes } from '../../asm/lanes.js';
 import { cos, exp, log, pow, powConstant, rootable, sin, tanh } from '../../asm/math.js';
 
 /** Where the leaves of a tree come from. */
-export interface Leaves {
+interface Leaves {
   input(index: number): V128;
   param(index: number): V128;
   /** Both random words of these elements, as uniform numbers. */

@@ -11,7 +11,7 @@ import { asElement, dtypeOf, isIntegerType } from '../../../../core/shape.js';
 import { type LoopArgs, walk } from '../view.js';
 
 /** Each function of one argument, in doubles. */
-export const unaryFunctions: Readonly<Record<UnaryOp, (a: number) => number>> = {
+const unaryFunctions: Readonly<Record<UnaryOp, (a: number) => number>> = {
   neg: (a) => -a,
   abs: Math.abs,
   exp: Math.exp,
@@ -25,7 +25,7 @@ export const unaryFunctions: Readonly<Record<UnaryOp, (a: number) => number>> = 
 };
 
 /** Each function of two arguments, in doubles. */
-export const binaryFunctions: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
+const binaryFunctions: Readonly<Record<BinaryOp, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,

@@ -6,16 +6,8 @@
  * Output rows are where the input is dense, output columns where the output is; up to three axes lie around them.
  */
 
-import {
-  type Code,
-  forRange,
-  type I32,
-  i32,
-  type Local,
-  select,
-  type Value,
-  v128,
-} from '../../asm/instructions.js';
+import { forRange, select } from '../../asm/flow.js';
+import { type Code, type I32, i32, type Local, type Value, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout } from '../../asm/words.js';

@@ -11,21 +11,8 @@
  */
 
 import { type FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
-import {
-  type Code,
-  doWhile,
-  f32,
-  f32x4,
-  f64,
-  forRange,
-  type I32,
-  i32,
-  if_,
-  memory,
-  select,
-  v128,
-  while_,
-} from '../../asm/instructions.js';
+import { doWhile, forRange, if_, select, while_ } from '../../asm/flow.js';
+import { type Code, f32, f32x4, f64, type I32, i32, memory, v128 } from '../../asm/instructions.js';
 import { Lanes, multiplyAdd, share, smaller } from '../../asm/lanes.js';
 import { WordLayout } from '../../asm/words.js';
 import type { Features, KernelModule } from '../../plan.js';

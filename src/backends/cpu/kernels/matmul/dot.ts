@@ -10,21 +10,18 @@
  */
 
 import { type FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
+import { doWhile, forRange, if_, while_ } from '../../asm/flow.js';
 import {
-  doWhile,
   f32,
   f32x4,
   f64,
   f64x2,
-  forRange,
   i32,
-  if_,
   type Local,
   memory,
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../asm/instructions.js';
 import { Lanes, multiplyAdd, share, smaller } from '../../asm/lanes.js';
 import { highDoubles, lowDoubles } from '../../asm/sums.js';

@@ -16,19 +16,16 @@
  * The lanes' offsets must rise; those of the depth may come in any order.
  */
 import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
+import { choose, doWhile, if_, while_ } from '../../asm/flow.js';
 import {
   type Code,
-  choose,
-  doWhile,
   f32,
   i32,
   i32x4,
-  if_,
   type Local,
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../asm/instructions.js';
 
 /** How lanes and depth find their offsets: as multiples of a stride, or in tables. */

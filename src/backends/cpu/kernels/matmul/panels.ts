@@ -9,16 +9,8 @@
  */
 
 import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
-import {
-  choose,
-  type I32,
-  i32,
-  if_,
-  type Local,
-  select,
-  type Value,
-  while_,
-} from '../../asm/instructions.js';
+import { choose, if_, select, while_ } from '../../asm/flow.js';
+import { type I32, i32, type Local, type Value } from '../../asm/instructions.js';
 import { Lanes, share, smaller } from '../../asm/lanes.js';
 import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';

@@ -32,7 +32,7 @@ export function workspaceOf(planner: Planner): number {
 }
 
 /** An operand: element (i, k) of group g at `address + g * group + lanes(i) + depth(k)` (pack.ts), in bytes. */
-export interface Operand {
+interface Operand {
   readonly address: number;
   readonly group: number;
   readonly lanes: number;

@@ -18,17 +18,8 @@
  */
 
 import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
-import {
-  doWhile,
-  f32,
-  f32x4,
-  forRange,
-  i32,
-  if_,
-  type Local,
-  type V128,
-  v128,
-} from '../../asm/instructions.js';
+import { doWhile, forRange, if_ } from '../../asm/flow.js';
+import { f32, f32x4, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
 import { multiplyAdd } from '../../asm/lanes.js';
 import type { Features } from '../../plan.js';
 

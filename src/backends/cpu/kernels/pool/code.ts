@@ -9,23 +9,20 @@
  * Backward, a thread takes whole planes and scatters into them: max adds each gradient at its index, avg spreads it.
  */
 
+import { forRange, if_, select, while_ } from '../../asm/flow.js';
 import {
   type Code,
   f32,
   f32x4,
   f64,
-  forRange,
   type I32,
   i32,
   i32x4,
-  if_,
   type Local,
   memory,
-  select,
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { LongSum } from '../../asm/sums.js';

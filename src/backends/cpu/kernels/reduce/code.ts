@@ -11,19 +11,18 @@
  * the run, in the others the last kept one is.
  */
 
+import { if_, while_ } from '../../asm/flow.js';
 import {
   f32x4,
   f64x2,
   type I32,
   i32,
   i32x4,
-  if_,
   type Local,
   memory,
   type V128,
   type Value,
   v128,
-  while_,
 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
 import { forRuns, type Run } from '../../asm/runs.js';

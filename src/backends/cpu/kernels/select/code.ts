@@ -5,7 +5,8 @@
  * rows are selected) runs are copied.
  */
 
-import { choose, forRange, type I32, i32, if_, type Local, memory } from '../../asm/instructions.js';
+import { choose, forRange, if_ } from '../../asm/flow.js';
+import { type I32, i32, type Local, memory } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
@@ -40,7 +41,7 @@ export const selectWords = new WordLayout(
   'sourceI',
 );
 
-export type SelectWords = WordsOf<typeof selectWords>;
+type SelectWords = WordsOf<typeof selectWords>;
 
 /** The o of a unit, its first i and the number of them. */
 export function unitOf(l: Lanes, w: SelectWords, unit: Local<'i32'>) {

@@ -7,7 +7,8 @@
  *                (`heads[a]` is the first, `nexts[j]` the one after j, -1 none), then each row of out is summed along its
  *                list in doubles, and written once
  */
-import { f32, f64, forRange, i32, if_, type Local, memory, while_ } from '../../asm/instructions.js';
+import { forRange, if_, while_ } from '../../asm/flow.js';
+import { f32, f64, i32, type Local, memory } from '../../asm/instructions.js';
 import { forRuns } from '../../asm/runs.js';
 import { LongSum } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';

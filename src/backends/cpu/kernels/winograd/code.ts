@@ -16,7 +16,8 @@
  * Lavin, Gray: Fast Algorithms for Convolutional Neural Networks (2015).
  */
 
-import { f32x4, forRange, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
+import { forRange } from '../../asm/flow.js';
+import { f32x4, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout } from '../../asm/words.js';
@@ -35,7 +36,7 @@ export function hasPoints(kernel: number): boolean {
 }
 
 /** A matrix, row by row. */
-export type Matrix = readonly (readonly number[])[];
+type Matrix = readonly (readonly number[])[];
 
 /** The matrices along one axis: of kernels `G` `[t, r]`, of pixels `BT` `[t, t]`, back to results `AT` `[2, t]`. */
 export function matricesOf(kernel: number): { G: Matrix; BT: Matrix; AT: Matrix } {
@@ -66,7 +67,7 @@ export function transposed(matrix: Matrix): Matrix {
 }
 
 /** The sum of `vectors` times `factors`. */
-export function combine(l: Lanes, factors: readonly number[], vectors: readonly V128[]): V128 {
+function combine(l: Lanes, factors: readonly number[], vectors: readonly V128[]): V128 {
   const terms = factors
     .map((factor, i) => ({ factor, vector: vectors[i]! }))
     .filter(({ factor }) => factor !== 0)

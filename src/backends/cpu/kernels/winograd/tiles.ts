@@ -9,7 +9,8 @@
  * four tiles of a row overlap those before them where their number is no multiple of four, so a row has at least four.
  */
 
-import { type Code, doWhile, f32x4, forRange, i32, if_, type Local, v128 } from '../../asm/instructions.js';
+import { doWhile, forRange, if_ } from '../../asm/flow.js';
+import { type Code, f32x4, i32, type Local, v128 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout } from '../../asm/words.js';

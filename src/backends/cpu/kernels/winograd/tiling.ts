@@ -28,7 +28,7 @@ export interface Sizes {
 const moveCost = 16;
 
 /** How results are cut into tiles. */
-export interface Tiling {
+interface Tiling {
   /** Side of the kernels, and number of points. */
   readonly r: number;
   readonly points: number;
@@ -56,7 +56,7 @@ export function tilingOf({ rows: O, depth, kernel, x, top, left }: Sizes, result
 }
 
 /** A matrix for each point and group. */
-export interface Matrices {
+interface Matrices {
   readonly address: number;
   /** Bytes from one point, and from one group, to the next. */
   readonly point: number;
