@@ -72,7 +72,10 @@ export async function readEarlier(file: SafetensorsFile, path: string): Promise<
     ['schedule', { json: schedule }],
     ['random', { json: { seed: run.seed, stream } }],
     ['data', { tensors: images, json: pca }],
-    ['fit', { json: { epoch, batch, batches: batch > 0 ? batches : null, count, sums, history } }],
+    [
+      'fit',
+      { json: { epoch, batch, batches: batch > 0 ? batches : null, count, sums, stopped: false, history } },
+    ],
   ];
   return { about: run, parts: new Map(parts) };
 }

@@ -63,6 +63,8 @@ export interface RunOptions {
 /** How a run ended. */
 export interface Outcome {
   readonly interrupted: boolean;
+  /** By its schedule, which saw nothing more to gain. */
+  readonly stopped: boolean;
   /** Of all epochs so far, without times. */
   readonly lines: readonly LogLine[];
 }
@@ -82,7 +84,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
     const trainer = await trainerOf(options);
     const unreadable = new UnreadableFile(folder.path, data, listener.note);
     try {
-      const { interrupted, history } = await fit({
+      const { history, ...ended } = await fit({
         model: trainer.model,
         step: trainer.step,
         optimizer: trainer.optimizer,
@@ -111,7 +113,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         line: lineOf,
         learningRate: () => trainer.learningRate,
       });
-      return { interrupted, lines: history.map((record) => lineOf(record, null)) };
+      return { ...ended, lines: history.map((record) => lineOf(record, null)) };
     } finally {
       trainer.dispose();
     }

@@ -233,7 +233,10 @@ async function trainIn(
       if (last && last.epoch > done) {
         console.log(`done in ${took}: validation error ${percent(last.valError)} (best ${percent(best)})`);
         console.log(`log and checkpoints in ${out}`);
-      } else console.log(`nothing to do: ${done} epochs are done; ask for more with --epochs`);
+      } else {
+        const more = outcome.stopped ? 'the schedule saw no more to gain' : 'ask for more with --epochs';
+        console.log(`nothing to do: ${done} epochs are done; ${more}`);
+      }
     });
   } finally {
     await data.close();

@@ -54,7 +54,7 @@ export interface FitOptions<B> extends Learner<B> {
   readonly signal?: AbortSignal | undefined;
   /** Told what happens; may be async, training waits for it. */
   readonly on?: ((event: FitEvent) => void | Promise<void>) | undefined;
-  /** Whether to stop after an epoch. */
+  /** Whether to stop after an epoch; asked again of the last one when a training is gone on with. */
   readonly until?: ((record: EpochRecord) => boolean) | undefined;
   /** Makes an epoch's line of the log; default `logLine`. */
   readonly line?: LogLine | undefined;
@@ -66,6 +66,8 @@ export interface FitOptions<B> extends Learner<B> {
 export interface FitOutcome {
   /** By its signal; then it can be gone on with. */
   readonly interrupted: boolean;
+  /** By its schedule or `until`: then more epochs change nothing. */
+  readonly stopped: boolean;
   /** Every epoch so far. */
   readonly history: readonly EpochRecord[];
 }
@@ -90,11 +92,12 @@ export async function fit<B>(options: FitOptions<B>): Promise<FitOutcome> {
   }
   checkPartNames(options.parts ?? {}, ownParts);
   if (folder === undefined) return run(options, null, typeof resume === 'object' ? resume : null);
-  const opened =
-    typeof folder === 'string' ? await RunFolder[resume === true ? 'open' : 'begin'](folder) : folder;
+  const open = resume === true ? RunFolder.open : RunFolder.begin;
+  const opened = typeof folder === 'string' ? await open(folder) : folder;
   try {
-    const last = resume === true && opened.has('last') ? await readCheckpoint(opened.file('last')) : null;
-    return await run(options, opened, typeof resume === 'object' ? resume : last);
+    if (typeof resume === 'object') return await run(options, opened, resume);
+    const held = resume ? opened.newest : null;
+    return await run(options, opened, held === null ? null : await readCheckpoint(held));
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
     const last = opened.file('last');
@@ -133,9 +136,13 @@ async function run<B>(
   await folder?.write('run', `${JSON.stringify(options.about ?? null, null, 2)}\n`);
   const interrupted = async (): Promise<FitOutcome> => {
     await folder?.save('last', { about: options.about, parts: await statesOf(parts) });
-    return { interrupted: true, history: loop.history };
+    return { interrupted: true, stopped: false, history: loop.history };
   };
-  for (let stop = false; !stop && loop.epochsDone < options.epochs; ) {
+  const enough = (): boolean => {
+    const record = loop.history.at(-1);
+    return loop.stopped || (record !== undefined && (options.until?.(record) ?? false));
+  };
+  while (!enough() && loop.epochsDone < options.epochs) {
     const started = performance.now();
     const epoch = loop.epochsDone + 1;
     const onStep: OnStep = (step) => on({ kind: 'step', epoch, ...step });
@@ -151,10 +158,8 @@ async function run<B>(
     }
     const rate = options.learningRate?.() ?? optimizer?.groups[0]?.learningRate ?? null;
     const before = loop.history.map(watch);
-    const ended = loop.finish(validation, rate, watch);
-    const { record } = ended;
+    const record = loop.finish(validation, rate, watch);
     const best = before.every((value) => watch(record) < value);
-    stop = ended.stop || (options.until?.(record) ?? false);
     const times = {
       samplesPerSecond: samples === 0 ? 0 : samples / ((trained - started) / 1000),
       seconds: (performance.now() - started) / 1000,
@@ -170,7 +175,7 @@ async function run<B>(
     }
     await on({ kind: 'epoch', record, times, best });
   }
-  return { interrupted: false, history: loop.history };
+  return { interrupted: false, stopped: enough(), history: loop.history };
 }
 
 async function validate<B>(

@@ -9,7 +9,17 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import type { PartState, Stateful } from '../core/state.js';
 import { trace } from '../core/trace.js';
 import type { BatchSource } from '../data/batchSource.js';
-import { checkJson, list, nullable, number, object, record, type Schema, whole } from '../formats/json.js';
+import {
+  checkJson,
+  flag,
+  list,
+  nullable,
+  number,
+  object,
+  record,
+  type Schema,
+  whole,
+} from '../formats/json.js';
 import type { Schedule } from '../nn/schedule.js';
 import { DivergedError, firstNotFinite } from './diverged.js';
 import {
@@ -60,6 +70,7 @@ interface LoopState {
   readonly batches: number | null;
   readonly count: number;
   readonly sums: Readonly<Record<string, number | null>>;
+  readonly stopped: boolean;
   readonly history: readonly {
     readonly epoch: number;
     readonly train: Readonly<Record<string, number | null>>;
@@ -76,6 +87,7 @@ const stateSchema: Schema<LoopState> = object<LoopState>({
   batches: nullable(whole()),
   count: whole(),
   sums: metricsSchema,
+  stopped: flag,
   history: list(
     object({
       epoch: whole(1),
@@ -94,6 +106,7 @@ export class TrainingLoop<B> implements Stateful {
   private batches: number | null = null;
   private totals = noTotals;
   private records: readonly EpochRecord[] = [];
+  private enough = false;
 
   constructor(
     private readonly learner: Learner<B>,
@@ -110,13 +123,18 @@ export class TrainingLoop<B> implements Stateful {
     return this.batch;
   }
 
+  /** Whether the schedule saw nothing more to gain after the last epoch. */
+  get stopped(): boolean {
+    return this.enough;
+  }
+
   /** What each finished epoch came to. */
   get history(): readonly EpochRecord[] {
     return this.records;
   }
 
   state(): PartState {
-    const { epoch, batch, batches, totals, records } = this;
+    const { epoch, batch, batches, totals, records, enough: stopped } = this;
     const sums = metricsToJson(totals.sums);
     const history = records.map((entry) => ({
       ...entry,
@@ -124,7 +142,15 @@ export class TrainingLoop<B> implements Stateful {
       validation: entry.validation && metricsToJson(entry.validation),
     }));
     return {
-      json: { epoch, batch, batches: batch > 0 ? batches : null, count: totals.count, sums, history },
+      json: {
+        epoch,
+        batch,
+        batches: batch > 0 ? batches : null,
+        count: totals.count,
+        sums,
+        stopped,
+        history,
+      },
     };
   }
 
@@ -138,6 +164,7 @@ export class TrainingLoop<B> implements Stateful {
     this.batch = place.batch;
     this.batches = place.batches;
     this.totals = { count, sums: metricsFromJson(sums) };
+    this.enough = place.stopped;
     this.records = history.map((entry) => ({
       ...entry,
       train: metricsFromJson(entry.train),
@@ -199,18 +226,19 @@ export class TrainingLoop<B> implements Stateful {
     return { samples, complete: true };
   }
 
-  /** Ends the epoch. @returns its record, and whether the schedule sees nothing more to gain */
+  /** Ends the epoch. @param watch gives the number that should fall @returns the epoch's record */
   finish(
     validation: Metrics | null,
     learningRate: number | null,
     watch: (record: EpochRecord) => number,
-  ): { readonly record: EpochRecord; readonly stop: boolean } {
+  ): EpochRecord {
     this.epoch++;
     const record = { epoch: this.epoch, train: meansOf(this.totals), validation, learningRate };
     this.records = [...this.records, record];
     this.batch = 0;
     this.totals = noTotals;
-    return { record, stop: this.schedule?.finish(watch(record)) ?? false };
+    this.enough = this.schedule?.finish(watch(record)) ?? false;
+    return record;
   }
 
   private async account(

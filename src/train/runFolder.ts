@@ -44,7 +44,7 @@ export class RunFolder {
   /** Opens a folder to begin a run in. @throws {RunExistsError} when it holds one already; otherwise as `open` does. */
   static async begin(path: string): Promise<RunFolder> {
     const folder = await RunFolder.open(path);
-    if (!folder.has('last') && !folder.has('best')) return folder;
+    if (folder.newest === null) return folder;
     await folder.close();
     throw new RunExistsError(`${path}: holds a run already`);
   }
@@ -69,6 +69,12 @@ export class RunFolder {
   /** Whether one of its files is there. */
   has(name: keyof typeof runFiles): boolean {
     return existsSync(this.file(name));
+  }
+
+  /** The checkpoint to go on from: the last, or, of a run killed before there was one, the best. Null without either. */
+  get newest(): string | null {
+    const name = (['last', 'best'] as const).find((held) => this.has(held));
+    return name === undefined ? null : this.file(name);
   }
 
   /** Writes one of its text files whole. @throws {DataError} when it can't be written */
@@ -102,8 +108,8 @@ export async function readLogLines(folder: string): Promise<string[]> {
 }
 
 /**
- * Where a run's checkpoint is: a file, or in a run's folder, of which the `preferred` one is taken (the last where there
- * is no best one).
+ * Where a run's checkpoint is: a file, or in a run's folder, of which the `preferred` one is taken, or the other where
+ * that is missing.
  * @throws {DataError} when there is no such file, or the folder holds none.
  */
 export async function findCheckpoint(
@@ -113,7 +119,7 @@ export async function findCheckpoint(
   const found = await stat(path).catch(throwNaming(path, "can't be read"));
   if (!found.isDirectory()) return { file: path, folder: dirname(path) };
   const held = await readdir(path).catch(throwNaming(path, "can't be read"));
-  const name = [runFiles[preferred], runFiles.last].find((wanted) => held.includes(wanted));
+  const name = [runFiles[preferred], runFiles.last, runFiles.best].find((wanted) => held.includes(wanted));
   if (name !== undefined) return { file: join(path, name), folder: path };
   throw new DataError(`${path}: no checkpoint (${runFiles.last}) in this folder: nothing to go on from yet`);
 }

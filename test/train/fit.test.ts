@@ -166,6 +166,18 @@ test('the log is only an output: lost, cut or damaged, it is written anew, and t
     }),
   ));
 
+test('killed between its first two checkpoints, a training goes on from the one there is', () =>
+  withDevices(one, (device) =>
+    withFolder({}, async (folder) => {
+      const [whole, out] = [join(folder, 'whole'), join(folder, 'out')];
+      await started(device, whole);
+      await started(device, out, { epochs: 1 });
+      await rm(join(out, 'last.safetensors'));
+      await started(device, out);
+      assert.equal(await results(out), await results(whole));
+    }),
+  ));
+
 test('more epochs go on from the end; none left is nothing to do', () =>
   withDevices(one, (device) =>
     withFolder({}, async (folder) => {
@@ -280,10 +292,20 @@ test('the schedule and the best go by the metric named; `until` ends a training'
         history.map(({ learningRate }) => learningRate),
         [0.02, 0.02, 0.02, 0.002],
       );
+      // Stopped by its schedule, it stays so, however often it is started again.
+      const again = regression(device);
+      const rest = await fit({
+        ...again,
+        schedule: new PlateauSchedule(again.optimizer, { patience: 1, maxDrops: 1 }),
+        folder,
+        epochs: 9,
+        on: () => assert.unreachable(),
+      });
+      assert.equal([rest.stopped, rest.history], [true, history]);
       const saved = await findCheckpoint(folder, 'best');
       assert.match(saved.file, /best\.safetensors$/);
       const second = await fit({ ...regression(device), epochs: 9, until: ({ epoch: done }) => done === 2 });
-      assert.is(second.history.length, 2);
+      assert.equal([second.history.length, second.stopped, second.interrupted], [2, true, false]);
     }),
   ));
 

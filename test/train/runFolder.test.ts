@@ -3,7 +3,7 @@
  * them.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -83,6 +83,9 @@ test('the checkpoint of a folder: the one preferred, else the last; a file is ta
     const run = await RunFolder.open(join(folder, 'run'));
     const none = await rejection(findCheckpoint(run.path));
     assert.match(none.message, /run: no checkpoint \(last\.safetensors\) in this folder/);
+    await run.save('best', checkpoint);
+    assert.is((await findCheckpoint(run.path)).file, run.file('best'));
+    await rm(run.file('best'));
     await run.save('last', checkpoint);
     assert.is((await findCheckpoint(run.path, 'best')).file, run.file('last'));
     await run.save('best', checkpoint);
