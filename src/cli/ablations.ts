@@ -14,7 +14,7 @@ import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
-import { addExamples, helpList, settled } from './command.js';
+import { addExamples, helpList, printAbout, settled } from './command.js';
 import {
   addDeviceOptions,
   addTrainingData,
@@ -74,10 +74,9 @@ async function main(options: Options): Promise<void> {
     workers: options.workers,
   });
   try {
-    console.log(
-      `data      ${data.train.name}: ${data.train.length} training and ${data.validation.length} validation images`,
-    );
-    for (const line of describeRecipe(chosen.recipe, chosen.variant)) console.log(`          ${line}`);
+    const { train, validation } = data;
+    printAbout('data', `${train.name}: ${train.length} training and ${validation.length} validation images`);
+    printAbout('recipe', ...describeRecipe(chosen.recipe, chosen.variant));
     const rows: Row[] = [];
     for (const name of names) rows.push({ name, report: await runOne(name, chosen, options, data) });
     await printTable(rows, options, data);
@@ -162,10 +161,11 @@ async function printTable(rows: readonly Row[], options: Options, data: OpenedDa
   });
   const { images = 0 } = rows[0]?.report ?? {};
   console.log(`\n${images} validation images, seed ${options.seed}; changes in percentage points`);
-  console.log(`${'ablation'.padEnd(17)}   top-1    top-5   change   change  published change, top-1 / top-5`);
+  console.log(`${'ablation'.padEnd(17)}   top-1    top-5   change   change  in the paper`);
   for (const row of table) {
     const numbers = [row.top1, row.top5, row.change1, row.change5].map((text) => text.padStart(7));
-    console.log(`${row.name.padEnd(17)} ${numbers.join('  ')}  ${row.paper}`);
+    // The set is left to the file: lines are short.
+    console.log(`${row.name.padEnd(17)} ${numbers.join('  ')}  ${row.paper.replace(/, [^)]*/, '')}`);
   }
   const json = {
     data: data.train.name,

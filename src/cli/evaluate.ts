@@ -115,15 +115,17 @@ function checkAlike(path: string, a: Checkpoint['run'], b: Checkpoint['run']): v
 function printErrors(report: Report, networks: number, crops: TestCrops): void {
   const top5 = Number.isNaN(report.top5Error) ? '' : `  top-5 error ${percent(report.top5Error)}`;
   const what = `${networks === 1 ? '1 network' : `average of ${networks}`}, ${crops === 1 ? '1 crop' : '10 crops'}`;
-  console.log(
-    `${what}: top-1 error ${percent(report.top1Error)}${top5}  loss ${report.loss.toFixed(3)}  (${report.images} images)`,
-  );
+  console.log(`${what}: top-1 error ${percent(report.top1Error)}${top5}  loss ${report.loss.toFixed(3)}`);
 }
 
 /** @param names what classes are called, by id */
 function printClasses({ perClass, top5Error }: Report, names: ReadonlyMap<string | undefined, string>): void {
   const hasTop5 = !Number.isNaN(top5Error);
-  const called = (id: string): string => (names.get(id) === id ? id : `${id} ${names.get(id)}`);
+  // Two names fit a line.
+  const called = (id: string): string => {
+    const name = names.get(id) === id ? id : `${id} ${names.get(id)}`;
+    return name.length > 22 ? `${name.slice(0, 20)}..` : name;
+  };
   const width = Math.max(5, ...perClass.map(({ name }) => called(name).length));
   console.log(
     `\n${'class'.padEnd(width)}  images    top-1${hasTop5 ? '    top-5' : ''}  most often taken for`,

@@ -8,7 +8,7 @@ import { enableRelaxedSimd, hasSimd } from '../backends/cpu/runtime/features.js'
 import { type AdapterDescription, listAdapters } from '../backends/open.js';
 import { findSoftwareDriver } from '../backends/webgpu/runtime/node.js';
 import { DeviceError } from '../core/errors.js';
-import { addExamples, settled } from './command.js';
+import { addExamples, settled, wrapped } from './command.js';
 import { chooseDevices } from './devices.js';
 
 export const command = settled(new Command())
@@ -50,8 +50,11 @@ async function main({ driver, json }: Options): Promise<void> {
   } else if (adapters.length === 1) {
     console.log('\none adapter: webgpu:0, webgpu:1, .. are devices of their own on it');
   }
-  console.log(`\n--device auto takes ${auto.names.join(', ')} for two towers: ${auto.reason}`);
+  console.log(wrapped(`\n--device auto takes ${auto.names.join(', ')} for two towers: ${auto.reason}`));
 }
+
+/** What stands before the further lines of an adapter's limits and features. */
+const indent = ' '.repeat(12);
 
 /** Features that matter to kernels and profiles; --json has all. */
 const computing = ['shader-f16', 'subgroups', 'timestamp-query'];
@@ -66,11 +69,14 @@ function described(adapter: AdapterDescription, at: number, all: readonly Adapte
   const known = features.filter((feature) => computing.includes(feature));
   const found = driver === null ? '' : `\n  driver ${driver}`;
   return (
-    `${how}\n  ${name || `adapter ${at}`} (${about.join(', ')})${found}\n` +
-    `  limits    buffer ${size(limits.maxBufferSize)}, binding ${size(limits.maxStorageBufferBindingSize)}, ` +
-    `${limits.maxStorageBuffersPerShaderStage} bindings a kernel; workgroup ${limits.maxComputeInvocationsPerWorkgroup} ` +
-    `invocations, ${limits.maxComputeWorkgroupStorageSize >> 10} KiB; grid ${limits.maxComputeWorkgroupsPerDimension}\n` +
-    `  features  ${[...known, `${features.length - known.length} others`].join(', ')}`
+    `${how}\n${wrapped(`  ${name || `adapter ${at}`} (${about.join(', ')})`, indent)}${found}\n` +
+    `${wrapped(
+      `  limits    buffer ${size(limits.maxBufferSize)}, binding ${size(limits.maxStorageBufferBindingSize)}, ` +
+        `${limits.maxStorageBuffersPerShaderStage} bindings a kernel; workgroup ${limits.maxComputeInvocationsPerWorkgroup} ` +
+        `invocations, ${limits.maxComputeWorkgroupStorageSize >> 10} KiB; grid ${limits.maxComputeWorkgroupsPerDimension}`,
+      indent,
+    )}\n` +
+    wrapped(`  features  ${[...known, `${features.length - known.length} others`].join(', ')}`, indent)
   );
 }
 
