@@ -213,7 +213,7 @@ onEach('fractions and floats make floats; whole numbers beyond int32 are refused
   await same(tandem.add(x, tensor([0.5, 1], { device })), 'float32', [3.5, -3], 'plus a float');
   await same(tandem.div(x, 2), 'float32', [1.5, -2], 'divided');
   await same(tandem.pow(x, 2), 'float32', [9, 16], 'squared');
-  await same(tandem.clamp(x, 0, Infinity), 'float32', [3, 0], 'without a bound');
+  await same(tandem.clamp(x, 0, Infinity), 'int32', [3, 0], 'without a bound');
   for (const op of [tandem.add, tandem.eq, tandem.maximum]) {
     for (const beyond of [2 ** 31, -(2 ** 31) - 1, 1e300]) {
       assert.throws(

@@ -14,7 +14,7 @@ import { ArgumentError } from '../errors.js';
 import { type Expr, e, inputsOf, isPredicate } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
-import { bytesPerElement, type DType, isIntegerType, requireFits } from '../shape.js';
+import { asElement, bytesPerElement, type DType, isIntegerType, requireFits } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { floatType, isIntegral, map, requireTensor } from './launch.js';
 import { sumTo } from './reduce.js';
@@ -283,13 +283,18 @@ export const floor = unary('floor', e.floor);
 /** 1 where x is NaN, else 0. */
 export const isnan = unary('isnan', e.isnan);
 
-/** x held within [low, high]; the gradient passes inside and at the bounds. */
+/** x held within [low, high], of which -Infinity and Infinity are no bounds; the gradient passes inside and at the bounds. */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   requireTensor('clamp', 'x', x);
   requireNumber('clamp', 'low', low);
   requireNumber('clamp', 'high', high);
-  return apply(clampDefinition, [x, low, high]);
+  // Without a bound integers stay integers.
+  const [least, most] = isInteger(x) ? [low, high].map(finiteBound) : [low, high];
+  return apply(clampDefinition, [x, least!, most!]);
 }
+
+const finiteBound = (bound: number): number =>
+  Math.abs(bound) === Number.POSITIVE_INFINITY ? asElement('int32', bound) : bound;
 
 const clampDefinition: Definition = {
   op: 'clamp',
