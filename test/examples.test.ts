@@ -42,8 +42,8 @@ function run(
 
 const last = (out: string): Promise<Buffer> => readFile(join(folder, out, 'last.safetensors'));
 
-test('images: a network on a folder of images, stopped by Ctrl-C and killed, goes on to the same bits', async () => {
-  const whole = await run('images', ['images', 'whole', '3']);
+test('folders: a network on a folder of images, stopped by Ctrl-C and killed, goes on to the same bits', async () => {
+  const whole = await run('folders', ['images', 'whole', '3']);
   assert.is(whole.code, 0, whole.output);
   assert.match(whole.output, /^epoch 1, 1\/2: loss [\d.]+, error [\d.]+$/m);
   assert.match(whole.output, /^epoch 3: loss [\d.]+, error [\d.]+; validation: loss [\d.]+, error [\d.]+/m);
@@ -52,16 +52,16 @@ test('images: a network on a folder of images, stopped by Ctrl-C and killed, goe
   assert.equal((await readdir(join(folder, 'whole'))).sort(), files);
 
   let asked = false;
-  const stopped = await run('images', ['images', 'parts', '3'], (output, child) => {
+  const stopped = await run('folders', ['images', 'parts', '3'], (output, child) => {
     if (!asked && /^epoch 1, 1\/2/m.test(output)) asked = child.kill('SIGINT');
   });
   assert.is(stopped.code, 0, stopped.output);
   assert.match(stopped.output, /^stopped; the same command goes on$/m);
-  const killed = await run('images', ['images', 'parts', '3'], (output, child) => {
+  const killed = await run('folders', ['images', 'parts', '3'], (output, child) => {
     if (/^epoch 2, 1\/2/m.test(output)) child.kill('SIGKILL');
   });
   assert.is(killed.code, null, killed.output);
-  const rest = await run('images', ['images', 'parts', '3']);
+  const rest = await run('folders', ['images', 'parts', '3']);
   assert.is(rest.code, 0, rest.output);
   assert.not.match(rest.output, /^epoch 1/m);
   assert.ok((await last('parts')).equals(await last('whole')));

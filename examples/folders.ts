@@ -1,11 +1,11 @@
-/** A small network on a folder of images, a folder for each class: `node dist/examples/images.js IMAGES RUN`. Ctrl-C saves
+/** A small network on a folder of images, a folder for each class: `node dist/examples/folders.js IMAGES RUN`. Ctrl-C saves
  * and stops, the same command goes on; RUN holds the log, the last and the best weights. */
 import { openDevice, tensor } from 'tandem-ts';
 import { imageBatches, openData } from 'tandem-ts/data';
 import { Conv2d, Dropout, Flatten, Linear, MaxPool2d, Sequential, SGD, StepSchedule } from 'tandem-ts/nn';
 import { classification, eventText, fit } from 'tandem-ts/train';
 
-const [images, folder = 'runs/images', epochs = '12'] = process.argv.slice(2);
+const [images, folder = 'runs/folders', epochs = '12'] = process.argv.slice(2);
 const [data, device] = [await openData(images, { imageSize: 36 }), await openDevice('cpu:0')];
 const model = new Sequential(
   new Conv2d(3, 32, 5, { device, padding: 2, relu: true }),
