@@ -5,10 +5,25 @@
  * quotes, and Python 2 wrote sizes as `2L`.
  */
 import { DataError } from '../core/errors.js';
-import { bytesPerElement, type DType, dtypeOf, makeArray, sizeOf } from '../core/shape.js';
+import { type DType, dtypeOf, sizeOf } from '../core/shape.js';
 import type { HostTensor } from '../core/state.js';
+import { bytesPerNumber, type NumberType, readNumbers } from './numbers.js';
 
 const codes: Readonly<Record<DType, string>> = { float32: '<f4', float64: '<f8', int32: '<i4', uint8: '|u1' };
+const types: ReadonlyMap<string, NumberType> = new Map([
+  ['<f2', 'float16'],
+  ['<f4', 'float32'],
+  ['<f8', 'float64'],
+  ['|b1', 'bool'],
+  ['|i1', 'int8'],
+  ['|u1', 'uint8'],
+  ['<i2', 'int16'],
+  ['<u2', 'uint16'],
+  ['<i4', 'int32'],
+  ['<u4', 'uint32'],
+  ['<i8', 'int64'],
+  ['<u8', 'uint64'],
+]);
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 /** Longest header that is read, in bytes: what version 1 can say, many times what an array's takes. */
@@ -29,7 +44,7 @@ export function encodeNpy({ shape, data }: HostTensor): Uint8Array[] {
 }
 
 /**
- * Reads a file's bytes; the numbers are a copy. Versions 1 to 3.
+ * Reads a file's bytes; the numbers are a copy, widened where tensors have no such type (numbers.ts). Versions 1 to 3.
  * @param file its name, for messages
  * @throws {DataError} for anything but a whole file in C order of a type that tensors have.
  */
@@ -49,10 +64,9 @@ export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
   if (header === undefined)
     return fail("its header isn't a dictionary of its numbers' type, order and shape");
   const { descr, order, sizes } = header;
-  const dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint8'];
-  const dtype = dtypes.find((name) => codes[name] === descr);
-  if (!dtype)
-    return fail(`its numbers are ${descr ?? 'unnamed'}, expected one of ${Object.values(codes).join(', ')}`);
+  const type = types.get(descr ?? '');
+  if (!type)
+    return fail(`its numbers are ${descr ?? 'unnamed'}, expected one of ${[...types.keys()].join(', ')}`);
   if (order !== 'False') fail('its numbers are in Fortran order');
   if (sizes === undefined) return fail('its header has no shape');
   const shape = sizes
@@ -62,12 +76,11 @@ export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
     .map((size) => Number(size.replace(/L$/, '')));
   if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0)) fail(`its shape is (${sizes})`);
   const body = bytes.subarray(start + length);
-  const expected = sizeOf(shape) * bytesPerElement[dtype];
+  const expected = sizeOf(shape) * bytesPerNumber[type];
   if (body.length !== expected)
     fail(`${body.length} bytes of numbers, its shape (${sizes}) takes ${expected}`);
-  const data = makeArray(dtype, sizeOf(shape));
-  new Uint8Array(data.buffer).set(body);
-  return { shape, data };
+  const data = readNumbers(type, new Uint8Array(body));
+  return typeof data === 'string' ? fail(data) : { shape, data };
 }
 
 /** What a header's dictionary says, as text. */

@@ -1,12 +1,14 @@
 /**
- * NumPy's .npz format: a zip archive of .npy files, here stored without compression as `numpy.savez` does. For each
- * array a local header (30 bytes and the name), then the file; at the end the directory, 46 bytes and the name for
- * each, and its own 22 bytes. All numbers are little-endian.
+ * NumPy's .npz format: a zip archive of .npy files, written without compression as `numpy.savez` does and read with and
+ * without. For each array a local header (30 bytes and the name), then the file; at the end the directory, 46 bytes and
+ * the name for each, and its own 22 bytes. All numbers are little-endian.
  */
-import { ArgumentError } from '../core/errors.js';
-import type { StateDict } from '../core/state.js';
+import { ArgumentError, DataError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
+import type { HostTensor, StateDict } from '../core/state.js';
 import { crc32 } from './crc32.js';
-import { encodeNpy } from './npy.js';
+import { decodeNpy, encodeNpy } from './npy.js';
+import { readZip, unpackedBytes } from './zip.js';
 
 /** What the classic format can count: sizes and places below 4 GiB, 65535 files. */
 const maxBytes = 2 ** 32 - 1;
@@ -48,6 +50,34 @@ export function encodeNpz(tensors: StateDict): Uint8Array[] {
   }
   const count = tensors.size;
   return [...pieces, ...directory, u32(0x06054b50), u16(0, 0, count, count), u32(length, at), u16(0)];
+}
+
+/** Most bytes that are unpacked of a file unless told otherwise. */
+const mostUnpacked = 2 ** 31;
+
+/**
+ * Reads a file's bytes, as `numpy.savez` and `numpy.savez_compressed` write them; the numbers are copies.
+ * @param file its name, for messages
+ * @param options `maxBytes`: most bytes that all arrays together may take unpacked; default 2 GiB
+ * @returns the arrays by name, without the ending `.npy`
+ * @throws {DataError} for a damaged archive, an array that `decodeNpy` refuses, other files, and too large arrays
+ */
+export async function decodeNpz(
+  bytes: Uint8Array,
+  file: string,
+  { maxBytes = mostUnpacked }: { readonly maxBytes?: number } = {},
+): Promise<StateDict> {
+  const entries = readZip(bytes, file);
+  const size = [...entries.values()].reduce((sum, entry) => sum + entry.size, 0);
+  if (size > maxBytes)
+    throw new DataError(`${file}: ${size} bytes unpacked, at most ${maxBytes} are read; raise maxBytes`);
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, entry] of entries) {
+    const shown = printable(name, 80);
+    if (!name.endsWith('.npy')) throw new DataError(`${file}: ${shown} is no array, expected .npy files`);
+    tensors.set(name.slice(0, -4), decodeNpy(await unpackedBytes(entry, file), `${file}, ${shown}`));
+  }
+  return tensors;
 }
 
 const lengthOf = (pieces: readonly Uint8Array[]): number =>

@@ -1,22 +1,33 @@
 /**
  * The safetensors format: a u64 length (little-endian), a JSON header `{name: {dtype, shape, data_offsets}}` with
  * optional text under `__metadata__` (null: none), then the numbers in C order, little-endian, without holes or overlaps. The header
- * begins with `{`, may end in spaces, and is at most 100 MB.
+ * begins with `{`, may end in spaces, and is at most 100 MB. Numbers of types that tensors don't have are widened as
+ * numbers.ts says.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
-import { arrayAt, bytesPerElement, type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
+import { type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { isObject, shown } from './json.js';
+import { bytesPerNumber, type NumberType, readNumbers, toHalves } from './numbers.js';
 
 const maxHeader = 100_000_000;
 const metadataName = '__metadata__';
 const names: Readonly<Record<DType, string>> = { float32: 'F32', float64: 'F64', int32: 'I32', uint8: 'U8' };
-const dtypes: ReadonlyMap<string, DType> = new Map([
+const types: ReadonlyMap<string, NumberType> = new Map([
+  ['F16', 'float16'],
+  ['BF16', 'bfloat16'],
   ['F32', 'float32'],
   ['F64', 'float64'],
-  ['I32', 'int32'],
+  ['BOOL', 'bool'],
+  ['I8', 'int8'],
   ['U8', 'uint8'],
+  ['I16', 'int16'],
+  ['U16', 'uint16'],
+  ['I32', 'int32'],
+  ['U32', 'uint32'],
+  ['I64', 'int64'],
+  ['U64', 'uint64'],
 ]);
 
 /** Named tensors and text, as one file. */
@@ -25,16 +36,26 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** How a file is written. */
+export interface SafetensorsOptions {
+  /** Type that float32 and float64 are rounded to, the nearest number each; default: they stay as they are. */
+  readonly floats?: 'float16';
+}
+
 /**
  * The file's pieces in order: header, then each tensor's bytes. Write them one after the other. Tensors of wide numbers
  * come first, so that each begins at a multiple of its numbers' size.
- * @throws {ArgumentError} for a tensor named `__metadata__`, or whose numbers don't fill its shape.
+ * @throws {ArgumentError} for a tensor named `__metadata__`, whose numbers don't fill its shape, or are finite and past float16.
  */
-export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array[] {
-  const width = ([, { data }]: [string, HostTensor]): number => data.BYTES_PER_ELEMENT;
-  const sorted = [...tensors].sort((a, b) => width(b) - width(a));
+export function encodeSafetensors(
+  { tensors, metadata }: SafetensorsFile,
+  { floats }: SafetensorsOptions = {},
+): Uint8Array[] {
+  const sorted = [...tensors]
+    .map(([name, tensor]) => ({ name, shape: tensor.shape, ...written(name, tensor, floats) }))
+    .sort((a, b) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   let offset = 0;
-  const entries = sorted.map(([name, { shape, data }]): [string, unknown] => {
+  const entries = sorted.map(({ name, shape, data, dtype }): [string, unknown] => {
     if (name === metadataName) {
       throw new ArgumentError(
         `encodeSafetensors: no tensor can be named ${name}; the format keeps it for text`,
@@ -46,7 +67,7 @@ export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8
     }
     const start = offset;
     offset += data.byteLength;
-    return [name, { dtype: names[dtypeOf(data)], shape, data_offsets: [start, offset] }];
+    return [name, { dtype, shape, data_offsets: [start, offset] }];
   });
   const header = JSON.stringify(Object.fromEntries([[metadataName, metadata], ...entries]));
   const json = new TextEncoder().encode(header);
@@ -59,10 +80,25 @@ export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8
   }
   new DataView(first.buffer).setBigUint64(0, BigInt(first.length - 8), true);
   first.set(json, 8);
-  return [
-    first,
-    ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-  ];
+  return [first, ...sorted.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+}
+
+/** A tensor's numbers as they are written, and the name of their type. */
+function written(
+  name: string,
+  { data }: HostTensor,
+  floats: 'float16' | undefined,
+): { readonly data: HostTensor['data'] | Uint16Array; readonly dtype: string } {
+  if (floats === undefined || !(data instanceof Float32Array || data instanceof Float64Array))
+    return { data, dtype: names[dtypeOf(data)] };
+  const halves = toHalves(data);
+  const past = data.findIndex((value, i) => (halves[i]! & 0x7fff) === 0x7c00 && Number.isFinite(value));
+  if (past >= 0) {
+    throw new ArgumentError(
+      `encodeSafetensors: ${name} holds ${data[past]}, float16 ends at 65504; write it as it is`,
+    );
+  }
+  return { data: halves, dtype: 'F16' };
 }
 
 /** Where a tensor's numbers lie in the data. */
@@ -74,7 +110,7 @@ interface Extent {
 
 /**
  * Reads a file's bytes. The tensors share them, so that weights are in memory once; those whose place isn't a multiple
- * of their numbers' size are copies.
+ * of their numbers' size, or that are widened, are copies.
  * @param file its name, for messages
  * @throws {DataError} for anything but a whole, consistent file: the tensors must cover the data without holes or
  * overlaps, and no name may occur twice.
@@ -178,21 +214,19 @@ function readTensor(
   body: Uint8Array,
 ): ({ value: HostTensor } & Omit<Extent, 'name'>) | string {
   const { dtype: code, shape, data_offsets: offsets } = entry;
-  const dtype = typeof code === 'string' ? dtypes.get(code) : undefined;
-  if (!dtype) return `dtype ${shown(code)} is not one of ${[...dtypes.keys()].join(', ')}`;
+  const type = typeof code === 'string' ? types.get(code) : undefined;
+  if (!type) return `dtype ${shown(code)} is not one of ${[...types.keys()].join(', ')}`;
   if (!isSizes(shape) || !isSizes(offsets)) return 'shape or data_offsets are not whole numbers';
   const [start, end] = offsets;
   if (start === undefined || end === undefined || offsets.length > 2) {
     return `data_offsets holds ${offsets.length} numbers, expected 2`;
   }
-  const expected = sizeOf(shape) * bytesPerElement[dtype];
+  const expected = sizeOf(shape) * bytesPerNumber[type];
   if (end - start !== expected)
     return `${end - start} bytes, its shape ${formatShape(shape)} takes ${expected}`;
   if (end > body.length) return `data up to byte ${end}, the file ends at ${body.length}: was it cut short?`;
-  const place = body.byteOffset + start;
-  const aligned = place % bytesPerElement[dtype] === 0;
-  const memory = aligned ? body.buffer : new Uint8Array(body.subarray(start, end)).buffer;
-  const data = arrayAt(dtype, memory, aligned ? place : 0, sizeOf(shape));
+  const data = readNumbers(type, body.subarray(start, end));
+  if (typeof data === 'string') return data;
   return { value: { shape, data }, start, end };
 }
 

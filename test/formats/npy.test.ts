@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeNpy, encodeNpy } from '../../src/formats/npy.js';
+import { damageAll } from './damage.js';
 
 const test = suite('npy');
 const file = (pieces: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(pieces));
@@ -63,6 +64,31 @@ test('a header that never comes to its point is refused, and a long one unread',
     assert.throws(() => decodeNpy(withHeader(dictionary), 'x.npy'), /x\.npy/);
     assert.throws(() => decodeNpy(withHeader(dictionary.repeat(2), 2), 'x.npy'), /at most 65535 are read/);
   }
+});
+
+test('types that tensors do not have are widened, or refused by the number that does not fit', () => {
+  const read = (descr: string, numbers: ArrayBufferView): unknown => {
+    const [header] = encodeNpy({ shape: [2], data: Float32Array.of(1, 2) });
+    const text = Buffer.from(header!).toString('latin1').replace('<f4', descr);
+    return decodeNpy(
+      new Uint8Array(Buffer.concat([Buffer.from(text, 'latin1'), new Uint8Array(numbers.buffer)])),
+      'x.npy',
+    );
+  };
+  assert.equal(read('<f2', Uint16Array.of(0x3c00, 0xc000)), { shape: [2], data: Float32Array.of(1, -2) });
+  assert.equal(read('<i8', BigInt64Array.of(-3n, 4n)), { shape: [2], data: Int32Array.of(-3, 4) });
+  assert.equal(read('|b1', Uint8Array.of(1, 0)), { shape: [2], data: Uint8Array.of(1, 0) });
+  assert.throws(() => read('<i8', BigInt64Array.of(0n, 2n ** 40n)), /x\.npy.*number 1 is 1099511627776/);
+});
+
+test('files damaged at random are refused by name, or read whole', async () => {
+  const whole = file(encodeNpy({ shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }));
+  await damageAll('x.npy', whole, 500, decodeNpy, ({ shape, data }) =>
+    assert.is(
+      data.length,
+      shape.reduce((size, n) => size * n, 1),
+    ),
+  );
 });
 
 test('damaged files are refused by name', () => {

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { crc32 } from '../../src/formats/crc32.js';
-import { decodeNpy } from '../../src/formats/npy.js';
-import { encodeNpz } from '../../src/formats/npz.js';
+import { decodeNpy, encodeNpy } from '../../src/formats/npy.js';
+import { decodeNpz, encodeNpz } from '../../src/formats/npz.js';
+import { damageAll, joined, refused } from './damage.js';
+import { type ZipOptions, zipOf } from './zipWriter.js';
 
 const test = suite('npz');
 const tensors = new Map([
@@ -61,6 +63,81 @@ test('NumPy reads it', async () => {
     );
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** The same arrays as another writer packs them. */
+const packed = (deflated: boolean, options: ZipOptions = {}): Uint8Array =>
+  zipOf(
+    [...tensors].map(([name, tensor]) => ({
+      name: `${name}.npy`,
+      bytes: joined(...encodeNpy(tensor)),
+      deflated,
+    })),
+    options,
+  );
+const utf8 = 0x808;
+
+test('arrays are read stored and deflated, with zip64 and a comment, and as they were written here', async () => {
+  const files = [false, true].flatMap((deflated) => [
+    packed(deflated, { flags: utf8 }),
+    packed(deflated, { wide: true }),
+    packed(deflated, { comment: 'PK\x05\x06 is how an end begins' }),
+  ]);
+  for (const bytes of [joined(...encodeNpz(tensors)), ...files])
+    assert.equal(await decodeNpz(bytes, 'x.npz'), tensors);
+});
+
+test('archives that are damaged or hold other things are refused by name', async () => {
+  const refuses = (bytes: Uint8Array, message: RegExp, maxBytes?: number): Promise<void> =>
+    refused('x.npz', () => decodeNpz(bytes, 'x.npz', maxBytes === undefined ? {} : { maxBytes }), message);
+  const one = (name: string, bytes: Uint8Array, deflated = false): Uint8Array =>
+    zipOf([{ name, bytes, deflated }]);
+  const array = joined(...encodeNpy({ shape: [2], data: Float32Array.of(1, 2) }));
+  await refuses(new Uint8Array(0), /no directory/);
+  await refuses(packed(false).subarray(0, -1), /no directory at its end: was it cut short/);
+  await refuses(one('readme.txt', array), /readme\.txt is no array/);
+  await refuses(one('w.npy', joined('hello')), /x\.npz, w\.npy: not a \.npy file/);
+  await refuses(packed(false, { flags: 1 }), /encrypted/);
+  await refuses(
+    zipOf([
+      { name: 'w.npy', bytes: array },
+      { name: 'w.npy', bytes: array },
+    ]),
+    /w\.npy twice/,
+  );
+  await refuses(packed(true), /bytes unpacked, at most 300 are read; raise maxBytes/, 300);
+  // One byte of the numbers: stored, where the checksum tells, and deflated.
+  const stored = one('w.npy', array);
+  stored[stored.indexOf(0x3f)]! ^= 1;
+  await refuses(stored, /w\.npy is damaged/);
+  const zeros = joined(...encodeNpy({ shape: [100_000], data: new Uint8Array(100_000) }));
+  const claims = Buffer.from(one('w.npy', zeros, true));
+  const directory = claims.indexOf('PK\x01\x02');
+  claims.writeUInt32LE(50, directory + 24);
+  await refuses(claims, /w\.npy is damaged/);
+  claims.writeUInt32LE(2 ** 31 - 1, directory + 24);
+  await refuses(claims, /bytes can't hold 2147483647/);
+  const overlap = Buffer.from(
+    zipOf([
+      { name: 'a.npy', bytes: array },
+      { name: 'b.npy', bytes: array },
+    ]),
+  );
+  overlap.writeUInt32LE(0, overlap.lastIndexOf('PK\x01\x02') + 42);
+  await refuses(overlap, /overlaps/);
+});
+
+test('archives damaged at random end in a named error, or in the right numbers', async () => {
+  for (const [name, whole] of [
+    ['stored.npz', packed(false)],
+    ['deflated.npz', packed(true)],
+    ['wide.npz', packed(true, { wide: true })],
+  ] as const) {
+    await damageAll(name, whole, 300, decodeNpz, (read) => {
+      for (const { shape, data } of read.values())
+        assert.ok([...tensors.values()].some((t) => `${t.shape}:${t.data}` === `${shape}:${data}`));
+    });
   }
 });
 

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { ArgumentError, DataError } from '../../src/core/errors.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../../src/formats/safetensors.js';
 import type { HostTensor } from '../../src/nn/module.js';
+import { damageAll } from './damage.js';
 
 /** A file of a header's text (its length unless told otherwise) and the numbers' bytes. */
 function fileOf(header: string, body: readonly number[] = [], length?: bigint): Uint8Array {
@@ -199,7 +200,7 @@ test('an entry that makes no sense is an error that names it', () => {
       new Array<number>(size).fill(0),
     );
   assert.is(decodeSafetensors(entry({}), 'whole').tensors.get('w')?.data.length, 2);
-  damaged(entry({ dtype: 'BF16' }), /w: dtype "BF16" is not one of F32, F64, I32, U8/);
+  damaged(entry({ dtype: 'F8_E4M3' }), /w: dtype "F8_E4M3" is not one of F16, BF16, F32, F64, /);
   damaged(entry({ dtype: undefined }), /w: dtype undefined/);
   damaged(entry({ dtype: 'F64' }), /w: 8 bytes, its shape \[2\] takes 16/);
   for (const shape of [[3], [2, 2], [], [0]]) damaged(entry({ shape }), /w: 8 bytes, its shape/);
@@ -280,6 +281,71 @@ test('a name given twice is an error, wherever JSON hides it; the same word else
   damaged(fileOf('{"__metadata__":{"a":"1","\\u0061":"2"}}'), /its __metadata__ names a twice/);
   const text = `{"__metadata__":{"a":"{\\"a\\":","dtype":"x"},"a":${entry},"dtype":${entry},"b}":${entry}}`;
   assert.is(decodeSafetensors(fileOf(text), 'whole').tensors.size, 3);
+});
+
+test('types that tensors do not have are widened exactly, or refused by the first number that does not fit', () => {
+  const read = (dtype: string, { buffer, byteLength }: ArrayBufferView, n: number): Uint8Array =>
+    fileOf(JSON.stringify({ w: { dtype, shape: [n], data_offsets: [0, byteLength] } }), [
+      ...new Uint8Array(buffer),
+    ]);
+  const cases: [string, ArrayBufferView, HostTensor['data']][] = [
+    ['F16', Uint16Array.of(0x3c00, 0xfbff, 0x8001, 0), Float32Array.of(1, -65504, -(2 ** -24), 0)],
+    ['BF16', Uint16Array.of(0x3fc0, 0xc000), Float32Array.of(1.5, -2)],
+    ['BOOL', Uint8Array.of(1, 0), Uint8Array.of(1, 0)],
+    ['I8', Int8Array.of(-1, 127), Int32Array.of(-1, 127)],
+    ['I16', Int16Array.of(-2, 300), Int32Array.of(-2, 300)],
+    ['U16', Uint16Array.of(65535), Int32Array.of(65535)],
+    ['U32', Uint32Array.of(7, 2 ** 31 - 1), Int32Array.of(7, 2 ** 31 - 1)],
+    ['I64', BigInt64Array.of(-5n, 6n), Int32Array.of(-5, 6)],
+    ['U64', BigUint64Array.of(5n), Int32Array.of(5)],
+  ];
+  for (const [dtype, given, expected] of cases) {
+    const { tensors } = decodeSafetensors(read(dtype, given, expected.length), 'a.safetensors');
+    assert.equal(tensors.get('w')?.data, expected, dtype);
+  }
+  damaged(read('U32', Uint32Array.of(1, 2 ** 31), 2), /w: its number 1 is 2147483648 \(uint32\)/);
+  damaged(
+    read('I64', BigInt64Array.of(-(2n ** 62n)), 1),
+    /w: its number 0 is -4611686018427387904 \(int64\)/,
+  );
+  damaged(read('U64', BigUint64Array.of(2n ** 64n - 1n), 1), /is 18446744073709551615 \(uint64\)/);
+  damaged(read('BOOL', Uint8Array.of(1, 3), 2), /w: a bool of 3/);
+});
+
+test('floats are written as float16 where asked, whole numbers as they are', () => {
+  const tensors = new Map<string, HostTensor>([
+    ['b', { shape: [1], data: Uint8Array.of(3) }],
+    ['w', { shape: [3], data: Float32Array.of(1 + 2 ** -12, Number.NEGATIVE_INFINITY, 65519) }],
+    ['d', { shape: [1], data: Float64Array.of(2 ** -25 * 1.1) }],
+    ['i', { shape: [1], data: Int32Array.of(70000) }],
+  ]);
+  const bytes = joined(encodeSafetensors({ tensors, metadata: {} }, { floats: 'float16' }));
+  assert.equal([...decodeSafetensors(bytes, 'a').tensors].sort(), [
+    ['b', { shape: [1], data: Uint8Array.of(3) }],
+    ['d', { shape: [1], data: Float32Array.of(2 ** -24) }],
+    ['i', { shape: [1], data: Int32Array.of(70000) }],
+    ['w', { shape: [3], data: Float32Array.of(1, Number.NEGATIVE_INFINITY, 65504) }],
+  ]);
+  const past = new Map([['w', { shape: [2], data: Float32Array.of(1, -65520) }]]);
+  assert.throws(
+    () => encodeSafetensors({ tensors: past, metadata: {} }, { floats: 'float16' }),
+    (error: unknown) => error instanceof ArgumentError && /w holds -65520, float16 ends/.test(error.message),
+  );
+});
+
+test('files damaged at random end in a named error or a whole result', async () => {
+  const tensors = new Map<string, HostTensor>([
+    ['a', { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }],
+    ['h', { shape: [2], data: Float64Array.of(1, 2) }],
+  ]);
+  const whole = joined(encodeSafetensors({ tensors, metadata: { step: '3' } }, { floats: 'float16' }));
+  await damageAll('a.safetensors', whole, 500, decodeSafetensors, (file) => {
+    for (const { shape, data } of file.tensors.values())
+      assert.is(
+        shape.reduce((a, b) => a * b, 1),
+        data.length,
+      );
+  });
 });
 
 test.run();
