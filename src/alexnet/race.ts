@@ -139,12 +139,7 @@ async function raceOne(
   const reached = (error: number): boolean => error <= target;
   try {
     await fit({
-      model: trainer.model,
-      step: trainer.step,
-      optimizer: trainer.optimizer,
-      schedule: trainer.schedule,
-      random: trainer.model.generator,
-      data: trainer.source(data.train),
+      ...trainer.fitting(data.train),
       epochs,
       until: ({ train }) => reached(train.error ?? Number.NaN),
       on: async (event) => {

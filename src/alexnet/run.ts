@@ -85,13 +85,8 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
     const unreadable = new UnreadableFile(folder.path, data, listener.note);
     try {
       const { history, ...ended } = await fit({
-        model: trainer.model,
-        step: trainer.step,
-        optimizer: trainer.optimizer,
-        schedule: trainer.schedule,
-        random: trainer.model.generator,
+        ...trainer.fitting(data.train),
         parts: trainer.parts,
-        data: trainer.source(data.train),
         epochs: description.recipe.epochs,
         validation: async (options) => {
           const { testCrops } = description.recipe;

@@ -14,6 +14,7 @@ import { checkJson, nullable } from '../formats/json.js';
 import { PlateauSchedule, type Schedule, StepSchedule } from '../nn/schedule.js';
 import { SGD } from '../nn/sgd.js';
 import { classification } from '../train/classification.js';
+import type { FitOptions } from '../train/fit.js';
 import { optimizerState, type Parts } from '../train/parts.js';
 import type { Learner, StepResult } from '../train/step.js';
 import { Classifier, type ClassifierOptions, type Input } from './classifier.js';
@@ -29,6 +30,9 @@ export interface TrainerOptions extends ClassifierOptions {
 
 /** What a step learns from. */
 export type LabelledImages = Input & Pick<Batch, 'labels'>;
+
+/** What `fit` takes of a trainer. */
+type TrainerFit = Pick<FitOptions<Batch>, 'model' | 'step' | 'optimizer' | 'schedule' | 'random' | 'data'>;
 
 /** A network in training. */
 export class Trainer implements Learner<LabelledImages> {
@@ -69,6 +73,12 @@ export class Trainer implements Learner<LabelledImages> {
   /** Loss and number of wrong answers of a batch. */
   readonly step = (batch: LabelledImages): StepResult =>
     classification(this.model.forward(this.classifier.upload(batch)), batch.labels);
+
+  /** What `fit` takes of it to train on a data set. */
+  fitting(dataset: Dataset): TrainerFit {
+    const { model, step, optimizer, schedule } = this;
+    return { model, step, optimizer, schedule, random: model.generator, data: this.source(dataset) };
+  }
 
   /** A data set's images as steps see them. @throws {ArgumentError} for colour noise without `pca`, once an epoch is asked for */
   source(dataset: Dataset): BatchSource<Batch> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openCheckpoint } from '../../src/alexnet/checkpoint.js';
+import { netOf, tablesOf } from '../../src/alexnet/description.js';
 import { type NetName, nets } from '../../src/alexnet/recipes.js';
 import { type RunListener, runTraining } from '../../src/alexnet/run.js';
 import { DataError } from '../../src/core/errors.js';
@@ -105,7 +106,9 @@ test('stopped while it validates, a run keeps the epoch: only the validation is 
         },
       });
       assert.ok(outcome.interrupted);
-      const { state } = (await openCheckpoint(stopped)).checkpoint;
+      const { state, run } = (await openCheckpoint(stopped)).checkpoint;
+      assert.equal(netOf(run).architecture, net.architecture, 'the tables are in the checkpoint');
+      assert.equal(run.tables, JSON.parse(JSON.stringify(tablesOf(net, 2))));
       assert.is(state.batch, 2, 'steps done of the epoch');
     }
     let steps = 0;
