@@ -9,6 +9,7 @@ import { type Ablation, type AblationName, ablations, isAblationName } from '../
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { answersOf, loadClassifier, reportOf } from '../alexnet/evaluation.js';
+import type { Recipe } from '../alexnet/recipes.js';
 import { runFiles, runTraining } from '../alexnet/run.js';
 import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
@@ -66,6 +67,8 @@ async function main(options: Options): Promise<void> {
     );
   });
   const chosen = chosenTraining(options);
+  // What doesn't go with the base is refused before anything is trained.
+  for (const name of names) recipeOf(name, chosen.recipe);
   const data = await openData(options.data, {
     imageSize: chosen.recipe.imageSize,
     limit: options.limit,
@@ -85,6 +88,17 @@ async function main(options: Options): Promise<void> {
   }
 }
 
+/** The recipe of an ablation. @throws {ArgumentError} when the base has nothing to leave out */
+function recipeOf(name: AblationName, base: Recipe): Recipe {
+  const { recipe }: Ablation = ablations[name];
+  try {
+    return recipe?.(base) ?? base;
+  } catch (error) {
+    if (name !== 'no-colour' || !(error instanceof ArgumentError)) throw error;
+    throw new ArgumentError(`${error.message} (--colour-noise sqrt)`);
+  }
+}
+
 /** Trains one network, unless that is done, and evaluates it. */
 async function runOne(
   name: AblationName,
@@ -96,7 +110,7 @@ async function runOne(
   const description: RunDescription = {
     net,
     variant: { ...variant, ...ablation.variant },
-    recipe: ablation.recipe?.(recipe) ?? recipe,
+    recipe: recipeOf(name, recipe),
     seed: options.seed,
     classes: data.classes,
     data: options.data === undefined ? null : resolve(options.data),

@@ -9,7 +9,7 @@ import { pickRows, readFeatures } from '../alexnet/features.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
-import { addExamples, settled } from './command.js';
+import { addExamples, described, settled } from './command.js';
 import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
 import { drawFound, queryVector } from './queries.js';
@@ -137,30 +137,44 @@ async function search(options: SearchOptions): Promise<void> {
   }
 }
 
+const oneDevice = 'the device to compute on: cpu:0, webgpu:0, ..; auto: a GPU, else cpu (default: cpu:0)';
+
+const examples = {
+  train: 'train --features f.npy --out a.safetensors',
+  encode: 'encode --codes CODES --features g.npy --out b.safetensors',
+  search: 'search --codes a.safetensors --run RUN --query cat.jpg',
+};
+
 export const command = settled(new Command());
+
+/** A subcommand with its example. */
+function subcommand(name: keyof typeof examples, about: string): Command {
+  const added = described(settled(command.command(name)), about);
+  return addExamples(added, examples[name].slice(name.length + 1));
+}
+
 addDeviceOptions(
-  settled(command.command('train'))
-    .description('fit the auto-encoder, write it with the codes of its vectors, and report their recall')
-    .requiredOption('--features <file>', 'what features wrote')
-    .requiredOption('--out <file>', 'a .safetensors file')
+  subcommand('train', 'fit the auto-encoder, write it with the codes of its vectors, and report their recall')
+    .requiredOption('--features <file>', 'vectors that tandem features wrote')
+    .requiredOption('--out <file>', 'the .safetensors file to write')
     .option('--bits <n>', 'bits of a code, a multiple of 8', whole(8), 64)
     .option('--hidden <n>', 'units between vectors and code', whole(1), 512)
     .option('--epochs <n>', 'passes over the vectors', whole(1), 100)
     .option('--batch <n>', 'vectors in a step', whole(1), 64)
-    .option('--learning-rate <x>', 'rate', positive, 0.1)
-    .option('--seed <n>', 'of the order', whole(0), 0)
+    .option('--learning-rate <x>', 'rate of the weights and biases', positive, 0.1)
+    .option('--seed <n>', 'seed of the order of the vectors', whole(0), 0)
     .option('--queries <n>', 'vectors held out to measure the recall with', whole(1), 200),
+  oneDevice,
 ).action(train);
 addDeviceOptions(
-  settled(command.command('encode'))
-    .description('codes of other vectors by the same auto-encoder')
+  subcommand('encode', 'codes of other vectors by the same auto-encoder')
     .requiredOption('--codes <file>', 'what codes train wrote')
-    .requiredOption('--features <file>', 'what features wrote')
-    .requiredOption('--out <file>', 'a .safetensors file'),
+    .requiredOption('--features <file>', 'vectors that tandem features wrote')
+    .requiredOption('--out <file>', 'the .safetensors file to write'),
+  oneDevice,
 ).action(encode);
 addDeviceOptions(
-  settled(command.command('search'))
-    .description('the images whose codes differ least from a query')
+  subcommand('search', 'the images whose codes differ least from a query')
     .requiredOption('--codes <file>', 'what codes train or encode wrote')
     .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
     .requiredOption('--query <image>', 'a JPEG or PNG file')
@@ -168,9 +182,4 @@ addDeviceOptions(
     .option('--images <path>', 'the images that the codes are of, to draw what was found')
     .option('--out <file.svg>', 'the picture of it'),
 ).action(search);
-addExamples(
-  command,
-  'train --features f.npy --out a.safetensors',
-  'encode --codes CODES --features g.npy --out b.safetensors',
-  'search --codes a.safetensors --run RUN --query cat.jpg',
-);
+addExamples(command, ...Object.values(examples));

@@ -49,6 +49,11 @@ export function settled(command: Command): Command {
     });
 }
 
+/** Says what a command does: a line in the list of commands, a sentence at the head of its own `--help`. */
+export function described(command: Command, about: string): Command {
+  return command.summary(about).description(`${about.charAt(0).toUpperCase()}${about.slice(1)}.`);
+}
+
 /** Ends a command's `--help` with examples. @param examples what is typed after the command's name */
 export function addExamples(command: Command, ...examples: string[]): Command {
   return command.addHelpText('after', () => {

@@ -10,6 +10,7 @@ import type { TestCrops } from '../alexnet/recipes.js';
 import { ArgumentError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
+import { counted } from '../data/sources/names.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
 import { addExamples, settled } from './command.js';
@@ -61,7 +62,7 @@ async function main(options: Options): Promise<void> {
     const all: Answers[] = [];
     for (const { file, checkpoint } of networks) {
       const { state, run: own } = checkpoint;
-      console.log(`network   ${own.net} after ${state.epoch} epochs: ${file}`);
+      console.log(`network   ${own.net} after ${counted(state.epoch, 'epoch')}: ${file}`);
       const answers = await withChosenDevices(options, netOf(own).towers, async (devices) => {
         const classifier = loadClassifier(checkpoint, devices);
         const countdown = new Countdown('evaluating');

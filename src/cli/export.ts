@@ -9,6 +9,7 @@ import { netOf } from '../alexnet/description.js';
 import { exportState } from '../alexnet/onnx.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, writeTogether } from '../data/files.js';
+import { counted } from '../data/sources/names.js';
 import { encodeNpy } from '../formats/npy.js';
 import { encodeNpz } from '../formats/npz.js';
 import { encodeSafetensors } from '../formats/safetensors.js';
@@ -90,7 +91,7 @@ async function main({ run: path, out }: Options): Promise<void> {
     [`${stem}.mean.npy`, encodeNpy({ shape: [architecture.channels, side, side], data: mean })],
     [`${stem}.json`, [`${JSON.stringify(about, null, 2)}\n`]],
   ]);
-  console.log(`${run.net} after ${checkpoint.state.epoch} epochs: ${out}`);
+  console.log(`${run.net} after ${counted(checkpoint.state.epoch, 'epoch')}: ${out}`);
   console.log(`mean image ${stem}.mean.npy; input and classes ${stem}.json`);
 }
 

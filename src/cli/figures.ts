@@ -20,6 +20,7 @@ import {
 import { readLog } from '../alexnet/log.js';
 import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
+import { counted } from '../data/sources/names.js';
 import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
@@ -42,7 +43,7 @@ export const command = settled(new Command())
   .requiredOption('--run <dir>', "the run's folder")
   .option('--out <dir>', 'folder of the files (default: figures in the run)')
   .option('--data <path>', "other validation images than the run's")
-  .option('--race <dir>', 'folder with the log that figure1 wrote (default: the run)')
+  .option('--race <dir>', 'folder with the log that race wrote (default: the run)')
   .option('--images <n>', 'images of Figure 4, left', whole(1), 8)
   .option('--queries <n>', 'queries of Figure 4, right', whole(1), 5)
   .option('--among <n>', 'training images that the nearest are looked for among', whole(1), 1000)
@@ -89,7 +90,7 @@ async function main(options: Options): Promise<void> {
   }
   const last = lines.at(-1);
   const facts: (readonly [string, string])[] = [
-    ['checkpoint', `${file}, after ${state.epoch} epochs`],
+    ['checkpoint', `${file}, after ${counted(state.epoch, 'epoch')}`],
     [
       'data',
       `${run.data ?? 'synthetic images'}: ${run.trainingImages} training images, ${run.classes.length} classes`,

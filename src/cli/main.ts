@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addExamples, runCommand, settled } from './command.js';
+import { addExamples, described, runCommand, settled } from './command.js';
 
 /** A subcommand as the table has it. */
 interface Subcommand {
@@ -77,19 +77,17 @@ function version(): string {
   return known ? String(manifest.version) : 'unknown';
 }
 
-/** A line of the table as a sentence. */
-const sentence = (about: string): string => `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
-
 /** The program with the subcommand named; the others are known by their names alone. */
 async function programFor(asked: string | undefined): Promise<Command> {
   const program = settled(new Command('tandem'))
     .description('Trains AlexNet of 2012 and networks like it, on CPUs and GPUs.')
     .usage('<command> [options]')
     .helpCommand(false);
-  if (asked?.startsWith('-')) program.version(version(), '--version', 'print the version');
+  if (asked === undefined || asked.startsWith('-'))
+    program.version(version(), '--version', 'print the version');
   for (const [name, { about, load }] of Object.entries(subcommands)) {
     const command = name === asked ? (await load()).command : new Command();
-    program.addCommand(command.name(name).summary(about).description(sentence(about)));
+    program.addCommand(described(command.name(name), about));
   }
   return addExamples(
     program,
@@ -101,7 +99,15 @@ async function programFor(asked: string | undefined): Promise<Command> {
   );
 }
 
-// `tandem help train` is `tandem train --help`.
-const given = process.argv.slice(2);
-const words = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
+/**
+ * The words of the command line: `help train` is `train --help`, and `train -- --epochs 2`, as one types it after
+ * `npm run`, is `train --epochs 2`.
+ */
+function wordsOf([first, ...rest]: readonly string[]): string[] {
+  if (first === undefined) return [];
+  if (first === 'help') return [...rest, '--help'];
+  return [first, ...(rest[0] === '--' && rest[1]?.startsWith('-') ? rest.slice(1) : rest)];
+}
+
+const words = wordsOf(process.argv.slice(2));
 await runCommand(async () => (await programFor(words[0])).parseAsync(words, { from: 'user' }));

@@ -83,15 +83,14 @@ export interface DeviceOptions extends DeviceSettings {
   readonly device?: DeviceName[] | 'auto';
 }
 
-/** Adds the options that choose devices. */
-export function addDeviceOptions(command: Command): Command {
+const deviceOfEachTower =
+  'one device, or one for each tower: cpu:0,cpu:1 or webgpu:0,webgpu:1; auto: the GPUs there are, else cpu ' +
+  '(default: a cpu device for each tower)';
+
+/** Adds the options that choose devices. @param which what the devices named are for */
+export function addDeviceOptions(command: Command, which = deviceOfEachTower): Command {
   return command
-    .option(
-      '--device <list>',
-      'one device, or one for each tower: cpu:0,cpu:1 or webgpu:0,webgpu:1; auto: the GPUs there are, else cpu ' +
-        '(default: a cpu device for each tower)',
-      deviceList,
-    )
+    .option('--device <list>', which, deviceList)
     .option('--threads <n>', "threads of each cpu device (default: the machine's, shared out)", whole(1, 256))
     .option('--deterministic', 'the same bits on every machine: no relaxed SIMD', false)
     .option(

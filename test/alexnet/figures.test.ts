@@ -204,6 +204,7 @@ test('mistakes are one clear line and exit code 1', async () => {
     ],
     ['codes', ['train', '--features', 'f.npy', '--bits', '12', '--out', 'x'], /12 bits/],
     ['ablations', ['--set', 'lrn'], /lrn.*no-lrn/],
+    ['ablations', ['--set', 'base,no-colour'], /^error: no-colour: .*--colour-noise/],
     ['train', ['--preset', 'paper', '--net', '80sec'], /80sec.*eight layers/],
   ];
   for (const [name, args, expected] of cases) {

@@ -70,6 +70,7 @@ const subcommands =
 
 test('--help of each subcommand: how it is typed, examples, within 80 columns', () => {
   const overview = ran('--help');
+  assert.is(tandem([]).output, overview);
   for (const name of subcommands) {
     assert.match(overview, new RegExp(`^  ${name} `, 'm'));
     const help = ran(name, '--help');
@@ -79,6 +80,8 @@ test('--help of each subcommand: how it is typed, examples, within 80 columns', 
   }
   assert.match(ran('codes', 'search', '--help'), /^Usage: npx tandem codes search /);
   assert.is(ran('help', 'train'), ran('train', '--help'));
+  assert.is(ran('train', '--', '--help'), ran('train', '--help'));
+  assert.match(ran('codes', 'encode', '--help'), /\nExamples:\n {2}npx tandem codes encode --codes/);
   assert.match(tandem(['train', '--help'], 'train').output, /^Usage: npm run train -- \[options\]/);
 });
 
