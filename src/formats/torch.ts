@@ -125,7 +125,7 @@ const legacyProtocol = 1001;
 
 function openLegacy(bytes: Uint8Array, file: string): Opened {
   const none = `${file}: not a file of torch.save: it begins neither as a zip archive nor as the older form does`;
-  if (bytes[0] !== 0x80 || bytes[2] !== 0x8a) throw new DataError(none);
+  if (bytes[0] !== 0x80) throw new DataError(none);
   const storages = new Map<string, TorchStorage>();
   const types = torchTypes(storages);
   let at = 0;

@@ -1,6 +1,6 @@
 /** .npz files: each field where the zip format has it, arrays that come back, and NumPy reading them where it is installed. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -61,6 +61,31 @@ test('NumPy reads it', async () => {
       stdout,
       "[('conv1.weight', [[1.0, -2.0, 3.0], [4.0, 5.0, 6.5]]), ('größe/x', [-7, 8, 9]), ('empty', [])]\nNone\n",
     );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("NumPy's own are read, stored and compressed", async () => {
+  const code =
+    'import sys, numpy as n; a = dict(x=n.arange(6).reshape(2, 3), h=n.array([1, -2.5], n.float16), b=n.array([True])); n.savez(sys.argv[1], **a); n.savez_compressed(sys.argv[2], **a)';
+  const folder = await mkdtemp(join(tmpdir(), 'tandem-npz-'));
+  const files = ['stored.npz', 'compressed.npz'].map((name) => join(folder, name));
+  try {
+    if (spawnSync('python3', ['-c', code, ...files]).status !== 0) {
+      console.log("skipped: NumPy isn't installed");
+      return;
+    }
+    for (const path of files) {
+      assert.equal(
+        await decodeNpz(await readFile(path), path),
+        new Map<string, unknown>([
+          ['x', { shape: [2, 3], data: Int32Array.of(0, 1, 2, 3, 4, 5) }],
+          ['h', { shape: [2], data: Float32Array.of(1, -2.5) }],
+          ['b', { shape: [1], data: Uint8Array.of(1) }],
+        ]),
+      );
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
