@@ -4,7 +4,7 @@
  * plain values are known here. A class or function is a name (GLOBAL) that the caller has to know, and to call one
  * (REDUCE) is to call what the caller gave for it; every other name and opcode ends the reading.
  *
- * Lists and tuples become arrays, dictionaries maps; None is null; whole numbers past 2^53 are bigints.
+ * Lists, tuples and sets become arrays, dictionaries maps; None is null; whole numbers past 2^53 are bigints.
  */
 import { DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
@@ -58,6 +58,7 @@ const constants: ReadonlyMap<string, () => Pickled> = new Map<string, () => Pick
   [']', () => []],
   [')', () => []],
   ['}', () => new Map()],
+  ['\x8f', () => []],
 ]);
 
 /** Opcodes of text: bytes that its length takes, and whether it is text rather than bytes. */
@@ -238,6 +239,7 @@ export function unpickle(bytes: Uint8Array, start: number, file: string, types: 
         append([pop()]);
         break;
       case 'e':
+      case '\x90':
         append(popToMark());
         break;
       case 's': {

@@ -130,6 +130,8 @@ const functions: readonly PickledFunction[] = [
   new PickledFunction('torch.Size', ([sizes]) => (isSizes(sizes) ? sizes : undefined)),
   new PickledFunction('torch.device', opaque),
   new PickledFunction('_codecs.encode', opaque),
+  new PickledFunction('builtins.set', opaque),
+  new PickledFunction('__builtin__.set', opaque),
   ...['torch', 'torch.cuda'].flatMap((module) =>
     Object.entries(storages).map(([name, type]) => new StorageClass(`${module}.${name}Storage`, type)),
   ),

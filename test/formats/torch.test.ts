@@ -151,6 +151,19 @@ test('checkpoints: tensors by path, parameters, ordered dictionaries with attrib
   );
 });
 
+test('the opcodes of protocols 3 to 5: frames, short texts, names from the stack, notes without a number, sets, bytes', () => {
+  const short = (text: string): string => `\x8c${String.fromCharCode(text.length)}${text}\x94`;
+  const storage = op.storage('FloatStorage', '0', 6);
+  const rebuild = `${short('torch._utils')}${short('_rebuild_tensor_v2')}\x93\x94`;
+  const tensor = `${rebuild}(${storage}K\x02K\x03\x85K\x01\x85\x89}t\x94R\x94`;
+  const others = `${short('set')}\x8f\x94(K\x01K\x02\x90${short('bytes')}C\x02ab`;
+  const value = `\x80\x04\x95\0\0\0\0\0\0\0\0}\x94(${others}${short('w')}${tensor}${short('again')}h\x09u`;
+  assert.equal(numbersOf(decodeTorch(torchFile(value, { 0: six }), 'a.pt')), [
+    ['w', [3], [3, 4, 5]],
+    ['again', [3], [3, 4, 5]],
+  ]);
+});
+
 test('the form before zip files', async () => {
   const storage = op.storage('FloatStorage', '77', 6, 'N');
   const value = op.dict({ w: op.tensor(storage, 0, [3, 2], [1, 3]) });
