@@ -128,8 +128,8 @@ export interface Kernels {
   lrnGrad: LrnGeometry & { readonly x: View; readonly grad: View; readonly out: View };
   /**
    * `peaks[n] = [m, s]`, `[N, 2]`: m is the largest logit of row n, s the sum over all classes but one of m's of
-   * `exp(logits[n, j] - m)`; so softmax is `exp(logits[n, j] - m) / (1 + s)`. Kept apart, neither is rounded to the
-   * size of the other; s is NaN where m is infinite. `losses[n] = (m - logits[n, labels[n]]) + log(1 + s)`, NaN where the label isn't in [0, C).
+   * `exp(logits[n, j] - m)`; so softmax is `exp(logits[n, j] - m) / (1 + s)`. Kept apart, neither m nor s is
+   * rounded to the other's size; s is NaN where m is infinite. `losses[n] = (m - logits[n, labels[n]]) + log(1 + s)`, NaN where the label isn't in [0, C).
    * logits `[N, C]`, labels `[N]` int32, dense.
    */
   crossEntropy: { readonly logits: View; readonly labels: View; readonly losses: View; readonly peaks: View };

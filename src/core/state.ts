@@ -15,7 +15,7 @@ export interface HostTensor {
 /** Named numbers on the host. */
 export type StateDict = ReadonlyMap<string, HostTensor>;
 
-/** What one thing remembers. */
+/** What something that has a state remembers. */
 export interface PartState {
   /** Copies of its tensors by name; absent: it has none. */
   readonly tensors?: StateDict;
@@ -25,7 +25,7 @@ export interface PartState {
 
 /** A thing whose state can be taken and set. */
 export interface Stateful {
-  /** What it remembers now. */
+  /** The state as it is now. */
   state(): PartState | Promise<PartState>;
   /** @throws {ArgumentError} for a state that doesn't fit; changes nothing either way. */
   checkState(state: PartState): void;

@@ -373,7 +373,7 @@ function onesLike(x: Tensor): Tensor {
   return out;
 }
 
-/** a + b, in place of a when nobody else looks at it; disposes of both but for the one returned. */
+/** a + b, written over a where nothing else uses a's storage; disposes of a and b, but for the tensor returned. */
 function addConsuming(a: Tensor, b: Tensor): Tensor {
   const op = 'backward';
   const out = a.exclusive && a.contiguous ? a : Tensor.empty(op, a.device, a.shape, a.dtype);

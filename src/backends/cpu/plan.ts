@@ -29,7 +29,7 @@ export interface Planner {
   readonly features: Features;
   /**
    * Enqueues `fn` of `module` with `words` (int32; `floatBits` for floats) on every thread, and a barrier; with
-   * `alone` on one thread as `fn(address, 0, 1)`, for work of a few microseconds, too little to wake the others for.
+   * `alone` on one thread as `fn(address, 0, 1)`, for work of a few microseconds, too little to wake the other threads for.
    */
   run(module: KernelModule, fn: string, words: readonly number[], alone?: boolean): void;
   /** Memory with unspecified contents, the plan's own until its last command has run. */

@@ -100,7 +100,7 @@ const ternary =
   <R extends V>(type: R, opcode: Code) =>
   (a: Operand<R>, b: Operand<R>, c: Operand<R>): Value<R> =>
     new Value(type, [codeOf(type, a), codeOf(type, b), codeOf(type, c), opcode]);
-// The alignment hint is always 1 byte: it is the one that is always true, and costs nothing.
+// The alignment hint is always 1 byte: that hint is always true, and costs nothing.
 const load =
   <R extends V>(result: R, opcode: Code) =>
   (address: I32, offset = 0): Value<R> =>

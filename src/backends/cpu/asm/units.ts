@@ -14,7 +14,7 @@ interface Frame<N extends string> {
   readonly l: Lanes;
   /** The command's words, each in a variable. */
   readonly w: { readonly [name in N]: Local<'i32'> };
-  /** Their address. */
+  /** The address of the command's words. */
   readonly words: Local<'i32'>;
   readonly thread: Local<'i32'>;
 }

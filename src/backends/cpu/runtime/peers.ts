@@ -19,13 +19,13 @@ const beyondAll = 2 ** 30;
 
 let count = 0;
 
-/** One device's part in it. */
+/** A device's part in copies between devices. */
 export class Peers {
   /** Tells devices apart. */
   readonly number = count++;
   /** Signals enqueued so far, mod 2^32. */
   private signals = 0;
-  /** Those whose memory this one's thread 0 knows, and those that know this one's. */
+  /** The devices whose memory this device's thread 0 knows, and those that know this device's. */
   private readonly known = new Set<Peers>();
   private readonly knownTo = new Set<Peers>();
   /** Who copies a buffer's elements, and how many signals they will have raised when they have. */
@@ -45,7 +45,7 @@ export class Peers {
   }
 
   /**
-   * Enqueues copying `bytes` bytes at `from` of the source's memory, in `buffer` there, to `to` of this one's, after
+   * Enqueues copying `bytes` bytes at `from` of the source's memory, in `buffer` there, to `to` of this device's, after
    * everything enqueued on either side.
    */
   receive(source: Peers, buffer: BufferId, from: number, to: number, bytes: number, arrived: Arrived): void {
@@ -82,7 +82,7 @@ export class Peers {
     queueMicrotask(() => this.part());
   }
 
-  /** When the device is closed or lost: the others let its memory go. */
+  /** When the device is closed or lost: the devices that know its memory let it go. */
   part(): void {
     for (const peer of this.knownTo) {
       peer.known.delete(this);

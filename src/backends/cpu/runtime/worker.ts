@@ -28,7 +28,10 @@ import { decodeLoop, type LoopCall } from './loopCommand.js';
 import { connectToParent } from './thread.js';
 import { Patience, publish, raise } from './wait.js';
 
-/** For the next command, for the others at the end of one, and for other devices (milliseconds). */
+/**
+ * How long a thread looks before it sleeps (milliseconds): for the next command, for the team's other threads at a
+ * command's end, and for signals of other devices.
+ */
 const idle = new Patience(0.03, 0.03);
 const meeting = new Patience(0.005, 0.1);
 const crossing = new Patience(0.005, 0.1);
@@ -57,7 +60,7 @@ interface Peer {
   readonly words: Int32Array;
 }
 
-/** The devices that this one crosses with, by their numbers. */
+/** The devices that this device crosses with, by their numbers. */
 const peers = new Map<number, Peer>();
 
 /** A copy of bytes in the shared memory, for those who don't take shared ones. */
@@ -223,10 +226,10 @@ function headerAt(position: number): number {
   return ringAt / 4 + (position & (ringSlots - 1)) * slotWords;
 }
 
-/** Runs the command at `position`, meets the others if it was for all, and gives the position after it. */
+/** Runs the command at `position`, meets the team's other threads if all run it, and gives the position after it. */
 function step(position: number): number {
   if (Atomics.load(words, control.pages) !== pages) {
-    // Growth by another thread may not have reached this one's view of the memory; growing by nothing fetches it.
+    // Growth by another thread may not have reached this thread's view of the memory; growing by nothing fetches it.
     memory.grow(0);
     pages = Atomics.load(words, control.pages);
   }

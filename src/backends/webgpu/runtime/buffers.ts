@@ -3,7 +3,7 @@
  *
  * A buffer may be handed out again as soon as it is freed: work enqueued later runs later. Only destroying one has
  * to wait until the work that uses it was submitted. WebGPU doesn't tell how much memory there is, so the account
- * kept here is the one that says when to stop.
+ * kept here says when to stop.
  */
 import type { MemoryStats } from '../../../core/backend.js';
 import { DeviceError, OutOfMemoryError } from '../../../core/errors.js';

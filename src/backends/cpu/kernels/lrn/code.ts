@@ -8,7 +8,7 @@
  *
  * The gradient goes over a block twice: first `t = d^-beta` and `u = grad x t / d` of every channel, kept in the
  * thread's scratch memory; then `out = grad t - 2 alpha beta x * (sum of u over the channels whose window holds
- * this one)`.
+ * channel c)`.
  */
 
 import { forRange, select, while_ } from '../../asm/flow.js';

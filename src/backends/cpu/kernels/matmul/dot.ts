@@ -150,8 +150,8 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
 
 /**
  * Emits the inner loop: four tall rows by one or two of the few, `bytes` of each (a multiple of `turnBytes`), added to
- * four sums for each of the few: `(tall rows, few0, few1, bytes, to)`. With one of them, `few1` is its second vector, so
- * that both have eight sums at work: fewer would wait for each other. A function of its own: see tile.ts on registers.
+ * four sums for each of the few: `(tall rows, few0, few1, bytes, to)`. With one of the few, `few1` is its second vector,
+ * so that either form has eight sums at work: fewer would wait for each other. A function of its own: see tile.ts on registers.
  */
 function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): FuncBuilder<null> {
   const f = module.func(`rows${count}`);

@@ -217,7 +217,7 @@ export function emitPackStrip(
 }
 
 /**
- * Emits the packing of a strip of `width` lanes of which `count` exist, the others are zeros: `(source, lanes,
+ * Emits the packing of a strip of `width` lanes of which `count` exist; the lanes beyond are zeros: `(source, lanes,
  * first, count, width, depth, from, end, to)`.
  */
 export function emitPackEdge(module: ModuleBuilder, addressing: Addressing): FuncBuilder<null> {

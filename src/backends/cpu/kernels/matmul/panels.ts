@@ -53,7 +53,7 @@ export class Panels {
     private readonly full = tileRows(features),
   ) {}
 
-  /** The first row of a panel; of the one after the last: the number of rows. */
+  /** The first row of a panel; for the panel after the last, the number of rows. */
   firstRow(panel: Value<'i32'>): Value<'i32'> {
     const { panels, rows, lastHeight } = this.w;
     const isLast = i32.eq(i32.add(panel, 1), panels);
@@ -69,7 +69,7 @@ export function ceilDiv(n: I32, unit: number): Value<'i32'> {
 
 /**
  * Emits `pack(address of words, thread, threads)`. Threads share the panels of all blocks of all groups; `packStrip`
- * packs the full ones, `packEdge` the others (pack.ts).
+ * packs full panels, `packEdge` the last, short ones (pack.ts).
  */
 export function emitPack(
   module: ModuleBuilder,

@@ -8,7 +8,7 @@
  *
  * Sums are long sums (asm/sums.ts); those of `wide` are double numbers in memory. The order of the additions depends
  * on the layout alone. Kept and reduced axes are three each, missing ones of size 1; in `rows` the last reduced axis is
- * the run, in the others the last kept one is.
+ * the run, in `columns` and `wide` the last kept axis.
  */
 
 import { if_, while_ } from '../../asm/flow.js';

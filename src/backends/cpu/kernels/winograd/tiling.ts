@@ -118,7 +118,10 @@ export function runTiles(
   planner.run(module, fn, words, isSmallCopy(tiling.points * tiling.tiles * count * channels));
 }
 
-/** Enqueues the way of `count` images from the one at `first` to points, copied to `copy` if they need zeros around. */
+/**
+ * Enqueues what takes `count` images, from number `first` on, to points; images that need zeros around are copied to
+ * `copy` first.
+ */
 export function runToPoints(
   planner: Planner,
   side: Side,

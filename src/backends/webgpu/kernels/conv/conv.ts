@@ -2,7 +2,7 @@
  * Convolution and its two gradients as implicit matrix products (tile.ts).
  *
  * The image side of a product is read in place: the pixel of output position n at depth k = (c, i, j) lies at
- * `pixel(n) + offset(k)`, the one by arithmetic, the other from a table made once for each shape. So that no index
+ * `pixel(n) + offset(k)`: `pixel` by arithmetic, `offset` from a table made once for each shape. So that no index
  * leaves the image, an image that needs padding is copied with its border of zeros first. The other side (weights,
  * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
  */
