@@ -21,6 +21,7 @@ import {
   type ResponseNorm,
   type ResponseNormOptions,
   readResponseNorm,
+  responseNormDefaults,
   spatialResponseNorm,
 } from '../core/ops/normalize.js';
 import {
@@ -29,8 +30,7 @@ import {
   maxPool2d,
   type Pooling,
   type PoolOptions,
-  readAvgPool,
-  readMaxPool,
+  readPooling,
 } from '../core/ops/pool.js';
 import { flatten, reshape } from '../core/ops/views.js';
 import { scope } from '../core/scope.js';
@@ -238,7 +238,7 @@ export class MaxPool2d extends Lambda {
 
   constructor(kernel: PairLike, options: Omit<PoolOptions, 'kernel'> = {}) {
     const all = { kernel, ...readOptions('MaxPool2d', options, windowDefaults) };
-    const window = readMaxPool('MaxPool2d', all);
+    const window = readPooling('MaxPool2d', 'max', all);
     super((x) => maxPool2d(x, all));
     this.window = window;
   }
@@ -254,7 +254,7 @@ export class AvgPool2d extends Lambda {
       kernel,
       ...readOptions('AvgPool2d', options, { ...windowDefaults, countIncludePad: true }),
     };
-    const window = readAvgPool('AvgPool2d', all);
+    const window = readPooling('AvgPool2d', 'avg', all);
     super((x) => avgPool2d(x, all));
     this.window = window;
   }
@@ -269,11 +269,13 @@ export class LocalResponseNorm extends Layer {
   private readonly options: ResponseNormOptions;
 
   /** @param options `groups`: the maps fall into this many groups, and no window reaches beyond its group. Default 1. */
-  constructor({ groups = 1, ...options }: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
+  constructor(options: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
     super();
-    this.norm = readResponseNorm('LocalResponseNorm', options);
-    requireWhole('LocalResponseNorm', 'groups', groups, 1);
-    this.options = options;
+    const op = 'LocalResponseNorm';
+    const { groups, ...norm } = readOptions(op, options, { ...responseNormDefaults, groups: 1 });
+    requireWhole(op, 'groups', groups, 1);
+    this.norm = readResponseNorm(op, norm);
+    this.options = norm;
     this.groups = groups;
   }
 

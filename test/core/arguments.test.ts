@@ -129,20 +129,13 @@ function classCalls(): Record<string, readonly unknown[]> {
   };
 }
 
-/** Exports that take no arguments, any at all, or are made by the library alone. */
-const exempt = new Set([
-  ...['TandemError', 'ArgumentError', 'DataError', 'DeviceError', 'DeviceLostError', 'DisposedError'],
-  ...[
-    'KernelError',
-    'OutOfMemoryError',
-    'Tensor',
-    'defaultGenerator',
-    'isDeviceName',
-    'listAdapters',
-    'fanInUniform',
-  ],
-  ...['kaimingNormal', 'Module', 'Layer', 'SlotOptimizer', 'Flatten', 'ReLU', 'Sigmoid', 'Tanh'],
-]);
+/** Exports that take any arguments at all, look at the machine, or are made by the library alone. */
+const exempt = new Set(
+  [
+    'TandemError ArgumentError DataError DeviceError DeviceLostError DisposedError KernelError OutOfMemoryError',
+    'Tensor Module Layer SlotOptimizer defaultGenerator isDeviceName listAdapters fanInUniform kaimingNormal',
+  ].flatMap((names) => names.split(' ')),
+);
 
 /** What is nowhere an argument. A text is one where a name belongs, so it is looked at apart. */
 const nowhere = (): readonly unknown[] => [null, Promise.resolve(floats([2])), { nonsense: 1 }, true];
@@ -201,6 +194,7 @@ test('every class does, too', async () => {
   for (const [name, made] of Object.entries({ ...core, ...nn })) {
     if (!isFunction(made) || !String(made).startsWith('class') || exempt.has(name)) continue;
     const right = calls[name];
+    if (!right && /\bconstructor\(\)/.test(String(made))) continue;
     assert.ok(right, `${name} has no line in this test`);
     await check(name, (args) => Reflect.construct(made, args), right);
   }

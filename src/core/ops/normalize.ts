@@ -37,12 +37,15 @@ export interface ResponseNorm {
   readonly mean: boolean;
 }
 
+/** The paper's. */
+export const responseNormDefaults = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, scaling: 'sum' } as const;
+
 /** The options of both, for whoever takes them over. @throws {ArgumentError} for those they can't work with */
 export function readResponseNorm(op: string, options: ResponseNormOptions): ResponseNorm {
-  const defaults = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, scaling: 'sum' } as const;
-  const { size, alpha, beta, k, scaling } = readOptions(op, options, defaults);
+  const { scaling, ...numbers } = readOptions(op, options, responseNormDefaults);
+  for (const [name, value] of Object.entries(numbers)) requireNumber(op, name, value);
+  const { size, alpha, beta, k } = numbers;
   requireWhole(op, 'size', size, 1);
-  requireNumber(op, 'beta', beta);
   requireChoice(op, 'scaling', scaling, ['sum', 'mean']);
   if (!(k > 0) || !(alpha >= 0))
     throw new ArgumentError(`${op}: k=${k} must be above 0 and alpha=${alpha} not below 0`);

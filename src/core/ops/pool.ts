@@ -32,33 +32,18 @@ export interface Pooling extends PoolGeometry {
   readonly ceilMode: boolean;
 }
 
-const defaults = { kernel: undefined, stride: undefined, padding: 0, ceilMode: false };
-
-/** The options of `maxPool2d`, for whoever takes them over. @throws {ArgumentError} for those it can't work with */
-export function readMaxPool(op: string, options: PoolOptions): Pooling {
-  return spellOut(op, 'max', { ...readOptions(op, options, defaults), countIncludePad: true });
-}
-
-/** The options of `avgPool2d`, likewise. */
-export function readAvgPool(op: string, options: AvgPoolOptions): Pooling {
-  return spellOut(op, 'avg', readOptions(op, options, { ...defaults, countIncludePad: true }));
-}
-
-function spellOut(
-  op: string,
-  mode: PoolGeometry['mode'],
-  options: {
-    readonly kernel: PairLike | undefined;
-    readonly stride: PairLike | undefined;
-    readonly padding: PaddingLike;
-    readonly ceilMode: boolean;
-    readonly countIncludePad: boolean;
-  },
-): Pooling {
-  const { ceilMode, countIncludePad } = options;
-  const kernel = toPair(op, 'kernel', options.kernel, 1);
-  const stride = toPair(op, 'stride', options.stride ?? kernel, 1);
-  const padding = toPadding(op, options.padding);
+/** The options of a pooling, for whoever takes them over. @throws {ArgumentError} for those it can't work with */
+export function readPooling(op: string, mode: PoolGeometry['mode'], options: AvgPoolOptions): Pooling {
+  const { ceilMode, countIncludePad, ...window } = readOptions(op, options, {
+    kernel: undefined,
+    stride: undefined,
+    padding: 0,
+    ceilMode: false,
+    countIncludePad: true,
+  });
+  const kernel = toPair(op, 'kernel', window.kernel, 1);
+  const stride = toPair(op, 'stride', window.stride ?? kernel, 1);
+  const padding = toPadding(op, window.padding);
   const [top, left, bottom, right] = padding;
   if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
     throw new ArgumentError(
@@ -118,12 +103,15 @@ function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor
   return out;
 }
 
-/** The largest of each window; the first of equal ones gets the gradient. x `[N, C, H, W]`. */
-export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
-  return pool('maxPool2d', x, readMaxPool('maxPool2d', options));
+/**
+ * The largest of each window; the first of equal ones gets the gradient. x `[N, C, H, W]`.
+ * @param options `countIncludePad` makes no difference: it is taken so that one object can serve both poolings
+ */
+export function maxPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
+  return pool('maxPool2d', x, readPooling('maxPool2d', 'max', options));
 }
 
 /** The mean of each window. x `[N, C, H, W]`. */
 export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
-  return pool('avgPool2d', x, readAvgPool('avgPool2d', options));
+  return pool('avgPool2d', x, readPooling('avgPool2d', 'avg', options));
 }
