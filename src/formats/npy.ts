@@ -7,7 +7,7 @@
 import { DataError } from '../core/errors.js';
 import { type DType, dtypeOf, sizeOf } from '../core/shape.js';
 import type { HostTensor } from '../core/state.js';
-import { bytesPerNumber, type NumberType, readNumbers } from './numbers.js';
+import { bytesPerNumber, isDType, type NumbersOptions, type NumberType, readNumbers } from './numbers.js';
 
 const codes: Readonly<Record<DType, string>> = { float32: '<f4', float64: '<f8', int32: '<i4', uint8: '|u1' };
 const types: ReadonlyMap<string, NumberType> = new Map([
@@ -44,11 +44,15 @@ export function encodeNpy({ shape, data }: HostTensor): Uint8Array[] {
 }
 
 /**
- * Reads a file's bytes; the numbers are a copy, widened where tensors have no such type (numbers.ts). Versions 1 to 3.
+ * Reads a file's bytes; the numbers are a copy. Versions 1 to 3.
  * @param file its name, for messages
- * @throws {DataError} for anything but a whole file in C order of a type that tensors have.
+ * @throws {DataError} for anything but a whole file in C order of a type that tensors have, or that is to be widened.
  */
-export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
+export function decodeNpy(
+  bytes: Uint8Array,
+  file: string,
+  { widen = false }: NumbersOptions = {},
+): HostTensor {
   const fail = (problem: string): never => {
     throw new DataError(`${file}: not a .npy file that can be read: ${problem}`);
   };
@@ -67,6 +71,11 @@ export function decodeNpy(bytes: Uint8Array, file: string): HostTensor {
   const type = types.get(descr ?? '');
   if (!type)
     return fail(`its numbers are ${descr ?? 'unnamed'}, expected one of ${[...types.keys()].join(', ')}`);
+  if (!widen && !isDType(type)) {
+    fail(
+      `its numbers are ${descr}, expected ${Object.values(codes).join(', ')}; widen: true takes them as wider ones`,
+    );
+  }
   if (order !== 'False') fail('its numbers are in Fortran order');
   if (sizes === undefined) return fail('its header has no shape');
   const shape = sizes

@@ -8,6 +8,7 @@ import { printable } from '../core/printable.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { crc32 } from './crc32.js';
 import { decodeNpy, encodeNpy } from './npy.js';
+import type { NumbersOptions } from './numbers.js';
 import { readZip, unpackedBytes } from './zip.js';
 
 /** What the classic format can count: sizes and places below 4 GiB, 65535 files. */
@@ -65,7 +66,7 @@ const mostUnpacked = 2 ** 31;
 export async function decodeNpz(
   bytes: Uint8Array,
   file: string,
-  { maxBytes = mostUnpacked }: { readonly maxBytes?: number } = {},
+  { maxBytes = mostUnpacked, ...numbers }: NumbersOptions & { readonly maxBytes?: number } = {},
 ): Promise<StateDict> {
   const entries = readZip(bytes, file);
   const size = [...entries.values()].reduce((sum, entry) => sum + entry.size, 0);
@@ -75,7 +76,7 @@ export async function decodeNpz(
   for (const [name, entry] of entries) {
     const shown = printable(name, 80);
     if (!name.endsWith('.npy')) throw new DataError(`${file}: ${shown} is no array, expected .npy files`);
-    tensors.set(name.slice(0, -4), decodeNpy(await unpackedBytes(entry, file), `${file}, ${shown}`));
+    tensors.set(name.slice(0, -4), decodeNpy(await unpackedBytes(entry, file), `${file}, ${shown}`, numbers));
   }
   return tensors;
 }

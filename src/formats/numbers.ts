@@ -8,7 +8,7 @@
  *     uint32, int64, uint64                                     to int32 where all of them fit, refused otherwise
  *     bool       a byte, 0 or 1                                 to uint8
  */
-import { arrayAt, type DType, type TypedArray } from '../core/shape.js';
+import { arrayAt, bytesPerElement, type DType, type TypedArray } from '../core/shape.js';
 
 /** A type of numbers in a file. */
 export type NumberType =
@@ -22,6 +22,20 @@ export type NumberType =
   | 'int64'
   | 'uint64'
   | 'bool';
+
+/** How numbers are read. */
+export interface NumbersOptions {
+  /**
+   * Take numbers of types that tensors don't have as the nearest type that holds them (float16 as float32, say).
+   * Default false: they are refused by name, since files of one's own hold none.
+   */
+  readonly widen?: boolean;
+}
+
+/** Whether tensors have a type as it is. */
+export function isDType(type: NumberType): type is DType {
+  return Object.hasOwn(bytesPerElement, type);
+}
 
 /** Bytes that a number takes in a file. */
 export const bytesPerNumber: Readonly<Record<NumberType, number>> = {

@@ -9,7 +9,14 @@ import { printable } from '../core/printable.js';
 import { type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { isObject, shown } from './json.js';
-import { bytesPerNumber, type NumberType, readNumbers, toHalves } from './numbers.js';
+import {
+  bytesPerNumber,
+  isDType,
+  type NumbersOptions,
+  type NumberType,
+  readNumbers,
+  toHalves,
+} from './numbers.js';
 
 const maxHeader = 100_000_000;
 const metadataName = '__metadata__';
@@ -115,7 +122,11 @@ interface Extent {
  * @throws {DataError} for anything but a whole, consistent file: the tensors must cover the data without holes or
  * overlaps, and no name may occur twice.
  */
-export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsFile {
+export function decodeSafetensors(
+  bytes: Uint8Array,
+  file: string,
+  { widen = false }: NumbersOptions = {},
+): SafetensorsFile {
   const fail = (problem: string): never => {
     throw new DataError(`${file}: not a whole safetensors file: ${problem}`);
   };
@@ -130,7 +141,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): SafetensorsF
   const tensors = new Map<string, HostTensor>();
   const extents: Extent[] = [];
   for (const [name, entry] of header.entries) {
-    const tensor = isObject(entry) ? readTensor(entry, body) : 'not an object';
+    const tensor = isObject(entry) ? readTensor(entry, body, widen) : 'not an object';
     if (typeof tensor === 'string') return fail(`${printable(name, 80)}: ${tensor}`);
     tensors.set(name, tensor.value);
     extents.push({ name: printable(name, 80), start: tensor.start, end: tensor.end });
@@ -212,10 +223,13 @@ function endOfText(json: string, at: number): number {
 function readTensor(
   entry: Record<string, unknown>,
   body: Uint8Array,
+  widen: boolean,
 ): ({ value: HostTensor } & Omit<Extent, 'name'>) | string {
   const { dtype: code, shape, data_offsets: offsets } = entry;
   const type = typeof code === 'string' ? types.get(code) : undefined;
   if (!type) return `dtype ${shown(code)} is not one of ${[...types.keys()].join(', ')}`;
+  if (!widen && !isDType(type))
+    return `dtype ${shown(code)} is none of tensors; widen: true takes it as a wider one`;
   if (!isSizes(shape) || !isSizes(offsets)) return 'shape or data_offsets are not whole numbers';
   const [start, end] = offsets;
   if (start === undefined || end === undefined || offsets.length > 2) {

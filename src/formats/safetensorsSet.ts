@@ -9,6 +9,7 @@ import { DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { object, parseJson, record, text, where } from './json.js';
+import type { NumbersOptions } from './numbers.js';
 import { decodeSafetensors } from './safetensors.js';
 
 /** The index alone says which files are read: names of files next to it, never paths that lead elsewhere. */
@@ -33,6 +34,7 @@ export async function decodeSafetensorsSet(
   index: string,
   file: string,
   read: (name: string) => Promise<Uint8Array>,
+  options: NumbersOptions = {},
 ): Promise<StateDict> {
   const places = Object.entries(parseJson(index, file, schema).weight_map);
   const found = new Map<string, HostTensor>();
@@ -43,7 +45,7 @@ export async function decodeSafetensorsSet(
     else shards.set(shard, new Set([name]));
   }
   for (const [shard, expected] of shards) {
-    const { tensors } = decodeSafetensors(await read(shard), shard);
+    const { tensors } = decodeSafetensors(await read(shard), shard, options);
     for (const [name, tensor] of tensors) {
       if (!expected.delete(name)) {
         throw new DataError(

@@ -66,18 +66,23 @@ test('a header that never comes to its point is refused, and a long one unread',
   }
 });
 
-test('types that tensors do not have are widened, or refused by the number that does not fit', () => {
-  const read = (descr: string, numbers: ArrayBufferView): unknown => {
+test('types that tensors do not have are refused, and widened where that is wanted and they fit', () => {
+  const read = (descr: string, numbers: ArrayBufferView, options = { widen: true }): unknown => {
     const [header] = encodeNpy({ shape: [2], data: Float32Array.of(1, 2) });
     const text = Buffer.from(header!).toString('latin1').replace('<f4', descr);
     return decodeNpy(
       new Uint8Array(Buffer.concat([Buffer.from(text, 'latin1'), new Uint8Array(numbers.buffer)])),
       'x.npy',
+      options,
     );
   };
   assert.equal(read('<f2', Uint16Array.of(0x3c00, 0xc000)), { shape: [2], data: Float32Array.of(1, -2) });
   assert.equal(read('<i8', BigInt64Array.of(-3n, 4n)), { shape: [2], data: Int32Array.of(-3, 4) });
   assert.equal(read('|b1', Uint8Array.of(1, 0)), { shape: [2], data: Uint8Array.of(1, 0) });
+  assert.throws(
+    () => read('<f2', Uint16Array.of(0, 0), { widen: false }),
+    /x\.npy.*its numbers are <f2, expected <f4.*widen: true/,
+  );
   assert.throws(() => read('<i8', BigInt64Array.of(0n, 2n ** 40n)), /x\.npy.*number 1 is 1099511627776/);
 });
 

@@ -150,9 +150,9 @@ test('tensors that can not be written are refused', () => {
 });
 
 /** Fails unless reading throws a DataError that names the file and matches. */
-function damaged(bytes: Uint8Array, message: RegExp): void {
+function damaged(bytes: Uint8Array, message: RegExp, widen = false): void {
   assert.throws(
-    () => decodeSafetensors(bytes, 'run/best.safetensors'),
+    () => decodeSafetensors(bytes, 'run/best.safetensors', { widen }),
     (error: unknown) =>
       error instanceof DataError &&
       error.message.startsWith('run/best.safetensors: ') &&
@@ -300,16 +300,19 @@ test('types that tensors do not have are widened exactly, or refused by the firs
     ['U64', BigUint64Array.of(5n), Int32Array.of(5)],
   ];
   for (const [dtype, given, expected] of cases) {
-    const { tensors } = decodeSafetensors(read(dtype, given, expected.length), 'a.safetensors');
+    const bytes = read(dtype, given, expected.length);
+    damaged(bytes, /w: dtype "\w+" is none of tensors; widen: true/);
+    const { tensors } = decodeSafetensors(bytes, 'a.safetensors', { widen: true });
     assert.equal(tensors.get('w')?.data, expected, dtype);
   }
-  damaged(read('U32', Uint32Array.of(1, 2 ** 31), 2), /w: its number 1 is 2147483648 \(uint32\)/);
+  damaged(read('U32', Uint32Array.of(1, 2 ** 31), 2), /w: its number 1 is 2147483648 \(uint32\)/, true);
   damaged(
     read('I64', BigInt64Array.of(-(2n ** 62n)), 1),
     /w: its number 0 is -4611686018427387904 \(int64\)/,
+    true,
   );
-  damaged(read('U64', BigUint64Array.of(2n ** 64n - 1n), 1), /is 18446744073709551615 \(uint64\)/);
-  damaged(read('BOOL', Uint8Array.of(1, 3), 2), /w: a bool of 3/);
+  damaged(read('U64', BigUint64Array.of(2n ** 64n - 1n), 1), /is 18446744073709551615 \(uint64\)/, true);
+  damaged(read('BOOL', Uint8Array.of(1, 3), 2), /w: a bool of 3/, true);
 });
 
 test('floats are written as float16 where asked, whole numbers as they are', () => {
@@ -320,7 +323,7 @@ test('floats are written as float16 where asked, whole numbers as they are', () 
     ['i', { shape: [1], data: Int32Array.of(70000) }],
   ]);
   const bytes = joined(encodeSafetensors({ tensors, metadata: {} }, { floats: 'float16' }));
-  assert.equal([...decodeSafetensors(bytes, 'a').tensors].sort(), [
+  assert.equal([...decodeSafetensors(bytes, 'a', { widen: true }).tensors].sort(), [
     ['b', { shape: [1], data: Uint8Array.of(3) }],
     ['d', { shape: [1], data: Float32Array.of(2 ** -24) }],
     ['i', { shape: [1], data: Int32Array.of(70000) }],
