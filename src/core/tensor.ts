@@ -201,10 +201,13 @@ export class Tensor {
 
   /**
    * A copy of the elements in row-major order, once computed.
-   * @param dtype the tensor's own, for whoever wants to be given that array's type
-   * @throws {ArgumentError} when the tensor is of another dtype
    */
   data(): Promise<TypedArray>;
+  /**
+   * The same, typed by dtype.
+   * @param dtype the tensor's own
+   * @throws {ArgumentError} when the tensor is of another dtype
+   */
   data<D extends DType>(dtype: D): Promise<ArrayOf[D]>;
   data(dtype: DType = this.dtype): Promise<TypedArray> {
     return reading(this.readAs(dtype));

@@ -21,7 +21,7 @@ export const control = {
   /** Position after the last published command, and whether thread 0 sleeps on it (wait.ts). */
   head: 16,
   headSleepers: 17,
-  /** Position after the last published command for the whole team, and how many of the team's threads but the first sleep on it. */
+  /** Position after the last published command for the whole team, and how many threads but the first sleep on it. */
   teamHead: 32,
   teamHeadSleepers: 33,
   /** Position after the last finished command, and how many (threads and the caller) sleep on it. */
