@@ -32,6 +32,7 @@ import { Profiler } from './profile.js';
 import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
 import { Recorder } from './recorder.js';
+import { Windows } from './windows.js';
 
 /** What a device has made and done since it was opened. */
 interface Counters {
@@ -51,17 +52,22 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
   checkWebGpuOptions(`openDevice: ${name}`, options);
   const chosen = await chooseAdapter(name, options);
   const { limits, features } = chosen.adapter;
+  const bindingLimit = Math.min(
+    options.bindingLimit ?? Number.POSITIVE_INFINITY,
+    limits.maxStorageBufferBindingSize,
+  );
   const gpu = await chosen.adapter.requestDevice({
     label: name,
     requiredFeatures: features.has('timestamp-query') ? ['timestamp-query'] : [],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
-      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxStorageBufferBindingSize: bindingLimit,
     },
   });
   const budget = options.memoryLimit ?? (chosen.software ? await softwareBudget() : Number.POSITIVE_INFINITY);
   const tiles = options.tiles ?? (chosen.software ? 'direct' : 'shared');
-  return new WebGpuDevice(name, gpu, chosen, budget, tiles, options.checkPrograms);
+  const memory = { budget, largest: limits.maxBufferSize };
+  return new WebGpuDevice(name, gpu, chosen, memory, { ...options, tiles, bindingLimit });
 }
 
 /** The element types of WebGPU devices. */
@@ -82,26 +88,21 @@ export class WebGpuDevice implements Backend {
   /** Reads under way: another device may wait for what they bring. */
   private readonly reads = new Set<Promise<TypedArray>>();
 
-  /** @param budget bytes its buffers may take */
   constructor(
     name: string,
     readonly gpu: GPUDevice,
     chosen: ChosenAdapter,
-    budget: number,
-    tiles: Tiles,
-    checkPrograms = false,
+    memory: MemoryLimits,
+    { tiles, bindingLimit, checkPrograms = false }: WebGpuOptions & { tiles: Tiles; bindingLimit: number },
   ) {
     const kind = chosen.software ? 'software adapter' : 'adapter';
     this.description = `WebGPU ${kind} ${chosen.name}${chosen.shared ? ', the only one: every webgpu:N is on it' : ''}`;
     this.health = new Health(name, gpu);
-    const limits: MemoryLimits = {
-      budget,
-      largest: Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize),
-    };
-    this.buffers = new Buffers(gpu, name, limits, () => this.queue.submitted);
+    this.buffers = new Buffers(gpu, name, memory, () => this.queue.submitted);
+    const windows = new Windows(this.buffers, bindingLimit, name);
     this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
-    this.recorder = new Recorder(this.buffers, this.pipelines, this.queue, tiles);
+    this.recorder = new Recorder(this.buffers, windows, this.pipelines, this.queue, tiles);
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }

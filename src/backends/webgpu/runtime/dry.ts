@@ -10,6 +10,7 @@ import { Buffers } from './buffers.js';
 import { webGpuDTypes } from './device.js';
 import type { Program } from './pipelines.js';
 import { Recorder } from './recorder.js';
+import { Windows } from './windows.js';
 
 /** A buffer of no bytes. */
 class NoBuffer implements GPUBuffer {
@@ -53,7 +54,8 @@ export class WebGpuBooks implements Books {
       this.dispatches++;
     };
     const queue = { dispatch, write: () => {}, copy: () => {} };
-    this.recorder = new Recorder(this.buffers, { get: () => program }, queue, 'shared');
+    const windows = new Windows(this.buffers, Number.POSITIVE_INFINITY, name);
+    this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, 'shared');
   }
 
   alloc(bytes: number, op: string): BufferId {

@@ -8,6 +8,7 @@ import {
   requireChoice,
   requireNumber,
   requireText,
+  requireWhole,
 } from '../../../core/arguments.js';
 
 /** How to choose an adapter. */
@@ -30,6 +31,12 @@ export type Tiles = 'direct' | 'shared';
 export interface WebGpuOptions extends AdapterOptions {
   /** Bytes its buffers may take together; by default half the machine's memory on software adapters, else no limit. */
   readonly memoryLimit?: number;
+  /**
+   * Bytes that a kernel may see of one buffer, from 1024; by default what the adapter allows
+   * (`maxStorageBufferBindingSize`). Maps, products, reductions and kernels of images cut what is larger; others refuse
+   * it.
+   */
+  readonly bindingLimit?: number;
   /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
   readonly tiles?: Tiles;
   /**
@@ -66,17 +73,20 @@ export interface AdapterDescription {
 
 /** @throws {ArgumentError} naming `op` for options that WebGPU devices don't have or can't meet */
 export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
-  const { adapter, powerPreference, driver, memoryLimit, tiles, checkPrograms } = readOptions(op, options, {
+  const read = readOptions(op, options, {
     adapter: undefined,
     powerPreference: undefined,
     driver: undefined,
     memoryLimit: undefined,
+    bindingLimit: undefined,
     tiles: undefined,
     checkPrograms: false,
   });
+  const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles, checkPrograms } = read;
   if (adapter !== undefined) requireText(op, 'adapter', adapter);
   if (driver !== undefined) requireText(op, 'driver', driver);
   if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
+  if (bindingLimit !== undefined) requireWhole(op, 'bindingLimit', bindingLimit, 1024);
   requireBoolean(op, 'checkPrograms', checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, ['direct', 'shared']);
   if (powerPreference !== undefined) {

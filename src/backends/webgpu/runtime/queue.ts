@@ -13,12 +13,19 @@ import type { Health } from './errors.js';
 import type { Program } from './pipelines.js';
 import type { Profiler, Tag } from './profile.js';
 
+/** A stretch of a buffer, in bytes. */
+export interface Binding {
+  readonly slot: Slot;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** One run of a program. */
 interface Dispatch {
   readonly kind: 'dispatch';
   readonly program: Program;
   /** Bindings 1, 2, ...; the uniforms are binding 0. */
-  readonly buffers: readonly Slot[];
+  readonly bindings: readonly Binding[];
   readonly uniforms: Uint32Array<ArrayBuffer>;
   readonly groups: readonly [number, number];
   readonly tag: Tag | null;
@@ -95,9 +102,10 @@ export class CommandQueue {
 
   /** Appends a dispatch. */
   dispatch(command: Dispatch): void {
-    this.append(command, command.buffers);
+    const slots = command.bindings.map(({ slot }) => slot);
+    this.append(command, slots);
     this.pendingDispatches++;
-    for (const slot of command.buffers) this.pendingBytes += slot.bytes;
+    for (const { bytes } of command.bindings) this.pendingBytes += bytes;
     if (this.pendingDispatches >= flushDispatches || this.pendingBytes >= flushBytes) this.flush();
   }
 
@@ -226,16 +234,16 @@ class Batch {
     private readonly counts: QueueCounts,
   ) {}
 
-  dispatch({ program, buffers, uniforms, groups, tag }: Dispatch): void {
+  dispatch({ program, bindings, uniforms, groups, tag }: Dispatch): void {
     const { pipeline, layout } = program;
     if (!pipeline || !layout) return; // it failed to compile; the error is on its way to the next await
     const words = (Math.ceil((uniforms.length * 4) / uniformAlignment) * uniformAlignment) / 4;
     const timed = tag !== null && this.profiler.active && !this.profiler.serial;
     if (this.used + words > this.staging.length || (timed && this.profiler.full)) this.submit();
     this.staging.set(uniforms, this.used);
-    const entries: GPUBindGroupEntry[] = buffers.map((slot, i) => ({
+    const entries: GPUBindGroupEntry[] = bindings.map(({ slot, offset, bytes }, i) => ({
       binding: i + 1,
-      resource: { buffer: slot.gpu },
+      resource: { buffer: slot.gpu, offset, size: bytes },
     }));
     const slice = { buffer: this.uniforms, offset: this.used * 4, size: uniforms.length * 4 };
     entries.push({ binding: 0, resource: slice });

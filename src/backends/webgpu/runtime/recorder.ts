@@ -12,7 +12,8 @@ import type { Buffers, Slot } from './buffers.js';
 import type { Tiles } from './options.js';
 import type { Pipelines } from './pipelines.js';
 import type { Tag } from './profile.js';
-import type { CommandQueue } from './queue.js';
+import type { Binding, CommandQueue } from './queue.js';
+import type { Windows } from './windows.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
 interface Wide {
@@ -73,10 +74,32 @@ export class Recorder {
 
   constructor(
     private readonly buffers: Buffers,
+    private readonly windows: Windows,
     private readonly pipelines: Pick<Pipelines, 'get'>,
     private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
     readonly tiles: Tiles,
   ) {}
+
+  /** Bytes that a view may span for a kernel to see it. */
+  get room(): number {
+    return this.windows.room;
+  }
+
+  /** Whether a kernel can see all that views of one buffer span. */
+  fits(...views: readonly View[]): boolean {
+    return this.windows.fit(views);
+  }
+
+  /**
+   * What a kernel sees of the one buffer that the views are of, as a dense view.
+   * @throws {OutOfMemoryError} when that is too much
+   */
+  stretch(views: readonly View[]): View {
+    const { offset, bytes } = this.windows.of(views, this.op);
+    const { buffer, dtype } = views[0]!;
+    const size = bytesPerElement[dtype];
+    return { buffer, dtype, shape: [bytes / size], strides: [1], offset: offset / size };
+  }
 
   /** Enqueues a run of a program; nothing when there is nothing to run. */
   dispatch(spec: Spec): void {
@@ -93,8 +116,8 @@ export class Recorder {
       return [name, 'wide' in operand ? wide(copy) : copy];
     });
     const operands: Bound[] = [
-      ...read.map(([name, operand]) => bind(name, operand, false)),
-      ...Object.entries(spec.write).map(([name, operand]) => bind(name, operand, true)),
+      ...read.map(([name, operand]) => this.bind(name, operand, false)),
+      ...Object.entries(spec.write).map(([name, operand]) => this.bind(name, operand, true)),
     ];
     const integers: [string, number][] = [['count', amount], ...Object.entries(spec.i32 ?? {})];
     for (const { name, at } of operands) integers.push([`${name}At`, at]);
@@ -118,7 +141,7 @@ export class Recorder {
     this.queue.dispatch({
       kind: 'dispatch',
       program,
-      buffers: operands.map(({ buffer }) => this.buffers.get(buffer)),
+      bindings: operands.map(({ binding }) => binding),
       uniforms,
       groups: [Math.ceil(groups / rows), rows],
       tag: this.tag,
@@ -157,6 +180,15 @@ export class Recorder {
     return view;
   }
 
+  private bind(name: string, operand: Operand, writes: boolean): Bound {
+    const view = viewOf(operand);
+    const window = this.windows.of([view], this.op);
+    const at = view.offset - window.offset / bytesPerElement[view.dtype];
+    const element = wgslTypes[view.dtype];
+    const [type, start] = 'wide' in operand ? [`vec4<${element}>`, at / 4] : [element, at];
+    return { name, type, writes, binding: { slot: this.slot(view), ...window }, at: start };
+  }
+
   private slot(view: View): Slot {
     return this.buffers.get(view.buffer);
   }
@@ -174,20 +206,12 @@ interface Bound {
   readonly name: string;
   readonly type: string;
   readonly writes: boolean;
-  readonly buffer: number;
+  readonly binding: Binding;
   readonly at: number;
 }
 
 function viewOf(operand: Operand): View {
   return 'wide' in operand ? operand.wide : operand;
-}
-
-function bind(name: string, operand: Operand, writes: boolean): Bound {
-  const { buffer, dtype, offset } = viewOf(operand);
-  const element = wgslTypes[dtype];
-  return 'wide' in operand
-    ? { name, type: `vec4<${element}>`, writes, buffer, at: offset / 4 }
-    : { name, type: element, writes, buffer, at: offset };
 }
 
 /** What a program declares of its operands and numbers: the text, and a key that two texts share when they are one. */

@@ -6,10 +6,11 @@
  * leaves the image, an image that needs padding is copied with its border of zeros first. The other side (weights,
  * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
  */
-import type { Kernels } from '../../../../core/backend.js';
-import { type Shape, sizeOf } from '../../../../core/shape.js';
+import type { Kernels, Pair } from '../../../../core/backend.js';
+import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
-import { mostChunks, type Product, partLength, product } from '../matmul/tile.js';
+import { byImages, imageParts, sliceOf } from '../cuts.js';
+import { chunksFor, type Product, product } from '../matmul/tile.js';
 import { sumChunks } from '../reduce/reduce.js';
 import { grid, pack, pad, roundUp } from './layout.js';
 
@@ -19,14 +20,33 @@ const pixelFunction = `fn pixelAt(o: i32, image: i32, row: i32, column: i32) -> 
   return o / (u.rows * u.columns) * image + pixel / u.columns * row + pixel % u.columns * column;
 }`;
 
+/** The image that the windows of a convolution cover, its border of zeros included. */
+function covered(x: View, [, , KH = 0, KW = 0]: Shape, [, , OH = 0, OW = 0]: Shape, [sv, sh]: Pair): Shape {
+  return [x.shape[0]!, x.shape[1]!, (OH - 1) * sv + KH, (OW - 1) * sh + KW];
+}
+
 /** See `Kernels.conv2d`. */
 export function conv2d(recorder: Recorder, args: Kernels['conv2d']): void {
+  const { x, weight, out, stride } = args;
+  const border = { shape: covered(x, weight.shape, out.shape, stride) };
+  byImages(recorder, [x, out, border], (slice) =>
+    convolve(recorder, { ...args, x: slice(x), out: slice(out) }),
+  );
+}
+
+function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
   const { x, weight, bias, relu, out, groups } = args;
   const [O = 0, groupC = 0, KH = 0, KW = 0] = weight.shape;
   const [N = 0, , OH = 0, OW = 0] = out.shape;
   if (sizeOf(out.shape) === 0) return;
   const [sv, sh] = args.stride;
-  const image = pad(recorder, x, args.padding[0], args.padding[1], (OH - 1) * sv + KH, (OW - 1) * sh + KW);
+  const image = pad(
+    recorder,
+    x,
+    args.padding[0],
+    args.padding[1],
+    covered(x, weight.shape, out.shape, [sv, sh]),
+  );
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, K] = [O / groups, groupC * KH * KW];
   const packed = pack(recorder, weight, {
@@ -71,12 +91,34 @@ export function conv2d(recorder: Recorder, args: Kernels['conv2d']): void {
   image.free();
 }
 
+/** Output rows and columns before 0 that some pixel of the input asks for, and the image that holds all it asks for. */
+function asked({ grad, weight, out, stride, padding }: Kernels['conv2dInputGrad']): {
+  above: number;
+  before: number;
+  image: Shape;
+} {
+  const [N = 0, O = 0] = grad.shape;
+  const [, , KH = 0, KW = 0] = weight.shape;
+  const [, , H = 0, W = 0] = out.shape;
+  const [above, before] = [Math.ceil(KH / stride[0]) - 1, Math.ceil(KW / stride[1]) - 1];
+  const height = above + Math.floor((H - 1 + padding[0]) / stride[0]) + 1;
+  const width = before + Math.floor((W - 1 + padding[1]) / stride[1]) + 1;
+  return { above, before, image: [N, O, height, width] };
+}
+
 /**
  * See `Kernels.conv2dInputGrad`. Input rows y of one residue `(y + top) mod sv` meet the kernel rows i of that
  * residue only, at output rows that go up by one as y goes up by sv: a product without stride for each of the
  * sv * sh phases.
  */
 export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
+  const { grad, out } = args;
+  byImages(recorder, [grad, out, { shape: asked(args).image }], (slice) =>
+    convolveBack(recorder, { ...args, grad: slice(grad), out: slice(out) }),
+  );
+}
+
+function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
   const { grad, weight, out, groups } = args;
   const [O = 0, groupC = 0, KH = 0, KW = 0] = weight.shape;
   const [N = 0, C = 0, H = 0, W = 0] = out.shape;
@@ -84,16 +126,8 @@ export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGr
   const [sv, sh] = args.stride;
   const [top, left] = args.padding;
   const groupO = O / groups;
-  // Output rows above 0 that some input row asks for.
-  const [above, before] = [Math.ceil(KH / sv) - 1, Math.ceil(KW / sh) - 1];
-  const image = pad(
-    recorder,
-    grad,
-    above,
-    before,
-    above + Math.floor((H - 1 + top) / sv) + 1,
-    before + Math.floor((W - 1 + left) / sh) + 1,
-  );
+  const { above, before, image: whole } = asked(args);
+  const image = pad(recorder, grad, above, before, whole);
   const [GH, GW] = [image.view.shape[2]!, image.view.shape[3]!];
   const plane = GH * GW;
 
@@ -192,12 +226,43 @@ const enoughTiles = 8192;
  * being few, the images are cut into chunks whose partial sums are added in order.
  */
 export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
+  const { x, grad, out, groups, stride } = args;
+  const [N = 0, O = 0, OH = 0, OW = 0] = grad.shape;
+  if (sizeOf(out.shape) === 0) return;
+  const border = { shape: covered(x, out.shape, grad.shape, stride) };
+  const packed = { shape: [N, groups * roundUp(O / groups), OH, OW] };
+  const parts = imageParts(recorder, [x, grad, border, packed]);
+  if (parts.length === 1) {
+    correlate(recorder, args);
+    return;
+  }
+  const size = sizeOf(out.shape);
+  const sums = recorder.temporary([parts.length, size]);
+  parts.forEach((part, i) => {
+    const [images, grads] = [sliceOf(x, 0, part), sliceOf(grad, 0, part)];
+    correlate(recorder, {
+      ...args,
+      x: images,
+      grad: grads,
+      out: { ...sums, shape: out.shape, strides: out.strides, offset: i * size },
+    });
+  });
+  sumChunks(recorder, sums, out);
+  recorder.free(sums);
+}
+
+function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
   const { x, grad, out, groups } = args;
   const [O = 0, groupC = 0, KH = 0, KW = 0] = out.shape;
   const [N = 0, , OH = 0, OW = 0] = grad.shape;
-  if (sizeOf(out.shape) === 0) return;
   const [sv, sh] = args.stride;
-  const image = pad(recorder, x, args.padding[0], args.padding[1], (OH - 1) * sv + KH, (OW - 1) * sh + KW);
+  const image = pad(
+    recorder,
+    x,
+    args.padding[0],
+    args.padding[1],
+    covered(x, out.shape, grad.shape, [sv, sh]),
+  );
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, columns, pixels] = [O / groups, groupC * KH * KW, OH * OW];
   const packed = pack(recorder, grad, {
@@ -210,7 +275,7 @@ export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeight
   const tiles = Math.ceil(M / 8) * Math.ceil(columns / 8) * groups;
   const wanted = Math.max(
     Math.floor(enoughTiles / tiles),
-    Math.min(Math.ceil((N * pixels) / partLength), mostChunks(N * pixels, M, columns)),
+    chunksFor(recorder, N * pixels, M, columns, groups),
   );
   const perChunk = Math.max(1, Math.ceil(N / Math.max(1, wanted)));
   const chunks = Math.max(1, Math.ceil(N / perChunk));

@@ -21,7 +21,7 @@ export function grid(recorder: Recorder, shape: Shape, steps: readonly number[])
 }
 
 /**
- * Image planes of `height` x `width` with `top` rows and `left` columns of zeros before the image, and zeros or
+ * Images of shape `[N, C, height, width]` with `top` rows and `left` columns of zeros before the image, and zeros or
  * nothing of it after; the image itself where that is enough.
  */
 export function pad(
@@ -29,10 +29,9 @@ export function pad(
   x: View,
   top: number,
   left: number,
-  height: number,
-  width: number,
+  [N = 0, C = 0, height = 0, width = 0]: Shape,
 ): { view: View; free(): void } {
-  const [N = 0, C = 0, H = 0, W = 0] = x.shape;
+  const [, , H = 0, W = 0] = x.shape;
   if (top === 0 && left === 0 && height <= H && width <= W) return { view: x, free: () => {} };
   const out = recorder.temporary([N, C, height, width]);
   recorder.dispatch({

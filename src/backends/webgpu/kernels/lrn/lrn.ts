@@ -9,6 +9,7 @@
 import type { Kernels, LrnGeometry } from '../../../../core/backend.js';
 import type { View } from '../../../../core/shape.js';
 import type { Recorder, Spec } from '../../runtime/recorder.js';
+import { byImages } from '../cuts.js';
 import { mathFunctions } from '../math/functions.js';
 
 /** What every run here has: an invocation for each pixel. */
@@ -74,6 +75,12 @@ function powers({ beta }: LrnGeometry): string {
 
 /** See `Kernels.lrn`. */
 export function lrn(recorder: Recorder, args: Kernels['lrn']): void {
+  byImages(recorder, [args.x], (slice) =>
+    normalize(recorder, { ...args, x: slice(args.x), out: slice(args.out) }),
+  );
+}
+
+function normalize(recorder: Recorder, args: Kernels['lrn']): void {
   const { x, out, size, beta } = args;
   const before = Math.floor(size / 2);
   const statements = `${denominator(args)}\n  out[u.outAt + at] = w${before} * power;`;
@@ -89,6 +96,13 @@ export function lrn(recorder: Recorder, args: Kernels['lrn']): void {
 
 /** See `Kernels.lrnGrad`. */
 export function lrnGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
+  const { x, grad, out } = args;
+  byImages(recorder, [x], (slice) =>
+    normalizeGrad(recorder, { ...args, x: slice(x), grad: slice(grad), out: slice(out) }),
+  );
+}
+
+function normalizeGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
   const { x, grad, out, size, beta } = args;
   const before = Math.floor(size / 2);
   const shares = recorder.temporary(x.shape);

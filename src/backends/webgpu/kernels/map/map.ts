@@ -9,6 +9,7 @@ import type { Kernels } from '../../../../core/backend.js';
 import { childrenOf, type Expr, e, exprKey, inputsOf, paramsOf } from '../../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, type Spec, wide } from '../../runtime/recorder.js';
+import { halvesOf, sliceOf, widestAxis } from '../cuts.js';
 import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
 import { type Printed, printFloats, printIntegers, uniformConstants } from './print.js';
 
@@ -20,13 +21,39 @@ const bufferLimit = 8;
 /** See `Kernels.map`. */
 export function map(recorder: Recorder, args: Args): void {
   if (sizeOf(args.shape) === 0 || args.exprs.length === 0) return;
-  const layout = layoutOf(args);
+  const halves = cut(recorder, args);
+  if (halves) {
+    for (const half of halves) map(recorder, half);
+    return;
+  }
+  const layout = layoutOf(recorder, args);
   const bytes = args.outputs.some((view) => view.dtype === 'uint8') && layout.width === 1;
   if (layout.buffers.length > bufferLimit || (bytes && args.outputs.length > 1)) {
     throughTemporaries(recorder, args);
     return;
   }
   recorder.dispatch(bytes ? byteSpec(args, layout) : elementSpec(args, layout));
+}
+
+/** Two maps of half the elements each, where a kernel can't see all of them. */
+function cut(recorder: Recorder, args: Args): Args[] | null {
+  const views = [...args.inputs, ...args.outputs];
+  const large = views.find(({ buffer }) => !recorder.fits(...views.filter((view) => view.buffer === buffer)));
+  if (!large) return null;
+  const axis = widestAxis(large);
+  const n = args.shape[axis] ?? 1;
+  if (n === 1) return null;
+  const { draw } = args;
+  return halvesOf(n).map((half) => {
+    const slice = (view: View): View => sliceOf(view, axis, half);
+    return {
+      ...args,
+      shape: args.shape.map((size, i) => (i === axis ? half.count : size)),
+      inputs: args.inputs.map(slice),
+      outputs: args.outputs.map(slice),
+      draw: draw && { ...draw, offset: draw.offset + half.start * draw.strides[axis]! },
+    };
+  });
 }
 
 /** How the elements are walked. */
@@ -36,11 +63,11 @@ interface Layout {
   readonly strides: readonly (readonly number[])[];
   /** Elements of the last axis that an invocation computes. */
   readonly width: 1 | 4;
-  /** The distinct buffers, those of outputs marked. */
+  /** What is seen of the distinct buffers, those of outputs marked. */
   readonly buffers: readonly { readonly view: View; readonly written: boolean }[];
 }
 
-function layoutOf({ shape, inputs, outputs, draw }: Args): Layout {
+function layoutOf(recorder: Recorder, { shape, inputs, outputs, draw }: Args): Layout {
   const views = [...inputs, ...outputs];
   const dense = { strides: contiguousStrides(shape) };
   const merged = mergeAxes(shape, [...views.map((view) => view.strides), (draw ?? dense).strides]);
@@ -55,8 +82,10 @@ function layoutOf({ shape, inputs, outputs, draw }: Args): Layout {
   };
   const width = last >= 0 && merged.shape[last]! % 4 === 0 && views.every(fits) ? 4 : 1;
   const written = new Set(outputs.map((view) => view.buffer));
-  const distinct = new Map(views.map((view) => [view.buffer, view]));
-  const buffers = [...distinct.values()].map((view) => ({ view, written: written.has(view.buffer) }));
+  const buffers = [...new Set(views.map((view) => view.buffer))].map((buffer) => ({
+    view: recorder.stretch(views.filter((view) => view.buffer === buffer)),
+    written: written.has(buffer),
+  }));
   return { ...merged, width, buffers };
 }
 
@@ -83,7 +112,7 @@ function elementSpec(args: Args, layout: Layout): Spec {
 /** An invocation for each word of the one uint8 output; bytes of a word that lie outside the view stay. */
 function byteSpec(args: Args, layout: Layout): Spec {
   const [output] = args.outputs;
-  const offset = output!.offset;
+  const offset = placeOf(output!, layout);
   const size = sizeOf(args.shape);
   const spec = common(args, layout, 'byte');
   const name = bindingOf(output!, layout);
@@ -135,13 +164,10 @@ function common(
     Object.fromEntries(
       layout.buffers
         .filter((buffer) => buffer.written === written)
-        .map(({ view }) => {
-          const whole = { ...view, offset: 0 };
-          return [
-            bindingOf(view, layout),
-            layout.width === 4 && view.dtype !== 'uint8' ? wide(whole) : whole,
-          ];
-        }),
+        .map(({ view }) => [
+          bindingOf(view, layout),
+          layout.width === 4 && view.dtype !== 'uint8' ? wide(view) : view,
+        ]),
     );
   const strides = layout.strides.flatMap((list, i) => Object.entries(numbered(`s${i}_`, list)));
   const sizes = layout.shape.map((n, axis) => (axis === last ? n / layout.width : n));
@@ -153,7 +179,7 @@ function common(
     key: `map ${integers ? 'integers ' : ''}${kind} ${layout.width} rank ${last + 1} [${described.join(' ')}] ${exprs.map(exprKey).join(' ; ')}`,
     i32: {
       ...numbered('n', sizes),
-      ...numbered('at', [...views.map((view) => view.offset), draw?.offset ?? 0]),
+      ...numbered('at', [...views.map((view) => placeOf(view, layout)), draw?.offset ?? 0]),
       ...Object.fromEntries(strides),
       seed0: draw?.seed[0] ?? 0,
       seed1: draw?.seed[1] ?? 0,
@@ -168,6 +194,11 @@ function common(
 
 function bindingOf(view: View, layout: Layout): string {
   return `b${layout.buffers.findIndex((buffer) => buffer.view.buffer === view.buffer)}`;
+}
+
+/** Where a view's first element lies in what is seen of its buffer. */
+function placeOf(view: View, layout: Layout): number {
+  return view.offset - layout.buffers.find((buffer) => buffer.view.buffer === view.buffer)!.view.offset;
 }
 
 /** Where element i0, i1, ... of view `v` lies; the last axis left out if `outer`. */

@@ -19,11 +19,16 @@ import { blockLength, directBody } from './tileDirect.js';
 import { type Operand, type Plan, type Product, partLength } from './tileParts.js';
 import { blockSize, blockVariables, sharedBody } from './tileShared.js';
 
-export { type Operand, type Product, partLength };
+export type { Operand, Product };
 
-/** Chunks that a product of M x N may be cut into: their sums take no more memory than the operands. */
-export function mostChunks(depth: number, M: number, N: number): number {
-  return Math.max(1, Math.floor((depth * (M + N)) / (M * N)));
+/**
+ * Chunks that a product of M x N should be cut into: as many as its depth asks for, while their sums take no more memory
+ * than the operands, and a kernel sees them all.
+ */
+export function chunksFor(recorder: Recorder, depth: number, M: number, N: number, groups: number): number {
+  const byMemory = (depth * (M + N)) / (M * N);
+  const byRoom = recorder.room / (4 * M * N * groups);
+  return Math.max(1, Math.floor(Math.min(Math.ceil(depth / partLength), byMemory, byRoom)));
 }
 
 /** Enqueues a product. */

@@ -5,6 +5,7 @@
 import type { Kernels, PoolGeometry } from '../../../../core/backend.js';
 import { type Shape, sizeOf } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
+import { byImages } from '../cuts.js';
 import { mathFunctions } from '../math/functions.js';
 
 function geometry(g: PoolGeometry, image: Shape, out: Shape): Record<string, number> {
@@ -37,6 +38,13 @@ let area = f32(${area});`;
 
 /** See `Kernels.pool2d`. */
 export function pool2d(recorder: Recorder, args: Kernels['pool2d']): void {
+  const { x, out, indices } = args;
+  byImages(recorder, [x, out], (slice) =>
+    pool(recorder, { ...args, x: slice(x), out: slice(out), indices: indices && slice(indices) }),
+  );
+}
+
+function pool(recorder: Recorder, args: Kernels['pool2d']): void {
   const { mode, x, out, indices } = args;
   const step = {
     avg: 'line += value;',
@@ -70,6 +78,13 @@ ${indices ? 'indices[u.indicesAt + index] = place;' : ''}`,
 
 /** See `Kernels.pool2dGrad`. */
 export function pool2dGrad(recorder: Recorder, args: Kernels['pool2dGrad']): void {
+  const { grad, indices, out } = args;
+  byImages(recorder, [grad, out], (slice) =>
+    poolGrad(recorder, { ...args, grad: slice(grad), indices: indices && slice(indices), out: slice(out) }),
+  );
+}
+
+function poolGrad(recorder: Recorder, args: Kernels['pool2dGrad']): void {
   const { grad, indices, out } = args;
   recorder.dispatch({
     key: `pool2dGrad ${args.mode} ${args.countIncludePad}`,

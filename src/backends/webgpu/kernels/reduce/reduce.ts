@@ -4,8 +4,11 @@
  * are nested, within an invocation and by the runs, so that long ones keep their digits.
  */
 import type { Kernels } from '../../../../core/backend.js';
+import { e } from '../../../../core/expr.js';
 import { sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
+import { halvesOf, sliceOf, widestAxis } from '../cuts.js';
+import { map } from '../map/map.js';
 import { mathFunctions } from '../math/functions.js';
 import { levelsOf, mergeAxes, numbered, splitIndex, sumOf } from '../wgsl.js';
 
@@ -23,6 +26,7 @@ export function reduce(recorder: Recorder, { op, x, kept, scale, out }: Kernels[
   const rows = sizeOf(x.shape.slice(0, kept));
   const length = sizeOf(x.shape.slice(kept));
   if (rows === 0) return;
+  if (!recorder.fits(x) && reduceHalves(recorder, { op, x, kept, scale, out })) return;
   const wanted = Math.max(
     Math.min(Math.floor(enoughInvocations / rows), Math.floor(length / enoughElements), 1024),
     Math.ceil(length / mostElements),
@@ -37,16 +41,44 @@ export function reduce(recorder: Recorder, { op, x, kept, scale, out }: Kernels[
   recorder.free(partial);
 }
 
+/** Reduces both halves of a view that a kernel can't see as a whole; false where it can't be halved. */
+function reduceHalves(recorder: Recorder, args: Kernels['reduce']): boolean {
+  const { op, x, kept, scale, out } = args;
+  const axis = widestAxis(x);
+  const n = x.shape[axis]!;
+  if (n === 1) return false;
+  if (axis < kept) {
+    // Halves of the result are dense along its first axis alone.
+    if (x.shape.slice(0, axis).some((size) => size > 1)) return false;
+    for (const half of halvesOf(n)) {
+      reduce(recorder, { op, x: sliceOf(x, axis, half), kept, scale, out: sliceOf(out, axis, half) });
+    }
+    return true;
+  }
+  // Each half into a buffer of its own: one of both might be too large again.
+  const shape = x.shape.slice(0, kept);
+  const halves = halvesOf(n).map((half) => {
+    const part = recorder.temporary(shape);
+    reduce(recorder, { op, x: sliceOf(x, axis, half), kept, scale: 1, out: part });
+    return part;
+  });
+  const both = { sum: e.add, max: e.max, min: e.min }[op](e.input(0), e.input(1));
+  const exprs = [e.mul(both, e.param(0))];
+  map(recorder, { exprs, shape, inputs: halves, outputs: [{ ...out, shape }], params: [scale], draw: null });
+  for (const half of halves) recorder.free(half);
+  return true;
+}
+
+/** A matrix with its axes exchanged. */
+function turned(view: View): View {
+  const [rows = 0, columns = 0] = view.shape;
+  return { ...view, shape: [columns, rows], strides: [1, columns] };
+}
+
 /** Adds up chunks `[chunks, size of out]` of partial sums. */
 export function sumChunks(recorder: Recorder, chunks: View, out: View): void {
-  const [count = 0, size = 0] = chunks.shape;
-  reduce(recorder, {
-    op: 'sum',
-    x: { ...chunks, shape: [size, count], strides: [1, size] },
-    kept: 1,
-    scale: 1,
-    out: { ...out, shape: [size], strides: [1] },
-  });
+  const dense = { ...out, shape: [sizeOf(out.shape)], strides: [1] };
+  reduce(recorder, { op: 'sum', x: turned(chunks), kept: 1, scale: 1, out: dense });
 }
 
 /** What keeps one of two elements. */
