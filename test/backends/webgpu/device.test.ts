@@ -125,8 +125,8 @@ if (driver !== null) {
         device.kernels.reduce({ op: 'sum', x: out, kept: 0, scale: 1, out: total });
         assert.ok(Math.abs((await device.read(total))[0]! - step * 64 * 0.01 * 512) < 0.1 * (step + 1));
         for (const view of [x, out, total]) device.free(view.buffer);
-        const { buffersCreated, pipelinesCreated } = device.counters();
-        seen.push({ ...device.memory(), buffersCreated, pipelinesCreated });
+        const { buffersCreated, readbacksCreated, pipelinesCreated } = device.counters();
+        seen.push({ ...device.memory(), buffersCreated, readbacksCreated, pipelinesCreated });
       }
       for (const row of seen.slice(3)) assert.equal(row, seen[2]);
       assert.is(device.memory().buffers, 1);

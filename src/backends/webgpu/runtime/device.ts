@@ -36,7 +36,12 @@ import { Windows } from './windows.js';
 
 /** What a device has made and done since it was opened. */
 interface Counters {
+  /** Buffers that tensors were kept in. */
   readonly buffersCreated: number;
+  /** Buffers through which numbers were read: as many of a size as were being read at once. */
+  readonly readbacksCreated: number;
+  /** Reads begun. */
+  readonly reads: number;
   readonly pipelinesCreated: number;
   readonly dispatches: number;
   readonly submits: number;
@@ -107,10 +112,12 @@ export class WebGpuDevice implements Backend {
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }
 
-  /** Buffers and pipelines made, dispatches and submits done: flat over training, but for the last two. */
+  /** Buffers and pipelines made, flat over training, and what was done with them. */
   counters(): Counters {
     return {
-      buffersCreated: this.buffers.created + this.readbacks.created,
+      buffersCreated: this.buffers.created,
+      readbacksCreated: this.readbacks.created,
+      reads: this.readbacks.begun,
       pipelinesCreated: this.pipelines.created,
       ...this.queue.counts,
     };

@@ -22,6 +22,8 @@ const turns = 3;
 export class Readbacks {
   /** Number of buffers made. */
   created = 0;
+  /** Number of reads begun. */
+  begun = 0;
   private readonly pool = new Map<number, GPUBuffer[]>();
   /** A word to read when there is nothing to read but the end of the work. */
   private readonly fence: Slot;
@@ -41,6 +43,7 @@ export class Readbacks {
 
   /** Fills `bytes` from byte `at` of a buffer on, after everything enqueued so far. */
   async read(from: Slot, at: number, bytes: Uint8Array): Promise<void> {
+    this.begun++;
     const start = at - (at % 4); // copies go by whole words
     const length = Math.ceil((at - start + bytes.length) / 4) * 4;
     const staging = this.take(length);
