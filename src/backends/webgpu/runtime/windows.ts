@@ -10,7 +10,7 @@ import { bytesPerElement, formatShape, type View } from '../../../core/shape.js'
 import type { Buffers } from './buffers.js';
 
 /** Bytes of a buffer from `offset` on. */
-export interface Window {
+interface Window {
   readonly offset: number;
   readonly bytes: number;
 }
