@@ -2,22 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DType } from '../../src/core/shape.js';
-import {
-  add,
-  arange,
-  cast,
-  type Device,
-  eye,
-  full,
-  mean,
-  mul,
-  ones,
-  type Tensor,
-  tensor,
-  zeros,
-} from '../../src/index.js';
-import { inScope } from '../support/scope.js';
-import { openEachKind } from './devices.js';
+import { add, arange, cast, eye, full, mean, mul, ones, tensor, zeros } from '../../src/index.js';
+import { leaklessOnEach, list, openEachKind } from './devices.js';
 
 const test = suite('create');
 const devices = await openEachKind();
@@ -25,17 +11,7 @@ test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));
 });
 
-/** A test on each device, which may not leave a buffer behind. */
-function onEach(name: string, body: (device: Device) => Promise<void>): void {
-  for (const device of devices) {
-    test(`${name} (${device.kind})`, async () => {
-      await inScope(() => body(device));
-      assert.is(device.memory().buffers, 0, 'buffers left behind');
-    });
-  }
-}
-
-const list = async (x: Tensor): Promise<number[]> => [...(await x.data())];
+const onEach = leaklessOnEach(test, devices);
 
 onEach('made tensors: full, zeros, ones, arange, eye, nested arrays, typed arrays', async (device) => {
   for (const dtype of ['float32', 'int32', 'uint8'] as const satisfies readonly DType[]) {

@@ -11,7 +11,6 @@ import {
   cast,
   clamp,
   cos,
-  type Device,
   div,
   eq,
   exp,
@@ -51,8 +50,7 @@ import {
   zeros,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
-import { inScope } from '../support/scope.js';
-import { openEachKind } from './devices.js';
+import { leaklessOnEach, list, openEachKind } from './devices.js';
 import { assertNd, broadcastShape, type Index, indices, Nd } from './nd.js';
 import { between, broadcastingShapes, oneOf, randomAxes, randomShape } from './shapes.js';
 
@@ -63,17 +61,7 @@ test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));
 });
 
-/** A test on each device, which may not leave a buffer behind. */
-function onEach(name: string, body: (device: Device) => Promise<void>): void {
-  for (const device of devices) {
-    test(`${name} (${device.kind})`, async () => {
-      await inScope(() => body(device));
-      assert.is(device.memory().buffers, 0, 'buffers left behind');
-    });
-  }
-}
-
-const list = async (x: Tensor): Promise<number[]> => [...(await x.data())];
+const onEach = leaklessOnEach(test, devices);
 
 const binaryOps: readonly (readonly [
   string,
