@@ -14,7 +14,18 @@
 import { wrongArgument } from './arguments.js';
 
 /** Functions of one argument. */
-export type UnaryOp = 'neg' | 'abs' | 'exp' | 'log' | 'sqrt' | 'sin' | 'cos' | 'tanh' | 'floor' | 'isnan';
+export type UnaryOp =
+  | 'neg'
+  | 'abs'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'erf'
+  | 'floor'
+  | 'isnan';
 
 /** Functions of two arguments; `pow(a, b)` as in C: for a finite a < 0 only whole b give a number. */
 export type BinaryOp =
@@ -88,6 +99,7 @@ export const e = {
   sin: unary('sin'),
   cos: unary('cos'),
   tanh: unary('tanh'),
+  erf: unary('erf'),
   floor: unary('floor'),
   isnan: unary('isnan'),
   add: binary('add'),

@@ -43,9 +43,29 @@ export function magnitudes(
   return data;
 }
 
+/** The error function: its alternating series for small x, its continued fraction for larger ones. */
+function erf(x: number): number {
+  if (Math.abs(x) < 2) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; n < 60; n++) {
+      term *= -(x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  const size = Math.abs(x);
+  let fraction = size;
+  for (let k = 200; k > 0; k--) fraction = size + k / 2 / fraction;
+  return Number.isNaN(x) ? x : Math.sign(x) * (1 - Math.exp(-x * x) / Math.sqrt(Math.PI) / fraction);
+}
+
+/** Each of `functions` in doubles. */
+export const inDoubles = { exp: Math.exp, log: Math.log, tanh: Math.tanh, erf, sin: Math.sin, cos: Math.cos };
+
 /** Functions, the magnitudes over which to try them, and the error that each may have. */
 export const functions: readonly (readonly [
-  name: 'exp' | 'log' | 'tanh' | 'sin' | 'cos',
+  name: keyof typeof inDoubles,
   low: number,
   high: number,
   limit: number,
@@ -55,6 +75,7 @@ export const functions: readonly (readonly [
   ['log', -0.5, 0.5, 2],
   ['log', -0.001, 0.001, 2],
   ['tanh', -149, 5, 3],
+  ['erf', -149, 5, 3],
   ['sin', -149, 20, 2],
   ['cos', -30, 20, 2],
   ['sin', 20, 128, 2],

@@ -2,6 +2,7 @@
  * Values of element-wise ops, reductions and choices against plain JavaScript, on each kind of device: broadcasting,
  * views as operands, NaN, integers, ties. (Products, images and losses are in layerOps.test.ts.)
  */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -13,6 +14,7 @@ import {
   cos,
   div,
   eq,
+  erf,
   exp,
   flip,
   floor,
@@ -50,6 +52,7 @@ import {
   zeros,
 } from '../../src/index.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
+import { inDoubles } from '../backends/ulps.js';
 import { leaklessOnEach, list, openEachKind } from './devices.js';
 import { assertNd, broadcastShape, type Index, indices, Nd } from './nd.js';
 import { between, broadcastingShapes, oneOf, randomAxes, randomShape } from './shapes.js';
@@ -126,6 +129,7 @@ onEach('operations of one operand', async (device) => {
     ['sin', sin, Math.sin],
     ['cos', cos, Math.cos],
     ['tanh', tanh, Math.tanh],
+    ['erf', erf, inDoubles.erf],
     ['relu', relu, (x) => Math.max(0, x)],
     ['sigmoid', sigmoid, (x) => 1 / (1 + Math.exp(-x))],
     ['floor', floor, Math.floor],

@@ -266,6 +266,10 @@ export const sin = unary('sin', e.sin, (g, _y, x) => e.mul(g, e.cos(x)));
 export const cos = unary('cos', e.cos, (g, _y, x) => e.neg(e.mul(g, e.sin(x))));
 /** Hyperbolic tangent. */
 export const tanh = unary('tanh', e.tanh, (g, y) => e.mul(g, e.sub(1, e.mul(y, y))));
+/** The error function `2 / sqrt(pi) * integral from 0 to x of e^(-t^2) dt`. */
+export const erf = unary('erf', e.erf, (g, _y, x) =>
+  e.mul(g, e.mul(2 / Math.sqrt(Math.PI), e.exp(e.neg(e.mul(x, x))))),
+);
 /** max(0, x), NaN where x is; the gradient at 0 is 0 (Krizhevsky 2012, section 3.1), at NaN it passes. */
 export const relu = unary(
   'relu',

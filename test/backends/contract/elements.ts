@@ -22,6 +22,7 @@ const ofOne: { readonly [Op in UnaryOp]: Expr } = {
   sin: e.sin(x),
   cos: e.cos(x),
   tanh: e.tanh(x),
+  erf: e.erf(x),
   floor: e.floor(x),
   isnan: e.isnan(x),
 };

@@ -102,7 +102,7 @@ test('axes merge where all operands allow it, in the order of the output', () =>
 
 test('every function over dense operands of any length', () => {
   const exprs: Expr[] = [
-    ...(['neg', 'abs', 'exp', 'sin', 'cos', 'tanh', 'floor', 'isnan'] as const).map((op) => e[op](x)),
+    ...(['neg', 'abs', 'exp', 'sin', 'cos', 'tanh', 'erf', 'floor', 'isnan'] as const).map((op) => e[op](x)),
     ...(['log', 'sqrt'] as const).map((op) => e[op](e.abs(x))),
     ...(['add', 'sub', 'mul', 'div', 'min', 'max', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const).map((op) =>
       e[op](x, y),

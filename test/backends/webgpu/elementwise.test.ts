@@ -33,6 +33,7 @@ if (driver !== null) {
     'sin',
     'cos',
     'tanh',
+    'erf',
     'floor',
     'isnan',
   ];

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { type Expr, e } from '../../../src/core/expr.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
-import { edges, functions, magnitudes, power, worstUlp } from '../ulps.js';
+import { edges, functions, inDoubles, magnitudes, power, worstUlp } from '../ulps.js';
 import { Bench, openSoftware } from './harness.js';
 
 const driver = await softwareDriver();
@@ -57,11 +57,17 @@ if (driver !== null) {
   const x = e.input(0);
   const y = e.input(1);
 
+  // Of erf without numbers whose eighth part is denormal, which the driver may take for 0.
+  const numbersFor = (name: string, low: number, high: number): Float32Array<ArrayBuffer> => {
+    const numbers = magnitudes(random, low, high);
+    return name === 'erf' ? numbers.map((size) => (Math.abs(size) < 2 ** -122 ? 0 : size)) : numbers;
+  };
+
   for (const [name, low, high, cpuLimit] of functions) {
     // One more than on the CPU: a driver may regroup.
     const limit = cpuLimit + 1;
     test(`${name} is within ${limit} ulp from 2^${low} to 2^${high}`, () =>
-      check(limit, e[name](x), Math[name], magnitudes(random, low, high)));
+      check(limit, e[name](x), inDoubles[name], numbersFor(name, low, high)));
   }
 
   test('sine and cosine near multiples of pi/2, of every size', async () => {

@@ -74,7 +74,7 @@ export const scratchBytes = 8 * blockOf.wide;
 export const linesAtOnce = 8;
 
 /** Additions to an accumulator in single precision, and the elements of a run that come to as many. */
-const mostAdditions = 64;
+export const mostAdditions = 64;
 const runBlock = 16 * (mostAdditions - 6);
 
 /** What results are gathered in, four of them side by side. */
@@ -89,9 +89,12 @@ const combine: Readonly<Record<ReduceOp, (a: V128, b: V128) => V128>> = {
 /** What an operation starts from: it changes nothing. */
 const neutral: Readonly<Record<ReduceOp, number>> = { sum: 0, max: -Infinity, min: Infinity };
 
-/** @param ways accumulators that take turns */
-function foldOf(l: Lanes, op: ReduceOp, ways: number): Fold {
-  if (op === 'sum') return new LongSum(l, ways);
+/**
+ * @param ways accumulators that take turns
+ * @param short whether there are at most `mostAdditions`, for which a sum needs no doubles
+ */
+function foldOf(l: Lanes, op: ReduceOp, ways: number, short = false): Fold {
+  if (op === 'sum' && !short) return new LongSum(l, ways);
   const both = combine[op];
   const parts = Array.from({ length: ways }, () => l.let(l.f32(neutral[op])));
   return {
@@ -110,14 +113,19 @@ function foldOf(l: Lanes, op: ReduceOp, ways: number): Fold {
   };
 }
 
-/** Emits `reduce(address of words, thread, threads)` for one of the layouts. */
-export function emitReduce(op: ReduceOp, layout: ReduceLayout, features: Features): Uint8Array<ArrayBuffer> {
+/** Emits `reduce(address of words, thread, threads)` for one of the layouts; `short` is of `columns` alone. */
+export function emitReduce(
+  op: ReduceOp,
+  layout: ReduceLayout,
+  short: boolean,
+  features: Features,
+): Uint8Array<ArrayBuffer> {
   return emitUnits('reduce', reduceWords, features, ({ l, w, words, thread }) => {
     const scale = l.once('scale', () => reduceWords.splat(words, 'scale'));
     const scratch = l.let(i32.add(w.scratch, i32.mul(thread, scratchBytes)));
     return (unit) => {
       if (layout === 'rows') oneResult(l, op, w, scale, unit);
-      else if (layout === 'columns') oneBlock(l, op, w, scale, unit);
+      else if (layout === 'columns') oneBlock(l, op, w, scale, unit, short);
       else oneWideBlock(l, op, w, scale, unit, scratch);
     };
   });
@@ -240,17 +248,17 @@ function blockAt(l: Lanes, w: Words, unit: Local<'i32'>, block: number) {
 }
 
 /** `columns`: run number `unit` of up to sixteen results. */
-function oneBlock(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i32'>): void {
+function oneBlock(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i32'>, short: boolean): void {
   const { count, x, out } = blockAt(l, w, unit, blockOf.columns);
   forRuns(l, count, [x, out], (run) => {
     const ways = 4 / run.vectors;
-    const folds = Array.from({ length: run.vectors }, () => foldOf(l, op, ways));
+    const folds = Array.from({ length: run.vectors }, () => foldOf(l, op, ways, short));
     const pending = l.variable('i32');
     l.do(pending.set(0));
     forOuter(l, w, x, (start) => {
       const at = l.let<'i32'>(start);
       forBlocks(l, w.reduced2, mostAdditions, (lines) => {
-        if (op === 'sum') settleInTime(l, folds, pending, lines);
+        if (op === 'sum' && !short) settleInTime(l, folds, pending, lines);
         forLines(l, at, lines, w.reducedStride2, ways, (addresses) => {
           folds.forEach((fold, i) => {
             fold.add(addresses.map((address) => run.load(address, i)));

@@ -10,6 +10,7 @@ import {
   blockOf,
   emitReduce,
   linesAtOnce,
+  mostAdditions,
   type ReduceLayout,
   type ReduceOp,
   reduceWords,
@@ -168,9 +169,10 @@ function run(r: Reduction, layout: ReduceLayout, planner: Planner): void {
     reducedStride1: 4 * reduced1.stride,
     reducedStride2: 4 * reduced2.stride,
   });
+  const short = layout === 'columns' && sizesOf(r.reduced) <= mostAdditions;
   const module = {
-    key: `reduce ${r.op} ${layout}`,
-    emit: (features: Planner['features']) => emitReduce(r.op, layout, features),
+    key: `reduce ${r.op} ${layout} ${short}`,
+    emit: (features: Planner['features']) => emitReduce(r.op, layout, short, features),
   };
   const total = sizesOf(r.kept) * sizesOf(r.reduced);
   planner.run(module, 'reduce', words, total < smallReduction);

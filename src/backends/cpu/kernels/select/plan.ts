@@ -10,8 +10,8 @@ import { emitLink, emitScatterFew, emitScatterMany, emitScatterRows, rowsWords }
 /** Selections of fewer elements run on one thread: they are done before another one has woken. */
 const smallSelection = 8192;
 
-/** Terms of a sum that may be added up in single precision. */
-const mostFew = 64;
+/** Terms of a sum that may be added up in single precision, as many as a matrix product's. */
+const mostFew = 256;
 
 /** Bytes of scratch memory for each thread that a run is shortened for, as long as it has `leastRun` elements. */
 const mostScratch = 1 << 18;

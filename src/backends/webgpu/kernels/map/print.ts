@@ -12,6 +12,7 @@ import {
   usesRandom,
 } from '../../../../core/expr.js';
 import { threefryParity, threefryRotations, threefryRounds } from '../../../../core/random.js';
+import { formOf, isFormed } from '../../../mathForms.js';
 import { type MathName, mathFunctions } from '../math/functions.js';
 import { type FloatType, type IntegerType, literal, typesOf } from '../math/text.js';
 
@@ -88,6 +89,7 @@ function printNodes(exprs: readonly Expr[], language: Language): Omit<Printed, '
       case 'random':
         return `random${expr.lane}`;
       case 'unary':
+        if (isFormed(expr.op)) return visit(formOf(expr.op, expr.a));
         return language.unary(expr.op, visit(expr.a));
       case 'binary': {
         const constant = expr.b.kind === 'constant' ? expr.b.value : null;
