@@ -30,7 +30,9 @@ export {
 } from './core/ops/normalize.js';
 export { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from './core/ops/pool.js';
 export { argmax, expand, max, mean, min, type ReduceOptions, sum, topk } from './core/ops/reduce.js';
+export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
+export * from './core/ops/variance.js';
 export * from './core/ops/views.js';
 export { defaultGenerator, Generator, manualSeed } from './core/random.js';
 export { keep, scope } from './core/scope.js';
