@@ -8,7 +8,7 @@ import type { PartState } from '../core/state.js';
 import { type Pca, pcaSchema } from '../data/images/pca.js';
 import { checkJson, nullable, object, whole } from '../formats/json.js';
 import type { StateDict } from '../nn/module.js';
-import { type Checkpoint as Parts, readCheckpoint as readParts } from '../train/checkpoint.js';
+import { type Checkpoint, readCheckpoint } from '../train/checkpoint.js';
 import { findCheckpoint } from '../train/runFolder.js';
 import { type RunDescription, runSchema } from './description.js';
 import { earlierFormat, readEarlier } from './earlierCheckpoint.js';
@@ -22,7 +22,7 @@ export interface ImageStatistics {
 }
 
 /** A checkpoint, read. */
-export interface Checkpoint extends ImageStatistics {
+export interface RunCheckpoint extends ImageStatistics {
   readonly run: RunDescription;
   /** Epochs finished, and batches done of the next one. */
   readonly state: { readonly epoch: number; readonly batch: number };
@@ -32,14 +32,14 @@ export interface Checkpoint extends ImageStatistics {
   readonly parts: ReadonlyMap<string, PartState>;
 }
 
-const placeSchema = object<Checkpoint['state']>({ epoch: whole(), batch: whole() });
+const placeSchema = object<RunCheckpoint['state']>({ epoch: whole(), batch: whole() });
 
 /**
  * Reads a checkpoint, of earlier formats as well.
  * @throws {DataError} when the file is missing, cut short, or not a checkpoint of a run.
  */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  return describe(await readParts(path, { [earlierFormat]: readEarlier }), path);
+export async function readRunCheckpoint(path: string): Promise<RunCheckpoint> {
+  return describe(await readCheckpoint(path, { [earlierFormat]: readEarlier }), path);
 }
 
 /**
@@ -49,12 +49,12 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 export async function openCheckpoint(
   path: string,
   preferred: 'last' | 'best' = 'last',
-): Promise<{ checkpoint: Checkpoint; folder: string; file: string }> {
+): Promise<{ checkpoint: RunCheckpoint; folder: string; file: string }> {
   const { file, folder } = await findCheckpoint(path, preferred);
-  return { checkpoint: await readCheckpoint(file), folder, file };
+  return { checkpoint: await readRunCheckpoint(file), folder, file };
 }
 
-function describe({ about, parts }: Parts, path: string): Checkpoint {
+function describe({ about, parts }: Checkpoint, path: string): RunCheckpoint {
   const run = checkJson(about, `${path}: run`, runSchema);
   const part = (name: string): PartState => {
     const found = parts.get(name);

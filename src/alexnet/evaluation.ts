@@ -10,7 +10,7 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import { lossOf, type Report, Tally } from '../train/classification.js';
 import type { EvaluateOptions } from '../train/inference.js';
-import type { Checkpoint } from './checkpoint.js';
+import type { RunCheckpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
 import { netOf } from './description.js';
 import type { TestCrops } from './recipes.js';
@@ -28,7 +28,7 @@ export interface Answers {
 
 /** Builds the network of a checkpoint. @throws {DataError} @throws {ArgumentError} when the devices don't suit it. */
 export function loadClassifier(
-  { run, mean, parameters }: Checkpoint,
+  { run, mean, parameters }: RunCheckpoint,
   devices: readonly Device[],
 ): Classifier {
   const classifier = new Classifier({

@@ -2,7 +2,7 @@
  * The paper: networks as tables, their training, and the data pipeline. For Node.
  */
 export * from './architecture.js';
-export { type Checkpoint, openCheckpoint, readCheckpoint } from './checkpoint.js';
+export { openCheckpoint, type RunCheckpoint, readRunCheckpoint } from './checkpoint.js';
 export { Classifier, type ClassifierOptions, type Input, type ScoredBatch } from './classifier.js';
 export { Coder, nearestCodes, recallOf } from './codes.js';
 export { type NetTables, netOf, type RunDescription, tablesOf } from './description.js';

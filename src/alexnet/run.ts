@@ -15,7 +15,7 @@ import { fit } from '../train/fit.js';
 import { restoreParts } from '../train/parts.js';
 import { type Profile, profileSteps } from '../train/profile.js';
 import { RunFolder, runFiles as trainingFiles } from '../train/runFolder.js';
-import type { Checkpoint, ImageStatistics } from './checkpoint.js';
+import type { ImageStatistics, RunCheckpoint } from './checkpoint.js';
 import { type RunDescription, tablesOf } from './description.js';
 import { validate } from './evaluation.js';
 import { type LogLine, lineOf } from './log.js';
@@ -54,7 +54,7 @@ export interface RunOptions {
   readonly data: OpenedData;
   /** Folder of the run's files, made if absent; one that is open stays so. */
   readonly out: string | RunFolder;
-  readonly resume: Checkpoint | null;
+  readonly resume: RunCheckpoint | null;
   readonly listener: RunListener;
   /** Stops after the step or the batch of validation under way, with a checkpoint. */
   readonly signal: AbortSignal;
@@ -192,7 +192,7 @@ async function statisticsOf({ train, mean }: OpenedData): Promise<ImageStatistic
   return { mean: image, pca };
 }
 
-function checkSameData(resume: Checkpoint | null, description: RunDescription): void {
+function checkSameData(resume: RunCheckpoint | null, description: RunDescription): void {
   if (!resume) return;
   const { classes, trainingImages } = resume.run;
   if (classes.join('\n') !== description.classes.join('\n')) {

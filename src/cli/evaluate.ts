@@ -2,7 +2,7 @@
  * `tandem evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
  */
 import { Command, Option } from 'commander';
-import { type Checkpoint, openCheckpoint } from '../alexnet/checkpoint.js';
+import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
 import { type Answers, answersOf, averageAnswers, loadClassifier, reportOf } from '../alexnet/evaluation.js';
 import { type Published, publishedFor } from '../alexnet/published.js';
@@ -103,7 +103,7 @@ async function main(options: Options): Promise<void> {
 }
 
 /** @throws {ArgumentError} unless two networks answer with the same classes about images of the same size. */
-function checkAlike(path: string, a: Checkpoint['run'], b: Checkpoint['run']): void {
+function checkAlike(path: string, a: RunCheckpoint['run'], b: RunCheckpoint['run']): void {
   if (a.classes.join('\n') !== b.classes.join('\n')) {
     throw new ArgumentError(`${path}: its classes aren't those of the other networks`);
   }

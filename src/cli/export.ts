@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { type Checkpoint, openCheckpoint } from '../alexnet/checkpoint.js';
+import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
 import { exportState } from '../alexnet/onnx.js';
 import { ArgumentError } from '../core/errors.js';
@@ -24,7 +24,7 @@ interface Options {
 interface Kind {
   readonly ending: string;
   readonly about: string;
-  readonly encode: (checkpoint: Checkpoint) => Uint8Array[] | Promise<Uint8Array[]>;
+  readonly encode: (checkpoint: RunCheckpoint) => Uint8Array[] | Promise<Uint8Array[]>;
 }
 
 const kinds: readonly Kind[] = [

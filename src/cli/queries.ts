@@ -2,7 +2,7 @@
  * What the commands that search images share: the vector of a query, and a picture of what was found for it.
  */
 import { basename, extname, join } from 'node:path';
-import type { Checkpoint } from '../alexnet/checkpoint.js';
+import type { RunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
 import { loadClassifier } from '../alexnet/evaluation.js';
 import { type ImageFolder, openImages, vectorsOf } from '../alexnet/features.js';
@@ -14,7 +14,7 @@ import { type DeviceOptions, withChosenDevices } from './options.js';
 
 /** The last hidden layer's vector of one image file. @throws {DataError} when it can't be read */
 export async function queryVector(
-  checkpoint: Checkpoint,
+  checkpoint: RunCheckpoint,
   path: string,
   options: DeviceOptions,
 ): Promise<Float32Array> {

@@ -5,6 +5,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Recipe } from '../alexnet/recipes.js';
 import { ArgumentError } from '../core/errors.js';
+import { counted } from '../data/sources/names.js';
 import { positive, share, whole, wholes } from './options.js';
 
 /** Changes a recipe. @param given the options that the command line has, by attribute name */
@@ -74,7 +75,7 @@ const fields: readonly Field[] = [
     parse: whole(1),
     change: (epochs) => ({ epochs }),
     resumes: true,
-    sentence: ({ epochs }) => `${epochs} epochs`,
+    sentence: ({ epochs }) => counted(epochs, 'epoch'),
   }),
   field('--batch <n>', 'images in a step', {
     parse: whole(1),

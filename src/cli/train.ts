@@ -4,7 +4,7 @@
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { parameterCount, placeLayers } from '../alexnet/architecture.js';
-import { type Checkpoint, readCheckpoint } from '../alexnet/checkpoint.js';
+import { type RunCheckpoint, readRunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { dryRunNet } from '../alexnet/dryRun.js';
 import type { Net } from '../alexnet/recipes.js';
@@ -80,7 +80,7 @@ const changeable: readonly string[] = [
 const modes: readonly string[] = ['resume', 'profile', 'dryRun'];
 
 /** What a resumed run trains: as the checkpoint says, but for the number of epochs, the rates, and where the data lies. */
-function resumedRun(checkpoint: Checkpoint, options: Options): Run {
+function resumedRun(checkpoint: RunCheckpoint, options: Options): Run {
   const { run } = checkpoint;
   const may = (key: string): boolean => mayResume(key) || changeable.includes(key);
   const given = command.options.find((option) => {
@@ -138,8 +138,8 @@ async function open(run: Run, workers: number | undefined): Promise<OpenedData> 
 
 async function main(options: Options): Promise<void> {
   const found = options.resume === undefined ? null : await findCheckpoint(options.resume);
-  const read = async (): Promise<Checkpoint | null> => found && readCheckpoint(found.file);
-  const runOf = (checkpoint: Checkpoint | null): Run =>
+  const read = async (): Promise<RunCheckpoint | null> => found && readRunCheckpoint(found.file);
+  const runOf = (checkpoint: RunCheckpoint | null): Run =>
     checkpoint ? resumedRun(checkpoint, options) : newRun(options);
   if (options.dryRun) return count(runOf(await read()), options);
   const goesOn = found !== null && resolve(options.out ?? found.folder) === resolve(found.folder);
@@ -181,7 +181,7 @@ function withWayOut({ message, checkpoint }: DivergedError, out: string): Diverg
 async function trainIn(
   folder: RunFolder,
   run: Run,
-  checkpoint: Checkpoint | null,
+  checkpoint: RunCheckpoint | null,
   options: Options,
 ): Promise<void> {
   const net = netOf(run);
@@ -235,7 +235,7 @@ async function trainIn(
         console.log(`log and checkpoints in ${out}`);
       } else {
         const more = outcome.stopped ? 'the schedule saw no more to gain' : 'ask for more with --epochs';
-        console.log(`nothing to do: ${done} epochs are done; ${more}`);
+        console.log(`nothing to do: ${done === 1 ? '1 epoch is' : `${done} epochs are`} done; ${more}`);
       }
     });
   } finally {

@@ -11,7 +11,7 @@ import { type Checkpoint, readCheckpoint } from './checkpoint.js';
 import { DivergedError } from './diverged.js';
 import type { FitEvent } from './events.js';
 import { evaluate, type OnBatch } from './inference.js';
-import { type LogLine, logLine, RunLog } from './log.js';
+import { type LineOf, logLine, RunLog } from './log.js';
 import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 import type { Metrics } from './metrics.js';
 import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
@@ -57,7 +57,7 @@ export interface FitOptions<B> extends Learner<B> {
   /** Whether to stop after an epoch; asked again of the last one when a training is gone on with. */
   readonly until?: ((record: EpochRecord) => boolean) | undefined;
   /** Makes an epoch's line of the log; default `logLine`. */
-  readonly line?: LogLine | undefined;
+  readonly line?: LineOf | undefined;
   /** The rate that records tell; default: that of the optimizer's first group. */
   readonly learningRate?: (() => number) | undefined;
 }

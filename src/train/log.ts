@@ -14,7 +14,7 @@ export interface EpochTimes {
 }
 
 /** Makes the line of an epoch. `times` is null for a line that was lost and is written anew. */
-export type LogLine = (record: EpochRecord, times: EpochTimes | null) => object;
+export type LineOf = (record: EpochRecord, times: EpochTimes | null) => object;
 
 /** A line of the log: `{ epoch, trainLoss, .., valLoss, .., learningRate, samplesPerSecond, seconds }`. */
 export function logLine(
@@ -39,12 +39,12 @@ export function logLine(
 export class RunLog {
   private constructor(
     private readonly folder: RunFolder,
-    private readonly line: LogLine,
+    private readonly line: LineOf,
     private readonly lines: string[],
   ) {}
 
   /** Opens a folder's log. @param history the epochs that are done @throws {DataError} when it can't be read */
-  static async open(folder: RunFolder, line: LogLine, history: readonly EpochRecord[]): Promise<RunLog> {
+  static async open(folder: RunFolder, line: LineOf, history: readonly EpochRecord[]): Promise<RunLog> {
     const found = history.length === 0 ? [] : await folder.logLines();
     const old = new Map(found.map((text) => [epochOf(text), text]));
     const lines = history.map((record) => old.get(record.epoch) ?? JSON.stringify(line(record, null)));

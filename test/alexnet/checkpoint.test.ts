@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Architecture, Placement } from '../../src/alexnet/architecture.js';
-import { type Checkpoint, readCheckpoint } from '../../src/alexnet/checkpoint.js';
+import { type RunCheckpoint, readRunCheckpoint } from '../../src/alexnet/checkpoint.js';
 import { netOf, type RunDescription, tablesOf } from '../../src/alexnet/description.js';
 import { loadClassifier } from '../../src/alexnet/evaluation.js';
 import { type Net, nets } from '../../src/alexnet/recipes.js';
@@ -86,16 +86,16 @@ async function withFile(
 
 async function refused(content: Parameters<typeof withFile>[0], message: RegExp): Promise<void> {
   await withFile(content, async (path) => {
-    const error = await rejection(readCheckpoint(path));
+    const error = await rejection(readRunCheckpoint(path));
     assert.instance(error, DataError, `${error.stack}`);
     assert.match(error.message, message);
     assert.match(error.message, /last\.safetensors: /);
   });
 }
 
-async function written(): Promise<Checkpoint> {
-  const read: Checkpoint[] = [];
-  await withFile({ about: run, parts }, async (path) => void read.push(await readCheckpoint(path)));
+async function written(): Promise<RunCheckpoint> {
+  const read: RunCheckpoint[] = [];
+  await withFile({ about: run, parts }, async (path) => void read.push(await readRunCheckpoint(path)));
   return read[0]!;
 }
 
@@ -117,7 +117,7 @@ test('files of the format before parts open, sealed or with the oldest checksum,
   const { tables: _, ...bare } = checkpoint.run;
   for (const bytes of [sealedEarlier(file), oldestEarlier(file)]) {
     await withFile(bytes, async (path) => {
-      const earlier = await readCheckpoint(path);
+      const earlier = await readRunCheckpoint(path);
       assert.equal(earlier.run, bare);
       assert.equal(earlier.state, checkpoint.state);
       for (const [name, { tensors = new Map() }] of checkpoint.parts) {
@@ -177,7 +177,7 @@ test("a network of one's own is in its checkpoint and opens again", async () => 
     const description = { ...run, net: 'mine', variant: {}, tables: tablesOf(mine, 2) };
     const own = await partsOf(device, mine);
     await withFile({ about: description, parts: own }, async (path) => {
-      const checkpoint = await readCheckpoint(path);
+      const checkpoint = await readRunCheckpoint(path);
       const opened = netOf(checkpoint.run);
       assert.equal(
         [opened.architecture, opened.placement(2), opened.towers],

@@ -2,12 +2,12 @@
  * Files as the format before parts had them, made from what a checkpoint holds today.
  */
 import { createHash } from 'node:crypto';
-import type { Checkpoint } from '../../src/alexnet/checkpoint.js';
+import type { RunCheckpoint } from '../../src/alexnet/checkpoint.js';
 import { encodeSealed } from '../../src/data/sealed.js';
 import { encodeSafetensors, type SafetensorsFile } from '../../src/formats/safetensors.js';
 
 /** Tensors and text of such a file. The tables weren't in it. */
-export function earlierFile({ run, parts, pca }: Checkpoint): SafetensorsFile {
+export function earlierFile({ run, parts, pca }: RunCheckpoint): SafetensorsFile {
   const json = (name: string): Record<string, unknown> => Object(parts.get(name)!.json);
   const { epoch, batch, count, sums } = json('fit');
   const { loss = 0, error = 0 }: Record<string, unknown> = Object(sums);

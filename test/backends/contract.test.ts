@@ -34,8 +34,8 @@ const openings: readonly Opening[] = [
   ...(driver === null
     ? []
     : [
-        { name: 'webgpu:0', options: { driver, tiles: 'direct' }, kernels },
-        { name: 'webgpu:0', options: { driver, tiles: 'shared' }, kernels: tiled },
+        { name: 'webgpu:0', options: { driver, tiles: 'direct', checkPrograms: true }, kernels },
+        { name: 'webgpu:0', options: { driver, tiles: 'shared', checkPrograms: true }, kernels: tiled },
       ]),
 ];
 

@@ -11,7 +11,7 @@ import { briefNames, type OpenedData } from '../../data/sources/open.js';
 import { restoreParts } from '../../train/parts.js';
 import { profileSteps } from '../../train/profile.js';
 import { crossings, type PlacedLayer, placeLayers } from '../architecture.js';
-import type { Checkpoint } from '../checkpoint.js';
+import type { RunCheckpoint } from '../checkpoint.js';
 import type { Classifier } from '../classifier.js';
 import { netOf } from '../description.js';
 import { answersOf, likeliest } from '../evaluation.js';
@@ -33,7 +33,7 @@ import { plotTimeline } from './timeline.js';
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
 /** The layers of a checkpoint's network with all sizes. */
-function layersOf({ run }: Checkpoint): PlacedLayer[] {
+function layersOf({ run }: RunCheckpoint): PlacedLayer[] {
   const { architecture, placement } = netOf(run);
   return placeLayers(architecture, placement(run.classes.length));
 }
@@ -69,7 +69,7 @@ export function raceSection(plotter: Plotter, lines: readonly RaceLine[], target
 }
 
 /** Figure 2: the placement and what crosses. */
-export function placementSection(plotter: Plotter, checkpoint: Checkpoint): Section {
+export function placementSection(plotter: Plotter, checkpoint: RunCheckpoint): Section {
   const layers = layersOf(checkpoint);
   const rows = crossings(layers);
   const bytes = rows.reduce((sum, { floats }) => sum + 4 * floats, 0);
@@ -86,7 +86,7 @@ export function placementSection(plotter: Plotter, checkpoint: Checkpoint): Sect
 }
 
 /** Figure 3: the first layer's kernels. */
-export function kernelsSection(plotter: Plotter, checkpoint: Checkpoint): Section {
+export function kernelsSection(plotter: Plotter, checkpoint: RunCheckpoint): Section {
   const [first] = layersOf(checkpoint);
   const weights = checkpoint.parameters.get(`${first?.spec.name}.weight`);
   if (!first || !weights) throw new Error('a checkpoint without its first layer');
@@ -137,7 +137,7 @@ function samePicture(a: MemoryDataset, i: number, b: MemoryDataset, j: number): 
 /** What the figures of a network at work need. */
 interface Working {
   readonly classifier: Classifier;
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: RunCheckpoint;
   readonly data: OpenedData;
   readonly seed: number;
 }
@@ -225,7 +225,7 @@ export async function neighboursSection(
 /** One training step, device by device. */
 export async function timelineSection(
   plotter: Plotter,
-  checkpoint: Checkpoint,
+  checkpoint: RunCheckpoint,
   data: OpenedData,
   devices: readonly Device[],
 ): Promise<Section> {
