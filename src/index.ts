@@ -15,21 +15,37 @@ export type { Device } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
 export { type Crossing, ledger } from './core/ledger.js';
+export * from './core/ops/activations.js';
+export * from './core/ops/arrange.js';
 export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
 export * from './core/ops/create.js';
 export { type DropoutOptions, dropout } from './core/ops/dropout.js';
+export { einsum } from './core/ops/einsum.js';
 export * from './core/ops/elementwise.js';
 export * from './core/ops/gather.js';
 export type { DrawPlacement } from './core/ops/launch.js';
 export * from './core/ops/loss.js';
 export { type FusedOptions, linear, matmul } from './core/ops/matmul.js';
+export { norm } from './core/ops/norm.js';
 export {
   localResponseNorm,
   type ResponseNormOptions,
   spatialResponseNorm,
 } from './core/ops/normalize.js';
 export { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from './core/ops/pool.js';
-export { argmax, expand, max, mean, min, type ReduceOptions, sum, topk } from './core/ops/reduce.js';
+export {
+  all,
+  any,
+  argmax,
+  expand,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+  topk,
+} from './core/ops/reduce.js';
+export { cumsum, sort } from './core/ops/scan.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
 export * from './core/ops/variance.js';

@@ -1,5 +1,5 @@
 /**
- * Reductions over axes (sum, mean, max, min, argmax, topk), and expand, whose gradient is a sum as sum's is an
+ * Reductions over axes (sum, mean, max, min, any, all, argmax, topk), and expand, whose gradient is a sum as sum's is an
  * expand.
  *
  * The kernel wants the kept axes first and the reduced ones last, which is only a view: reducing `[N, C, H, W]` over
@@ -7,7 +7,7 @@
  */
 import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { e } from '../expr.js';
+import { type Expr, e } from '../expr.js';
 import { record, recordLinear } from '../record.js';
 import { scope } from '../scope.js';
 import {
@@ -167,6 +167,25 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
 /** Smallest element over axes (all by default), int32 of integers; NaN if one is. @throws {ArgumentError} over no elements */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extreme('min', x, options);
+}
+
+/** 1 where `verdict` holds of how many elements of each reduction pass `test`, else 0: float32, without a gradient. */
+function judged(op: string, x: Tensor, options: ReduceOptions, test: Expr, verdict: Expr): Tensor {
+  const r = reductionOf(op, x, options);
+  return scope(() => {
+    const passed = map(op, test, [x], { dtype: 'float32' });
+    return map(op, verdict, [runReduce(op, 'sum', passed, r, 1)]);
+  });
+}
+
+/** 1 where an element over axes (all by default) isn't 0, else 0; 0 over none. NaN isn't 0. */
+export function any(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return judged('any', x, options, e.ne(e.input(0), 0), e.gt(e.input(0), 0));
+}
+
+/** 1 where no element over axes (all by default) is 0, else 0; 1 over none. NaN isn't 0. */
+export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return judged('all', x, options, e.eq(e.input(0), 0), e.eq(e.input(0), 0));
 }
 
 /**

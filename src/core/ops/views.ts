@@ -1,8 +1,8 @@
 /**
- * Views and what is made of them: reshape, permute, slice and flip look at the same elements through other
- * shapes, strides and offsets; concat, pad and contiguous copy. (expand is in reduce.ts, beside its gradient, sum.)
+ * Views and what is made of them: reshape, permute, slice, split and flip look at the same elements through other
+ * shapes, strides and offsets; concat, pad, contiguous and clone copy. (expand is in reduce.ts, beside its gradient, sum.)
  */
-import { requireArray } from '../arguments.js';
+import { requireArray, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { record, recordLinear } from '../record.js';
@@ -24,12 +24,15 @@ export function contiguous(x: Tensor): Tensor {
   const op = 'contiguous';
   requireTensor(op, 'x', x);
   const out = x.contiguous ? x.alias(op) : denseCopy(op, x);
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad?.detach() ?? null],
-  });
+  recordLinear(op, x, out, (grad) => grad.detach());
+  return out;
+}
+
+/** A dense copy with elements of its own; the gradient passes. */
+export function clone(x: Tensor): Tensor {
+  requireTensor('clone', 'x', x);
+  const out = denseCopy('clone', x);
+  recordLinear('clone', x, out, (grad) => grad.detach());
   return out;
 }
 
@@ -160,6 +163,57 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   return out;
 }
 
+/**
+ * The parts of x along an axis (the first by default), one after the other, as views.
+ * @param sizes of the parts; a number: of each but the last, which has what is left
+ * @throws {ArgumentError} for sizes that don't add up to the axis's.
+ */
+export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  const op = 'split';
+  requireTensor(op, 'x', x);
+  const along = normalizeAxis(op, axis, x.shape.length);
+  const { shape } = x;
+  const n = shape[along]!;
+  if (typeof sizes === 'number') requireWhole(op, 'sizes', sizes, 1);
+  else requireArray(op, 'sizes', sizes, 'a size or an array of sizes');
+  const lengths =
+    typeof sizes === 'number'
+      ? Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes))
+      : sizes;
+  if (!lengths.every((m) => Number.isInteger(m) && m >= 0) || lengths.reduce((a, b) => a + b, 0) !== n) {
+    const given = `sizes [${lengths.join(', ')}] of axis ${axis} of ${formatShape(shape)}`;
+    throw new ArgumentError(`split: ${given}: whole numbers that add up to ${n} are needed`);
+  }
+  const starts = startsOf(lengths);
+  const parts = lengths.map((length, i) => window(op, x, along, starts[i]!, length));
+  record({
+    op,
+    inputs: [x],
+    outputs: parts,
+    gradient: ({ grads }) => {
+      const first = grads.find((grad) => grad !== null);
+      if (!first) return [null];
+      const whole = filled(op, first, shape, 0);
+      for (const [i, grad] of grads.entries()) if (grad) copyInto(op, grad, whole, along, starts[i]!);
+      return [whole];
+    },
+  });
+  return parts;
+}
+
+/** `split` into `chunks` parts of one size, of which the last has what is left; fewer where they are used up before. */
+export function chunk(x: Tensor, chunks: number, axis = 0): Tensor[] {
+  requireTensor('chunk', 'x', x);
+  requireWhole('chunk', 'chunks', chunks, 1);
+  const n = x.shape[normalizeAxis('chunk', axis, x.shape.length)]!;
+  return split(x, Math.max(1, Math.ceil(n / chunks)), axis);
+}
+
+/** Where each of adjoining parts begins. */
+function startsOf(lengths: readonly number[]): number[] {
+  return lengths.map((_, i) => lengths.slice(0, i).reduce((a, b) => a + b, 0));
+}
+
 /** `length` elements from `start` on along an axis, past the tape. */
 function window(op: string, x: Tensor, axis: number, start: number, length: number): Tensor {
   const view = x.view(op);
@@ -234,7 +288,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
       `concat: ${shapes} can't be joined along axis ${axis}: other sizes and dtypes must agree`,
     );
   });
-  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((a, b) => a + b, 0));
+  const starts = startsOf(sizes);
   const out = writable(op, parts, (sources) => {
     const joined = Tensor.empty(op, device, shape, sources[0]!.dtype);
     for (const [i, source] of sources.entries()) copyInto(op, source, joined, along, starts[i]!);
