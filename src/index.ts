@@ -19,9 +19,19 @@ export * from './core/ops/activations.js';
 export * from './core/ops/arrange.js';
 export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
 export * from './core/ops/create.js';
+export { type CustomOp, customOp } from './core/ops/custom.js';
 export { type DropoutOptions, dropout } from './core/ops/dropout.js';
 export { einsum } from './core/ops/einsum.js';
 export * from './core/ops/elementwise.js';
+export {
+  type Binary,
+  type BinaryGradient,
+  binary,
+  type ElementwiseOp,
+  type Operand,
+  type Unary,
+  unary,
+} from './core/ops/expressionOps.js';
 export * from './core/ops/gather.js';
 export type { DrawPlacement } from './core/ops/launch.js';
 export * from './core/ops/loss.js';
@@ -48,6 +58,7 @@ export {
 export { cumsum, sort } from './core/ops/scan.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
+export { type UpdateOptions, update } from './core/ops/update.js';
 export * from './core/ops/variance.js';
 export * from './core/ops/views.js';
 export { defaultGenerator, Generator, manualSeed } from './core/random.js';

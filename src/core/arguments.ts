@@ -23,12 +23,30 @@ export function readOptions<O extends object, D extends Defaults<O>>(
   defaults: D,
 ): Spelled<O, D>;
 export function readOptions(op: string, given: unknown, defaults: object): object {
-  if (given === undefined) return defaults;
+  return spelledOut(op, given, defaults);
+}
+
+/** As `readOptions`, where every default stands for its kind: numbers, booleans, texts, arrays. */
+export function readSettings<D extends object>(op: string, given: unknown, defaults: D): D;
+export function readSettings(op: string, given: unknown, defaults: object): object {
+  const settings = spelledOut(op, given, defaults);
+  for (const [name, usual] of Object.entries(defaults)) {
+    const value = settings[name];
+    if (Array.isArray(usual)) requireArray(op, name, value, 'an array');
+    else if (typeof usual === 'number') requireNumber(op, name, value);
+    else if (typeof usual === 'boolean') requireBoolean(op, name, value);
+    else if (typeof usual === 'string') requireText(op, name, value);
+  }
+  return settings;
+}
+
+function spelledOut(op: string, given: unknown, defaults: object): Record<string, unknown> {
+  const options: Record<string, unknown> = { ...defaults };
+  if (given === undefined) return options;
   const known = Object.keys(defaults);
   if (!isPlainObject(given)) {
     throw wrongArgument(op, 'the argument for options', given, `an object of ${known.join(', ')}`);
   }
-  const options: Record<string, unknown> = { ...defaults };
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(defaults, key)) {
       const nearest = nearestName(key, known);

@@ -64,20 +64,25 @@ export type Expr =
 /** A number stands for the constant node of that value. */
 export type ExprLike = Expr | number;
 
-function lift(op: string, e: ExprLike): Expr {
-  if (typeof e === 'number') return { kind: 'constant', value: e };
-  if (typeof e?.kind !== 'string')
-    throw wrongArgument(`e.${op}`, 'an operand', e, 'an expression or a number');
-  return e;
+/** A number as the node of that constant. @throws {ArgumentError} naming `op` and what it is for no expression */
+export function lift(op: string, expr: ExprLike, what = 'an operand'): Expr {
+  if (typeof expr === 'number') return { kind: 'constant', value: expr };
+  if (typeof expr?.kind !== 'string') throw wrongArgument(op, what, expr, 'an expression or a number');
+  return expr;
 }
 
 const unary =
   (op: UnaryOp) =>
-  (a: ExprLike): Expr => ({ kind: 'unary', op, a: lift(op, a) });
+  (a: ExprLike): Expr => ({ kind: 'unary', op, a: lift(`e.${op}`, a) });
 
 const binary =
   (op: BinaryOp) =>
-  (a: ExprLike, b: ExprLike): Expr => ({ kind: 'binary', op, a: lift(op, a), b: lift(op, b) });
+  (a: ExprLike, b: ExprLike): Expr => ({
+    kind: 'binary',
+    op,
+    a: lift(`e.${op}`, a),
+    b: lift(`e.${op}`, b),
+  });
 
 /** Builders, one for each kind of node: `e.mul(e.input(0), e.param(0))`. */
 export const e = {
@@ -87,9 +92,9 @@ export const e = {
   random: (lane: 0 | 1 = 0): Expr => ({ kind: 'random', lane }),
   where: (condition: ExprLike, a: ExprLike, b: ExprLike): Expr => ({
     kind: 'where',
-    condition: lift('where', condition),
-    a: lift('where', a),
-    b: lift('where', b),
+    condition: lift('e.where', condition),
+    a: lift('e.where', a),
+    b: lift('e.where', b),
   }),
   neg: unary('neg'),
   abs: unary('abs'),

@@ -3,6 +3,7 @@
  */
 
 import { keep } from './scope.js';
+import { isIntegerType } from './shape.js';
 import { type GradFunction, gradEnabled, Node } from './tape.js';
 import type { Tensor } from './tensor.js';
 
@@ -19,7 +20,7 @@ interface Recorded {
   readonly gradient: GradFunction<Tensor>;
 }
 
-/** Puts an op on the tape if any of its inputs needs a gradient and recording is on. */
+/** Puts an op on the tape if any of its inputs needs a gradient and recording is on; integer outputs have none. */
 export function record({ op, inputs, outputs, saved = [], gradient }: Recorded): void {
   if (!gradEnabled() || !inputs.some((x) => x.requiresGrad)) return;
   const edges = inputs.map((x) => x.gradEdge());
@@ -29,7 +30,7 @@ export function record({ op, inputs, outputs, saved = [], gradient }: Recorded):
     for (const [i, x] of handles.entries()) x?.requireVersion(versions[i]!, op);
     return gradient(context);
   });
-  for (const [index, out] of outputs.entries()) out.attach(node, index);
+  for (const [index, out] of outputs.entries()) if (!isIntegerType(out.dtype)) out.attach(node, index);
 }
 
 /** `record` for one input and one output, where the gradient depends on nothing but the one that comes in. */

@@ -127,6 +127,11 @@ export class Tensor {
     this.leaf = value;
   }
 
+  /** Whether no op on the tape computed this tensor: only then can it gather `grad` or be overwritten by `update`. */
+  get isLeaf(): boolean {
+    return this.edge === null;
+  }
+
   /** Whether `dispose()` was called. */
   get disposed(): boolean {
     return this.storage === null;

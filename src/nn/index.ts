@@ -5,6 +5,12 @@ export { crossEntropy } from '../core/ops/loss.js';
 export * from './init.js';
 export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
-export { type GroupOptions, type Optimizer, type OptimizerGroup, SlotOptimizer } from './optimizer.js';
+export {
+  type GroupOptions,
+  type Optimizer,
+  type OptimizerGroup,
+  SlotOptimizer,
+  type Trained,
+} from './optimizer.js';
 export * from './schedule.js';
 export * from './sgd.js';

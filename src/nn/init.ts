@@ -7,7 +7,8 @@ import { requireNumber } from '../core/arguments.js';
 import type { Device } from '../core/device.js';
 import { e } from '../core/expr.js';
 import { full, rand, randn } from '../core/ops/create.js';
-import { type DrawPlacement, mapInto } from '../core/ops/launch.js';
+import type { DrawPlacement } from '../core/ops/launch.js';
+import { update } from '../core/ops/update.js';
 import { type Shape, sizeOf } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 
@@ -33,7 +34,7 @@ export function uniform(bound: number): Initializer {
   requireNumber('uniform', 'bound', bound);
   return (shape, device, draw) => {
     const x = rand(shape, { device, ...withDraw(draw) });
-    mapInto('uniform', [e.mul(e.sub(e.mul(e.input(0), 2), 1), e.param(0))], [x], [x], { params: [bound] });
+    update(x, e.mul(e.sub(e.mul(e.input(0), 2), 1), e.param(0)), [x], { params: [bound], op: 'uniform' });
     return x;
   };
 }

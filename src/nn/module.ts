@@ -2,13 +2,16 @@
  * Modules: objects that hold parameters and other modules, found by walking their own properties: those that are
  * tensors or modules, and arrays, maps and plain objects of them. (What is `#private` can't be seen: use `private`.)
  *
- * A parameter's name is its path, as in PyTorch: `heads.0.weight`, and `0.weight` in a Sequential. A state dict holds
- * copies on the host, so that it can be written to a file, compared, or loaded onto any device.
+ * A tensor's name is its path, as in PyTorch: `heads.0.weight`, and `0.weight` in a Sequential. Parameters are trained;
+ * buffers are remembered with them (a running mean, a count) and change by `update`. A state dict holds copies of both on
+ * the host, so that it can be written to a file, compared, or loaded onto any device.
  */
 import { requireBoolean, requireText, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
-import { mapInto, requireTensor } from '../core/ops/launch.js';
+import { tensor } from '../core/ops/create.js';
+import { requireTensor } from '../core/ops/launch.js';
+import { update } from '../core/ops/update.js';
 import { keep } from '../core/scope.js';
 import {
   dtypeOf,
@@ -25,10 +28,14 @@ import { Tensor } from '../core/tensor.js';
 
 export type { HostTensor, StateDict } from '../core/state.js';
 
-/** Gives a tensor that belongs to a parameter and has its shape: itself, its gradient, its velocity; null: there is none. */
-export type Belonging = (parameter: Tensor) => Tensor | null;
+/**
+ * Gives a tensor that belongs to a parameter or buffer and has its shape: itself, its gradient, its velocity; null: there
+ * is none.
+ */
+export type Belonging = (owner: Tensor) => Tensor | null;
 
-const marked = new WeakSet<Tensor>();
+const markedParameters = new WeakSet<Tensor>();
+const markedBuffers = new WeakSet<Tensor>();
 
 /**
  * Marks a tensor as a parameter: a leaf that gathers a gradient and outlives scopes. Returns it. It stays a parameter
@@ -42,7 +49,7 @@ export function parameter(x: Tensor, name?: string): Tensor {
     x.name = name;
   }
   x.requiresGrad = true;
-  marked.add(x);
+  markedParameters.add(x);
   return keep(x);
 }
 
@@ -64,17 +71,36 @@ export abstract class Module {
    * their place. One that is shared is found once, at its first path.
    */
   namedParameters(): Map<string, Tensor> {
-    const found = new Map<string, Tensor>();
-    walk(this, '', (path, value) => {
-      if (value instanceof Tensor && marked.has(value)) found.set(path, value);
-    });
-    for (const [path, x] of found) if (!x.disposed) x.name ||= path;
-    return found;
+    return namedTensors(this, markedParameters);
   }
 
   /** The parameters of `namedParameters()`. */
   parameters(): Tensor[] {
     return [...this.namedParameters().values()];
+  }
+
+  /**
+   * Marks a tensor as a buffer of this module: in its state dict and disposed of with it, of any dtype, and not trained.
+   * It outlives scopes; `update` changes it. Returns it:
+   *
+   *     readonly runningMean = this.buffer(zeros([channels], { device }));
+   *
+   * @throws {ArgumentError} for a parameter, or a tensor that a gradient flows through
+   */
+  protected buffer(x: Tensor): Tensor {
+    requireTensor('buffer', 'x', x);
+    if (x.requiresGrad) {
+      throw new ArgumentError(
+        'buffer: x requires a gradient, and buffers get none; use parameter(), or detach() it',
+      );
+    }
+    markedBuffers.add(x);
+    return keep(x);
+  }
+
+  /** Buffers (tensors marked by `buffer()`) by path, found as parameters are. */
+  namedBuffers(): Map<string, Tensor> {
+    return namedTensors(this, markedBuffers);
   }
 
   /** Switches this module and all within it to training (or, with false, to evaluation). Returns itself. */
@@ -100,13 +126,13 @@ export abstract class Module {
     return new Map([...this.namedParameters()].map(([path, x]) => [path, [x]]));
   }
 
-  /** Copies of all parameters. */
+  /** Copies of all parameters and buffers. */
   stateDict(): Promise<StateDict> {
     return readBelonging(this, itself);
   }
 
   /**
-   * Sets all parameters. To set some, put them over the others: `new Map([...await net.stateDict(), ...some])`.
+   * Sets all parameters and buffers. To set some, put them over the others: `new Map([...await net.stateDict(), ...some])`.
    * @throws {ArgumentError} listing every name that is missing, unknown or of another shape; then nothing changed.
    */
   loadStateDict(state: StateDict): void {
@@ -118,15 +144,24 @@ export abstract class Module {
     dropGradients(this.parameters());
   }
 
-  /** Gives all parameters back to their devices. */
+  /** Gives all parameters and buffers back to their devices. */
   dispose(): void {
-    for (const x of this.parameters()) x.dispose();
+    for (const x of [...this.parameters(), ...this.namedBuffers().values()]) x.dispose();
   }
+}
+
+function namedTensors(module: Module, marked: WeakSet<Tensor>): Map<string, Tensor> {
+  const found = new Map<string, Tensor>();
+  walk(module, '', (path, value) => {
+    if (value instanceof Tensor && marked.has(value)) found.set(path, value);
+  });
+  for (const [path, x] of found) if (!x.disposed) x.name ||= path;
+  return found;
 }
 
 const itself: Belonging = (x) => x;
 
-/** Copies of what belongs to each parameter of a module, by the parameter's name; where it's null, the name is left out. */
+/** Copies of what belongs to each parameter and buffer of a module, by their names; where it's null, the name is left out. */
 export async function readBelonging(module: Module, belonging: Belonging): Promise<StateDict> {
   const state = new Map<string, HostTensor>();
   // One parameter after the other: copies on their way take memory of the device's, too.
@@ -138,7 +173,7 @@ export async function readBelonging(module: Module, belonging: Belonging): Promi
 }
 
 /**
- * Whether a state dict fits what belongs to a module's parameters, as `readBelonging` gives it.
+ * Whether a state dict fits what belongs to a module's parameters and buffers, as `readBelonging` gives it.
  * @param what asks, for messages
  * @throws {ArgumentError} listing every name that is missing, unknown or of another shape
  */
@@ -150,12 +185,16 @@ export function checkBelonging(what: string, module: Module, state: StateDict, b
   checkState(what, new Map(shapes), withPresentNames(module, state));
 }
 
-/** Overwrites what belongs to a module's parameters. @throws as `checkBelonging` does; then nothing changed */
+/** Overwrites what belongs to a module's parameters and buffers. @throws as `checkBelonging` does; then nothing changed */
 export function writeBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
   checkBelonging(what, module, state, belonging);
   const present = withPresentNames(module, state);
-  for (const [name, pieces] of belongings(module, belonging)) {
+  // Numbers that are out of an integer type's range are refused before anything is written.
+  const fitting = [...belongings(module, belonging)].map(([name, pieces]) => {
     const { data } = present.get(name)!;
+    return { pieces, data: hostArray(`${what}: ${name}`, pieces[0]?.dtype ?? 'float32', data) };
+  });
+  for (const { pieces, data } of fitting) {
     let start = 0;
     for (const x of pieces) {
       assign(what, x, data.subarray(start, start + x.size));
@@ -170,7 +209,8 @@ export function writeBelonging(what: string, module: Module, state: StateDict, b
  */
 function withPresentNames(module: Module, state: StateDict): StateDict {
   if (!(state instanceof Map)) return state;
-  const names = new Map([...module.namedParameters()].map(([name, x]) => [x, name]));
+  const named = [...module.namedParameters(), ...module.namedBuffers()];
+  const names = new Map(named.map(([name, x]) => [x, name]));
   const earlier = new Map<string, string>();
   const note = (path: string, value: Tensor | Module): void => {
     const name = value instanceof Tensor ? names.get(value) : undefined;
@@ -182,7 +222,8 @@ function withPresentNames(module: Module, state: StateDict): StateDict {
 
 function belongings(module: Module, belonging: Belonging): Map<string, readonly Tensor[]> {
   const found = new Map<string, readonly Tensor[]>();
-  for (const [name, pieces] of module.joinedParameters()) {
+  const buffers = [...module.namedBuffers()].map(([name, x]): [string, Tensor[]] => [name, [x]]);
+  for (const [name, pieces] of [...module.joinedParameters(), ...buffers]) {
     const own = pieces.map(belonging).filter((x) => x !== null);
     if (own.length === pieces.length) found.set(name, own);
   }
@@ -248,8 +289,8 @@ export function dropGradients(params: readonly Tensor[]): void {
 
 /** Overwrites a tensor's elements, converted to its dtype. `op` is who asks, for messages. */
 export function assign(op: string, x: Tensor, data: TypedArray): void {
-  const source = Tensor.from(op, x.device, hostArray(op, x.dtype, data), x.shape);
-  mapInto(op, [e.input(0)], [source], [x]);
+  const source = tensor(hostArray(op, x.dtype, data), { shape: x.shape, device: x.device });
+  update(x, e.input(0), [source], { op });
   source.dispose();
 }
 

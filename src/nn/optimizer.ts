@@ -5,13 +5,13 @@
  * parameter (a velocity, a moment) lies in slots, tensors of the parameter's shape on its device, made of zeros when
  * they are first asked for. Its state holds them under the slot's and the parameter's name: `velocity.conv1.weight`.
  */
-import { requireNumber, wrongArgument } from '../core/arguments.js';
+import { readSettings, requireArray, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { zeros } from '../core/ops/create.js';
 import { requireTensors } from '../core/ops/launch.js';
 import { keep } from '../core/scope.js';
 import { countOf, type HostTensor, type PartState, type StateDict } from '../core/state.js';
-import type { Tensor } from '../core/tensor.js';
+import { Tensor } from '../core/tensor.js';
 import { trace } from '../core/trace.js';
 import {
   type Belonging,
@@ -27,19 +27,20 @@ export interface GroupOptions {
   /** To find the group again. Default ''. */
   readonly name?: string;
   readonly params: readonly Tensor[];
-  /** The rate to begin with. */
-  readonly learningRate: number;
   /** Whether schedules change the rate. Default true. */
   readonly scheduled?: boolean;
 }
 
 /** Parameters that share their settings. */
-export interface OptimizerGroup extends Required<Omit<GroupOptions, 'learningRate'>> {
+export interface OptimizerGroup extends Required<GroupOptions> {
   /** The rate it began with, which schedules multiply. */
   readonly initialRate: number;
   /** What the next step uses. */
   learningRate: number;
 }
+
+/** What an optimizer trains: `model.parameters()`, or groups with settings of their own over the common ones. */
+export type Trained<S extends object> = readonly Tensor[] | readonly (GroupOptions & Partial<S>)[];
 
 /** What changes parameters by their gradients. */
 export interface Optimizer {
@@ -61,26 +62,53 @@ export interface Optimizer {
   dispose(): void;
 }
 
-/** An optimizer that remembers slots; one that extends it writes `update` alone. */
-export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> implements Optimizer {
+/**
+ * An optimizer that remembers slots; one that extends it writes `update` alone. Adagrad, say:
+ *
+ *     class Adagrad extends SlotOptimizer<{ learningRate: number; eps: number }> {
+ *       constructor(params: Trained<AdagradOptions>, options: AdagradOptions = {}) {
+ *         super('Adagrad', params, options, { learningRate: 0.01, eps: 1e-10 }, ['squares']);
+ *       }
+ *
+ *       protected update(x: Tensor, gradient: Tensor, { learningRate, eps }: AdagradGroup): void {
+ *         const squares = this.slot('squares', x);
+ *         const params = [learningRate, eps];
+ *         update([x, squares], [step, sum], [x, gradient, squares], { params, op: 'Adagrad' });
+ *       }
+ *     }
+ */
+export abstract class SlotOptimizer<S extends { learningRate: number } = { learningRate: number }>
+  implements Optimizer
+{
+  readonly groups: readonly (OptimizerGroup & S)[];
   private readonly slots: ReadonlyMap<string, Map<Tensor, Tensor>>;
   private readonly known: ReadonlySet<Tensor>;
   private taken = 0;
 
   /**
    * @param name for messages
+   * @param trained tensors, or groups of them
+   * @param options what groups don't say themselves
+   * @param defaults of the options; each stands for its kind, and numbers must not be below 0
    * @param slots names of what is remembered of each parameter
-   * @throws {ArgumentError} for no parameters at all, one in two groups, or a rate that isn't a number from 0
+   * @throws {ArgumentError} for no parameters at all, one in two groups, or a setting of another kind or below 0
    */
   constructor(
     private readonly name: string,
-    readonly groups: readonly G[],
+    trained: Trained<S>,
+    options: Partial<S> | undefined,
+    defaults: S,
     slots: readonly string[],
   ) {
-    for (const [i, { params, learningRate }] of groups.entries()) {
-      requireTensors(name, `groups[${i}].params`, params);
-      checkSetting(name, 'learningRate', learningRate);
+    this.groups = groupsOf(name, trained, options, defaults);
+    for (const [i, group] of this.groups.entries()) {
+      requireTensors(name, `groups[${i}].params`, group.params);
+      for (const [setting, value] of Object.entries(group)) {
+        if (typeof value === 'number' && !(value >= 0))
+          throw wrongArgument(name, setting, value, 'a number from 0');
+      }
     }
+    const { groups } = this;
     const all = groups.flatMap((group) => group.params);
     if (all.length === 0) {
       throw new ArgumentError(
@@ -94,7 +122,7 @@ export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> i
   }
 
   /** Changes a parameter in place, and its slots, by its gradient. */
-  protected abstract update(x: Tensor, gradient: Tensor, group: G): void;
+  protected abstract update(x: Tensor, gradient: Tensor, group: OptimizerGroup & S): void;
 
   /** Steps taken; within `update`, the one under way is counted. */
   get steps(): number {
@@ -179,8 +207,21 @@ export abstract class SlotOptimizer<G extends OptimizerGroup = OptimizerGroup> i
   }
 }
 
-/** @throws {ArgumentError} for a setting that isn't a number from 0 */
-export function checkSetting(optimizer: string, name: string, value: number): void {
-  requireNumber(optimizer, name, value);
-  if (!(value >= 0)) throw wrongArgument(optimizer, name, value, 'a number from 0');
+function groupsOf<S extends { learningRate: number }>(
+  name: string,
+  trained: Trained<S>,
+  options: unknown,
+  defaults: S,
+): (OptimizerGroup & S)[] {
+  const form = 'an array: model.parameters(), or groups as in [{ params: model.parameters() }]';
+  requireArray(name, 'params', trained, form);
+  const common = readSettings(name, options, defaults);
+  const params: readonly Tensor[] = [];
+  const groups = trained.some((x) => x instanceof Tensor) ? [{ params: trained }] : trained;
+  return groups.map((group, i) => {
+    if (group === undefined) throw wrongArgument(name, `groups[${i}]`, group, 'an object of params');
+    const usual = { name: '', params, scheduled: true, ...common };
+    const settings = readSettings(`${name}: groups[${i}]`, group, usual);
+    return { ...settings, initialRate: settings.learningRate };
+  });
 }

@@ -3,15 +3,20 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Device } from '../../src/core/device.js';
 import { ArgumentError } from '../../src/core/errors.js';
+import { e } from '../../src/core/expr.js';
 import { ones, tensor, zeros } from '../../src/core/ops/create.js';
+import { mul } from '../../src/core/ops/elementwise.js';
 import { sum } from '../../src/core/ops/reduce.js';
+import { update } from '../../src/core/ops/update.js';
 import { scope } from '../../src/core/scope.js';
 import type { Tensor } from '../../src/core/tensor.js';
 import { Conv2d, Dropout, Flatten, Linear, ReLU, Sequential } from '../../src/nn/layers.js';
 import { type HostTensor, Module, parameter } from '../../src/nn/module.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { withDevices } from '../support/devices.js';
+import { thrown } from '../support/errors.js';
 
 const one = [{ threads: 1 }];
 
@@ -54,6 +59,104 @@ test('parameters and modules are found in maps and plain objects, and in what th
     net.eval();
     assert.is(net.byName.list[0]?.training, false);
     assert.is(net.byKey.get('a')?.training, false);
+  });
+});
+
+class Counting extends Module {
+  readonly scale: Tensor;
+  readonly mean: Tensor;
+  readonly seen: Tensor;
+  readonly inner = new Flatten();
+
+  constructor(device: Device) {
+    super();
+    this.scale = parameter(ones([2], { device }));
+    this.mean = this.buffer(zeros([2], { device }));
+    this.seen = this.buffer(zeros([], { device, dtype: 'int32' }));
+  }
+
+  forward(x: Tensor): Tensor {
+    if (this.training) {
+      update(this.mean, e.add(e.mul(0.5, e.input(0)), e.mul(0.5, e.input(1))), [this.mean, x]);
+      update(this.seen, e.add(e.input(0), 1), [this.seen]);
+    }
+    return mul(this.scale, x);
+  }
+}
+
+test('buffers are in the state dict, exact as int32, not among the parameters, and go with the module', async () => {
+  await withDevices(one, async (device) => {
+    const net = scope(() => ({ body: new Counting(device) }));
+    class Whole extends Module {
+      readonly body = net.body;
+    }
+    const whole = new Whole();
+    assert.equal([...whole.namedParameters().keys()], ['body.scale']);
+    assert.equal([...whole.namedBuffers().keys()], ['body.mean', 'body.seen']);
+    assert.is(net.body.mean.name, 'body.mean');
+    scope(() => sum(net.body.forward(tensor([2, 4], { device }))).backward());
+    whole.eval();
+    scope(() => void net.body.forward(tensor([9, 9], { device })));
+    const state = await whole.stateDict();
+    assert.equal([...state.keys()], ['body.scale', 'body.mean', 'body.seen']);
+    assert.equal(state.get('body.mean')?.data, Float32Array.of(1, 2));
+    assert.equal(state.get('body.seen')?.data, Int32Array.of(1));
+    whole.loadStateDict(new Map([...state, ['body.seen', { shape: [], data: Int32Array.of(16_777_217) }]]));
+    assert.is(await net.body.seen.item(), 16_777_217);
+    // An optimizer knows parameters alone, and so does its state.
+    const sgd = new SGD(whole.parameters());
+    sgd.step();
+    assert.equal([...((await sgd.state(whole)).tensors ?? new Map()).keys()], ['velocity.body.scale']);
+    for (const each of [whole, sgd]) each.dispose();
+    assert.is(device.memory().buffers, 0);
+  });
+});
+
+test('a state without buffers, or with numbers they cannot hold, is one error and changes nothing', async () => {
+  await withDevices(one, async (device) => {
+    const net = new Counting(device);
+    const before = await net.stateDict();
+    const without = new Map([...before].filter(([name]) => name === 'scale'));
+    assert.throws(() => net.loadStateDict(without), /^loadStateDict: mean is missing; seen is missing$/);
+    const plain = new Linear(2, 1, { device });
+    const more = new Map([...(await plain.stateDict()), ['mean', before.get('mean')!]]);
+    assert.throws(() => plain.loadStateDict(more), /^loadStateDict: mean is unknown here$/);
+    const beyond = new Map([...before, ['scale', { shape: [2], data: Float32Array.of(5, 5) }]]);
+    beyond.set('seen', { shape: [], data: Float64Array.of(2 ** 40) });
+    assert.throws(
+      () => net.loadStateDict(beyond),
+      /^loadStateDict: seen: 1099511627776 is out of the range of int32/,
+    );
+    assert.equal(await net.stateDict(), before);
+  });
+});
+
+test('a buffer is a tensor that no gradient flows through', async () => {
+  await withDevices(one, async (device) => {
+    class Odd extends Module {
+      constructor(make: () => unknown) {
+        super();
+        Reflect.apply(this.buffer, this, [make()]);
+      }
+    }
+    const message = (x: () => unknown): string => thrown(() => new Odd(x)).message;
+    const weight = parameter(ones([1], { device }));
+    assert.match(
+      message(() => weight),
+      /^buffer: x requires a gradient, and buffers get none; use parameter\(\), or detach/,
+    );
+    assert.match(
+      message(() => sum(weight)),
+      /^buffer: x requires a gradient/,
+    );
+    assert.match(
+      message(() => null),
+      /^buffer: x is null, expected a Tensor/,
+    );
+    assert.match(
+      message(() => Promise.resolve(weight)),
+      /^buffer: x is a Promise, expected a Tensor: await it/,
+    );
   });
 });
 

@@ -6,7 +6,7 @@
 import { requireChoice, requireNumber } from '../arguments.js';
 import { type Expr, e } from '../expr.js';
 import type { Tensor } from '../tensor.js';
-import { binary, unary } from './elementwise.js';
+import { binary, unary } from './expressionOps.js';
 import { requireTensor } from './launch.js';
 
 const logistic = (x: Expr): Expr => e.div(1, e.add(1, e.exp(e.neg(x))));
