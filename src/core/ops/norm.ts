@@ -5,7 +5,8 @@ import { readOptions, requireNumber, wrongArgument } from '../arguments.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { abs, mul, unary } from './elementwise.js';
+import { abs, mul } from './elementwise.js';
+import { unary } from './expressionOps.js';
 import { requireDType, requireTensor } from './launch.js';
 import { max, type ReduceOptions, sum } from './reduce.js';
 
