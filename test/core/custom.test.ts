@@ -226,7 +226,7 @@ test('what is no definition is refused where it is made', () => {
   assert.match(made({ op: 3, forward: value, gradient: value }), /^customOp: op is 3, expected a text$/);
   assert.match(made({ op: 'f', forward: value, gradient: value, save: 1 }), /^f: there is no option save/);
   assert.match(made({ op: 'f', value: () => 1 }), /^f: value is a function, expected one of 1 to 8 operands/);
-  assert.match(made({ op: 'f', value, gradients: [] }), /^f: 0 gradients for 1 operands$/);
+  assert.match(made({ op: 'f', value, gradients: [value, value] }), /^f: 2 gradients for 1 operands$/);
   assert.match(
     made({ op: 'f', value, gradient: [] }),
     /there is no option gradient \(did you mean gradients\?\)/,

@@ -137,11 +137,7 @@ const finiteBound = (bound: number): number =>
 const clamped = elementwise('clamp', ['x', 'low', 'high'], {
   op: 'clamp',
   value: (x, low, high) => e.min(e.max(x!, low!), high!),
-  gradients: [
-    (g, _y, x, low, high) => e.where(e.mul(e.ge(x!, low!), e.le(x!, high!)), g, 0),
-    () => 0,
-    () => 0,
-  ],
+  gradients: [(g, _y, x, low, high) => e.where(e.mul(e.ge(x!, low!), e.le(x!, high!)), g, 0)],
 });
 
 /** a where `condition` isn't 0, else b: int32 where both are integers. The condition's gradient is 0. */

@@ -24,8 +24,8 @@ export interface ElementwiseOp {
   /** The result, from the operands. */
   readonly value: (...operands: Expr[]) => ExprLike;
   /**
-   * The gradient of each operand: d result / d operand, times `g`, the gradient of the result `y`. Left out: the op is
-   * flat everywhere.
+   * The gradient of each operand: d result / d operand, times `g`, the gradient of the result `y`. It is 0 by
+   * operands that have none; left out, the op is flat everywhere.
    */
   readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: Expr[]) => ExprLike)[] | undefined;
 }
@@ -60,10 +60,10 @@ function formOf({ op, value, gradients = [] }: Definition, places: readonly numb
     places.map((place) => (place < 0 ? e.param(-1 - place) : input(place)));
   const gradientOf = (t: number, input: (i: number) => Expr): Expr => {
     const terms = termsOf(input);
-    return gradients
+    const parts = gradients
       .filter((_, i) => places[i] === t)
-      .map((by) => lift(op, by(input(tensors + 1), input(tensors), ...terms), 'a gradient'))
-      .reduce((sum, part) => e.add(sum, part));
+      .map((by) => lift(op, by(input(tensors + 1), input(tensors), ...terms), 'a gradient'));
+    return parts.length === 0 ? e.constant(0) : parts.reduce((sum, part) => e.add(sum, part));
   };
   const isFlat = gradients.length === 0;
   return {
@@ -82,7 +82,7 @@ const mostOperands = 8;
 
 /**
  * The op of a definition. `maker` is who makes it, for messages.
- * @throws {ArgumentError} unless there is a gradient for each of one to eight operands, or none
+ * @throws {ArgumentError} unless there are one to eight operands, and no more gradients than that
  */
 export function elementwise(
   maker: string,
@@ -96,7 +96,7 @@ export function elementwise(
   if (names.length === 0 || names.length > mostOperands) {
     throw wrongArgument(op, 'value', value, `one of 1 to ${mostOperands} operands, each written out`);
   }
-  if (gradients && gradients.length !== names.length) {
+  if (gradients && gradients.length > names.length) {
     throw new ArgumentError(`${op}: ${gradients.length} gradients for ${names.length} operands`);
   }
   const definition: Definition = { op, value, gradients, names, forms: new Map() };
