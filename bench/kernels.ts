@@ -57,7 +57,7 @@ interface ConvShapes {
   readonly x: Shape;
   readonly weight: Shape;
   readonly out: Shape;
-  readonly geometry: Pick<Kernels['conv2d'], 'stride' | 'padding' | 'groups'>;
+  readonly geometry: Pick<Kernels['conv2d'], 'stride' | 'padding' | 'dilation' | 'groups'>;
 }
 
 function convShapes({ towers, reads, stride, padding }: PlacedLayer, batch: number): ConvShapes {
@@ -69,7 +69,7 @@ function convShapes({ towers, reads, stride, padding }: PlacedLayer, batch: numb
     x: [batch, channels * groups, h, w],
     weight: [kernels, ...first!.weight.slice(1)],
     out: [batch, kernels, ...first!.positions],
-    geometry: { stride: [stride, stride], padding, groups },
+    geometry: { stride: [stride, stride], padding, dilation: [1, 1], groups },
   };
 }
 

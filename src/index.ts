@@ -18,6 +18,8 @@ export { type Crossing, ledger } from './core/ledger.js';
 export * from './core/ops/activations.js';
 export * from './core/ops/arrange.js';
 export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
+export * from './core/ops/conv1d.js';
+export * from './core/ops/convTranspose.js';
 export * from './core/ops/create.js';
 export { type CustomOp, customOp } from './core/ops/custom.js';
 export { type DropoutOptions, dropout } from './core/ops/dropout.js';
@@ -42,7 +44,13 @@ export {
   type ResponseNormOptions,
   spatialResponseNorm,
 } from './core/ops/normalize.js';
-export { type AvgPoolOptions, avgPool2d, maxPool2d, type PoolOptions } from './core/ops/pool.js';
+export {
+  type AvgPoolOptions,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  maxPool2d,
+  type PoolOptions,
+} from './core/ops/pool.js';
 export {
   all,
   any,

@@ -72,7 +72,13 @@ function prepareConv(device: Device, work: ConvWork): Ready {
   if (direction === 'forward') return ready(device, [x, weight, grad], () => conv2d(x, weight, options));
   // The kernel alone: the tape would run the forward pass as well.
   const out = Tensor.empty('peers', device, direction === 'inputGrad' ? x.shape : weight.shape);
-  const geometry = { stride: [stride, stride] as const, padding, groups, out: out.view('peers') };
+  const geometry = {
+    stride: [stride, stride] as const,
+    padding,
+    dilation: [1, 1] as const,
+    groups,
+    out: out.view('peers'),
+  };
   const by = grad.view('peers');
   return {
     async run() {

@@ -25,6 +25,8 @@ export type Pair = readonly [vertical: number, horizontal: number];
 export interface ConvGeometry {
   readonly stride: Pair;
   readonly padding: Padding;
+  /** Pixels from one tap of the kernel to the next. */
+  readonly dilation: Pair;
   /** Input and output channels fall into this many groups that don't see each other. */
   readonly groups: number;
 }
@@ -94,8 +96,9 @@ export interface Kernels {
     readonly out: View;
   };
   /**
-   * `out[n, o, y, x] = sum over c, i, j of x[n, g * C/groups + c, y * sv + i - top, x * sh + j - left] *
-   * weight[o, c, i, j] (+ bias[o]) (then max(0, .))`, zero outside the image; group g of output channel o.
+   * `out[n, o, y, x] = sum over c, i, j of x[n, g * C/groups + c, y * sv + i * dv - top,
+   * x * sh + j * dh - left] * weight[o, c, i, j] (+ bias[o]) (then max(0, .))`, zero outside the image; group g of
+   * output channel o.
    * x `[N, C, H, W]`, weight `[O, C/groups, KH, KW]`, bias `[O]`, out `[N, O, OH, OW]`, all dense.
    */
   conv2d: ConvGeometry & {

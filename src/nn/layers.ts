@@ -145,10 +145,11 @@ export class Conv2d extends Layer {
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
-  /** Step of the window, zeros around the image, groups, and whether ReLU is applied in the kernel's last pass. */
+  /** Step of the window, zeros around the image, distance of the taps, groups, and whether ReLU is applied in the kernel's last pass. */
   readonly options: {
     readonly stride: Pair;
     readonly padding: Padding;
+    readonly dilation: Pair;
     readonly groups: number;
     readonly relu: boolean;
   };
@@ -158,19 +159,25 @@ export class Conv2d extends Layer {
     inChannels: number,
     outChannels: number,
     kernel: PairLike,
-    options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'groups'>,
+    options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'>,
   ) {
     super();
     const op = 'Conv2d';
-    const window = { stride: 1, padding: 0, groups: 1 };
-    const { stride, padding, groups, relu, ...making } = readOptions(op, options, {
+    const window = { stride: 1, padding: 0, dilation: 1, groups: 1 };
+    const { stride, padding, dilation, groups, relu, ...making } = readOptions(op, options, {
       ...weightDefaults,
       ...window,
     });
     requireWhole(op, 'inChannels', inChannels, 0);
     requireWhole(op, 'outChannels', outChannels, 0);
     requireGroups(op, groups, inChannels, outChannels, 'channels');
-    this.options = { stride: toPair(op, 'stride', stride, 1), padding: toPadding(op, padding), groups, relu };
+    this.options = {
+      stride: toPair(op, 'stride', stride, 1),
+      padding: toPadding(op, padding),
+      dilation: toPair(op, 'dilation', dilation, 1),
+      groups,
+      relu,
+    };
     const shape = [outChannels, inChannels / groups, ...toPair(op, 'kernel', kernel, 1)];
     const { weight, bias } = makeParameters(op, shape, making);
     this.weight = weight;

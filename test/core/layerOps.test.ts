@@ -96,49 +96,59 @@ onEach('linear: x W^T + bias, then ReLU', async (device) => {
   await assertNd(linear(...operands(), { bias: b.on(device), relu: true }), rectified, 'linear with ReLU');
 });
 
-onEach('conv2d: the sum over the window, in groups, with strides and four paddings', async (device) => {
-  for (let round = 0; round < rounds(device, 9); round++) {
-    const groups = oneOf(random, [1, 2, 3]);
-    const [each, per] = [between(random, 1, 3), between(random, 1, 3)];
-    const [kh, kw] = [between(random, 1, 4), between(random, 1, 4)];
-    const stride = [between(random, 1, 3), between(random, 1, 3)] as const;
-    const [top, left, bottom, right] = [0, 0, 0, 0].map(() => between(random, 0, 2));
-    const [h, w] = [kh + between(random, 0, 5), kw + between(random, 0, 5)];
-    const x = whole([between(random, 1, 2), groups * each, h, w]);
-    const weight = whole([groups * per, each, kh, kw]);
-    const bias = whole([groups * per]);
-    const shape = [
-      x.shape[0]!,
-      groups * per,
-      Math.floor((h + top! + bottom! - kh) / stride[0]) + 1,
-      Math.floor((w + left! + right! - kw) / stride[1]) + 1,
-    ];
-    const pixel = (n: number, c: number, i: number, j: number): number =>
-      i >= 0 && i < h && j >= 0 && j < w ? x.at(n, c, i, j) : 0;
-    const expected = Nd.build(shape, ([n, o, y, z]) => {
-      const group = Math.floor(o! / per);
-      const sum = total(each, (c) =>
-        total(kh, (i) =>
-          total(
-            kw,
-            (j) =>
-              weight.at(o!, c, i, j) *
-              pixel(n!, group * each + c, y! * stride[0] + i - top!, z! * stride[1] + j - left!),
+onEach(
+  'conv2d: the sum over the window, in groups, with strides, dilation and four paddings',
+  async (device) => {
+    for (let round = 0; round < rounds(device, 9); round++) {
+      const groups = oneOf(random, [1, 2, 3]);
+      const [each, per] = [between(random, 1, 3), between(random, 1, 3)];
+      const [kh, kw] = [between(random, 1, 4), between(random, 1, 4)];
+      const stride = [between(random, 1, 3), between(random, 1, 3)] as const;
+      const [top, left, bottom, right] = [0, 0, 0, 0].map(() => between(random, 0, 2));
+      const dilation = [between(random, 1, 3), between(random, 1, 3)] as const;
+      const [high, wide] = [(kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1];
+      const [h, w] = [high + between(random, 0, 5), wide + between(random, 0, 5)];
+      const x = whole([between(random, 1, 2), groups * each, h, w]);
+      const weight = whole([groups * per, each, kh, kw]);
+      const bias = whole([groups * per]);
+      const shape = [
+        x.shape[0]!,
+        groups * per,
+        Math.floor((h + top! + bottom! - high) / stride[0]) + 1,
+        Math.floor((w + left! + right! - wide) / stride[1]) + 1,
+      ];
+      const pixel = (n: number, c: number, i: number, j: number): number =>
+        i >= 0 && i < h && j >= 0 && j < w ? x.at(n, c, i, j) : 0;
+      const expected = Nd.build(shape, ([n, o, y, z]) => {
+        const group = Math.floor(o! / per);
+        const sum = total(each, (c) =>
+          total(kh, (i) =>
+            total(
+              kw,
+              (j) =>
+                weight.at(o!, c, i, j) *
+                pixel(
+                  n!,
+                  group * each + c,
+                  y! * stride[0] + i * dilation[0] - top!,
+                  z! * stride[1] + j * dilation[1] - left!,
+                ),
+            ),
           ),
-        ),
-      );
-      return sum + bias.at(o!);
-    });
-    const options = { stride, padding: [top!, left!, bottom!, right!] as const, groups };
-    const what = `conv2d ${JSON.stringify(options)} ${x.shape} by ${weight.shape}`;
-    const operands = () => [x.seen(random, device), weight.seen(random, device)] as const;
-    const full = { ...options, bias: bias.seen(random, device) };
-    await assertNd(conv2d(...operands(), full), expected, what);
-    const rectified = Nd.build(shape, (index) => Math.max(0, expected.at(...index)));
-    await assertNd(conv2d(...operands(), { ...full, relu: true }), rectified, `${what} with ReLU`);
-    await assertNd(relu(conv2d(...operands(), full)), rectified, `${what}, ReLU apart`);
-  }
-});
+        );
+        return sum + bias.at(o!);
+      });
+      const options = { stride, dilation, padding: [top!, left!, bottom!, right!] as const, groups };
+      const what = `conv2d ${JSON.stringify(options)} ${x.shape} by ${weight.shape}`;
+      const operands = () => [x.seen(random, device), weight.seen(random, device)] as const;
+      const full = { ...options, bias: bias.seen(random, device) };
+      await assertNd(conv2d(...operands(), full), expected, what);
+      const rectified = Nd.build(shape, (index) => Math.max(0, expected.at(...index)));
+      await assertNd(conv2d(...operands(), { ...full, relu: true }), rectified, `${what} with ReLU`);
+      await assertNd(relu(conv2d(...operands(), full)), rectified, `${what}, ReLU apart`);
+    }
+  },
+);
 
 onEach(
   "conv2d: the paper's first layer gives 55 x 55 from 224 with zeros at the right and bottom",

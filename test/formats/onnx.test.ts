@@ -56,6 +56,17 @@ test('a Sequential exports its layers in order, fused ReLU as a node, under the 
   });
 });
 
+test('dilation is written where there is one, and the map is as large as it says', async () => {
+  await withDevices(one, async (device) => {
+    const conv = new nn.Conv2d(3, 4, [3, 2], { device, dilation: [2, 3] });
+    const net = new nn.Sequential(conv, new nn.Flatten(), new nn.Linear(4 * 3 * 5, 2, { device }));
+    const [first] = readModel(await exportOnnx(net, { input: [3, 7, 8] })).nodes;
+    assert.equal(first?.ints.get('dilations'), [2, 3]);
+    assert.equal(first?.ints.get('kernel_shape'), [3, 2]);
+    assert.equal(net.forward(ones([2, 3, 7, 8], { device })).shape, [2, 2]);
+  });
+});
+
 test("the paper's alpha is multiplied by the window's size; groups are seen as more images", async () => {
   const net = new nn.LocalResponseNorm({ groups: 2 });
   const { nodes, tensors } = readModel(await exportOnnx(net, { input: [8, 3, 3] }));

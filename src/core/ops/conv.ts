@@ -1,11 +1,12 @@
 /**
- * Convolution with groups, strides and padding on four sides, bias and ReLU fused.
+ * Convolution with groups, strides, dilation and padding on four sides, bias and ReLU fused.
  *
- * Output sizes are `floor((H + top + bottom - KH) / stride) + 1`. Four paddings are needed for the paper's conv1:
+ * Output sizes are `floor((H + top + bottom - (KH - 1) * dilation - 1) / stride) + 1`. Four paddings are needed for the paper's conv1:
  * 224 pixels, stride 4, kernel 11 give 55 only with three zeros at the right and bottom.
  */
-import { readOptions, requireArray, wrongArgument } from '../arguments.js';
-import type { Padding, Pair } from '../backend.js';
+import { readOptions, requireArray, requireWhole, wrongArgument } from '../arguments.js';
+import type { ConvGeometry, Padding, Pair } from '../backend.js';
+import type { Device } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
 import { formatShape, type Shape } from '../shape.js';
@@ -56,57 +57,84 @@ export function outputSize(
 }
 
 /** Options of `conv2d`. */
-export interface Conv2dOptions extends FusedOptions {
+export interface Conv2dOptions extends FusedOptions, ConvWindow {}
+
+/** How the window of a convolution moves. */
+export interface ConvWindow {
   /** Step of the window. Default 1. */
   readonly stride?: PairLike | undefined;
   /** Zeros around the image. Default 0. */
   readonly padding?: PaddingLike | undefined;
+  /** Pixels from one tap of the kernel to the next. Default 1. */
+  readonly dilation?: PairLike | undefined;
   /** Channels fall into this many groups that don't see each other. Default 1. */
   readonly groups?: number | undefined;
+}
+
+/** What a window is by default. */
+export const windowDefaults = { stride: 1, padding: 0, dilation: 1, groups: 1 } as const;
+
+/** A window spelled out. @throws {ArgumentError} for one that can't move so */
+export function toGeometry(op: string, window: ConvWindow): ConvGeometry {
+  const { stride, padding = 0, dilation, groups = 1 } = window;
+  requireWhole(op, 'groups', groups, 1);
+  return {
+    stride: toPair(op, 'stride', stride, 1),
+    padding: toPadding(op, padding),
+    dilation: toPair(op, 'dilation', dilation, 1),
+    groups,
+  };
+}
+
+/**
+ * The device of a convolution's operands, of one dtype and four axes each.
+ * @param layout of the weight, for messages
+ */
+export function convDevice(
+  op: string,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  layout: string,
+): Device {
+  requireTensor(op, 'x', x);
+  requireTensor(op, 'weight', weight);
+  if (bias) requireTensor(op, 'bias', bias);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireRank(op, 'weight', weight, 4, layout);
+  requireDType(op, 'x', x, 'float32', 'float64');
+  if (x.dtype !== weight.dtype)
+    throw new ArgumentError(`${op}: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
+  return commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
 }
 
 /**
  * Convolution (cross-correlation): x `[N, C, H, W]`, weight `[O, C / groups, KH, KW]`, bias `[O]`, result
  * `[N, O, OH, OW]`.
  *
- * CPU devices take Winograd's method for 3x3 and 5x5 kernels of stride 1 where it saves time. In the gradient by the
+ * CPU devices take Winograd's method for 3x3 and 5x5 kernels of stride and dilation 1 where it saves time. In the gradient by the
  * weight, a tap's rounding error then goes by the largest tap of its kernel `[o, c]`, of which it is about a millionth
  * (3x3) or five (5x5), not by the tap itself.
  * @throws {ArgumentError} for shapes that don't fit.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const op = 'conv2d';
-  const { bias, relu, groups, ...window } = readOptions(op, options, {
-    bias: null,
-    relu: false,
-    stride: 1,
-    padding: 0,
-    groups: 1,
-  });
-  requireTensor(op, 'x', x);
-  requireTensor(op, 'weight', weight);
-  if (bias) requireTensor(op, 'bias', bias);
-  const device = commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireRank(op, 'weight', weight, 4, '[O, C / groups, KH, KW]');
-  requireDType(op, 'x', x, 'float32', 'float64');
-  const stride = toPair(op, 'stride', window.stride, 1);
-  const padding = toPadding(op, window.padding);
-  const geometry = { stride, padding, groups };
+  const { bias, relu, ...window } = readOptions(op, options, { bias: null, relu: false, ...windowDefaults });
+  const device = convDevice(op, x, weight, bias, '[O, C / groups, KH, KW]');
+  const geometry = toGeometry(op, window);
+  const { stride, padding, dilation, groups } = geometry;
   checkChannels(op, x.shape, weight.shape, groups);
-  if (x.dtype !== weight.dtype)
-    throw new ArgumentError(`conv2d: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
   checkBias(op, bias, weight.shape[0]!, weight.dtype);
   const [n = 0, , h = 0, w = 0] = x.shape;
   const [o = 0, , kh = 0, kw = 0] = weight.shape;
   const [top, left, bottom, right] = padding;
   const [oh, ow] = [
-    outputSize(h, kh, stride[0], top, bottom, false),
-    outputSize(w, kw, stride[1], left, right, false),
+    outputSize(h, (kh - 1) * dilation[0] + 1, stride[0], top, bottom, false),
+    outputSize(w, (kw - 1) * dilation[1] + 1, stride[1], left, right, false),
   ];
   if (oh < 1 || ow < 1) {
     throw new ArgumentError(
-      `conv2d: a ${kh}x${kw} kernel doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
+      `conv2d: a ${kh}x${kw} kernel${dilation[0] * dilation[1] > 1 ? ` of dilation [${dilation.join(', ')}]` : ''} doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
     );
   }
   const out = Tensor.empty(op, device, [n, o, oh, ow], x.dtype);
@@ -146,7 +174,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
 
 function checkChannels(op: string, x: Shape, weight: Shape, groups: number): void {
   const [channels = 0, outputs = 0, each = 0] = [x[1], weight[0], weight[1]];
-  if (!Number.isInteger(groups) || groups < 1 || outputs % groups !== 0) {
+  if (outputs % groups !== 0) {
     throw new ArgumentError(`${op}: groups=${groups} doesn't divide the ${outputs} output channels`);
   }
   if (channels === each * groups) return;

@@ -5,9 +5,13 @@ import { readOptions } from '../arguments.js';
 import type { Pair, PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
+import { scope } from '../scope.js';
+import { formatShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
 import { requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import { mean } from './reduce.js';
+import { slice, stack } from './views.js';
 
 /** Options of pooling. */
 export interface PoolOptions {
@@ -109,6 +113,34 @@ function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor
  */
 export function maxPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
   return pool('maxPool2d', x, readPooling('maxPool2d', 'max', options));
+}
+
+/**
+ * The mean of each of `size` windows that cover the image: window i of O along an axis of n pixels goes from
+ * `floor(i * n / O)` to before `ceil((i + 1) * n / O)`. x `[N, C, H, W]`, result `[N, C, ...size]`.
+ */
+export function adaptiveAvgPool2d(x: Tensor, size: PairLike): Tensor {
+  const op = 'adaptiveAvgPool2d';
+  requireTensor(op, 'x', x);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
+  const [oh, ow] = toPair(op, 'size', size, 1);
+  const [h = 0, w = 0] = x.shape.slice(2);
+  if (h === 0 || w === 0) throw new ArgumentError(`${op}: no pixels in ${formatShape(x.shape)}`);
+  if (h % oh === 0 && w % ow === 0) return avgPool2d(x, { kernel: [h / oh, w / ow] });
+  return scope(() => windowMeans(windowMeans(x, 2, oh), 3, ow));
+}
+
+/** The means of `count` windows along an axis. */
+function windowMeans(x: Tensor, axis: number, count: number): Tensor {
+  const n = x.shape[axis]!;
+  const windows = Array.from({ length: count }, (_, i) =>
+    slice(x, axis, Math.floor((i * n) / count), Math.ceil(((i + 1) * n) / count)),
+  );
+  return stack(
+    windows.map((window) => mean(window, { axes: axis })),
+    axis,
+  );
 }
 
 /** The mean of each window. x `[N, C, H, W]`. */

@@ -110,12 +110,19 @@ function requireInputs(graph: OnnxGraph, given: number | undefined, expected: nu
 }
 
 function convolution(layer: nn.Conv2d, x: GraphValue, graph: OnnxGraph): GraphValue {
-  const { stride, padding, groups, relu } = layer.options;
+  const { stride, padding, dilation, groups, relu } = layer.options;
   const [kernels = 0, channels = 0, ...kernel] = layer.weight.shape;
   graph.requireRank(x, 3);
   requireInputs(graph, x.shape[0], channels * groups);
-  const shape = [kernels, ...slid(graph, x, { kernel, stride, padding, ceilMode: false })];
-  const attributes = { kernel_shape: kernel, strides: stride, pads: padding, group: groups };
+  const reach = kernel.map((taps, axis) => (taps - 1) * dilation[axis === 0 ? 0 : 1] + 1);
+  const shape = [kernels, ...slid(graph, x, { kernel: reach, stride, padding, ceilMode: false })];
+  const attributes = {
+    kernel_shape: kernel,
+    strides: stride,
+    pads: padding,
+    group: groups,
+    ...(dilation.some((step) => step > 1) && { dilations: dilation }),
+  };
   const product = graph.node('Conv', [x, ...weightsOf(graph, layer)], attributes, shape);
   return withRelu(graph, relu, product);
 }

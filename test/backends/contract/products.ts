@@ -72,13 +72,14 @@ interface Shapes extends ConvGeometry {
 function shapes(
   [N, C, H, W]: readonly [number, number, number, number],
   [O, KH, KW]: readonly [number, number, number],
-  { stride = [1, 1], padding = [0, 0, 0, 0], groups = 1 }: Partial<ConvGeometry> = {},
+  { stride = [1, 1], padding = [0, 0, 0, 0], dilation = [1, 1], groups = 1 }: Partial<ConvGeometry> = {},
 ): Shapes {
-  const OH = Math.floor((H + padding[0] + padding[2] - KH) / stride[0]) + 1;
-  const OW = Math.floor((W + padding[1] + padding[3] - KW) / stride[1]) + 1;
+  const OH = Math.floor((H + padding[0] + padding[2] - (KH - 1) * dilation[0] - 1) / stride[0]) + 1;
+  const OW = Math.floor((W + padding[1] + padding[3] - (KW - 1) * dilation[1] - 1) / stride[1]) + 1;
   return {
     stride,
     padding,
+    dilation,
     groups,
     image: [N, C, H, W],
     kernels: [O, C / groups, KH, KW],
@@ -101,13 +102,27 @@ function* convolutions(make: Maker): Generator<Shapes> {
   yield shapes([2, 36, 9, 8], [36, 3, 2], { stride: [2, 1], padding: [1, 1, 1, 1], groups: 2 });
   yield shapes([2, 24, 13, 13], [24, 3, 3], { padding: [1, 1, 1, 1] });
   yield shapes([1, 16, 12, 11], [16, 5, 5], { padding: [2, 2, 2, 2] });
-  for (let round = 0; round < 6; round++) {
+  // Taps apart, with strides that share a factor with the distance or don't, and leave phases without taps.
+  yield shapes([2, 8, 12, 13], [8, 3, 3], { dilation: [2, 3], padding: [2, 3, 1, 0] });
+  yield shapes([1, 4, 15, 14], [6, 3, 4], {
+    dilation: [2, 2],
+    stride: [2, 4],
+    padding: [1, 0, 2, 3],
+    groups: 2,
+  });
+  yield shapes([2, 3, 17, 19], [4, 3, 2], { dilation: [4, 3], stride: [6, 2], padding: [0, 1, 1, 0] });
+  for (let round = 0; round < 8; round++) {
     const groups = make.upTo(2);
     const side = (): number => make.random.integer(3);
     yield shapes(
-      [make.upTo(3), groups * 2, 4 + make.upTo(6), 4 + make.upTo(6)],
+      [make.upTo(3), groups * 2, 7 + make.upTo(6), 7 + make.upTo(6)],
       [groups * (2 + make.upTo(3)), make.upTo(4), make.upTo(4)],
-      { stride: [make.upTo(3), make.upTo(3)], padding: [side(), side(), side(), side()], groups },
+      {
+        stride: [make.upTo(3), make.upTo(3)],
+        padding: [side(), side(), side(), side()],
+        dilation: round < 4 ? [1, 1] : [make.upTo(2), make.upTo(2)],
+        groups,
+      },
     );
   }
 }

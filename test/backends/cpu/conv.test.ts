@@ -50,15 +50,20 @@ test('random shapes', () => {
     const kernel: Pair = [upTo(4), upTo(4)];
     const pad = (k: number) => random.integer(k + 1);
     const padding: Padding = [pad(kernel[0]), pad(kernel[1]), pad(kernel[0]), pad(kernel[1])];
+    const dilation: Pair = i % 2 === 0 ? [1, 1] : [upTo(4), upTo(4)];
     check(
       {
         images: upTo(3),
         channels: upTo(4),
         outputs: upTo(9),
-        size: [kernel[0] + random.integer(9), kernel[1] + random.integer(14)],
+        size: [
+          (kernel[0] - 1) * dilation[0] + 1 + random.integer(9),
+          (kernel[1] - 1) * dilation[1] + 1 + random.integer(14),
+        ],
         kernel,
-        stride: [upTo(3), upTo(3)],
+        stride: [upTo(4), upTo(4)],
         padding,
+        dilation,
         groups: upTo(3),
       },
       4,

@@ -19,6 +19,7 @@ export interface Case {
   readonly kernel: Pair;
   readonly stride?: Pair;
   readonly padding?: Padding;
+  readonly dilation?: Pair;
   readonly groups?: number;
 }
 
@@ -31,15 +32,23 @@ export interface ConvPlans {
 
 /** The shapes of a case. */
 export function shapesOf(c: Case): { x: Shape; weight: Shape; out: Shape; geometry: ConvGeometry } {
-  const { images: N, size, kernel, stride = [1, 1], padding = [0, 0, 0, 0], groups = 1 } = c;
+  const {
+    images: N,
+    size,
+    kernel,
+    stride = [1, 1],
+    padding = [0, 0, 0, 0],
+    dilation = [1, 1],
+    groups = 1,
+  } = c;
   const [H, W] = size;
-  const OH = Math.floor((H + padding[0] + padding[2] - kernel[0]) / stride[0]) + 1;
-  const OW = Math.floor((W + padding[1] + padding[3] - kernel[1]) / stride[1]) + 1;
+  const OH = Math.floor((H + padding[0] + padding[2] - (kernel[0] - 1) * dilation[0] - 1) / stride[0]) + 1;
+  const OW = Math.floor((W + padding[1] + padding[3] - (kernel[1] - 1) * dilation[1] - 1) / stride[1]) + 1;
   return {
     x: [N, c.channels * groups, H, W],
     weight: [c.outputs * groups, c.channels, kernel[0], kernel[1]],
     out: [N, c.outputs * groups, OH, OW],
-    geometry: { stride, padding, groups },
+    geometry: { stride, padding, dilation, groups },
   };
 }
 

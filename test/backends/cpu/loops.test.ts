@@ -134,7 +134,7 @@ test('matmul multiplies transposed and broadcast operands, adds the bias, then c
 test('conv2d: small cases by hand', () => {
   const x = doubles([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3]);
   const weight = doubles([1, 0, 0, -1], [1, 1, 2, 2]);
-  const common = { groups: 1, bias: null, relu: false };
+  const common = { dilation: [1, 1], groups: 1, bias: null, relu: false } as const;
   const valid = zeros([1, 1, 2, 2]);
   loops.conv2d({ ...common, x, weight, stride: [1, 1], padding: noPadding, out: valid });
   assert.equal([...valid.data], [-4, -4, -4, -4]);
@@ -145,23 +145,23 @@ test('conv2d: small cases by hand', () => {
 });
 
 test('conv2d and its gradients: the definition pixel by pixel, and finite differences', () => {
-  const geometry = { stride: [2, 1], padding: [1, 2, 0, 1], groups: 2 } as const;
+  const geometry = { stride: [2, 1], padding: [1, 2, 0, 1], dilation: [1, 2], groups: 2 } as const;
   const x = normals(random, [2, 4, 5, 6]);
   const weight = normals(random, [6, 2, 3, 2]);
   const bias = normals(random, [6]);
-  const out = zeros([2, 6, 2, 8]);
+  const out = zeros([2, 6, 2, 7]);
   const run = () => loops.conv2d({ ...geometry, x, weight, bias, relu: false, out });
   run();
   const pixel = (n: number, c: number, row: number, column: number): number =>
     row < 0 || row >= 5 || column < 0 || column >= 6 ? 0 : x.data[((n * 4 + c) * 5 + row) * 6 + column]!;
   const expected: number[] = [];
   for (let i = 0; i < sizeOf(out.shape); i++) {
-    const [n, o, y, column] = [Math.floor(i / 96), Math.floor(i / 16) % 6, Math.floor(i / 8) % 2, i % 8];
+    const [n, o, y, column] = [Math.floor(i / 84), Math.floor(i / 14) % 6, Math.floor(i / 7) % 2, i % 7];
     let sum = bias.data[o]!;
     for (let t = 0; t < 12; t++) {
       const [c, ki, kj] = [Math.floor(t / 6), Math.floor(t / 2) % 3, t % 2];
       const channel = (o < 3 ? 0 : 2) + c;
-      sum += pixel(n, channel, y * 2 + ki - 1, column + kj - 2) * weight.data[o * 12 + t]!;
+      sum += pixel(n, channel, y * 2 + ki - 1, column + 2 * kj - 2) * weight.data[o * 12 + t]!;
     }
     expected.push(sum);
   }

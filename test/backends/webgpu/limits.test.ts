@@ -101,7 +101,7 @@ if (driver !== null) {
 
   test('kernels of images: convolution and its gradients, pooling, normalization', async () => {
     const [N, C, H, W, O, OH, OW] = [9, 4, 7, 8, 6, 4, 5];
-    const geometry = { stride: [2, 2], padding: [1, 1, 1, 2], groups: 2 } as const;
+    const geometry = { stride: [2, 2], padding: [1, 1, 1, 2], dilation: [1, 1], groups: 2 } as const;
     const [x, weight, bias] = [
       bench.normals(random, [N, C, H, W]),
       bench.normals(random, [O, C / 2, 3, 3]),

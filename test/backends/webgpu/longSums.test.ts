@@ -109,6 +109,7 @@ if (driver !== null) {
           out,
           stride: [1, 1],
           padding: [0, 0, 0, 0],
+          dilation: [1, 1],
           groups: 1,
         });
         const want = x.reduce((sum, value, i) => sum + value * grad[i]!, 0);

@@ -106,7 +106,7 @@ if (driver !== null) {
   ): Promise<void> {
     const OH = Math.floor((H + padding[0] + padding[2] - KH) / stride[0]) + 1;
     const OW = Math.floor((W + padding[1] + padding[3] - KW) / stride[1]) + 1;
-    const geometry = { stride, padding, groups };
+    const geometry = { stride, padding, dilation: [1, 1], groups } as const;
     const weightShape = [O, C / groups, KH, KW];
     const bias = O % 2 === 0 ? bench.normals(random, [O], 1) : null;
     const out = bench.result([N, O, OH, OW], 'float32', 1);

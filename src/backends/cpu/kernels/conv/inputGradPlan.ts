@@ -3,10 +3,10 @@
  *
  *     dx[c, n] = sum over k of weight[k, c] * grad[pixel(n) + tap(k)]     for each phase of the stride
  *
- * A pixel y of dx gets something from output row q - t through kernel row i = phase + t * stride, where
- * y + top = q * stride + phase. So the pixels of one phase are a convolution (stride 1) of grad with every
- * stride-th kernel row and column, turned around; stride 1 has one phase, that of the whole kernel. Of few channels all
- * phases are done at once (phases.ts).
+ * A pixel y of dx gets something from output row q through kernel row i where y + top = q * stride + i * dilation. So
+ * the pixels of one phase of y + top are a convolution (stride 1) of grad with every `stride / g`-th kernel row and
+ * column, turned around, at output rows `dilation / g` apart, g being the greatest common divisor of both; stride 1 has
+ * one phase, that of the whole kernel. Of few channels all phases are done at once (phases.ts).
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { addressOf, type Planner } from '../../plan.js';
@@ -17,30 +17,45 @@ import { planInputGradOfPhases } from './phases.js';
 
 /** The pixels of one phase of the stride along one axis, and the kernel taps they see. */
 interface Phase {
-  readonly phase: number;
+  /** Number of the first tap, and the distance of the others. */
+  readonly tap: number;
+  readonly tapStep: number;
+  readonly taps: number;
   readonly stride: number;
   /** First pixel; the others follow `stride` apart. */
   readonly first: number;
   readonly pixels: number;
-  readonly taps: number;
+  /** Output positions from one tap to the next. */
+  readonly step: number;
   /** Output position that the first pixel's last tap meets; may be negative. */
   readonly start: number;
 }
 
-function phasesOf(stride: number, before: number, size: number, kernel: number): Phase[] {
+function phasesOf(stride: number, dilation: number, before: number, size: number, kernel: number): Phase[] {
+  const common = commonDivisor(stride, dilation);
+  const [tapStep, step] = [stride / common, dilation / common];
   return Array.from({ length: stride }, (_, phase) => {
     const first = (((phase - before) % stride) + stride) % stride;
-    const taps = Math.max(0, Math.ceil((kernel - phase) / stride));
-    const start = (first + before - phase) / stride - (taps - 1);
-    return { phase, stride, first, pixels: Math.max(0, Math.ceil((size - first) / stride)), taps, start };
+    const all = Array.from({ length: kernel }, (_, i) => i).filter(
+      (i) => (i * dilation - phase) % stride === 0,
+    );
+    const [tap = 0] = all;
+    const taps = all.length;
+    const pixels = Math.max(0, Math.ceil((size - first) / stride));
+    const start = taps === 0 ? 0 : (first + before - tap * dilation) / stride - (taps - 1) * step;
+    return { tap, tapStep, taps, stride, first, pixels, step, start };
   }).filter((phase) => phase.pixels > 0);
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** Zeros before the outputs, and the framed size, that all phases of an axis read within. */
 function reachOf(phases: readonly Phase[], outputs: number): { before: number; size: number } {
   const read = phases.filter((phase) => phase.taps > 0);
   const before = Math.max(0, ...read.map((phase) => -phase.start));
-  const ends = read.map((phase) => phase.start + phase.pixels - 1 + phase.taps);
+  const ends = read.map((phase) => phase.start + phase.pixels + (phase.taps - 1) * phase.step);
   return { before, size: before + Math.max(outputs, ...ends) };
 }
 
@@ -54,8 +69,8 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
   const O = allO / groups;
   if (images * allC * H * W === 0) return true;
   if (planInputGradOfPhases(args, planner, planConv2dInputGrad)) return true;
-  const rows = phasesOf(args.stride[0], args.padding[0], H, KH);
-  const columns = phasesOf(args.stride[1], args.padding[1], W, KW);
+  const rows = phasesOf(args.stride[0], args.dilation[0], args.padding[0], H, KH);
+  const columns = phasesOf(args.stride[1], args.dilation[1], args.padding[1], W, KW);
   const high = reachOf(rows, OH);
   const wide = reachOf(columns, OW);
   const frame = frameOf(grad.shape, high.before, wide.before, high.size, wide.size);
@@ -72,9 +87,9 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
       const a = packed;
       packed += 4 * groups * C * depth;
       const kernelTap = (o: number, i: number, j: number) =>
-        o * C * KH * KW + (row.phase + i * row.stride) * KW + (column.phase + j * column.stride);
+        o * C * KH * KW + (row.tap + i * row.tapStep) * KW + column.tap + j * column.tapStep;
       const taps: [number, number, number] = [O, row.taps, column.taps];
-      const name = [C, KH, KW, row.phase, column.phase, row.stride, column.stride];
+      const name = [C, KH, KW, row.tap, column.tap, row.tapStep, column.tapStep];
       const source = {
         address: addressOf(weight),
         group: 4 * O * C * KH * KW,
@@ -97,9 +112,10 @@ export function planConv2dInputGrad(args: Kernels['conv2dInputGrad'], planner: P
         ),
         taps: table(
           planner,
-          ['turned', plane, frame.width],
+          ['turned', plane, frame.width, row.step, column.step],
           taps,
-          (o, i, j) => o * plane + (row.taps - 1 - i) * frame.width + column.taps - 1 - j,
+          (o, i, j) =>
+            o * plane + (row.taps - 1 - i) * row.step * frame.width + (column.taps - 1 - j) * column.step,
         ),
         columns: table(
           planner,

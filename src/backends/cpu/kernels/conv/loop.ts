@@ -1,8 +1,8 @@
 /**
  * Convolution and its two gradients.
  *
- * All three are sums over the same triples: output pixel (n, o, y, x) meets input pixel (n, c, y * sv + i - top,
- * x * sh + j - left) through weight (o, c, i, j). `forEachRun` names the triples once, a run of neighbouring output
+ * All three are sums over the same triples: output pixel (n, o, y, x) meets input pixel (n, c, y * sv + i * dv - top,
+ * x * sh + j * dh - left) through weight (o, c, i, j). `forEachRun` names the triples once, a run of neighbouring output
  * pixels at a time; each kernel says which two of the three it multiplies and which one sums.
  */
 import type { ConvGeometry } from '../../../../core/backend.js';
@@ -18,6 +18,7 @@ function forEachRun(g: ConvGeometry, xShape: Shape, weightShape: Shape, outShape
   const [OH, OW] = [outShape[2]!, outShape[3]!];
   const [sv, sh] = g.stride;
   const [top, left] = g.padding;
+  const [dv, dh] = g.dilation;
   const groupO = O / g.groups;
   for (let n = 0; n < N; n++) {
     for (let o = 0; o < O; o++) {
@@ -26,14 +27,15 @@ function forEachRun(g: ConvGeometry, xShape: Shape, weightShape: Shape, outShape
         for (let i = 0; i < KH; i++) {
           for (let j = 0; j < KW; j++) {
             const weight = ((o * groupC + c) * KH + i) * KW + j;
-            // The output columns whose input column x * sh + j - left lies in [0, W).
-            const begin = Math.max(0, Math.ceil((left - j) / sh));
-            const end = Math.min(OW, Math.floor((W - 1 + left - j) / sh) + 1);
+            // The output columns whose input column x * sh + shift lies in [0, W).
+            const shift = j * dh - left;
+            const begin = Math.max(0, Math.ceil(-shift / sh));
+            const end = Math.min(OW, Math.floor((W - 1 - shift) / sh) + 1);
             if (end <= begin) continue;
             for (let y = 0; y < OH; y++) {
-              const row = y * sv + i - top;
+              const row = y * sv + i * dv - top;
               if (row < 0 || row >= H) continue;
-              const x = ((n * C + firstC + c) * H + row) * W + begin * sh + j - left;
+              const x = ((n * C + firstC + c) * H + row) * W + begin * sh + shift;
               visit(x, weight, ((n * O + o) * OH + y) * OW + begin, end - begin);
             }
           }

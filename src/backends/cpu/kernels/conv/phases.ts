@@ -44,7 +44,7 @@ function runCopy(planner: Planner, input: View, output: View): void {
 }
 
 /**
- * Plans the gradient by the input of a stride above 1; false where phase by phase is faster.
+ * Plans the gradient by the input of a stride above 1; false where phase by phase is faster, and of dilation.
  * @param plan does it at stride 1
  */
 export function planInputGradOfPhases(
@@ -52,7 +52,7 @@ export function planInputGradOfPhases(
   planner: Planner,
   plan: Plan<'conv2dInputGrad'>,
 ): boolean {
-  const { groups, grad, weight, out } = args;
+  const { groups, grad, weight, out, dilation } = args;
   const [images = 0, channels = 0, H = 0, W = 0] = out.shape;
   const [O = 0, C = 0, KH = 0, KW = 0] = weight.shape;
   const high = axisOf(args.stride[0], args.padding[0], H, KH);
@@ -61,7 +61,8 @@ export function planInputGradOfPhases(
   const phases = sv * sh;
   // Of equal depth and columns, a product takes as long as it has panels, and about one more to pack the columns.
   const cost = (rows: number, taps: number) => (panelsOf(rows, planner.features).panels + 1) * taps;
-  if (phases === 1 || cost(C * phases, high.taps * wide.taps) * 1.25 > cost(C, KH * KW)) return false;
+  if (phases === 1 || dilation[0] * dilation[1] > 1) return false;
+  if (cost(C * phases, high.taps * wide.taps) * 1.25 > cost(C, KH * KW)) return false;
 
   const frame = frameOf(weight.shape, high.zeros, wide.zeros, sv * high.taps, sh * wide.taps);
   const whole = framed(planner, weight, frame, 0, O, planner.temporary(O * frame.copyBytes));
@@ -82,7 +83,8 @@ export function planInputGradOfPhases(
     weight: viewAt(taps, [O, C * phases, high.taps, wide.taps]),
     out: viewAt(parts, positions),
   };
-  plan({ stride: [1, 1], padding: [high.before, wide.before, 0, 0], groups, ...operands }, planner);
+  const padding = [high.before, wide.before, 0, 0] as const;
+  plan({ stride: [1, 1], padding, dilation: [1, 1], groups, ...operands }, planner);
 
   const plane = high.positions * wide.positions;
   const strides = [phases * plane, wide.positions, 1];

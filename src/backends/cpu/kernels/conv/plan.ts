@@ -25,12 +25,13 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
   const [, , OH = 0, OW = 0] = out;
   const [sv, sh] = g.stride;
   const [top, left] = g.padding;
+  const [dv, dh] = g.dilation;
   const frame = frameOf(
     x.shape,
     top,
     left,
-    Math.max(H + top, (OH - 1) * sv + KH),
-    Math.max(W + left, (OW - 1) * sh + KW),
+    Math.max(H + top, (OH - 1) * sv + (KH - 1) * dv + 1),
+    Math.max(W + left, (OW - 1) * sh + (KW - 1) * dh + 1),
   );
   const plane = frame.planeBytes / 4;
   const pixels = OH * OW;
@@ -44,7 +45,12 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
     /** Bytes of an image's outputs, of all groups. */
     outBytes: 4 * O * pixels,
     taps: (planner: Planner) =>
-      table(planner, ['taps', plane, frame.width], [C, KH, KW], (c, i, j) => c * plane + i * frame.width + j),
+      table(
+        planner,
+        ['taps', plane, frame.width, dv, dh],
+        [C, KH, KW],
+        (c, i, j) => c * plane + i * dv * frame.width + j * dh,
+      ),
     places: (planner: Planner, count: number) =>
       table(
         planner,

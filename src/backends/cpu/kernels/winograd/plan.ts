@@ -35,10 +35,10 @@ interface Correlation extends Sizes {
   readonly out: View;
 }
 
-/** Sizes of a convolution with weights `[O, C, KH, KW]`, or null if its stride isn't 1. */
-function sizesOf({ groups, stride, padding }: ConvGeometry, x: View, weight: Shape): Sizes | null {
+/** Sizes of a convolution with weights `[O, C, KH, KW]`, or null if its stride or dilation isn't 1. */
+function sizesOf({ groups, stride, padding, dilation }: ConvGeometry, x: View, weight: Shape): Sizes | null {
   const [O = 0, C = 0, KH = 0, KW = 0] = weight;
-  if (stride[0] !== 1 || stride[1] !== 1) return null;
+  if ([...stride, ...dilation].some((step) => step !== 1)) return null;
   return { groups, rows: O / groups, depth: C, kernel: [KH, KW], x, top: padding[0], left: padding[1] };
 }
 

@@ -6,7 +6,7 @@
  * leaves the image, an image that needs padding is copied with its border of zeros first. The other side (weights,
  * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
  */
-import type { Kernels, Pair } from '../../../../core/backend.js';
+import type { ConvGeometry, Kernels } from '../../../../core/backend.js';
 import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
 import { byImages, imageParts, sliceOf } from '../cuts.js';
@@ -21,14 +21,19 @@ const pixelFunction = `fn pixelAt(o: i32, image: i32, row: i32, column: i32) -> 
 }`;
 
 /** The image that the windows of a convolution cover, its border of zeros included. */
-function covered(x: View, [, , KH = 0, KW = 0]: Shape, [, , OH = 0, OW = 0]: Shape, [sv, sh]: Pair): Shape {
-  return [x.shape[0]!, x.shape[1]!, (OH - 1) * sv + KH, (OW - 1) * sh + KW];
+function covered(
+  x: View,
+  [, , KH = 0, KW = 0]: Shape,
+  [, , OH = 0, OW = 0]: Shape,
+  { stride: [sv, sh], dilation: [dv, dh] }: ConvGeometry,
+): Shape {
+  return [x.shape[0]!, x.shape[1]!, (OH - 1) * sv + (KH - 1) * dv + 1, (OW - 1) * sh + (KW - 1) * dh + 1];
 }
 
 /** See `Kernels.conv2d`. */
 export function conv2d(recorder: Recorder, args: Kernels['conv2d']): void {
-  const { x, weight, out, stride } = args;
-  const border = { shape: covered(x, weight.shape, out.shape, stride) };
+  const { x, weight, out } = args;
+  const border = { shape: covered(x, weight.shape, out.shape, args) };
   byImages(recorder, [x, out, border], (slice) =>
     convolve(recorder, { ...args, x: slice(x), out: slice(out) }),
   );
@@ -40,13 +45,8 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
   const [N = 0, , OH = 0, OW = 0] = out.shape;
   if (sizeOf(out.shape) === 0) return;
   const [sv, sh] = args.stride;
-  const image = pad(
-    recorder,
-    x,
-    args.padding[0],
-    args.padding[1],
-    covered(x, weight.shape, out.shape, [sv, sh]),
-  );
+  const [dv, dh] = args.dilation;
+  const image = pad(recorder, x, args.padding[0], args.padding[1], covered(x, weight.shape, out.shape, args));
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, K] = [O / groups, groupC * KH * KW];
   const packed = pack(recorder, weight, {
@@ -85,31 +85,28 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
       columnIn: sh,
       imageOut: O * OH * OW,
     },
-    read: { offsets: grid(recorder, [groupC, KH, KW], [H * W, W, 1]) },
+    read: { offsets: grid(recorder, [groupC, KH, KW], [H * W, dv * W, dh]) },
   });
   recorder.free(packed);
   image.free();
 }
 
-/** Output rows and columns before 0 that some pixel of the input asks for, and the image that holds all it asks for. */
-function asked({ grad, weight, out, stride, padding }: Kernels['conv2dInputGrad']): {
-  above: number;
-  before: number;
-  image: Shape;
-} {
-  const [N = 0, O = 0] = grad.shape;
-  const [, , KH = 0, KW = 0] = weight.shape;
-  const [, , H = 0, W = 0] = out.shape;
-  const [above, before] = [Math.ceil(KH / stride[0]) - 1, Math.ceil(KW / stride[1]) - 1];
-  const height = above + Math.floor((H - 1 + padding[0]) / stride[0]) + 1;
-  const width = before + Math.floor((W - 1 + padding[1]) / stride[1]) + 1;
-  return { above, before, image: [N, O, height, width] };
+/**
+ * The phases along both axes, output rows and columns before 0 that some pixel of the input asks for, and the image that
+ * holds all it asks for.
+ */
+function asked({ grad, weight, out, stride, padding, dilation }: Kernels['conv2dInputGrad']) {
+  const along = (axis: 0 | 1): Phases =>
+    phasesOf(out.shape[2 + axis]!, stride[axis], dilation[axis], padding[axis], weight.shape[2 + axis]!);
+  const [high, wide] = [along(0), along(1)];
+  const image: Shape = [grad.shape[0]!, grad.shape[1]!, high.size, wide.size];
+  return { high, wide, above: high.before, before: wide.before, image };
 }
 
 /**
- * See `Kernels.conv2dInputGrad`. Input rows y of one residue `(y + top) mod sv` meet the kernel rows i of that
- * residue only, at output rows that go up by one as y goes up by sv: a product without stride for each of the
- * sv * sh phases.
+ * See `Kernels.conv2dInputGrad`. Input rows y of one residue `(y + top) mod sv` meet the kernel rows i whose `i * dv` has
+ * that residue, at output rows that go up by one as y goes up by sv: a product without stride for each of the sv * sh
+ * phases.
  */
 export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
   const { grad, out } = args;
@@ -124,15 +121,14 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
   const [N = 0, C = 0, H = 0, W = 0] = out.shape;
   if (sizeOf(out.shape) === 0) return;
   const [sv, sh] = args.stride;
-  const [top, left] = args.padding;
   const groupO = O / groups;
-  const { above, before, image: whole } = asked(args);
+  const { high, wide, above, before, image: whole } = asked(args);
   const image = pad(recorder, grad, above, before, whole);
   const [GH, GW] = [image.view.shape[2]!, image.view.shape[3]!];
   const plane = GH * GW;
 
-  const phases = phasesOf(H, sv, top, KH).flatMap((v) =>
-    phasesOf(W, sh, left, KW).map((h) => ({ v, h, depth: groupO * v.taps.length * h.taps.length })),
+  const phases = high.phases.flatMap((v) =>
+    wide.phases.map((h) => ({ v, h, depth: groupO * v.taps.length * h.taps.length })),
   );
   const order = (): Int32Array<ArrayBuffer> =>
     Int32Array.from(
@@ -148,7 +144,10 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
     channels: groupC,
     channelStep: KH * KW,
     blockStep: K * groupC,
-    order: recorder.table(`input grad ${[groupO, groupC, KH, KW, sv, sh, H, W, top, left]}`, order),
+    order: recorder.table(
+      `input grad ${[groupO, groupC, KH, KW, H, W, args.stride, args.padding, args.dilation]}`,
+      order,
+    ),
   });
   let firstDepth = 0;
   for (const { v, h, depth } of phases) {
@@ -188,7 +187,7 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
         rowOut: sv * W,
         columnOut: sh,
       },
-      read: { offsets: grid(recorder, taps, [plane, -GW, -1]) },
+      read: { offsets: grid(recorder, taps, [plane, -GW * high.step, -wide.step]) },
     });
     firstDepth += depth;
   }
@@ -205,17 +204,28 @@ interface Phase {
   readonly shift: number;
 }
 
-function phasesOf(size: number, stride: number, padding: number, kernel: number): Phase[] {
-  return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
-    const taps: number[] = [];
-    for (let tap = (phase + padding) % stride; tap < kernel; tap += stride) taps.push(tap);
-    return {
-      phase,
-      count: Math.ceil((size - phase) / stride),
-      taps,
-      shift: Math.floor((phase + padding) / stride),
-    };
+/** All phases along an axis. */
+interface Phases {
+  readonly phases: readonly Phase[];
+  /** Output positions from one tap of a phase to the next. */
+  readonly step: number;
+  /** Output positions before 0 that are asked for, and how many from there on. */
+  readonly before: number;
+  readonly size: number;
+}
+
+function phasesOf(size: number, stride: number, dilation: number, padding: number, kernel: number): Phases {
+  const all = Array.from({ length: kernel }, (_, tap) => tap);
+  const phases = Array.from({ length: Math.min(stride, size) }, (_, phase): Phase => {
+    const taps = all.filter((tap) => (phase + padding - tap * dilation) % stride === 0);
+    const shift = taps.length === 0 ? 0 : (phase + padding - taps[0]! * dilation) / stride;
+    return { phase, count: Math.ceil((size - phase) / stride), taps, shift };
   });
+  const second = all.find((tap) => tap > 0 && (tap * dilation) % stride === 0) ?? 0;
+  const step = (second * dilation) / stride;
+  const before = Math.max(0, ...phases.map(({ taps, shift }) => (taps.length - 1) * step - shift));
+  const last = Math.max(0, ...phases.map(({ count, shift }) => shift + count - 1));
+  return { phases, step, before, size: before + last + 1 };
 }
 
 /** Invocations that the weight gradient's product should have, so that a GPU is kept busy. */
@@ -226,10 +236,10 @@ const enoughTiles = 8192;
  * being few, the images are cut into chunks whose partial sums are added in order.
  */
 export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
-  const { x, grad, out, groups, stride } = args;
+  const { x, grad, out, groups } = args;
   const [N = 0, O = 0, OH = 0, OW = 0] = grad.shape;
   if (sizeOf(out.shape) === 0) return;
-  const border = { shape: covered(x, out.shape, grad.shape, stride) };
+  const border = { shape: covered(x, out.shape, grad.shape, args) };
   const packed = { shape: [N, groups * roundUp(O / groups), OH, OW] };
   const parts = imageParts(recorder, [x, grad, border, packed]);
   if (parts.length === 1) {
@@ -256,13 +266,8 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
   const [O = 0, groupC = 0, KH = 0, KW = 0] = out.shape;
   const [N = 0, , OH = 0, OW = 0] = grad.shape;
   const [sv, sh] = args.stride;
-  const image = pad(
-    recorder,
-    x,
-    args.padding[0],
-    args.padding[1],
-    covered(x, out.shape, grad.shape, [sv, sh]),
-  );
+  const [dv, dh] = args.dilation;
+  const image = pad(recorder, x, args.padding[0], args.padding[1], covered(x, out.shape, grad.shape, args));
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, columns, pixels] = [O / groups, groupC * KH * KW, OH * OW];
   const packed = pack(recorder, grad, {
@@ -307,7 +312,7 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
     outGroup: M * columns,
     outChunk: O * columns,
     read: {
-      taps: grid(recorder, [groupC, KH, KW], [H * W, W, 1]),
+      taps: grid(recorder, [groupC, KH, KW], [H * W, dv * W, dh]),
       pixels: grid(recorder, [OH, OW], [sv * W, sh]),
     },
   };
