@@ -27,7 +27,20 @@ const identity = (x: unknown): unknown => x;
 function functionCalls(): Record<string, readonly unknown[]> {
   const matrix = floats([2, 2]);
   const images = floats([1, 4, 4, 4]);
-  const unary = ['abs', 'contiguous', 'cos', 'exp', 'floor', 'isnan', 'log', 'neg', 'relu', 'sigmoid', 'sin'];
+  const unary = [
+    'abs',
+    'contiguous',
+    'cos',
+    'erf',
+    'exp',
+    'floor',
+    'isnan',
+    'log',
+    'neg',
+    'relu',
+    'sigmoid',
+    'sin',
+  ];
   const binary = [
     'add',
     'div',
@@ -121,6 +134,15 @@ function functionCalls(): Record<string, readonly unknown[]> {
     tril: [matrix, 1],
     triu: [matrix, 1],
     unfold: [images, 2, { stride: 1 }],
+    adaptiveAvgPool2d: [images, [2, 2]],
+    batchNorm: [images, { weight: floats([4]) }],
+    conv1d: [floats([1, 4, 5]), floats([2, 4, 3]), { stride: 2 }],
+    convTranspose1d: [floats([1, 4, 5]), floats([4, 2, 3]), { stride: 2 }],
+    convTranspose2d: [images, floats([4, 2, 3, 3]), { stride: 2 }],
+    groupNorm: [images, 2, { weight: floats([4]) }],
+    layerNorm: [matrix, [2], { weight: floats([2]) }],
+    std: [matrix, { axes: 0 }],
+    variance: [matrix, { correction: 0 }],
     constant: [0],
     normal: [1],
     uniform: [1],
@@ -257,14 +279,6 @@ test('the nearest name: other spellings, initials, beginnings, a letter or two',
   ];
   for (const [given, meant] of nearest) assert.is(nearestName(given, known), meant, given);
   assert.is(nearestName('--lr', ['--lrn', '--learning-rate']), '--learning-rate');
-});
-
-test('dilation is refused, not ignored', () => {
-  const options: object = { dilation: 2 };
-  assert.throws(
-    () => core.conv2d(floats([1, 1, 5, 5]), floats([1, 1, 3, 3]), options),
-    /^conv2d: there is no option dilation, only bias, relu, stride, padding, groups$/,
-  );
 });
 
 test('host numbers out of the range of a dtype are refused, fractions go toward zero', async () => {

@@ -9,7 +9,7 @@
 import { readOptions, requireBoolean, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { scope } from '../scope.js';
-import { formatShape, type Shape, sameShape } from '../shape.js';
+import { checkShape, formatShape, type Shape, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { add, div, mul, sqrt, sub } from './elementwise.js';
 import { commonDevice, requireDType, requireTensor } from './launch.js';
@@ -58,6 +58,7 @@ export function layerNorm(x: Tensor, shape: number | Shape, options: NormOptions
   const op = 'layerNorm';
   const norm = readNorm(op, x, readOptions(op, options, normDefaults));
   const own = typeof shape === 'number' ? [shape] : shape;
+  checkShape(op, own);
   const lead = x.shape.length - own.length;
   if (own.length === 0 || !sameShape(x.shape.slice(lead), own)) {
     throw new ArgumentError(`${op}: x is ${formatShape(x.shape)}, expected it to end in [${own.join(', ')}]`);
