@@ -14,6 +14,7 @@ export type { KernelTime, MemoryStats } from './core/backend.js';
 export type { Device } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
+export { type GradcheckOptions, gradcheck } from './core/gradcheck.js';
 export { type Crossing, ledger } from './core/ledger.js';
 export * from './core/ops/activations.js';
 export * from './core/ops/arrange.js';

@@ -42,3 +42,8 @@ export class KernelError extends TandemError {
 export class DataError extends TandemError {
   override readonly name = 'DataError';
 }
+
+/** A gradient isn't the finite difference: names input, element and both numbers (`gradcheck`). */
+export class GradcheckError extends TandemError {
+  override readonly name = 'GradcheckError';
+}

@@ -76,6 +76,7 @@ function functionCalls(): Record<string, readonly unknown[]> {
     flatten: [matrix, 0],
     flip: [matrix, 0],
     full: [[2], 1, { device }],
+    gradcheck: [core.exp, [core.full([2], 1, { device, dtype: 'float64' })], { step: 1e-6 }],
     gather: [matrix, 1, tensor(Int32Array.of(0, 1), { device, shape: [2, 1] })],
     inLayer: ['conv1', identity],
     indexSelect: [matrix, 0, index()],
@@ -174,7 +175,7 @@ function classCalls(): Record<string, readonly unknown[]> {
 /** Exports that take any arguments at all, look at the machine, or are made by the library alone. */
 const exempt = new Set(
   [
-    'TandemError ArgumentError DataError DeviceError DeviceLostError DisposedError KernelError OutOfMemoryError',
+    'TandemError ArgumentError GradcheckError DataError DeviceError DeviceLostError DisposedError KernelError OutOfMemoryError',
     'Tensor Module Layer SlotOptimizer defaultGenerator isDeviceName listAdapters fanInUniform kaimingNormal',
   ].flatMap((names) => names.split(' ')),
 );
