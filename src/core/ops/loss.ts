@@ -2,17 +2,27 @@
  * Softmax and its losses: `logSoftmax(x)[j] = x[j] - log sum exp(x)`, from the largest logit, so that nothing
  * overflows.
  */
-import { readOptions, requireChoice } from '../arguments.js';
+import { readOptions, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, normalizeAxis, sameShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { add, exp, log, mul, sub } from './elementwise.js';
-import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
-import { max, mean, type ReduceOptions, sum } from './reduce.js';
-import { reshape } from './views.js';
+import { add, div, exp, log, mul, ne, neg, sub, where } from './elementwise.js';
+import { gather, indexSelect } from './gather.js';
+import {
+  commonDevice,
+  floatType,
+  map,
+  requireDType,
+  requireRank,
+  requireTensor,
+  withDense,
+} from './launch.js';
+import { type LossOptions, type LossReduction, lossOptions, reduced } from './pointwiseLoss.js';
+import { max, type ReduceOptions, sum } from './reduce.js';
+import { reshape, squeeze, unsqueeze } from './views.js';
 
 /**
  * log sum exp(x) over axes (all by default), from the largest element; -infinity over elements that all are.
@@ -49,88 +59,174 @@ export function softmax(x: Tensor, axis = -1): Tensor {
   return scope(() => exp(logSoftmax(x, axis)));
 }
 
-/** How the losses of a batch become a result. */
-export type LossReduction = 'mean' | 'sum' | 'none';
-
-function requireReduction(op: string, reduction: LossReduction): void {
-  requireChoice(op, 'reduction', reduction, ['mean', 'sum', 'none']);
+/** Options of `nllLoss`. */
+export interface NllLossOptions extends LossOptions {
+  /** Factor on the losses of each class, `[C]`; a mean is then divided by the sum of the labels' factors. */
+  readonly weight?: Tensor | null;
+  /** A label that counts for nothing, neither in a mean. None by default. */
+  readonly ignoreIndex?: number | undefined;
 }
 
-function reduced(losses: Tensor, reduction: LossReduction): Tensor {
-  if (reduction === 'none') return losses;
-  return reduction === 'mean' ? mean(losses) : sum(losses);
+/** Options of `crossEntropy`. */
+export interface CrossEntropyOptions extends NllLossOptions {
+  /** The share of each target that is spread evenly over all classes. Default 0. */
+  readonly labelSmoothing?: number;
 }
+
+const nllDefaults = { reduction: 'mean', weight: null, ignoreIndex: undefined } as const;
 
 /**
- * Squared differences `(x - target)^2`, averaged over all elements.
- * @param target of x's shape; nothing broadcasts, as a forgotten axis would then go unnoticed
- * @param reduction 'mean' by default; 'none' gives x's shape
+ * `-logProbabilities[label]`: `[N, C]` or `[N, C, ..]`, labels `[N]` or `[N, ..]` int32.
+ * @param options or the reduction: 'mean' by default; 'none' gives the labels' shape
+ * @returns NaN for a label outside [0, C)
  */
-export function mseLoss(x: Tensor, target: Tensor, reduction: LossReduction = 'mean'): Tensor {
-  requireTensor('mseLoss', 'x', x);
-  requireTensor('mseLoss', 'target', target);
-  requireDType('mseLoss', 'x', x, 'float32', 'float64');
-  requireReduction('mseLoss', reduction);
-  if (!sameShape(x.shape, target.shape)) {
-    const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;
-    throw new ArgumentError(`mseLoss: ${shapes}; reshape() one, they must agree`);
-  }
+export function nllLoss(
+  logProbabilities: Tensor,
+  labels: Tensor,
+  options: NllLossOptions | LossReduction = {},
+): Tensor {
+  const op = 'nllLoss';
+  const { reduction, ...choice } = readOptions(op, lossOptions(op, options), nllDefaults);
+  requireTensor(op, 'labels', labels);
+  requireClasses(op, 'logProbabilities', logProbabilities, labels, choice.weight);
   return scope(() => {
-    const difference = sub(x, target);
-    return reduced(mul(difference, difference), reduction);
+    const { losses, shares } = chosen(logProbabilities, labels, choice);
+    return averaged(losses, shares, reduction);
   });
 }
 
+/** @throws {ArgumentError} unless x is floats `[N, C, ..]`, labels int32 `[N, ..]`, and weight `[C]` of x's dtype. */
+function requireClasses(
+  op: string,
+  name: string,
+  x: Tensor,
+  labels: Tensor | null,
+  weight: Tensor | null,
+): void {
+  requireTensor(op, name, x);
+  if (x.shape.length < 2) requireRank(op, name, x, 2, '[N, C]');
+  requireDType(op, name, x, 'float32', 'float64');
+  if (labels) {
+    commonDevice(op, [x, labels]);
+    requireDType(op, 'labels', labels, 'int32');
+    if (!sameShape(labels.shape, x.shape.toSpliced(1, 1))) {
+      const given = labels.shape.length === 1 ? `${labels.size}` : formatShape(labels.shape);
+      throw new ArgumentError(`${op}: ${name} ${formatShape(x.shape)} and ${given} labels`);
+    }
+  }
+  if (weight) {
+    requireTensor(op, 'weight', weight);
+    commonDevice(op, [x, weight]);
+    const [given, classes] = [formatShape(weight.shape), x.shape[1]];
+    if (!sameShape(weight.shape, [classes!]))
+      throw new ArgumentError(`${op}: weight is ${given}, expected [${classes}], one number for each class`);
+  }
+}
+
+interface Choice {
+  readonly weight: Tensor | null;
+  readonly ignoreIndex: number | undefined;
+}
+
+/** Each label's loss times its class's weight; which labels count; and the weights, null where all are 1. */
+function chosen(x: Tensor, labels: Tensor, { weight, ignoreIndex }: Choice) {
+  const kept = ignoreIndex === undefined ? null : ne(labels, ignoreIndex);
+  const index = kept ? where(kept, labels, 0) : labels;
+  const own = neg(squeeze(gather(x, 1, unsqueeze(index, 1)), 1));
+  const weights = weight && reshape(indexSelect(weight, 0, reshape(index, [-1])), labels.shape);
+  const losses = weights ? mul(own, weights) : own;
+  const shares = weights && kept ? mul(weights, kept) : (weights ?? kept);
+  // What is ignored may be infinite.
+  return { kept, losses: kept ? where(kept, losses, 0) : losses, shares };
+}
+
+/** As `reduced`, but that a mean is divided by the sum of the weights. */
+function averaged(losses: Tensor, shares: Tensor | null, reduction: LossReduction): Tensor {
+  if (reduction !== 'mean' || !shares) return reduced(losses, reduction);
+  return div(sum(losses), sum(shares));
+}
+
 /**
- * `-log softmax(logits)[label]`, multinomial logistic regression: logits `[N, C]`, labels `[N]` int32.
- * @param reduction 'mean' over the batch by default; 'none' gives `[N]`
- * @returns NaN for a label outside [0, C), whose row of logits gets NaN as its gradient
+ * `-log softmax(logits)[label]`, multinomial logistic regression: logits `[N, C]` or `[N, C, ..]`, labels `[N]` or
+ * `[N, ..]` int32, or probabilities of the classes in the logits' shape and dtype. Of logits `[N, C]` and labels,
+ * without options but the reduction, it is one kernel.
+ * @param options or the reduction: 'mean' over the labels by default; 'none' gives their shape
+ * @returns NaN for a label outside [0, C), whose row of logits gets NaN as its gradient where it is one kernel
  */
-export function crossEntropy(logits: Tensor, labels: Tensor, reduction: LossReduction = 'mean'): Tensor {
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  options: CrossEntropyOptions | LossReduction = {},
+): Tensor {
   const op = 'crossEntropy';
+  const { reduction, labelSmoothing, ...choice } = readOptions(op, lossOptions(op, options), {
+    ...nllDefaults,
+    labelSmoothing: 0,
+  });
   requireTensor(op, 'logits', logits);
   requireTensor(op, 'labels', labels);
-  requireReduction(op, reduction);
-  const device = commonDevice(op, [logits, labels]);
-  requireRank(op, 'logits', logits, 2, '[N, C]');
-  requireDType(op, 'logits', logits, 'float32', 'float64');
-  requireRank(op, 'labels', labels, 1, '[N]');
-  requireDType(op, 'labels', labels, 'int32');
-  const [n = 0] = logits.shape;
-  if (labels.size !== n) {
-    throw new ArgumentError(`crossEntropy: logits ${formatShape(logits.shape)} and ${labels.size} labels`);
-  }
+  requireNumber(op, 'labelSmoothing', labelSmoothing);
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw wrongArgument(op, 'labelSmoothing', labelSmoothing, 'a number from 0 to 1');
+  const { weight, ignoreIndex } = choice;
+  const soft = floatType([labels]) === labels.dtype && sameShape(labels.shape, logits.shape);
+  requireClasses(op, 'logits', logits, soft ? null : labels, weight);
+  if (soft && ignoreIndex !== undefined)
+    throw new ArgumentError(`${op}: ignoreIndex is a label, but labels are probabilities: make their rows 0`);
+  const isPlain = !soft && !weight && ignoreIndex === undefined && labelSmoothing === 0;
+  if (isPlain && logits.shape.length === 2) return scope(() => reduced(fused(op, logits, labels), reduction));
   return scope(() => {
-    const losses = Tensor.empty(op, device, [n], logits.dtype);
-    const peaks = Tensor.empty(op, device, [n, 2], logits.dtype);
-    withDense(op, (dense) =>
-      device.run('crossEntropy', {
-        logits: dense(logits),
-        labels: dense(labels),
-        losses: losses.view(op),
-        peaks: peaks.view(op),
-      }),
-    );
-    record({
-      op,
-      inputs: [logits],
-      outputs: [losses],
-      saved: [logits, labels, peaks],
-      gradient: ({ grads: [grad], saved: [x, target, peak] }) => {
-        if (!grad || !x || !target || !peak) return [null];
-        const dx = Tensor.empty(op, device, x.shape, x.dtype);
-        withDense(op, (dense) =>
-          device.run('crossEntropyGrad', {
-            logits: dense(x),
-            labels: dense(target),
-            peaks: peak.view(op),
-            grad: dense(grad),
-            out: dx.view(op),
-          }),
-        );
-        return [dx];
-      },
-    });
-    return reduced(losses, reduction);
+    const logs = logSoftmax(logits, 1);
+    const classes = logits.shape[1]!;
+    const row = weight && reshape(weight, [classes, ...logits.shape.slice(2).map(() => 1)]);
+    /** The losses of all classes, each by its share of the target. */
+    const spread = (share: Tensor | number): Tensor => {
+      const losses = mul(logs, share);
+      return neg(sum(row ? mul(losses, row) : losses, { axes: 1 }));
+    };
+    const even = labelSmoothing / classes;
+    if (soft) return reduced(spread(add(mul(labels, 1 - labelSmoothing), even)), reduction);
+    const { kept, losses, shares } = chosen(logs, labels, choice);
+    if (labelSmoothing === 0) return averaged(losses, shares, reduction);
+    const others = spread(even);
+    const smoothed = add(mul(losses, 1 - labelSmoothing), kept ? where(kept, others, 0) : others);
+    return averaged(smoothed, shares, reduction);
   });
+}
+
+/** `crossEntropy` of logits `[N, C]` and labels `[N]`, each on its own, as one kernel. */
+function fused(op: string, logits: Tensor, labels: Tensor): Tensor {
+  const { device, dtype } = logits;
+  const [n = 0] = logits.shape;
+  const losses = Tensor.empty(op, device, [n], dtype);
+  const peaks = Tensor.empty(op, device, [n, 2], dtype);
+  withDense(op, (dense) =>
+    device.run('crossEntropy', {
+      logits: dense(logits),
+      labels: dense(labels),
+      losses: losses.view(op),
+      peaks: peaks.view(op),
+    }),
+  );
+  record({
+    op,
+    inputs: [logits],
+    outputs: [losses],
+    saved: [logits, labels, peaks],
+    gradient: ({ grads: [grad], saved: [x, target, peak] }) => {
+      if (!grad || !x || !target || !peak) return [null];
+      const dx = Tensor.empty(op, device, x.shape, x.dtype);
+      withDense(op, (dense) =>
+        device.run('crossEntropyGrad', {
+          logits: dense(x),
+          labels: dense(target),
+          peaks: peak.view(op),
+          grad: dense(grad),
+          out: dx.view(op),
+        }),
+      );
+      return [dx];
+    },
+  });
+  return losses;
 }
