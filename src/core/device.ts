@@ -5,14 +5,25 @@
  * enqueued in order and runs on its own, so two devices compute at the same time, and wait for each other's tensors
  * where these cross; the caller waits for `sync` and for reading data alone.
  */
-import { wrongArgument } from './arguments.js';
+import { requireBoolean, wrongArgument } from './arguments.js';
 import type { Arrived, Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
 import { ArgumentError, DeviceError } from './errors.js';
-import { type BufferId, bytesPerElement, type DType, sizeOf, type TypedArray, type View } from './shape.js';
+import { LiveTensor } from './liveTensor.js';
+import {
+  type BufferId,
+  bytesPerElement,
+  type DType,
+  type Shape,
+  sizeOf,
+  type TypedArray,
+  type View,
+} from './shape.js';
 
 /** One opened device. */
 export class Device {
   private closed = false;
+  /** Made since they are kept account of; null: they aren't. */
+  private live: Map<BufferId, LiveTensor> | null = null;
 
   /** @param name as given to `openDevice`: 'cpu:0' */
   constructor(
@@ -33,6 +44,29 @@ export class Device {
   /** Bytes live, pooled and at the peak, and the number of live buffers. */
   memory(): MemoryStats {
     return this.backend.memory();
+  }
+
+  /**
+   * Starts (or, with false, ends) keeping account of who makes tensors, for `liveTensors`. That takes a look at the call
+   * stack for each, so it is off by default.
+   */
+  trackTensors(on = true): void {
+    requireBoolean('trackTensors', 'on', on);
+    this.live = on ? (this.live ?? new Map()) : null;
+  }
+
+  /** Whether who makes tensors is kept account of. */
+  get tracksTensors(): boolean {
+    return this.live !== null;
+  }
+
+  /**
+   * The live tensors made since `trackTensors()`, oldest first: a leak report is `device.liveTensors().join('\n')`. The
+   * tape's saved tensors are among them. @throws {ArgumentError} when no account is kept
+   */
+  liveTensors(): LiveTensor[] {
+    if (this.live) return [...this.live.values()];
+    throw new ArgumentError(`liveTensors: ${this.name} keeps no account of them; call trackTensors() before`);
   }
 
   /** Resolves when everything enqueued so far has run. @throws what went wrong on the way. */
@@ -104,8 +138,14 @@ export class Device {
     return to.uploadLater(data, sizeOf(view.shape) * bytesPerElement[view.dtype], op);
   }
 
+  /** Notes the tensor that a new buffer was made for, where account is kept. */
+  note(op: string, shape: Shape, dtype: DType, storage: { readonly buffer: BufferId; name: string }): void {
+    this.live?.set(storage.buffer, new LiveTensor(op, shape, dtype, storage));
+  }
+
   /** Gives a buffer back; does nothing once the device is closed. */
   free(buffer: BufferId): void {
+    this.live?.delete(buffer);
     if (!this.closed) this.backend.free(buffer);
   }
 

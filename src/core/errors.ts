@@ -47,3 +47,8 @@ export class DataError extends TandemError {
 export class GradcheckError extends TandemError {
   override readonly name = 'GradcheckError';
 }
+
+/** Tensors were left on a device: names each by op, shape and place (`noLeaks`). */
+export class LeakError extends TandemError {
+  override readonly name = 'LeakError';
+}

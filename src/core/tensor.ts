@@ -75,7 +75,7 @@ export class Tensor {
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
     checkShape(op, shape);
     const buffer = device.alloc(sizeOf(shape) * bytesPerElement[dtype], dtype, op);
-    return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
+    return Tensor.of(op, device, buffer, dtype, shape);
   }
 
   /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ */
@@ -86,13 +86,19 @@ export class Tensor {
     }
     const dtype = dtypeOf(data);
     const buffer = device.upload(data, dtype, op);
-    return new Tensor(new Storage(device, buffer), dense(buffer, dtype, shape));
+    return Tensor.of(op, device, buffer, dtype, shape);
   }
 
   /** A new tensor that will hold x's elements, on another device; see `Device.receive`. x must be contiguous. */
   static receive(op: string, device: Device, x: Tensor, arrived: Arrived): Tensor {
     const buffer = device.receive(x.device, x.view(op), op, arrived);
-    return new Tensor(new Storage(device, buffer), dense(buffer, x.dtype, x.shape));
+    return Tensor.of(op, device, buffer, x.dtype, x.shape);
+  }
+
+  private static of(op: string, device: Device, buffer: BufferId, dtype: DType, shape: Shape): Tensor {
+    const storage = new Storage(device, buffer);
+    device.note(op, shape, dtype, storage);
+    return new Tensor(storage, dense(buffer, dtype, shape));
   }
 
   /** What messages call this tensor and its views: the path of a module's parameter, '' for no name. */

@@ -93,6 +93,7 @@ function functionCalls(): Record<string, readonly unknown[]> {
     min: [matrix, { axes: 0 }],
     mseLoss: [matrix, matrix, 'sum'],
     noGrad: [identity],
+    noLeaks: [device, () => 1],
     oneHot: [index(), 3],
     ones: [[2], { device }],
     openDevice: ['cpu:7', { threads: 1 }],
@@ -179,7 +180,7 @@ function classCalls(): Record<string, readonly unknown[]> {
 /** Exports that take any arguments at all, look at the machine, or are made by the library alone. */
 const exempt = new Set(
   [
-    'TandemError ArgumentError GradcheckError DataError DeviceError DeviceLostError DisposedError KernelError OutOfMemoryError',
+    'TandemError ArgumentError GradcheckError LeakError DataError DeviceError DeviceLostError DisposedError KernelError OutOfMemoryError',
     'Tensor Module Layer SlotOptimizer defaultGenerator isDeviceName listAdapters fanInUniform kaimingNormal',
   ].flatMap((names) => names.split(' ')),
 );

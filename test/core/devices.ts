@@ -3,7 +3,7 @@
  */
 import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Device, openDevice, type Tensor } from '../../src/index.js';
+import { type Device, noLeaks, openDevice, type Tensor } from '../../src/index.js';
 import { softwareDriver } from '../../support/driver.js';
 import { inScope } from '../support/scope.js';
 
@@ -19,7 +19,7 @@ export function leaklessOnEach(test: Test, devices: readonly Device[]) {
   return (name: string, body: (device: Device) => Promise<void>): void => {
     for (const device of devices) {
       test(`${name} (${device.kind})`, async () => {
-        await inScope(() => body(device));
+        await noLeaks(device, () => inScope(() => body(device)));
         assert.is(device.memory().buffers, 0, 'buffers left behind');
       });
     }
