@@ -5,11 +5,10 @@
  * white: value * alpha + 255 * (1 - alpha). A tRNS chunk gives alpha to the entries of a palette, or makes one grey
  * level or colour, compared at the file's own depth, transparent.
  */
-import type { PngDataArray } from 'fast-png';
 import type { PngChunks } from './chunks.js';
 
-/** Writes `count` pixels as [count, 3] to `colours`; their samples begin at place `at` of `samples`. */
-type RowPainter = (samples: PngDataArray, at: number, colours: Uint8Array, count: number) => void;
+/** Writes the `count` pixels of a row, whose filter is undone, as [count, 3] to `colours`. */
+type RowPainter = (row: Uint8Array, colours: Uint8Array, count: number) => void;
 
 /** What turns a row of a PNG into colours. */
 export function rowPainter(png: PngChunks): RowPainter {
@@ -32,10 +31,10 @@ function byTable({ depth, palette, transparency }: PngChunks): RowPainter {
     const alpha = palette ? (transparency?.[place] ?? 255) : place === transparentLevel ? 0 : 255;
     table[i] = onWhite(value, alpha);
   }
-  return (samples, at, colours, count) => {
+  return (row, colours, count) => {
     for (let x = 0, to = 0; x < count; x++) {
       const bit = x * depth;
-      const place = (samples[at + (bit >> 3)]! >> (8 - depth - (bit & 7))) & (levels - 1);
+      const place = (row[bit >> 3]! >> (8 - depth - (bit & 7))) & (levels - 1);
       for (let c = 0; c < 3; c++) colours[to++] = table[3 * place + c]!;
     }
   };
@@ -43,37 +42,30 @@ function byTable({ depth, palette, transparency }: PngChunks): RowPainter {
 
 /** RGB, and grey of 16 bits. */
 function withoutAlpha({ channels, depth, transparency }: PngChunks): RowPainter {
-  const shift = depth - 8;
-  const [g, b] = channels === 3 ? [1, 2] : [0, 0];
-  const transparent = transparency ? levelsOf(transparency, depth) : [];
-  return (samples, at, colours, count) => {
-    for (let x = 0, to = 0, from = at; x < count; x++, from += channels) {
-      colours[to++] = samples[from]! >> shift;
-      colours[to++] = samples[from + g]! >> shift;
-      colours[to++] = samples[from + b]! >> shift;
-      if (transparent.length === 0 || transparent.some((level, c) => samples[from + c] !== level)) continue;
+  const bytes = depth >> 3;
+  const [g, b] = channels === 3 ? [bytes, 2 * bytes] : [0, 0];
+  // tRNS has 2 bytes a sample, of which files of 8 bits use the lower.
+  const transparent = transparency?.filter((_, i) => bytes === 2 || i % 2 === 1) ?? [];
+  return (row, colours, count) => {
+    for (let x = 0, to = 0, from = 0; x < count; x++, from += channels * bytes) {
+      colours[to++] = row[from]!;
+      colours[to++] = row[from + g]!;
+      colours[to++] = row[from + b]!;
+      if (transparent.length === 0 || transparent.some((byte, i) => row[from + i] !== byte)) continue;
       colours.fill(255, to - 3, to);
     }
   };
 }
 
-/** The samples of a tRNS chunk; files of 8 bits use the lower byte. */
-function levelsOf(transparency: Uint8Array, depth: number): number[] {
-  return Array.from({ length: transparency.length / 2 }, (_, c) => {
-    const level = 256 * transparency[2 * c]! + transparency[2 * c + 1]!;
-    return level & (2 ** depth - 1);
-  });
-}
-
 function withAlpha({ channels, depth }: PngChunks): RowPainter {
-  const shift = depth - 8;
-  const last = channels - 1;
-  return (samples, at, colours, count) => {
-    for (let x = 0, to = 0, from = at; x < count; x++, from += channels) {
-      const alpha = samples[from + last]! >> shift;
-      for (let c = 0; c < 3; c++) {
-        colours[to++] = onWhite(samples[from + (channels === 4 ? c : 0)]! >> shift, alpha);
-      }
+  const bytes = depth >> 3;
+  const [g, b] = channels === 4 ? [bytes, 2 * bytes] : [0, 0];
+  return (row, colours, count) => {
+    for (let x = 0, to = 0, from = 0; x < count; x++, from += channels * bytes) {
+      const alpha = row[from + (channels - 1) * bytes]!;
+      colours[to++] = onWhite(row[from]!, alpha);
+      colours[to++] = onWhite(row[from + g]!, alpha);
+      colours[to++] = onWhite(row[from + b]!, alpha);
     }
   };
 }

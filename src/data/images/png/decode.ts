@@ -1,14 +1,9 @@
 /**
- * PNG files: their image data are unpacked here, to no more bytes than the header calls for, and given to fast-png,
- * which undoes the filters, in small PNGs of our own.
- *
- * Each pass (one, or Adam7's seven, each a picture of every 8th to every 2nd pixel) goes in bands of rows. A filter
- * looks back one row, so a band starts with the last row of the one before, as it is after its filter, under filter 0
- * ("none"). So beside the unpacked data and the planes no more than a band is in memory, and passes of less than 8
- * bits, which fast-png takes for whole bytes, are decoded like any other picture.
+ * PNG files: their image data are unpacked to no more bytes than the header calls for. They come in passes (one, or
+ * Adam7's seven, each a picture of every 8th to every 2nd pixel) of rows, each a byte that names its filter and the
+ * filtered row; each row has its filter undone in place and is painted.
  */
 import { constants, inflateRawSync } from 'node:zlib';
-import { decode, type PngDataArray } from 'fast-png';
 import { DataError } from '../../../core/errors.js';
 import { upright } from '../exif.js';
 import { type OpenedImage, seenSize } from '../opened.js';
@@ -18,9 +13,6 @@ import { rowPainter } from './colours.js';
 
 /** Bytes that deflate (RFC 1951) makes of one byte at most: 258 of 2 bits. */
 const deflateRatio = 1032;
-
-/** Bytes of rows that fast-png is given at a time. */
-const bandBytes = 2 ** 22;
 
 /** Pixels (x0 + i stepX, y0 + j stepY) of the picture, `width` of them in each of `height` rows. */
 interface Pass {
@@ -79,7 +71,7 @@ export function openPng(bytes: Uint8Array): OpenedImage {
       depth,
       transparent: channels % 2 === 0 || png.transparency !== undefined,
     },
-    memory: size + 3 * width * height * (orientation === 1 ? 1 : 2) + packed + 6 * Math.min(size, bandBytes),
+    memory: size + 3 * width * height * (orientation === 1 ? 1 : 2) + packed,
     decode: () => upright(paint(png, passes, unpacked(png.data, size)), orientation),
   };
 }
@@ -117,112 +109,59 @@ function unpacked(pieces: readonly Uint8Array[], size: number): Uint8Array {
 }
 
 function paint(png: PngChunks, passes: readonly Pass[], data: Uint8Array): Picture {
-  const { width, height } = png;
+  const { width, height, depth, channels } = png;
   const planes = new Uint8Array(3 * width * height);
   const toColours = rowPainter(png);
   const colours = new Uint8Array(3 * width);
+  const step = Math.max(1, (channels * depth) >> 3);
   let from = 0;
   for (const pass of passes) {
-    for (const { first, count, samples, perRow } of bandsOf(png, pass, data.subarray(from))) {
-      for (let row = 0; row < count; row++) {
-        toColours(samples, row * perRow, colours, pass.width);
-        const y = pass.y0 + (first + row) * pass.stepY;
-        for (let c = 0; c < 3; c++) {
-          let to = (c * height + y) * width + pass.x0;
-          for (let i = c; i < 3 * pass.width; i += 3, to += pass.stepX) planes[to] = colours[i]!;
-        }
+    let above: Uint8Array = new Uint8Array(pass.rowBytes);
+    for (let row = 0; row < pass.height; row++) {
+      const line = data.subarray(from + 1, from + 1 + pass.rowBytes);
+      undoFilter(data[from]!, line, above, step);
+      toColours(line, colours, pass.width);
+      const y = pass.y0 + row * pass.stepY;
+      for (let c = 0; c < 3; c++) {
+        let to = (c * height + y) * width + pass.x0;
+        for (let i = c; i < 3 * pass.width; i += 3, to += pass.stepX) planes[to] = colours[i]!;
       }
+      above = line;
+      from += 1 + pass.rowBytes;
     }
-    from += pass.height * (1 + pass.rowBytes);
   }
   return { width, height, planes };
 }
 
-/** Rows `first` to `first + count - 1` of a pass, their filters undone. */
-interface Band {
-  readonly first: number;
-  readonly count: number;
-  /** Of all rows, `perRow` places each; packed to bytes below 8 bits. */
-  readonly samples: PngDataArray;
-  readonly perRow: number;
-}
-
-/** The bands of a pass, whose filtered rows `data` starts with. */
-function* bandsOf(png: PngChunks, pass: Pass, data: Uint8Array): Generator<Band, void, void> {
-  const lineBytes = 1 + pass.rowBytes;
-  const rowsInBand = Math.max(1, Math.floor(bandBytes / lineBytes));
-  let before: Uint8Array | undefined;
-  for (let first = 0; first < pass.height; first += rowsInBand) {
-    const count = Math.min(rowsInBand, pass.height - first);
-    const lines = data.subarray(first * lineBytes, (first + count) * lineBytes);
-    const rows = count + (before ? 1 : 0);
-    const all = unfiltered(smallPng(pass.width, rows, png, before ? [before, lines] : [lines]));
-    const perRow = all.length / rows;
-    yield { first, count, samples: all.subarray(all.length - count * perRow), perRow };
-    before = new Uint8Array(lineBytes);
-    before.set(bigEndianBytes(all.subarray(all.length - perRow)), 1);
+/**
+ * Adds to each byte of a row what its filter foretells by the bytes to the left (a), above (b), and above that to the
+ * left (c): 1: a, 2: b, 3: half of a + b, 4: the one of them that is nearest to a + b - c.
+ * @param step bytes from one pixel to the next
+ */
+function undoFilter(filter: number, line: Uint8Array, above: Uint8Array, step: number): void {
+  const { length } = line;
+  switch (filter) {
+    case 0:
+      break;
+    case 1:
+      for (let i = step; i < length; i++) line[i]! += line[i - step]!;
+      break;
+    case 2:
+      for (let i = 0; i < length; i++) line[i]! += above[i]!;
+      break;
+    case 3:
+      for (let i = 0; i < step; i++) line[i]! += above[i]! >> 1;
+      for (let i = step; i < length; i++) line[i]! += (line[i - step]! + above[i]!) >> 1;
+      break;
+    case 4:
+      for (let i = 0; i < step; i++) line[i]! += above[i]!;
+      for (let i = step; i < length; i++) {
+        const [a, b, c] = [line[i - step]!, above[i]!, above[i - step]!];
+        const [toA, toB, toC] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
+        line[i]! += toA <= toB && toA <= toC ? a : toB <= toC ? b : c;
+      }
+      break;
+    default:
+      throw new DataError(`damaged PNG: a row of filter ${filter}, expected 0 to 4`);
   }
-}
-
-function unfiltered(png: Uint8Array): PngDataArray {
-  try {
-    return decode(png).data;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new DataError(`damaged PNG: ${reason}`, { cause: error });
-  }
-}
-
-function bigEndianBytes(samples: PngDataArray): ArrayLike<number> {
-  if (!(samples instanceof Uint16Array)) return samples;
-  const bytes = new Uint8Array(2 * samples.length);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < samples.length; i++) view.setUint16(2 * i, samples[i]!);
-  return bytes;
-}
-
-/** Most bytes of a block that deflate stores as they are. */
-const storedBytes = 65535;
-
-/** A PNG that is not interlaced and whose `lines`, each row with its filter, are stored as they are; its CRCs are zero. */
-function smallPng(
-  width: number,
-  height: number,
-  { depth, channels, palette }: PngChunks,
-  lines: readonly Uint8Array[],
-): Uint8Array {
-  const stored = Buffer.concat(lines);
-  const blocks = Math.ceil(stored.length / storedBytes);
-  const packed = 2 + 5 * blocks + stored.length + 4;
-  const out = new Uint8Array(33 + 12 + packed + 12);
-  const view = new DataView(out.buffer);
-  let at = 0;
-  const put = (bytes: ArrayLike<number>): void => {
-    out.set(bytes, at);
-    at += bytes.length;
-  };
-  const chunk = (type: string, length: number): void => {
-    view.setUint32(at, length);
-    at += 4;
-    put(Array.from(type, (letter) => letter.charCodeAt(0)));
-  };
-  put([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  chunk('IHDR', 13);
-  view.setUint32(at, width);
-  view.setUint32(at + 4, height);
-  out[at + 8] = depth;
-  // Without its palette, a place in it is as good as a grey level.
-  out[at + 9] = palette ? 0 : ([0, 0, 4, 2, 6][channels] ?? 0);
-  at += 13 + 4;
-  chunk('IDAT', packed);
-  put([0x78, 0x01]);
-  for (let from = 0; from < stored.length; from += storedBytes) {
-    const length = Math.min(storedBytes, stored.length - from);
-    const last = from + length === stored.length ? 1 : 0;
-    put([last, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255]);
-    put(stored.subarray(from, from + length));
-  }
-  at += 4 + 4;
-  chunk('IEND', 0);
-  return out;
 }
