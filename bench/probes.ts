@@ -9,6 +9,7 @@ import { probeModule, probeSums } from '../src/backends/cpu/asm/probe.js';
 import { floatBits } from '../src/backends/cpu/plan.js';
 import { enableRelaxedSimd } from '../src/backends/cpu/runtime/features.js';
 import { Team } from '../src/backends/cpu/runtime/team.js';
+import { enableWideSimd } from '../src/backends/cpu/runtime/wide.js';
 
 /** Rates of one moment. */
 export interface Rates {
@@ -44,7 +45,8 @@ const turns = 1 << 19;
 export async function cpuProbe(threads: number): Promise<Probe> {
   const relaxed = await enableRelaxedSimd();
   const memoryLimit = 2 * readBytes;
-  const team = await Team.start({ device: 'probe', threads, features: { relaxed }, memoryLimit });
+  const features = { relaxed, ...(await enableWideSimd(relaxed)) };
+  const team = await Team.start({ device: 'probe', threads, features, memoryLimit });
   const block = team.allocator.alloc(readBytes, 'probe');
   // Pages never written to are all the same one, which would be read from the cache.
   new Uint8Array(team.memory.buffer, block, readBytes).fill(1);

@@ -9,6 +9,7 @@ import { i32 } from '../src/backends/cpu/asm/instructions.js';
 import type { KernelModule } from '../src/backends/cpu/plan.js';
 import { pageBytes } from '../src/backends/cpu/runtime/control.js';
 import { Team } from '../src/backends/cpu/runtime/team.js';
+import { narrow } from '../src/backends/cpu/runtime/wide.js';
 
 const kernels: KernelModule = {
   key: 'count',
@@ -46,7 +47,12 @@ function pause(milliseconds: number): Promise<void> {
 }
 
 async function measure(threads: number): Promise<Record<string, string>> {
-  const options = { device: 'cpu:0', threads, features: { relaxed: false }, memoryLimit: 64 * pageBytes };
+  const options = {
+    device: 'cpu:0',
+    threads,
+    features: { relaxed: false, ...narrow },
+    memoryLimit: 64 * pageBytes,
+  };
   const open = await time(5, 1, async () => (await Team.start(options)).close());
   const team = await Team.start(options);
   const words = [team.allocator.alloc(64 * threads, 'bench')];

@@ -40,7 +40,7 @@ else {
       for (const { medianMs, shareOfPeak, probe } of found.rows) {
         assert.ok(medianMs > 0 && shareOfPeak > 0 && probe.gflops > 0.1, JSON.stringify(found.rows));
       }
-      assert.match(found.devices['cpu:0'] ?? '', /CPU, 1 thread, (relaxed )?SIMD/);
+      assert.match(found.devices['cpu:0'] ?? '', /CPU, 1 thread, (relaxed )?SIMD(, 256 bits)?$/);
       const lines = await tab.$$eval('#rows tr', (all) =>
         all.map((line) => [...line.children].map((cell) => cell.textContent)),
       );

@@ -5,6 +5,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { Command } from 'commander';
 import { enableRelaxedSimd, hasSimd } from '../backends/cpu/runtime/features.js';
+import { enableWideSimd } from '../backends/cpu/runtime/wide.js';
 import { type AdapterDescription, listAdapters } from '../backends/open.js';
 import { findSoftwareDriver } from '../backends/webgpu/runtime/node.js';
 import { DeviceError } from '../core/errors.js';
@@ -28,6 +29,7 @@ async function main({ driver, json }: Options): Promise<void> {
     memory: totalmem(),
     simd: hasSimd(),
     relaxedSimd: hasSimd() && (await enableRelaxedSimd()),
+    wideSimd: hasSimd() && (await enableWideSimd(await enableRelaxedSimd())).wide,
   };
   let missing: string | null = null;
   const adapters = await listAdapters(from).catch((error: unknown): AdapterDescription[] => {
@@ -41,7 +43,10 @@ async function main({ driver, json }: Options): Promise<void> {
     return;
   }
   const simd = cpu.relaxedSimd ? 'relaxed SIMD' : cpu.simd ? 'SIMD' : 'no SIMD (plain loops)';
-  console.log(`cpu:0, cpu:1, ..\n  ${cpu.model}, ${cpu.threads} threads, ${size(cpu.memory)}, ${simd}`);
+  const instructions = `${simd}${cpu.wideSimd ? ', 256 bits' : ''}`;
+  console.log(
+    `cpu:0, cpu:1, ..\n  ${cpu.model}, ${cpu.threads} threads, ${size(cpu.memory)}, ${instructions}`,
+  );
   for (const [i, adapter] of adapters.entries()) console.log(`\n${described(adapter, i, adapters)}`);
   if (adapters.length === 0) {
     console.log(`\nno WebGPU adapter${missing === null ? '' : `: ${missing}`}`);

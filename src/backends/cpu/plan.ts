@@ -14,6 +14,10 @@ import { bytesPerElement, type View } from '../../core/shape.js';
 export interface Features {
   /** Relaxed SIMD: multiply-adds in one instruction, whose rounding depends on the machine. */
   readonly relaxed: boolean;
+  /** Whether the engine makes one 256-bit instruction of two equal ones on neighbouring vectors (runtime/wide.ts). */
+  readonly wide: boolean;
+  /** Columns of the register tile of products: what measured best here. */
+  readonly tileColumns: 8 | 16;
 }
 
 /** A WebAssembly module of kernels, importing `env.memory` (shared); emitted at its first use. */

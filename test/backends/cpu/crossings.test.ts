@@ -9,6 +9,7 @@ import { KernelError } from '../../../src/core/errors.js';
 import type { BufferId, TypedArray, View } from '../../../src/core/shape.js';
 import { rejection } from '../../support/errors.js';
 import { kernels } from './deviceKernels.js';
+import { plainSimd } from './planner.js';
 import { workersOf } from './workers.js';
 
 const ints = (buffer: BufferId, count: number): View => ({
@@ -30,7 +31,7 @@ async function withTeams(
   const teams: Team[] = [];
   try {
     for (const [i, count] of threads.entries()) {
-      const features = { relaxed: false };
+      const features = plainSimd;
       teams.push(await Team.start({ device: `cpu:${i}`, threads: count, features, memoryLimit }));
     }
     await use(...teams);

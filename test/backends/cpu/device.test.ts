@@ -103,7 +103,7 @@ test('options are checked, and the error says what is possible', async () => {
     [{ deterministic: 1 }, /deterministic is 1, expected true or false/],
     [
       { thread: 2 },
-      /there is no option thread \(did you mean threads\?\), only threads, deterministic, memoryLimit, kernels/,
+      /there is no option thread \(did you mean threads\?\), only threads, deterministic, wide, memoryLimit, kernels/,
     ],
   ];
   for (const [options, message] of wrong) {
@@ -119,14 +119,14 @@ test('options are checked, and the error says what is possible', async () => {
 });
 
 test('the description tells threads and instructions', async () => {
-  await withDevice({ threads: 1, deterministic: true }, async ({ description }) => {
+  await withDevice({ threads: 1, deterministic: true, wide: false }, async ({ description }) => {
     assert.is(description, 'CPU, 1 thread, SIMD');
   });
   await withDevice({ threads: 2, kernels: 'plain' }, async ({ description }) => {
     assert.is(description, 'CPU, 2 threads, plain loops');
   });
   await withDevice({}, async ({ description }) => {
-    assert.match(description, /^CPU, \d+ threads?, relaxed SIMD$/);
+    assert.match(description, /^CPU, \d+ threads?, relaxed SIMD(, 256 bits)?$/);
   });
 });
 

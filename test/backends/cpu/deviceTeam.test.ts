@@ -12,6 +12,7 @@ import { e } from '../../../src/core/expr.js';
 import type { BufferId, TypedArray, View } from '../../../src/core/shape.js';
 import { kernels } from './deviceKernels.js';
 import { seededRandom } from './numbers.js';
+import { plainSimd } from './planner.js';
 import { workersOf } from './workers.js';
 
 const random = seededRandom('device team');
@@ -26,7 +27,7 @@ const ints = (buffer: BufferId, count: number): View => ({
 });
 
 async function withTeam(threads: number, use: (team: Team) => Promise<void>): Promise<void> {
-  const options = { device: 'cpu:7', threads, features: { relaxed: false }, memoryLimit: limit };
+  const options = { device: 'cpu:7', threads, features: plainSimd, memoryLimit: limit };
   const team = await Team.start(options);
   try {
     await use(team);
@@ -217,7 +218,7 @@ test('a read that fails is reported by its own promise', async () => {
 test('a module larger than the ring takes runs all the same', async () => {
   await withTeam(2, async (team) => {
     const emit = (): Uint8Array<ArrayBuffer> => {
-      const code = kernels.emit({ relaxed: false });
+      const code = kernels.emit(plainSimd);
       const padding = 400_000; // a custom section: id 0, size, an empty name, anything
       const size = [(padding & 127) | 128, ((padding >> 7) & 127) | 128, padding >> 14];
       const module = new Uint8Array(code.length + 4 + padding);

@@ -286,7 +286,7 @@ test('dropout and Box-Muller, as ops will write them', () => {
 });
 
 test('nothing is done for no elements, and float64 is declined', () => {
-  const planner = new TestPlanner(1, { relaxed: false });
+  const planner = new TestPlanner(1);
   const empty = planner.view(new Float32Array(0), [0, 3]);
   const common = { ...plain, exprs: [x] };
   assert.ok(planMap({ ...common, shape: [0, 3], inputs: [empty], outputs: [empty] }, planner));

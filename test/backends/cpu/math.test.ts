@@ -7,13 +7,13 @@ import { planMap } from '../../../src/backends/cpu/kernels/map/plan.js';
 import { type Expr, e } from '../../../src/core/expr.js';
 import { edges, functions, inDoubles, magnitudes, worstUlp } from '../ulps.js';
 import { seededRandom } from './numbers.js';
-import { relaxedModes, TestPlanner } from './planner.js';
+import { plainSimd, relaxedModes, TestPlanner } from './planner.js';
 
 const random = seededRandom('math');
 
 /** Values of `expr` at the numbers of `inputs`, by the emitted code. */
 function evaluate(expr: Expr, relaxed: boolean, ...inputs: Float32Array[]): Float32Array {
-  const planner = new TestPlanner(1, { relaxed });
+  const planner = new TestPlanner(1, { ...plainSimd, relaxed });
   const shape = [inputs[0]!.length];
   const out = planner.view(new Float32Array(shape[0]!), shape);
   const views = inputs.map((data) => planner.view(data, shape));

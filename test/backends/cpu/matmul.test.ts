@@ -9,7 +9,7 @@ import { planMatmul } from '../../../src/backends/cpu/kernels/matmul/plan.js';
 import { rowTeams } from '../../../src/backends/cpu/kernels/matmul/product.js';
 import { sizeOf } from '../../../src/core/shape.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';
-import { acrossTeams, neverAlone } from './planner.js';
+import { acrossTeams, neverAlone, plainSimd } from './planner.js';
 
 const random = seededRandom('matmul');
 
@@ -191,7 +191,7 @@ test('NaN passes through ReLU', () => {
 });
 
 test('rows fall into panels without a thin rest', () => {
-  const relaxed = { relaxed: true };
+  const relaxed = { ...plainSimd, relaxed: true };
   assert.equal(panelsOf(12, relaxed), { panels: 2, lastHeight: 6 });
   assert.equal(panelsOf(128, relaxed), { panels: 22, lastHeight: 4 }); // 20 * 6 + 4 + 4
   assert.equal(panelsOf(13, relaxed), { panels: 3, lastHeight: 3 }); // 6 + 4 + 3
@@ -200,10 +200,12 @@ test('rows fall into panels without a thin rest', () => {
 });
 
 test('threads share columns, and rows where there are few columns', () => {
-  assert.is(rowTeams(2, 20, 4096, 1), 1);
-  assert.is(rowTeams(2, 700, 8, 1), 2);
-  assert.is(rowTeams(4, 700, 16, 1), 2);
-  assert.is(rowTeams(3, 700, 1, 1), 3);
+  const teams = (threads: number, panels: number, columns: number): number =>
+    rowTeams({ threads, features: plainSimd }, panels, columns, 1);
+  assert.is(teams(2, 20, 4096), 1);
+  assert.is(teams(2, 700, 8), 2);
+  assert.is(teams(4, 700, 16), 2);
+  assert.is(teams(3, 700, 1), 3);
 });
 
 test.run();

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import type { LoopView } from '../../../src/backends/cpu/kernels/loops.js';
 import type { Features, KernelModule, Planner } from '../../../src/backends/cpu/plan.js';
 import { enableRelaxedSimd } from '../../../src/backends/cpu/runtime/features.js';
+import { enableWideSimd, narrow } from '../../../src/backends/cpu/runtime/wide.js';
 import {
   bytesPerElement,
   contiguousStrides,
@@ -23,7 +24,7 @@ const modules = new Map<string, WebAssembly.Module>();
 
 /** The compiled module, emitted once for all planners. */
 function compiled(module: KernelModule, features: Features): WebAssembly.Module {
-  const key = `${module.key} relaxed ${features.relaxed}`;
+  const key = `${module.key} ${JSON.stringify(features)}`;
   let result = modules.get(key);
   if (result === undefined) {
     result = new WebAssembly.Module(module.emit(features));
@@ -31,6 +32,9 @@ function compiled(module: KernelModule, features: Features): WebAssembly.Module 
   }
   return result;
 }
+
+/** 128-bit vectors, and no relaxed SIMD. */
+export const plainSimd: Features = { relaxed: false, ...narrow };
 
 /** Runs plans' commands as soon as they are enqueued. */
 export class TestPlanner implements Planner {
@@ -44,7 +48,7 @@ export class TestPlanner implements Planner {
 
   constructor(
     readonly threads: number,
-    readonly features: Features,
+    readonly features: Features = plainSimd,
     megabytes = 16,
   ) {
     this.memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: true });
@@ -140,28 +144,42 @@ export class TestPlanner implements Planner {
 /** Whether relaxed SIMD may be used, for tests that try both where there is a choice. */
 export const relaxedModes: readonly boolean[] = (await enableRelaxedSimd()) ? [false, true] : [false];
 
+// From here on the engine fuses what it can.
+await enableWideSimd(false);
+
 /**
- * Results of `run` on one thread, without and with relaxed SIMD; two and three threads must give the same bits.
- * Guards are checked after each run.
+ * Results of `run` on one thread, without and with relaxed SIMD; two and three threads must give the same bits, and so
+ * must the code for 256-bit vectors. Guards are checked after each run.
  */
 export function acrossTeams(
   run: (planner: TestPlanner) => readonly TypedArray[],
   megabytes = 16,
 ): (readonly TypedArray[])[] {
   return relaxedModes.map((relaxed) => {
-    const [one, ...others] = [1, 2, 3].map((threads) => {
-      const planner = new TestPlanner(threads, { relaxed }, megabytes);
+    const resultsOf = (threads: number, features: Features): readonly TypedArray[] => {
+      const planner = new TestPlanner(threads, features, megabytes);
       const results = run(planner);
       planner.checkGuards();
       return results;
-    });
-    others.forEach((results, i) => {
-      results.forEach((data, k) => {
-        const same = data.every((value, j) => Object.is(value, one![k]![j]));
-        if (!same) assert.unreachable(`${i + 2} threads gave other bits than one, relaxed ${relaxed}`);
+    };
+    const simple = { ...plainSimd, relaxed };
+    const wide: Features = { relaxed, wide: true, tileColumns: 16 };
+    const one = resultsOf(1, simple);
+    const others = [
+      [2, simple],
+      [3, simple],
+      [1, wide],
+      [3, wide],
+    ] as const;
+    for (const [threads, features] of others) {
+      resultsOf(threads, features).forEach((data, k) => {
+        const same = data.every((value, j) => Object.is(value, one[k]![j]));
+        if (same) return;
+        const how = `${threads} threads with ${JSON.stringify(features)}`;
+        assert.unreachable(`${how} gave other bits than one thread with ${JSON.stringify(simple)}`);
       });
-    });
-    return one!;
+    }
+    return one;
   });
 }
 

@@ -21,6 +21,7 @@ import type { Plan, Planner } from '../plan.js';
 import { heapAt, pageBytes } from './control.js';
 import { availableThreads, enableRelaxedSimd, hasSimd, requireSharedMemory } from './features.js';
 import { Team } from './team.js';
+import { enableWideSimd, narrow } from './wide.js';
 
 /** Options of a CPU device. */
 export interface CpuOptions {
@@ -28,6 +29,8 @@ export interface CpuOptions {
   readonly threads?: number;
   /** No relaxed SIMD, whose rounding depends on the machine: the same bits on every machine. Default false. */
   readonly deterministic?: boolean;
+  /** Whether it may set V8's flag for 256-bit vectors, in the whole process. Default true: where that pays. */
+  readonly wide?: boolean;
   /** Bytes its memory may reach, at most and by default 4 GiB less a page. */
   readonly memoryLimit?: number;
   /** 'plain' runs every kernel as its plain loop, to find out whether a fast one is wrong. Default 'fast'. */
@@ -50,9 +53,11 @@ export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise
   const threads = settings.threads ?? Math.min(maxThreads, await availableThreads());
   const fast = settings.kernels !== 'plain' && hasSimd();
   const relaxed = fast && !settings.deterministic && (await enableRelaxedSimd());
+  const vectors = fast && settings.wide ? await enableWideSimd(relaxed) : narrow;
   const memoryLimit = Math.floor(settings.memoryLimit / pageBytes) * pageBytes;
-  const team = await Team.start({ device: name, threads, features: { relaxed }, memoryLimit });
-  const instructions = relaxed ? 'relaxed SIMD' : fast ? 'SIMD' : 'plain loops';
+  const team = await Team.start({ device: name, threads, features: { relaxed, ...vectors }, memoryLimit });
+  const simd = `${relaxed ? 'relaxed ' : ''}SIMD${vectors.wide ? ', 256 bits' : ''}`;
+  const instructions = fast ? simd : 'plain loops';
   return new CpuDevice(
     name,
     `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${instructions}`,
@@ -66,15 +71,17 @@ function readCpuOptions(options: CpuOptions, name: string) {
   const defaults = {
     threads: undefined,
     deterministic: false,
+    wide: true,
     memoryLimit: maxMemory,
     kernels: 'fast',
   } as const;
   const settings = readOptions(op, options, defaults);
-  const { threads, deterministic, memoryLimit, kernels } = settings;
+  const { threads, deterministic, wide, memoryLimit, kernels } = settings;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
     throw wrongArgument(op, 'threads', threads, `an integer from 1 to ${maxThreads}`);
   }
   requireBoolean(op, 'deterministic', deterministic);
+  requireBoolean(op, 'wide', wide);
   if (!(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
     throw wrongArgument(op, 'memoryLimit', memoryLimit, `bytes from ${minMemory} to ${2 ** 32}`);
   }

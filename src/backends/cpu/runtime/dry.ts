@@ -9,6 +9,7 @@ import { plans } from '../kernels/plans.js';
 import type { Plan, Planner } from '../plan.js';
 import { Allocator } from './allocator.js';
 import { cpuDTypes, hasDoubles } from './device.js';
+import { narrow } from './wide.js';
 
 /** A CPU device's account. */
 export class CpuBooks implements Books {
@@ -25,7 +26,7 @@ export class CpuBooks implements Books {
     this.allocator = new Allocator(name, memoryLimit, progress, () => true);
     this.planner = {
       threads,
-      features: { relaxed: true },
+      features: { relaxed: true, ...narrow },
       run: () => {
         this.commands++;
       },

@@ -11,6 +11,12 @@ interface LoadedModule {
   readonly functions: Map<string, number>;
 }
 
+/**
+ * An empty section named 'wide', to end modules with. Engines compile modules of the same bytes once in a process: those
+ * compiled before vectors were fused shall not be taken.
+ */
+const wideSection = [0, 5, 4, ...new TextEncoder().encode('wide')];
+
 /** The functions of one device. */
 export class Functions {
   private readonly modules = new Map<string, LoadedModule>();
@@ -61,7 +67,8 @@ export class Functions {
   }
 
   private load(module: KernelModule): LoadedModule {
-    const bytes = module.emit(this.features);
+    const code = module.emit(this.features);
+    const bytes = this.features.wide ? Uint8Array.of(...code, ...wideSection) : code;
     const loaded = { number: this.moduleKeys.push(module.key) - 1, functions: new Map<string, number>() };
     this.modules.set(module.key, loaded);
     this.push(opcode.load, loaded.number, 0, bytes);

@@ -4,7 +4,7 @@
  *     c[m, n] = sum over k of a[m, k] * b[k, n] (+ c[m, n]) (+ bias) (then max(0, .))
  *
  *   1. `pack` copies a into panels of rows (panels.ts), which all threads share.
- *   2. `gemm`: each thread has a range of c's columns (strips of 8, counted through all groups) and of its panels of
+ *   2. `gemm`: each thread has a range of c's columns (strips as wide as a tile, counted through all groups) and of its panels of
  *      rows. For a block of columns and one of depth it packs b into strips of its own (they stay in the second
  *      level cache), and runs the micro-kernel for each strip (first level cache) with each panel.
  *
@@ -20,7 +20,7 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features, KernelModule } from '../../plan.js';
 import { type Addressing, emitPackEdge, emitPackStrip } from './pack.js';
 import { ceilDiv, depthBlock, emitPack, Panels } from './panels.js';
-import { emitFinishTile, emitStoreEdge, emitTile, tileColumns, tileRows } from './tile.js';
+import { emitFinishTile, emitStoreEdge, emitTile, tileRows } from './tile.js';
 
 /** Columns in a block: 512 KiB of packed b. */
 const columnBlock = 512;
@@ -28,8 +28,8 @@ const columnBlock = 512;
 /** Panels in a block of rows: 24 * 6 KiB of packed a. */
 const panelBlock = 24;
 
-/** Bytes of the tile in memory by which edges of c are computed (at most 6 rows of 8). */
-const tileBytes = 256;
+/** Bytes of the tile in memory by which edges of c are computed (at most 6 rows of 16). */
+const tileBytes = 384;
 
 /** Bytes of workspace that `gemm` needs for each thread: a tile, and a block of packed b. */
 export const workspaceBytes = tileBytes + columnBlock * depthBlock * 4;
@@ -74,9 +74,9 @@ function emitGemm(addressing: Addressing, features: Features): Uint8Array<ArrayB
   const module = new ModuleBuilder();
   const packEdge = emitPackEdge(module, addressing);
   const packRows = emitPackStrip(module, addressing, tileRows(features));
-  const packColumns = emitPackStrip(module, addressing, tileColumns);
+  const packColumns = emitPackStrip(module, addressing, features.tileColumns);
   emitPack(module, features, packRows, packEdge);
-  const packStrips = emitPackStrips(module, packColumns, packEdge);
+  const packStrips = emitPackStrips(module, features, packColumns, packEdge);
   const multiplyBlock = emitMultiplyBlock(module, features);
   emitMain(module, features, packStrips, multiplyBlock);
   return module.finish();
@@ -90,6 +90,7 @@ function elementOf(base: Local<'i32'>, i: I32): Value<'i32'> {
 /** Emits the packing of `count` columns from `first` on into strips: `(b, lanes, first, count, depth, from, end, to)`. */
 function emitPackStrips(
   module: ModuleBuilder,
+  { tileColumns }: Features,
   packStrip: FuncBuilder<null>,
   packEdge: FuncBuilder<null>,
 ): FuncBuilder<null> {
@@ -117,8 +118,9 @@ function emitPackStrips(
  */
 function emitMultiplyBlock(module: ModuleBuilder, features: Features): FuncBuilder<null> {
   const tiles = Array.from({ length: tileRows(features) }, (_, i) => emitTile(module, features, i + 1));
-  const finishTile = emitFinishTile(module);
-  const storeEdge = emitStoreEdge(module);
+  const { tileColumns } = features;
+  const finishTile = emitFinishTile(module, features);
+  const storeEdge = emitStoreEdge(module, features);
   const f = module.func('multiplyBlock');
   const { a, b, c, columns } = f.params('i32', 'a', 'b', 'c', 'columns');
   const { count, steps, begin, end } = f.params('i32', 'count', 'steps', 'begin', 'end');
@@ -187,6 +189,7 @@ function emitMain(
   // This thread's panels, and its strips of columns, counted through all groups.
   const team = l.let(i32.remU(thread, w.rowTeams));
   const { begin, end } = share(l, w.panels, 1, team, w.rowTeams);
+  const { tileColumns } = features;
   const strips = l.let(ceilDiv(w.columns, tileColumns));
   const range = l.let(i32.divU(thread, w.rowTeams));
   const ranges = l.let(i32.divU(threads, w.rowTeams));

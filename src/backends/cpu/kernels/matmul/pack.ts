@@ -10,7 +10,7 @@
  *
  * Of the four ways to copy, the first that fits is taken:
  *   - lanes side by side: vectors are copied;
- *   - lanes in two runs (8 pixels that go on in the next row): two vectors are loaded and blended;
+ *   - lanes in two runs (8 or 16 pixels that go on in the next row): both runs are loaded and blended;
  *   - four steps of depth side by side: 4 x 4 blocks are loaded and transposed;
  *   - else one number at a time.
  * The lanes' offsets must rise; those of the depth may come in any order.
@@ -149,7 +149,7 @@ export function emitPackStrip(
     'near',
     'far',
   );
-  const { low, high } = f.locals('v128', 'low', 'high');
+  const masks = f.array('v128', Math.floor(width / 4));
   const starts = f.array('i32', width);
   const vectors = f.array('v128', 8);
   const walk = new Walk(addressing, depth, cursor, remaining);
@@ -182,23 +182,23 @@ export function emitPackStrip(
       ],
     ),
   );
-  // Two runs: lanes are `first start + 4 x` up to some x, `last start - 28 + 4 x` from there.
-  const inRun = (base: Value<'i32'>, half: number): V128 =>
+  // Two runs: lanes are `first start + 4 x` up to some x, `last start - span + 4 x` from there.
+  const inRun = (base: Value<'i32'>, v: number): V128 =>
     i32x4.eq(
-      i32x4.sub(v128.load(i32.add(lanes, i32.shl(first, 2)), 16 * half), i32x4.splat(i32.sub(base, source))),
-      half === 0 ? i32x4.const(0, 4, 8, 12) : i32x4.const(16, 20, 24, 28),
+      i32x4.sub(v128.load(i32.add(lanes, i32.shl(first, 2)), 16 * v), i32x4.splat(i32.sub(base, source))),
+      i32x4.const(16 * v, 16 * v + 4, 16 * v + 8, 16 * v + 12),
     );
   const lastRun = i32.sub(lastStart, span);
-  const bothRuns = v128.and(
-    v128.or(low.tee(inRun(firstStart, 0)), inRun(lastRun, 0)),
-    v128.or(high.tee(inRun(firstStart, 1)), inRun(lastRun, 1)),
-  );
+  const bothRuns = masks
+    .map((mask, v) => v128.or(mask.tee(inRun(firstStart, v)), inRun(lastRun, v)))
+    .reduce((all, one) => v128.and(all, one));
   const blend = while_(remaining, [
     offset.set(walk.offset),
     near.set(i32.add(firstStart, offset)),
     far.set(i32.add(lastRun, offset)),
-    v128.store(to, v128.bitselect(v128.load(near), v128.load(far), low)),
-    v128.store(to, v128.bitselect(v128.load(near, 16), v128.load(far, 16), high), 16),
+    masks.map((mask, v) =>
+      v128.store(to, v128.bitselect(v128.load(near, 16 * v), v128.load(far, 16 * v), mask), 16 * v),
+    ),
     advance(1),
   ]);
   return f.body(
@@ -209,7 +209,7 @@ export function emitPackStrip(
     if_(
       i32.eq(i32.sub(lastStart, firstStart), span),
       copy,
-      addressing === 'tables' && width === 8
+      addressing === 'tables' && width % 8 === 0
         ? if_(i32.eq(i32x4.bitmask(bothRuns), 15), blend, transpose)
         : transpose,
     ),

@@ -16,7 +16,7 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
 import { tileRows } from './tile.js';
 
-/** Steps of k in a block of depth: a packed strip of 8 columns is 8 KiB, a quarter of the first level cache. */
+/** Steps of k in a block of depth: a packed strip of 16 columns is 16 KiB, half of the first level cache. */
 export const depthBlock = 256;
 
 /**

@@ -5,7 +5,6 @@
 import type { KernelModule, Planner } from '../../plan.js';
 import { gemmModule, gemmWords, workspaceBytes } from './gemm.js';
 import { packWords, panelsOf } from './panels.js';
-import { tileColumns } from './tile.js';
 
 /** Bytes that packed operands and copied images of one stretch should stay within: half a third level cache. */
 export const chunkBytes = 16 << 20;
@@ -110,7 +109,7 @@ export function runProduct(planner: Planner, module: KernelModule, product: Prod
     columns,
     depth,
     ...shape,
-    rowTeams: alone ? 1 : rowTeams(planner.threads, shape.panels, columns, groups),
+    rowTeams: alone ? 1 : rowTeams(planner, shape.panels, columns, groups),
     workspace,
   });
   planner.run(module, 'gemm', words, alone);
@@ -127,11 +126,16 @@ export function runEnds(
 }
 
 /**
- * How many threads share a range of columns, each with its own rows of c: the number (a divisor of `threads`) with
+ * How many threads share a range of columns, each with its own rows of c: the number (a divisor of the threads) with
  * the least work for the busiest thread. A strip of columns costs a tile for each panel and about one more to pack.
  */
-export function rowTeams(threads: number, panels: number, columns: number, groups: number): number {
-  const strips = groups * Math.ceil(columns / tileColumns);
+export function rowTeams(
+  { threads, features }: Pick<Planner, 'threads' | 'features'>,
+  panels: number,
+  columns: number,
+  groups: number,
+): number {
+  const strips = groups * Math.ceil(columns / features.tileColumns);
   const cost = (teams: number) => Math.ceil(strips / (threads / teams)) * (Math.ceil(panels / teams) + 1);
   let best = 1;
   for (let teams = 2; teams <= threads; teams++) {

@@ -1,11 +1,12 @@
 /**
- * The micro-kernel: a tile of `height` rows and 8 columns of a matrix product, held in registers.
+ * The micro-kernel: a tile of `height` rows and 8 or 16 columns of a matrix product, held in registers.
  *
  *     tile[i][x] = sum over k of a[k][i] * b[k][x]
  *
- * `a` is a packed panel of `height` numbers for each k, `b` one of 8. Each step of k loads two vectors of b, splats
- * `height` numbers of a, and multiplies and adds: of the 16 vector registers, 2 * height hold sums. With relaxed
- * SIMD a height of 6 fits, without (a product needs a register of its own) 5.
+ * `a` is a packed panel of `height` numbers for each k, `b` one of as many as there are columns. Each step of k loads
+ * two or four vectors of b, splats `height` numbers of a, and multiplies and adds: of the 16 vector registers,
+ * 2 * height hold sums (of 16 columns: where pairs of vectors become one of 256 bits). With relaxed SIMD a height of 6
+ * fits, without (a product needs a register of its own) 5.
  *
  * V8's register allocation is touchy, and a spilled sum halves the speed: an unrolled loop spills (all its loads
  * move to the top), so does one without the test before it, and one followed by more than a plain choice of how to
@@ -23,9 +24,6 @@ import { f32, f32x4, i32, type Local, type V128, v128 } from '../../asm/instruct
 import { multiplyAdd } from '../../asm/lanes.js';
 import type { Features } from '../../plan.js';
 
-/** Columns of a tile: two vectors. */
-export const tileColumns = 8;
-
 /** Rows of a full tile. */
 export function tileRows(features: Features): number {
   return features.relaxed ? 6 : 5;
@@ -35,27 +33,32 @@ export function tileRows(features: Features): number {
  * Emits the micro-kernel for tiles of `height` rows: `(a, b, bEnd, c, cRow, accumulate)`, where `cRow` is the
  * distance of c's rows in bytes.
  */
-export function emitTile(module: ModuleBuilder, features: Features, height: number): FuncBuilder<null> {
-  const f = module.func(`tile${height}`);
+export function emitTile(
+  module: ModuleBuilder,
+  features: Features,
+  height: number,
+  name = `tile${height}`,
+): FuncBuilder<null> {
+  const f = module.func(name);
   const { a, b, bEnd, c } = f.params('i32', 'a', 'b', 'bEnd', 'c');
   const { cRow, accumulate } = f.params('i32', 'cRow', 'accumulate');
   const { row } = f.locals('i32', 'row');
-  const { left, right, splat } = f.locals('v128', 'left', 'right', 'splat');
-  const rows = Array.from({ length: height }, () => f.array('v128', 2));
+  const { splat } = f.locals('v128', 'splat');
+  const vectors = f.array('v128', features.tileColumns / 4);
+  const rows = Array.from({ length: height }, () => f.array('v128', vectors.length));
   const step = [
-    left.set(v128.load(b)),
-    right.set(v128.load(b, 16)),
+    vectors.map((vector, v) => vector.set(v128.load(b, 16 * v))),
     rows.map((sums, i) => [
       splat.set(v128.load32Splat(a, 4 * i)),
-      sums.map((sum, half) => sum.set(multiplyAdd(features, splat, half === 0 ? left : right, sum))),
+      sums.map((sum, v) => sum.set(multiplyAdd(features, splat, vectors[v]!, sum))),
     ]),
     a.set(i32.add(a, 4 * height)),
-    b.set(i32.add(b, 4 * tileColumns)),
+    b.set(i32.add(b, 16 * vectors.length)),
   ];
-  const store = (result: (sum: V128, half: number) => V128) => [
+  const store = (result: (sum: V128, v: number) => V128) => [
     row.set(c),
     rows.map((sums) => [
-      sums.map((sum, half) => v128.store(row, result(sum, half), 16 * half)),
+      sums.map((sum, v) => v128.store(row, result(sum, v), 16 * v)),
       row.set(i32.add(row, cRow)),
     ]),
   ];
@@ -63,7 +66,7 @@ export function emitTile(module: ModuleBuilder, features: Features, height: numb
     if_(i32.ne(b, bEnd), doWhile(step, i32.ne(b, bEnd))),
     if_(
       accumulate,
-      store((sum, half) => f32x4.add(sum, v128.load(row, 16 * half))),
+      store((sum, v) => f32x4.add(sum, v128.load(row, 16 * v))),
       store((sum) => sum),
     ),
   );
@@ -72,43 +75,43 @@ export function emitTile(module: ModuleBuilder, features: Features, height: numb
 /**
  * Emits the last steps for a tile in c: `(c, cRow, height, rowBias, columnBias, relu)`. An address of 0 means no bias.
  */
-export function emitFinishTile(module: ModuleBuilder): FuncBuilder<null> {
+export function emitFinishTile(module: ModuleBuilder, { tileColumns }: Features): FuncBuilder<null> {
   const f = module.func('finishTile');
   const { c, cRow, height } = f.params('i32', 'c', 'cRow', 'height');
   const { rowBias, columnBias, relu } = f.params('i32', 'rowBias', 'columnBias', 'relu');
   const { i } = f.locals('i32', 'i');
   const { bias } = f.locals('v128', 'bias');
-  const halves = f.array('v128', 2);
-  const change = (result: (half: Local<'v128'>, h: number) => V128) =>
-    halves.map((half, h) => half.set(result(half, h)));
+  const vectors = f.array('v128', tileColumns / 4);
+  const change = (result: (vector: Local<'v128'>, v: number) => V128) =>
+    vectors.map((vector, v) => vector.set(result(vector, v)));
   return f.body(
     forRange(i, 0, height, 1, [
-      change((_, h) => v128.load(c, 16 * h)),
+      change((_, v) => v128.load(c, 16 * v)),
       if_(rowBias, [
         bias.set(v128.load32Splat(rowBias)),
         rowBias.set(i32.add(rowBias, 4)),
-        change((half) => f32x4.add(half, bias)),
+        change((vector) => f32x4.add(vector, bias)),
       ]),
       if_(
         columnBias,
-        change((half, h) => f32x4.add(half, v128.load(columnBias, 16 * h))),
+        change((vector, v) => f32x4.add(vector, v128.load(columnBias, 16 * v))),
       ),
       if_(
         relu,
-        change((half) => f32x4.max(f32x4.const(0), half)),
+        change((vector) => f32x4.max(f32x4.const(0), vector)),
       ),
-      halves.map((half, h) => v128.store(c, half, 16 * h)),
+      vectors.map((vector, v) => v128.store(c, vector, 16 * v)),
       c.set(i32.add(c, cRow)),
     ]),
   );
 }
 
 /**
- * Emits the way of a tile in memory (rows of 8 numbers) to `count` columns of c: `(tile, height, count, c, cRow,
+ * Emits the way of a tile in memory (whole rows) to `count` columns of c: `(tile, height, count, c, cRow,
  * columns, accumulate, rowBias, columnBias, relu)`. `columns` is a table of the columns' offsets in bytes, 0 where
  * they lie side by side.
  */
-export function emitStoreEdge(module: ModuleBuilder): FuncBuilder<null> {
+export function emitStoreEdge(module: ModuleBuilder, { tileColumns }: Features): FuncBuilder<null> {
   const f = module.func('storeEdge');
   const { tile, height, count, c, cRow } = f.params('i32', 'tile', 'height', 'count', 'c', 'cRow');
   const { columns, accumulate, rowBias } = f.params('i32', 'columns', 'accumulate', 'rowBias');
