@@ -41,6 +41,25 @@ test("the types of core and nn use no types of WebGPU's or Node's, which a proje
   }
 });
 
+test('the types of Tensor and Device show what users may call, and no internals', () => {
+  const members = (name: string): string[] => {
+    const text = read(`dist/src/core/${name}.d.ts`).replace(/\/\*[\s\S]*?\*\//g, '');
+    return [...text.matchAll(/^ {4}(?:static |readonly |get |set )*(\w+)[(<:]/gm)].map(
+      ([, member = '']) => member,
+    );
+  };
+  const [tensor, device] = [[...members('handle'), ...members('tensor')], members('device')];
+  const open =
+    'detach dispose data array item backward onGradient toString requiresGrad isLeaf name shape size grad';
+  for (const name of open.split(' ')) assert.ok(tensor.includes(name), name);
+  const internal =
+    'empty from receive view overwrite version requireVersion requireAlive alias exclusive gradEdge attach';
+  for (const name of [...internal.split(' '), 'held', 'release']) assert.not.ok(tensor.includes(name), name);
+  for (const name of ['memory', 'sync', 'close', 'liveTensors']) assert.ok(device.includes(name), name);
+  for (const name of 'run alloc upload receive free read note'.split(' '))
+    assert.not.ok(device.includes(name), name);
+});
+
 test('nothing has to be run to install it', () => {
   for (const script of ['preinstall', 'install', 'postinstall', 'prepare'])
     assert.not.ok(script in manifest.scripts);

@@ -99,18 +99,27 @@ export class Device {
   /**
    * Enqueues a kernel. Ops call this after checking their arguments; see `Kernels` for what each expects.
    * @throws {DeviceError} after `close()`
+   * @internal
    */
   run<K extends KernelName>(kernel: K, args: Kernels[K]): void {
     this.open(kernel).kernels[kernel](args);
   }
 
-  /** A buffer with unspecified contents. @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks */
+  /**
+   * A buffer with unspecified contents.
+   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
+   * @internal
+   */
   alloc(bytes: number, dtype: DType, op: string): BufferId {
     this.requireDType(dtype, op);
     return this.open(op).alloc(bytes, op);
   }
 
-  /** A buffer holding a copy of `data`. @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks */
+  /**
+   * A buffer holding a copy of `data`.
+   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
+   * @internal
+   */
   upload(data: TypedArray, dtype: DType, op: string): BufferId {
     this.requireDType(dtype, op);
     return this.open(op).upload(data, op);
@@ -121,6 +130,7 @@ export class Device {
    * so far has run. What is enqueued here from now on waits for them; the caller doesn't. What goes wrong on the way
    * is thrown by the next await of either device. `arrived` is called once the times are known.
    * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
+   * @internal
    */
   receive(source: Device, view: View, op: string, arrived: Arrived): BufferId {
     this.requireDType(view.dtype, op);
@@ -138,18 +148,18 @@ export class Device {
     return to.uploadLater(data, sizeOf(view.shape) * bytesPerElement[view.dtype], op);
   }
 
-  /** Notes the tensor that a new buffer was made for, where account is kept. */
+  /** Notes the tensor that a new buffer was made for, where account is kept. @internal */
   note(op: string, shape: Shape, dtype: DType, storage: { readonly buffer: BufferId; name: string }): void {
     this.live?.set(storage.buffer, new LiveTensor(op, shape, dtype, storage));
   }
 
-  /** Gives a buffer back; does nothing once the device is closed. */
+  /** Gives a buffer back; does nothing once the device is closed. @internal */
   free(buffer: BufferId): void {
     this.live?.delete(buffer);
     if (!this.closed) this.backend.free(buffer);
   }
 
-  /** A copy of a dense view's elements, after everything enqueued so far. */
+  /** A copy of a dense view's elements, after everything enqueued so far. @internal */
   async read(view: View, op: string): Promise<TypedArray> {
     return this.open(op).read(view);
   }

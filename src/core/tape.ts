@@ -36,6 +36,12 @@ interface GradContext<T> {
   readonly needs: readonly boolean[];
 }
 
+/** Is told of the gradient of output `index`. */
+interface Hook<T> {
+  readonly index: number;
+  readonly tell: (gradient: T) => void;
+}
+
 /** Gives the gradient of each input, new tensors, null where none is needed. Runs in a scope of its own. */
 export type GradFunction<T> = (context: GradContext<T>) => (T | null)[];
 
@@ -47,6 +53,7 @@ export class Node<T extends Disposable> {
   private readonly layer = trace.layer;
   private references = 0;
   private freed = false;
+  private readonly hooks = new Set<Hook<T>>();
 
   /**
    * @param op for messages
@@ -76,6 +83,15 @@ export class Node<T extends Disposable> {
     }
   }
 
+  /** Has a function told of an output's gradient, once it is complete. Returns what ends that. */
+  observe(index: number, tell: (gradient: T) => void): () => void {
+    const hook = { index, tell };
+    this.hooks.add(hook);
+    return () => {
+      this.hooks.delete(hook);
+    };
+  }
+
   /** Runs the gradient, off the tape, labelled with the layer that made the node. */
   backward(grads: readonly (T | null)[]): ReturnType<GradFunction<T>> {
     if (this.freed) {
@@ -84,13 +100,17 @@ export class Node<T extends Disposable> {
       );
     }
     trace.layer = this.layer;
+    for (const { index, tell } of this.hooks) {
+      const gradient = grads[index];
+      if (gradient) noGrad(() => scope(() => void tell(gradient)));
+    }
     const needs = this.inputs.map((edge) => edge !== null);
     return scope(() => noGrad(() => this.gradient({ grads, saved: this.saved, needs })));
   }
 
-  /** Drops the saved tensors and the edges; returns the nodes the edges led to. */
+  /** Drops the saved tensors and the edges; returns the nodes the edges led to. A leaf's node has none, and serves again. */
   private free(): Node<T>[] {
-    if (this.freed) return [];
+    if (this.freed || this.inputs.length === 0) return [];
     this.freed = true;
     for (const tensor of this.saved) tensor?.dispose();
     return this.inputs.flatMap((edge) => (edge ? [edge.node] : []));

@@ -1,16 +1,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Tensors: a view of a device's buffer, and what the tape knows about it.
+ * Tensors: a handle of a device's buffer, and what the tape knows about it.
  *
  * Buffers are counted: every tensor that looks at one (a result, its views, what the tape saved) holds a reference,
  * and the last `dispose()` gives the buffer back. Ops are functions in ops/; a tensor itself can only be looked at,
  * read, detached, differentiated and disposed of.
  */
-import { wrongArgument } from './arguments.js';
+import { requireFunction, wrongArgument } from './arguments.js';
 import type { Arrived } from './backend.js';
 import type { Device } from './device.js';
-import { ArgumentError, DeviceError, DisposedError, TandemError } from './errors.js';
+import { ArgumentError, DeviceError, TandemError } from './errors.js';
 import { e } from './expr.js';
+import { describe, Handle } from './handle.js';
 import { adopt, keep } from './scope.js';
 import {
   type ArrayOf,
@@ -22,7 +23,6 @@ import {
   dtypeOf,
   formatShape,
   holds,
-  isContiguous,
   isIntegerType,
   type Shape,
   sizeOf,
@@ -41,10 +41,7 @@ const mostPrinted = 1000;
 type Layout = Pick<View, 'shape' | 'strides' | 'offset'>;
 
 /** A multi-dimensional array on a device. */
-export class Tensor {
-  readonly device: Device;
-  readonly dtype: DType;
-  readonly shape: Shape;
+export class Tensor extends Handle {
   /**
    * Accumulated gradient of a leaf that `requiresGrad`, null before the first `backward()`. It is disposed of with the
    * leaf; set to null, it is the caller's to dispose of.
@@ -52,25 +49,20 @@ export class Tensor {
   grad: Tensor | null = null;
   private edge: Edge<Tensor> | null = null;
   private leaf = false;
-  private storage: Storage | null;
+  /** One for all uses of a leaf whose gradient somebody wants to be told of. */
+  private leafEdge: Edge<Tensor> | null = null;
   /** The first elements as they were read last, for `toString`. */
   private seen: { readonly version: number; readonly data: TypedArray } | null = null;
 
-  private constructor(
-    storage: Storage,
-    private readonly place: View,
-  ) {
-    this.storage = storage;
-    this.device = storage.device;
-    this.dtype = place.dtype;
-    this.shape = place.shape;
-    storage.retain();
+  private constructor(storage: Storage, place: View) {
+    super(storage, place);
     adopt(this);
   }
 
   /**
    * A new dense tensor with unspecified contents. `op` is who asks, for messages.
    * @throws {OutOfMemoryError}
+   * @internal
    */
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
     checkShape(op, shape);
@@ -78,7 +70,7 @@ export class Tensor {
     return Tensor.of(op, device, buffer, dtype, shape);
   }
 
-  /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ */
+  /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ @internal */
   static from(op: string, device: Device, data: TypedArray, shape: Shape): Tensor {
     checkShape(op, shape);
     if (data.length !== sizeOf(shape)) {
@@ -89,7 +81,7 @@ export class Tensor {
     return Tensor.of(op, device, buffer, dtype, shape);
   }
 
-  /** A new tensor that will hold x's elements, on another device; see `Device.receive`. x must be contiguous. */
+  /** A new tensor that will hold x's elements, on another device; see `Device.receive`. x must be contiguous. @internal */
   static receive(op: string, device: Device, x: Tensor, arrived: Arrived): Tensor {
     const buffer = device.receive(x.device, x.view(op), op, arrived);
     return Tensor.of(op, device, buffer, x.dtype, x.shape);
@@ -99,20 +91,6 @@ export class Tensor {
     const storage = new Storage(device, buffer);
     device.note(op, shape, dtype, storage);
     return new Tensor(storage, dense(buffer, dtype, shape));
-  }
-
-  /** What messages call this tensor and its views: the path of a module's parameter, '' for no name. */
-  get name(): string {
-    return this.storage?.name ?? '';
-  }
-
-  set name(name: string) {
-    this.held('name').name = name;
-  }
-
-  /** Number of elements. */
-  get size(): number {
-    return sizeOf(this.shape);
   }
 
   /** Whether `backward()` computes a gradient through this tensor. */
@@ -138,51 +116,9 @@ export class Tensor {
     return this.edge === null;
   }
 
-  /** Whether `dispose()` was called. */
-  get disposed(): boolean {
-    return this.storage === null;
-  }
-
-  /** @throws {DisposedError} naming `op`, after `dispose()`. Ops ask before they take memory for a result. */
-  requireAlive(op: string): void {
-    this.held(op);
-  }
-
-  /** Where the elements lie, for kernels. @throws {DisposedError} naming `op` */
-  view(op: string): View {
-    this.held(op);
-    return this.place;
-  }
-
-  /**
-   * Notes that `op` writes over the elements, here and in all views: a gradient that still needs the old ones is an
-   * error from now on.
-   */
-  overwrite(op: string): void {
-    const storage = this.held(op);
-    storage.version++;
-    storage.writer = op;
-  }
-
-  /** How often the elements were written over, through whatever view. */
-  get version(): number {
-    return this.storage?.version ?? 0;
-  }
-
-  /** @throws {TandemError} where the elements aren't those of `version` any more, which `op` needs for its gradient. */
-  requireVersion(version: number, op: string): void {
-    const storage = this.held(op);
-    if (storage.version === version) return;
-    const who = storage.name ? `${storage.name} (${describe(this)})` : `a ${describe(this)} tensor`;
-    throw new TandemError(
-      `backward: the gradient of ${op} needs ${who} as it was in the forward pass, but ${storage.writer} changed it ` +
-        'in between; call backward() before changing it, or run the forward pass again',
-    );
-  }
-
-  /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. */
+  /** Another tensor that looks at the same elements, without gradient: `layout` may change shape and strides. @internal */
   alias(op: string, layout: Partial<Layout> = {}): Tensor {
-    return new Tensor(this.held(op), { ...this.place, ...layout });
+    return new Tensor(this.held(op), { ...this.view(op), ...layout });
   }
 
   /** The same elements without their history: a new leaf. */
@@ -190,18 +126,13 @@ export class Tensor {
     return this.alias('detach');
   }
 
-  /** Whether the elements lie densely in row-major order. */
-  get contiguous(): boolean {
-    return isContiguous(this.place);
-  }
-
   /** Gives the elements back. Calling it again does nothing; using the tensor afterwards throws. */
   dispose(): void {
-    if (!this.storage) return;
+    if (this.disposed) return;
     keep(this);
-    this.storage.release();
-    this.storage = null;
-    this.dropEdge();
+    this.release();
+    this.edge?.node.release();
+    this.edge = null;
     this.grad?.dispose();
     this.grad = null;
   }
@@ -292,6 +223,28 @@ export class Tensor {
     walk<Tensor>(edge, gradient ? gradient.alias('backward') : onesLike(this), addConsuming);
   }
 
+  /**
+   * Has a function told of the gradient of this tensor in each `backward()`, once it is complete: for logging. Of a leaf,
+   * in passes forward that begin after this call; else of this result, whose own passes these are.
+   *
+   *     y.onGradient((gradient) => norms.push(norm(gradient).item()));
+   *
+   * @param hook runs off the tape and in a scope; the gradient is borrowed, and what the hook gives is ignored
+   * @returns what ends it
+   * @throws {ArgumentError} for a tensor that requires no gradient
+   */
+  onGradient(hook: (gradient: Tensor) => unknown): () => void {
+    this.requireAlive('onGradient');
+    requireFunction('onGradient', 'hook', hook);
+    if (this.isLeaf && this.leaf) this.leafEdge ??= this.newLeafEdge();
+    const edge = this.gradEdge();
+    if (!edge)
+      throw new ArgumentError(
+        'onGradient: no gradient flows through this tensor; set requiresGrad on a leaf',
+      );
+    return edge.node.observe(edge.index, hook);
+  }
+
   /** @throws {ArgumentError} where JavaScript wants a number: `x + 1` and `x > 0` would be nonsense, not element-wise. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
@@ -301,7 +254,7 @@ export class Tensor {
   }
 
   /** What it is and, once read, its elements: of more than a thousand the first six. */
-  toString(): string {
+  override toString(): string {
     const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requires grad' : '';
     return `Tensor(${describe(this)}, ${this.device.name}${state})${this.elementsText()}`;
   }
@@ -319,20 +272,22 @@ export class Tensor {
     return this.toString();
   }
 
-  /** Where gradients of this tensor go: its op's node, or for a leaf a node that adds to `grad`; null for neither. */
+  /** Where gradients of this tensor go: its op's node, or for a leaf a node that adds to `grad`; null for neither. @internal */
   gradEdge(): Edge<Tensor> | null {
-    if (!this.edge && this.leaf) {
-      const node = new Node<Tensor>('leaf', [], [], ({ grads }) => {
-        for (const grad of grads) if (grad) this.accumulate(grad);
-        return [];
-      });
-      // Not counted: a leaf's node has nothing to free, and each backward pass gets a new one.
-      return { node, index: 0 };
-    }
+    if (!this.edge && this.leaf) return this.leafEdge ?? this.newLeafEdge();
     return this.edge;
   }
 
-  /** Makes this tensor output `index` of `node`. For ops. */
+  /** Not counted: a leaf's node has nothing to free, and each use gets a new one. */
+  private newLeafEdge(): Edge<Tensor> {
+    const node = new Node<Tensor>('leaf', [], [], ({ grads }) => {
+      for (const grad of grads) if (grad) this.accumulate(grad);
+      return [];
+    });
+    return { node, index: 0 };
+  }
+
+  /** Makes this tensor output `index` of `node`. @internal */
   attach(node: Node<Tensor>, index: number): void {
     node.retain();
     this.edge = { node, index };
@@ -343,28 +298,6 @@ export class Tensor {
     const sum = this.grad ? addConsuming(this.grad, grad.detach()) : grad.detach();
     this.grad = keep(sum);
   }
-
-  private dropEdge(): void {
-    this.edge?.node.release();
-    this.edge = null;
-  }
-
-  private held(op: string): Storage {
-    if (this.storage) return this.storage;
-    throw new DisposedError(
-      `${op}: this ${describe(this)} tensor was disposed of; keep() it, return it from its scope, or use it before`,
-    );
-  }
-
-  /** Whether no other tensor looks at the same buffer. */
-  get exclusive(): boolean {
-    return this.storage?.exclusive ?? false;
-  }
-}
-
-/** Shape and dtype as messages name them: `2x3 float32`. */
-function describe(x: Tensor): string {
-  return `${formatShape(x.shape)} ${x.dtype}`;
 }
 
 function dense(buffer: BufferId, dtype: DType, shape: Shape): View {

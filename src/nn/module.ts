@@ -6,13 +6,13 @@
  * buffers are remembered with them (a running mean, a count) and change by `update`. A state dict holds copies of both on
  * the host, so that it can be written to a file, compared, or loaded onto any device.
  */
-import { requireBoolean, requireText, wrongArgument } from '../core/arguments.js';
+import { requireBoolean, requireFunction, requireText, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
 import { tensor } from '../core/ops/create.js';
 import { requireTensor } from '../core/ops/launch.js';
 import { update } from '../core/ops/update.js';
-import { keep } from '../core/scope.js';
+import { keep, scope } from '../core/scope.js';
 import {
   dtypeOf,
   formatShape,
@@ -24,6 +24,7 @@ import {
   type TypedArray,
 } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
+import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
 
 export type { HostTensor, StateDict } from '../core/state.js';
@@ -103,13 +104,52 @@ export abstract class Module {
     return namedTensors(this, markedBuffers);
   }
 
+  /** This module, under '', and all modules within it, by path. One that is shared is found once, at its first path. */
+  namedModules(): Map<string, Module> {
+    const found = new Map<string, Module>([['', this]]);
+    walk(this, '', (path, value) => {
+      if (value instanceof Module) found.set(path, value);
+    });
+    return found;
+  }
+
+  /**
+   * Has a function told of what `forward` is given and gives, each time it is called: for logging. Activations of all
+   * layers by path:
+   *
+   *     for (const [path, layer] of model.namedModules())
+   *       layer.onForward((_layer, _inputs, y) => log(path, y));
+   *
+   * @param hook runs off the tape and in a scope; what it is given is borrowed, and what it gives is ignored. Tensors it is
+   *   given can be asked for their gradient (`onGradient`).
+   * @returns what ends it
+   * @throws {ArgumentError} for a module without `forward`
+   */
+  onForward(hook: (module: this, inputs: readonly unknown[], output: unknown) => unknown): () => void {
+    requireFunction('onForward', 'hook', hook);
+    const forward: unknown = Reflect.get(this, 'forward');
+    if (typeof forward !== 'function') {
+      throw new ArgumentError(
+        `onForward: ${this.constructor.name} has no forward(); ask the modules within it`,
+      );
+    }
+    let told = true;
+    const value = (...inputs: unknown[]): unknown => {
+      const output: unknown = Reflect.apply(forward, this, inputs);
+      if (told) noGrad(() => scope(() => void hook(this, inputs, output)));
+      return output;
+    };
+    // Not enumerable, and so none of the module's members.
+    Object.defineProperty(this, 'forward', { value, configurable: true, writable: true, enumerable: false });
+    return () => {
+      told = false;
+    };
+  }
+
   /** Switches this module and all within it to training (or, with false, to evaluation). Returns itself. */
   train(on = true): this {
     requireBoolean('train', 'on', on);
-    this.training = on;
-    walk(this, '', (_, value) => {
-      if (value instanceof Module) value.training = on;
-    });
+    for (const module of this.namedModules().values()) module.training = on;
     return this;
   }
 
