@@ -1,7 +1,10 @@
 /**
  * Layers, initializers, optimizers, schedules.
  */
+
 export { crossEntropy } from '../core/ops/loss.js';
+export * from './adaptive.js';
+export * from './clip.js';
 export * from './init.js';
 export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';

@@ -149,6 +149,8 @@ function functionCalls(): Record<string, readonly unknown[]> {
     layerNorm: [matrix, [2], { weight: floats([2]) }],
     std: [matrix, { axes: 0 }],
     variance: [matrix, { correction: 0 }],
+    clipGradNorm: [[withGradient()], 1, { p: 2 }],
+    clipGradValue: [[withGradient()], 1],
     constant: [0],
     normal: [1],
     uniform: [1],
@@ -156,11 +158,22 @@ function functionCalls(): Record<string, readonly unknown[]> {
   };
 }
 
+/** A tensor that has a gradient. */
+function withGradient(): Tensor {
+  const x = floats([2]);
+  x.grad = floats([2]);
+  return x;
+}
+
 /** Right arguments of each class. */
 function classCalls(): Record<string, readonly unknown[]> {
   const groups = [{ params: [nn.parameter(floats([2]))], learningRate: 0.1 }];
   const optimizer = new nn.SGD(groups);
   return {
+    Adagrad: [groups, { eps: 1e-9 }],
+    Adam: [groups, { eps: 1e-9 }],
+    AdamW: [groups, { eps: 1e-9 }],
+    RMSprop: [groups, { eps: 1e-9 }],
     AvgPool2d: [2, { stride: 1 }],
     Conv2d: [3, 4, 3, { device }],
     Dropout: [0.5, { form: 'paper' }],

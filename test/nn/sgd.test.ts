@@ -111,6 +111,9 @@ test("defaults are the paper's; initialRate remembers where a group began", asyn
       initialRate: 0.01,
       momentum: 0.9,
       weightDecay: 0.0005,
+      dampening: 0,
+      nesterov: false,
+      form: 'paper',
       scheduled: true,
     });
   });
