@@ -1,0 +1,304 @@
+/**
+ * ONNX's element-wise operators: each its formula. Those that `core` has are its ops; the others are expressions with
+ * their derivatives, written as in core/ops/elementwise.ts.
+ */
+import { type Expr, e } from '../../../core/expr.js';
+import {
+  abs,
+  add,
+  binary,
+  cast,
+  clamp,
+  cos,
+  div,
+  eq,
+  erf,
+  exp,
+  floor,
+  ge,
+  gt,
+  isnan,
+  le,
+  log,
+  lt,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  relu,
+  sigmoid,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+  type Unary,
+  unary,
+  where,
+} from '../../../core/ops/elementwise.js';
+import { reshape } from '../../../core/ops/views.js';
+import { isIntegerType } from '../../../core/shape.js';
+import type { Tensor } from '../../../core/tensor.js';
+import { dtypeOfType, type OnnxCall, type Operator } from '../call.js';
+import { typeOfNumber } from '../tensors.js';
+
+const one =
+  (op: Unary): Operator =>
+  (call) =>
+    op(call.tensor());
+
+/** Two operands that broadcast; before version 7 the second one from an axis on, if the node says so. */
+const two =
+  (op: (a: Tensor, b: Tensor) => Tensor): Operator =>
+  (call) => {
+    const [a, b] = [call.tensor(0), call.tensor(1)];
+    const axis = call.int('axis', -1);
+    if (call.opset >= 7 || axis < 0) return op(a, b);
+    const after = a.shape.length - axis - b.shape.length;
+    if (after < 0) call.fail(`axis ${axis} leaves no room for the second input's ${b.shape.length} axes`);
+    return op(a, reshape(b, [...b.shape, ...new Array<number>(after).fill(1)]));
+  };
+
+/** Any number of operands. */
+const many =
+  (op: (a: Tensor, b: Tensor) => Tensor): Operator =>
+  (call) => {
+    const [first, ...others] = call.tensors();
+    if (!first) return call.fail('has no inputs');
+    return others.length === 0 ? reshape(first, first.shape) : others.reduce(op, first);
+  };
+
+/** An op that depends on attributes. */
+const given =
+  (make: (call: OnnxCall) => Unary): Operator =>
+  (call) =>
+    make(call)(call.tensor());
+
+/** A piecewise function: `above` from a border on and `below` under it, with their derivatives. */
+function pieces(op: string, border: number, above: Piece, below: Piece): Unary {
+  const at = (x: Expr): Expr => e.ge(x, border);
+  return unary(
+    op,
+    (x) => e.where(at(x), above.value(x), below.value(x)),
+    (g, _y, x) => e.mul(g, e.where(at(x), above.slope(x), below.slope(x))),
+  );
+}
+
+interface Piece {
+  readonly value: (x: Expr) => Expr;
+  readonly slope: (x: Expr) => Expr;
+}
+
+const line = (factor: number): Piece => ({
+  value: (x) => e.mul(factor, x),
+  slope: () => e.constant(factor),
+});
+const flat = (value: number): Piece => ({ value: () => e.constant(value), slope: () => e.constant(0) });
+
+/** factor (e^(x / width) - 1), held from overflow where it isn't used. */
+const curve = (factor: number, width: number): Piece => ({
+  value: (x) => e.mul(factor, e.sub(e.exp(e.div(e.min(x, 0), width)), 1)),
+  slope: (x) => e.mul(factor / width, e.exp(e.div(e.min(x, 0), width))),
+});
+
+/** Truncated from 32-bit: round half to even. */
+const roundHalfEven = unary('round', (x) => {
+  const low = e.floor(x);
+  const rest = e.sub(x, low);
+  const odd = e.ne(e.mul(2, e.floor(e.mul(0.5, low))), low);
+  return e.add(low, e.where(e.eq(rest, 0.5), odd, e.gt(rest, 0.5)));
+});
+
+const reciprocal = unary(
+  'reciprocal',
+  (x) => e.div(1, x),
+  (g, y) => e.neg(e.mul(g, e.mul(y, y))),
+);
+const sign = unary('sign', (x) => e.sub(e.gt(x, 0), e.lt(x, 0)));
+const softsign = unary(
+  'softsign',
+  (x) => e.div(x, e.add(1, e.abs(x))),
+  (g, _y, x) => e.div(g, e.mul(e.add(1, e.abs(x)), e.add(1, e.abs(x)))),
+);
+/** log(1 + e^x), as max(x, 0) + log(1 + e^-|x|). */
+const softplus = unary(
+  'softplus',
+  (x) => e.add(e.max(x, 0), e.log(e.add(1, e.exp(e.neg(e.abs(x)))))),
+  (g, _y, x) => e.div(g, e.add(1, e.exp(e.neg(x)))),
+);
+const tan = unary(
+  'tan',
+  (x) => e.div(e.sin(x), e.cos(x)),
+  (g, y) => e.mul(g, e.add(1, e.mul(y, y))),
+);
+const half = (x: Expr, second: (a: Expr, b: Expr) => Expr): Expr =>
+  e.mul(0.5, second(e.exp(x), e.exp(e.neg(x))));
+const sinh = unary(
+  'sinh',
+  (x) => half(x, e.sub),
+  (g, _y, x) => e.mul(g, half(x, e.add)),
+);
+const cosh = unary(
+  'cosh',
+  (x) => half(x, e.add),
+  (g, _y, x) => e.mul(g, half(x, e.sub)),
+);
+const asinh = unary(
+  'asinh',
+  (x) => {
+    const size = e.log(e.add(e.abs(x), e.sqrt(e.add(1, e.mul(x, x)))));
+    return e.where(e.lt(x, 0), e.neg(size), size);
+  },
+  (g, _y, x) => e.div(g, e.sqrt(e.add(1, e.mul(x, x)))),
+);
+const acosh = unary(
+  'acosh',
+  (x) => e.log(e.add(x, e.sqrt(e.sub(e.mul(x, x), 1)))),
+  (g, _y, x) => e.div(g, e.sqrt(e.sub(e.mul(x, x), 1))),
+);
+const atanh = unary(
+  'atanh',
+  (x) => e.mul(0.5, e.log(e.div(e.add(1, x), e.sub(1, x)))),
+  (g, _y, x) => e.div(g, e.sub(1, e.mul(x, x))),
+);
+
+const truth = (x: Expr): Expr => e.ne(x, 0);
+const and = binary('and', (a, b) => e.mul(truth(a), truth(b)));
+const or = binary('or', (a, b) => e.max(truth(a), truth(b)));
+const xor = binary('xor', (a, b) => e.ne(truth(a), truth(b)));
+const not = unary('not', (x) => e.eq(x, 0));
+
+const prelu = binary(
+  'prelu',
+  (x, slope) => e.where(e.lt(x, 0), e.mul(slope, x), x),
+  (g, _y, x, slope) => e.where(e.lt(x, 0), e.mul(g, slope), g),
+  (g, _y, x) => e.where(e.lt(x, 0), e.mul(g, x), 0),
+);
+
+/** The quotient; of integers toward zero. */
+function quotient(a: Tensor, b: Tensor): Tensor {
+  const result = div(a, b);
+  return isIntegerType(a.dtype) && isIntegerType(b.dtype) ? cast(result, 'int32') : result;
+}
+
+/** The remainder with the sign of b, or with that of a as C's fmod. */
+function remainder(call: OnnxCall): Tensor {
+  const [a, b] = [call.tensor(0), call.tensor(1)];
+  const ratio = div(a, b);
+  const whole = call.int('fmod', 0) === 1 ? cast(cast(ratio, 'int32'), 'float32') : floor(ratio);
+  return isIntegerType(a.dtype) ? sub(a, mul(b, cast(whole, 'int32'))) : sub(a, mul(b, whole));
+}
+
+function clip(call: OnnxCall): Tensor {
+  const bound = (name: string, i: number, none: number): number =>
+    call.raw(name)?.float ?? (call.has(i) ? call.scalar(i) : none);
+  const [low, high] = [
+    bound('min', 1, Number.NEGATIVE_INFINITY),
+    bound('max', 2, Number.POSITIVE_INFINITY),
+  ];
+  return clamp(call.tensor(), low, high);
+}
+
+/** The smaller or larger of two, integers among them. */
+const mean: Operator = (call) => {
+  const all = call.tensors();
+  const [first] = all;
+  return first ? div(all.reduce(add), all.length) : call.fail('has no inputs');
+};
+
+/** The operators of this file by name. */
+export const elementwise: Readonly<Record<string, Operator>> = {
+  Abs: one(abs),
+  Acosh: one(acosh),
+  Add: two(add),
+  And: two(and),
+  Asinh: one(asinh),
+  Atanh: one(atanh),
+  Cast: (call) => {
+    const type = typeOfNumber(call.int('to', 0));
+    if (type === undefined) return call.fail(`casts to type ${call.int('to', 0)}, which tensors don't have`);
+    const x = call.tensor();
+    return type === 'bool' ? cast(not(not(x)), 'uint8') : cast(x, dtypeOfType(type));
+  },
+  Ceil: one((x) => neg(floor(neg(x)))),
+  Celu: given((call) => {
+    const alpha = call.float('alpha', 1);
+    return pieces('celu', 0, line(1), curve(alpha, alpha));
+  }),
+  Clip: clip,
+  Cos: one(cos),
+  Cosh: one(cosh),
+  Div: two(quotient),
+  Elu: given((call) => pieces('elu', 0, line(1), curve(call.float('alpha', 1), 1))),
+  Equal: two(eq),
+  Erf: one(erf),
+  Exp: one(exp),
+  Floor: one(floor),
+  Greater: two(gt),
+  GreaterOrEqual: two(ge),
+  HardSigmoid: given((call) => {
+    const [alpha, beta] = [call.float('alpha', 0.2), call.float('beta', 0.5)];
+    return (x) => clamp(add(mul(x, alpha), beta), 0, 1);
+  }),
+  HardSwish: one((x) => mul(x, clamp(add(mul(x, 1 / 6), 0.5), 0, 1))),
+  IsNaN: one(isnan),
+  LeakyRelu: given((call) => pieces('leakyRelu', 0, line(1), line(call.float('alpha', 0.01)))),
+  Less: two(lt),
+  LessOrEqual: two(le),
+  Log: one(log),
+  Max: many(maximum),
+  Mean: mean,
+  Min: many(minimum),
+  Mod: remainder,
+  Mul: two(mul),
+  Neg: one(neg),
+  Not: one(not),
+  Or: two(or),
+  Pow: two(pow),
+  PRelu: (call) => {
+    const [x, slope] = [call.tensor(0), call.tensor(1)];
+    // One slope a channel comes without the axes of the map.
+    const perChannel = slope.shape.length === 1 && x.shape.length > 2 && slope.size === x.shape[1];
+    const fitting = perChannel ? reshape(slope, [slope.size, ...x.shape.slice(2).map(() => 1)]) : slope;
+    return prelu(x, fitting);
+  },
+  Reciprocal: one(reciprocal),
+  Relu: one(relu),
+  Round: one(roundHalfEven),
+  Selu: given((call) => {
+    const [alpha, gamma] = [
+      call.float('alpha', 1.6732631921768188),
+      call.float('gamma', 1.0507010221481323),
+    ];
+    return pieces('selu', 0, line(gamma), curve(alpha * gamma, 1));
+  }),
+  Shrink: given((call) => {
+    const [bias, lambd] = [call.float('bias', 0), call.float('lambd', 0.5)];
+    return unary(
+      'shrink',
+      (x) => e.where(e.lt(x, -lambd), e.add(x, bias), e.where(e.gt(x, lambd), e.sub(x, bias), 0)),
+      (g, _y, x) => e.where(e.gt(e.abs(x), lambd), g, 0),
+    );
+  }),
+  Sigmoid: one(sigmoid),
+  Sign: one(sign),
+  Sin: one(sin),
+  Sinh: one(sinh),
+  Softplus: one(softplus),
+  Softsign: one(softsign),
+  Sqrt: one(sqrt),
+  Sub: two(sub),
+  Sum: many(add),
+  Tan: one(tan),
+  Tanh: one(tanh),
+  ThresholdedRelu: given((call) => {
+    const alpha = call.float('alpha', 1);
+    return unary(
+      'thresholdedRelu',
+      (x) => e.where(e.gt(x, alpha), x, 0),
+      (g, _y, x) => e.where(e.gt(x, alpha), g, 0),
+    );
+  }),
+  Where: (call) => where(call.tensor(0), call.tensor(1), call.tensor(2)),
+  Xor: two(xor),
+};
