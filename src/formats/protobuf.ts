@@ -26,7 +26,7 @@ export function failing(file: string, what = ''): Fail {
 const wire = { varint: 0, eight: 1, bytes: 2, four: 5 } as const;
 
 /** The value of the field that is being read, to be asked for at most once, as what it is. */
-export class Field {
+class Field {
   /** The field's number. */
   number = 0;
 
@@ -52,7 +52,9 @@ export class Field {
     const length = this.pbf.readVarint();
     const start = this.pbf.pos;
     if (!(length <= this.pbf.length - start)) {
-      this.fail(`field ${this.number} takes ${length} bytes, ${Math.max(0, this.pbf.length - start)} are left`);
+      this.fail(
+        `field ${this.number} takes ${length} bytes, ${Math.max(0, this.pbf.length - start)} are left`,
+      );
     }
     this.pbf.pos = start + length;
     return this.pbf.buf.subarray(start, this.pbf.pos);

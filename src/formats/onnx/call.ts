@@ -39,7 +39,7 @@ export function dtypeOfType(type: NumberType): DType {
 }
 
 /** Host numbers on a device. @throws {ArgumentError} for integers that int32 doesn't hold */
-export function lift(value: Value, device: Device): Tensor {
+export function onDevice(value: Value, device: Device): Tensor {
   if (value instanceof Tensor) return value;
   const { shape, data, type } = value;
   return tensor(data, { shape, device, dtype: dtypeOfType(type) });
@@ -89,7 +89,12 @@ export class OnnxCall {
 
   /** An input as a tensor. */
   tensor(i = 0): Tensor {
-    return lift(this.value(i), this.device);
+    return this.lift(this.value(i));
+  }
+
+  /** A value on the device. */
+  lift(value: Value): Tensor {
+    return onDevice(value, this.device);
   }
 
   /** All inputs as tensors. */

@@ -185,7 +185,7 @@ export function readExternal(tensor: ExternalTensor, bytes: Uint8Array, file: st
   };
 }
 
-/** Numbers that a caller gives, with the type that their array says. */
-export function hostValue({ shape, data }: HostTensor): HostValue {
-  return { shape, data, type: dtypeOf(data) };
+/** Numbers that a caller gives, with the type that they say, or that their array does. */
+export function hostValue(given: HostTensor | HostValue): HostValue {
+  return 'type' in given ? given : { ...given, type: dtypeOf(given.data) };
 }

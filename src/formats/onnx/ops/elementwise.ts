@@ -93,7 +93,6 @@ const line = (factor: number): Piece => ({
   value: (x) => e.mul(factor, x),
   slope: () => e.constant(factor),
 });
-const flat = (value: number): Piece => ({ value: () => e.constant(value), slope: () => e.constant(0) });
 
 /** factor (e^(x / width) - 1), held from overflow where it isn't used. */
 const curve = (factor: number, width: number): Piece => ({
@@ -192,10 +191,7 @@ function remainder(call: OnnxCall): Tensor {
 function clip(call: OnnxCall): Tensor {
   const bound = (name: string, i: number, none: number): number =>
     call.raw(name)?.float ?? (call.has(i) ? call.scalar(i) : none);
-  const [low, high] = [
-    bound('min', 1, Number.NEGATIVE_INFINITY),
-    bound('max', 2, Number.POSITIVE_INFINITY),
-  ];
+  const [low, high] = [bound('min', 1, Number.NEGATIVE_INFINITY), bound('max', 2, Number.POSITIVE_INFINITY)];
   return clamp(call.tensor(), low, high);
 }
 
@@ -266,10 +262,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Relu: one(relu),
   Round: one(roundHalfEven),
   Selu: given((call) => {
-    const [alpha, gamma] = [
-      call.float('alpha', 1.6732631921768188),
-      call.float('gamma', 1.0507010221481323),
-    ];
+    const [alpha, gamma] = [call.float('alpha', 1.6732631921768188), call.float('gamma', 1.0507010221481323)];
     return pieces('selu', 0, line(gamma), curve(alpha * gamma, 1));
   }),
   Shrink: given((call) => {
