@@ -3,10 +3,10 @@
  * their derivatives, written as in core/ops/elementwise.ts.
  */
 import { type Expr, e } from '../../../core/expr.js';
+import { elu, leakyRelu, softplus } from '../../../core/ops/activations.js';
 import {
   abs,
   add,
-  binary,
   cast,
   clamp,
   cos,
@@ -32,10 +32,9 @@ import {
   sqrt,
   sub,
   tanh,
-  type Unary,
-  unary,
   where,
 } from '../../../core/ops/elementwise.js';
+import { binary, type Unary, unary } from '../../../core/ops/expressionOps.js';
 import { reshape } from '../../../core/ops/views.js';
 import { isIntegerType } from '../../../core/shape.js';
 import type { Tensor } from '../../../core/tensor.js';
@@ -118,12 +117,6 @@ const softsign = unary(
   'softsign',
   (x) => e.div(x, e.add(1, e.abs(x))),
   (g, _y, x) => e.div(g, e.mul(e.add(1, e.abs(x)), e.add(1, e.abs(x)))),
-);
-/** log(1 + e^x), as max(x, 0) + log(1 + e^-|x|). */
-const softplus = unary(
-  'softplus',
-  (x) => e.add(e.max(x, 0), e.log(e.add(1, e.exp(e.neg(e.abs(x)))))),
-  (g, _y, x) => e.div(g, e.add(1, e.exp(e.neg(x)))),
 );
 const tan = unary(
   'tan',
@@ -225,7 +218,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Cos: one(cos),
   Cosh: one(cosh),
   Div: two(quotient),
-  Elu: given((call) => pieces('elu', 0, line(1), curve(call.float('alpha', 1), 1))),
+  Elu: (call) => elu(call.tensor(), call.float('alpha', 1)),
   Equal: two(eq),
   Erf: one(erf),
   Exp: one(exp),
@@ -238,7 +231,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   }),
   HardSwish: one((x) => mul(x, clamp(add(mul(x, 1 / 6), 0.5), 0, 1))),
   IsNaN: one(isnan),
-  LeakyRelu: given((call) => pieces('leakyRelu', 0, line(1), line(call.float('alpha', 0.01)))),
+  LeakyRelu: (call) => leakyRelu(call.tensor(), call.float('alpha', 0.01)),
   Less: two(lt),
   LessOrEqual: two(le),
   Log: one(log),
