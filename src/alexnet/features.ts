@@ -11,7 +11,7 @@ import { printable } from '../core/printable.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkWritable, throwNaming, writeTogether, writeWhole } from '../data/files.js';
 import { DecodePool } from '../data/images/decodePool.js';
-import { FileDataset } from '../data/images/fileDataset.js';
+import { fileDataset } from '../data/images/fileDataset.js';
 import { batches } from '../data/loader.js';
 import { listImages } from '../data/sources/parts.js';
 import { list, parseJson, text } from '../formats/json.js';
@@ -49,7 +49,7 @@ export async function openImages(path: string, side: number, workers?: number): 
   const files = entries.map(({ name, source }) => ({ name, inClass: name, source, label: 0 }));
   const pool = new DecodePool(workers);
   return {
-    dataset: new FileDataset(path, ['image'], files, side, () => pool),
+    dataset: fileDataset(path, ['image'], files, side, () => pool),
     names: files.map(({ name }) => name),
     close: () => pool.close(),
   };

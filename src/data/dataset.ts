@@ -134,17 +134,27 @@ class ResizedDataset implements Dataset {
 
   async load(indices: ArrayLike<number>): Promise<LoadedImages> {
     const loaded = await this.inner.load(indices);
-    const [, fromHeight, fromWidth] = this.inner.imageShape;
     const [, height, width] = this.imageShape;
-    const fromSize = 3 * fromHeight * fromWidth;
-    const images = new Uint8Array(loaded.labels.length * 3 * height * width);
-    for (let i = 0; i < loaded.labels.length; i++) {
-      const planes = loaded.images.subarray(i * fromSize, (i + 1) * fromSize);
-      const resized = coverCentre({ height: fromHeight, width: fromWidth, planes }, height, width);
-      images.set(resized.planes, i * resized.planes.length);
-    }
+    const images = coverAll(loaded.images, this.inner.imageShape, height, width);
     return { images, labels: loaded.labels, indices: loaded.indices };
   }
+}
+
+/** Pictures [N, 3, H, W] resized and centre cropped to [N, 3, height, width]. */
+export function coverAll(
+  images: Uint8Array,
+  [channels, fromHeight, fromWidth]: readonly [3, number, number],
+  height: number,
+  width: number,
+): Uint8Array {
+  const [from, to] = [channels * fromHeight * fromWidth, channels * height * width];
+  const count = images.length / from;
+  const all = new Uint8Array(count * to);
+  for (let i = 0; i < count; i++) {
+    const planes = images.subarray(i * from, (i + 1) * from);
+    all.set(coverCentre({ height: fromHeight, width: fromWidth, planes }, height, width).planes, i * to);
+  }
+  return all;
 }
 
 /** `dataset` at height x width: itself when it has that size already, else resized at each `load`. */

@@ -11,7 +11,8 @@ import { throwNaming } from '../files.js';
 import type { Mean } from '../images/mean.js';
 import { pcaOf } from '../images/pca.js';
 import { mapLimited } from '../parallel.js';
-import { filesAtOnce, type Pictures, type Shard, ShardDataset } from './shardDataset.js';
+import { PictureSet } from '../pictures.js';
+import { filesAtOnce, type Pictures, type Shard, ShardPictures } from './shardDataset.js';
 import {
   firstDamaged,
   parseIndex,
@@ -27,8 +28,8 @@ import {
 /** A folder of shards, opened. */
 interface OpenedShards {
   readonly index: ShardIndex;
-  readonly train: ShardDataset;
-  readonly validation: ShardDataset | undefined;
+  readonly train: PictureSet;
+  readonly validation: PictureSet | undefined;
   /** Of the training pictures. */
   readonly mean: Mean;
 }
@@ -43,10 +44,11 @@ export const wayOut = 'run prepare again into the same folder: it makes only wha
 export async function openShards(folder: string): Promise<OpenedShards> {
   const indexPath = join(folder, shardFiles.index);
   const index = parseIndex(indexPath, await readText(indexPath));
-  const splitOf = async (part: SplitName, split: SplitIndex): Promise<ShardDataset> => {
+  const splitOf = async (part: SplitName, split: SplitIndex): Promise<PictureSet> => {
     const classes = index.classes.map(({ id }) => id);
     const pictures = await readPictures(folder, index, split);
-    return new ShardDataset(`${folder} (${part})`, classes, index.size, pictures);
+    const source = new ShardPictures(index.size, pictures);
+    return new PictureSet(`${folder} (${part})`, classes, source, pictures.labels);
   };
   return {
     index,

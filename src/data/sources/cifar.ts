@@ -4,11 +4,12 @@
  * taken) and three planes of 32x32, red, green, blue. Text files have the names of the classes, one a line.
  */
 import { DataError } from '../../core/errors.js';
+import type { PictureSet } from '../pictures.js';
 import { namedClasses } from './classes.js';
 import { bytesOf, type Entry, lengthOf } from './entries.js';
 import type { Format, Found, Opening, Place } from './format.js';
 import { baseName, textLines } from './names.js';
-import { StoredDataset } from './stored.js';
+import { storedDataset } from './stored.js';
 
 const imageBytes = 3 * 32 * 32;
 
@@ -102,7 +103,7 @@ async function openCifar(variant: Variant, place: Place, opening: Opening): Prom
   const lines = named ? textLines(await bytesOf(named)).filter((line) => line !== '') : [];
   const numbers = Array.from({ length: variant.classes }, (_, i) => String(i));
   const classes = lines.length === variant.classes ? lines : (variant.defaults ?? numbers);
-  const setOf = (part: string, files: readonly Entry[]): Promise<StoredDataset> =>
+  const setOf = (part: string, files: readonly Entry[]): Promise<PictureSet> =>
     readRecords(variant, `${path} (${variant.title} ${part})`, classes, path, files, opening);
   return {
     kind: variant.kind,
@@ -120,7 +121,7 @@ async function readRecords(
   path: string,
   entries: readonly Entry[],
   { budget }: Opening,
-): Promise<StoredDataset> {
+): Promise<PictureSet> {
   const record = recordBytes(variant);
   const lengths = await Promise.all(entries.map(lengthOf));
   const counts = lengths.map((length, i) => {
@@ -152,5 +153,5 @@ async function readRecords(
   }
   budget.give(Math.max(...lengths));
   const pictures = { noun: variant.kind, channels: 3, height: 32, width: 32, images, labels } as const;
-  return new StoredDataset(name, classes, pictures);
+  return storedDataset(name, classes, pictures);
 }

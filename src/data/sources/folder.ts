@@ -5,7 +5,7 @@
  * Classes are numbered in the order of their names. Files are taken for images by their bytes when they're decoded.
  */
 import { DataError } from '../../core/errors.js';
-import { FileDataset, type LabelledFile } from '../images/fileDataset.js';
+import { fileDataset, type LabelledFile } from '../images/fileDataset.js';
 import type { PictureSet } from '../pictures.js';
 import { namedClasses } from './classes.js';
 import type { Entry } from './entries.js';
@@ -74,7 +74,7 @@ export function imageSet(
 ): PictureSet {
   const classes = classesOf(images);
   const files = labelledFiles(path, images, classes);
-  return new FileDataset(`${path} (${part})`, classes, files, opening.side, opening.pool);
+  return fileDataset(`${path} (${part})`, classes, files, opening.side, opening.pool);
 }
 
 /** The classes of images, in order. */

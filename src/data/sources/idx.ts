@@ -7,12 +7,13 @@
 import { gunzipSync, constants as zlib } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { inflated } from '../budget.js';
+import type { PictureSet } from '../pictures.js';
 import { isGzip } from './archive.js';
 import { namedClasses } from './classes.js';
 import { bytesOf, type Entry, lengthOf, startIfReadable } from './entries.js';
 import type { Format, Found, Opening, Place } from './format.js';
 import { baseName } from './names.js';
-import { StoredDataset } from './stored.js';
+import { storedDataset } from './stored.js';
 
 /** Most loose files of other names that are looked into. */
 const looseFiles = 32;
@@ -169,7 +170,7 @@ async function pair(
   set: string,
   opening: Opening,
   trained?: readonly string[],
-): Promise<StoredDataset | undefined> {
+): Promise<PictureSet | undefined> {
   if (files.length === 0) return undefined;
   const images = single(
     path,
@@ -210,7 +211,7 @@ async function pair(
     throw new DataError(`${path} (${part}): image ${stray} has label ${numbers[stray]}, ${expected}`);
   }
   const picture = { noun: 'mnist', channels: 1, height, width, images: pixels } as const;
-  return new StoredDataset(`${path} (${part})`, classes, {
+  return storedDataset(`${path} (${part})`, classes, {
     ...picture,
     labels: numbers.map((n) => n - first),
   });

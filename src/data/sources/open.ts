@@ -5,9 +5,8 @@
  */
 import { ArgumentError, DataError } from '../../core/errors.js';
 import { balancedSubset, type Dataset, describeUnreadable, keepInMemory, resized } from '../dataset.js';
-import { FileDataset } from '../images/fileDataset.js';
 import type { Mean } from '../images/mean.js';
-import type { PictureSet } from '../pictures.js';
+import { PictureSet } from '../pictures.js';
 import { SyntheticDataset } from '../synthetic/synthetic.js';
 import type { DataKind } from './format.js';
 import { openSets } from './sets.js';
@@ -128,8 +127,7 @@ async function openFiles(path: string, side: number, options: OpenOptions): Prom
     const train = limit === undefined ? whole : whole.pick(balancedSubset(whole.labels, limit, seed));
     /** Decoding and resizing each time is what memory can save. */
     const sized = async (set: PictureSet): Promise<Dataset> => {
-      const asStored =
-        !(set instanceof FileDataset) && set.imageShape[1] === side && set.imageShape[2] === side;
+      const asStored = !set.decodes && set.imageShape[1] === side && set.imageShape[2] === side;
       return asStored ? set : keptIfSmall(resized(set, side, side), options);
     };
     const opened = { train: await sized(train), validation: await sized(validation) };
@@ -137,8 +135,8 @@ async function openFiles(path: string, side: number, options: OpenOptions): Prom
     for (const set of [opened.train, opened.validation]) {
       if (set.unreadable.length > 0) notes.push(`${set.name}: ${describeUnreadable(set.unreadable)}`);
     }
-    const decodes = [opened.train, opened.validation].some((set) => set instanceof FileDataset);
-    if (!decodes) await sets.close();
+    const decodes = (set: Dataset): boolean => set instanceof PictureSet && set.decodes;
+    if (!decodes(opened.train) && !decodes(opened.validation)) await sets.close();
     const isWhole = train === sets.train && train.imageShape[1] === side;
     return {
       kind,
