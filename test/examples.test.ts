@@ -68,4 +68,33 @@ test('folders: a network on a folder of images, stopped by Ctrl-C and killed, go
   assert.equal((await readdir(join(folder, 'parts'))).sort(), files);
 });
 
+test('customOp: weights of -1 and 1 are found through an op whose gradient is its own', async () => {
+  const { code, output } = await run('customOp', ['60']);
+  assert.is(code, 0, output);
+  assert.match(output, /^softsign: its gradient agrees with finite differences$/m);
+  assert.match(output, /^step 50: loss 0\.0000$/m);
+  assert.match(output, /^0 of 16 weights are wrong$/m);
+});
+
+test('twoDevices: the loss falls, and the bytes that cross are those of the hidden units', async () => {
+  const { code, output } = await run('twoDevices', ['100']);
+  assert.is(code, 0, output);
+  const [first, , third] = [...output.matchAll(/loss ([\d.]+)$/gm)].map(([, loss]) => Number(loss));
+  assert.ok(third! < first! / 10, output);
+  // 64 samples of 4 bytes: the input to cpu:1, 16 hidden units each way, 16 more to cpu:0; and back but for the input's.
+  assert.match(output, new RegExp(`^forward: ${64 * 4 * (1 + 16 + 16 + 16)} bytes cross in a step$`, 'm'));
+  assert.match(output, new RegExp(`^backward: ${64 * 4 * (16 + 16 + 16)} bytes cross in a step$`, 'm'));
+});
+
+test('extending: a layer, an optimizer and a logger from outside, and a leak that is named', async () => {
+  const { code, output } = await run('extending', ['60']);
+  assert.is(code, 0, output);
+  assert.match(output, /^layer '1': at most [\d.]+$/m);
+  assert.match(output, /^gradient of layer '0': at most [\d.]+$/m);
+  const [, first, last] = /^loss ([\d.]+), then ([\d.]+)$/m.exec(output) ?? [];
+  assert.ok(Number(last) < Number(first) / 2, output);
+  assert.match(output, /^61 batches were seen$/m);
+  assert.match(output, /^linear .* float32, 4 bytes, made at file:.*examples\/extending\.js:\d+:\d+$/m);
+});
+
 test.run();

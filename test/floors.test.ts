@@ -131,6 +131,29 @@ test('every exported name is used by another file, or part of a door of the pack
   assert.equal(unused, []);
 });
 
+test('nn is written with what the root of the package exports: it only checks and spells out arguments by other means', () => {
+  const exported = new Set(
+    (imports.get('src/index.ts') ?? []).flatMap(({ file, names }): readonly string[] =>
+      names.includes('*')
+        ? [...sources.get(file)!.matchAll(/^export (?:async |abstract )*[a-z*]+ (\w+)/gm)].map(
+            ([, name = '']) => name,
+          )
+        : names,
+    ),
+  );
+  // Checks of arguments, shapes of host numbers, and states are of host values alone: outsiders lose no ability by them.
+  const ofHostValues = ['src/core/arguments.ts', 'src/core/shape.ts', 'src/core/state.ts'];
+  const checks = /^(require|read|to)[A-Z]|^(Padding|Pair|Pooling|ResponseNorm|responseNormDefaults)$/;
+  const others = [...imports].flatMap(([file, list]) =>
+    list.flatMap(({ file: target, names }) =>
+      file.startsWith('src/nn/') && target.startsWith('src/core/') && !ofHostValues.includes(target)
+        ? names.filter((name) => !exported.has(name) && !checks.test(name)).map((name) => `${file}: ${name}`)
+        : [],
+    ),
+  );
+  assert.equal(others, []);
+});
+
 test(`no file has more than ${longest} lines`, () => {
   const long = [...sources].filter(([, text]) => text.split('\n').length - 1 > longest);
   assert.equal(

@@ -4,6 +4,7 @@
  */
 import { readOptions, requireFunction, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError, DeviceError } from '../errors.js';
+import type { Expr } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
@@ -62,14 +63,16 @@ interface AnyOp {
  *
  *     const cube = customOp({
  *       op: 'cube',
- *       value: (x) => e.mul(x, e.mul(x, x)),
+ *       value: (x: Expr) => e.mul(x, e.mul(x, x)),
  *       gradients: [(g, _y, x) => e.mul(g, e.mul(3, e.mul(x, x)))],
  *     });
  *
  * @throws {ArgumentError} when it is made of something else; when called, for what isn't a tensor; and where functions
  *   give something else than they should, naming op and input
  */
-export function customOp(definition: ElementwiseOp): (...operands: Operand[]) => Tensor;
+export function customOp<A extends Expr[]>(
+  definition: ElementwiseOp<A>,
+): (...operands: { [K in keyof A]: Operand }) => Tensor;
 export function customOp<A extends Tensor[], R extends Tensor | Named, S extends Named>(
   definition: CustomOp<A, R, S>,
 ): (...inputs: A) => R;

@@ -18,16 +18,16 @@ import { sumTo } from './reduce.js';
 export type Operand = Tensor | number;
 
 /** An element-wise op: its result and gradients, where operands, result and incoming gradient are expressions. */
-export interface ElementwiseOp {
+export interface ElementwiseOp<A extends Expr[] = Expr[]> {
   /** Its name, for messages. */
   readonly op: string;
   /** The result, from the operands. */
-  readonly value: (...operands: Expr[]) => ExprLike;
+  readonly value: (...operands: A) => ExprLike;
   /**
    * The gradient of each operand: d result / d operand, times `g`, the gradient of the result `y`. It is 0 by
    * operands that have none; left out, the op is flat everywhere.
    */
-  readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: Expr[]) => ExprLike)[] | undefined;
+  readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: A) => ExprLike)[] | undefined;
 }
 
 /** What `apply` needs of an op. */
