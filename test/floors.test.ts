@@ -143,7 +143,8 @@ test('nn is written with what the root of the package exports: it only checks an
   );
   // Checks of arguments, shapes of host numbers, and states are of host values alone: outsiders lose no ability by them.
   const ofHostValues = ['src/core/arguments.ts', 'src/core/shape.ts', 'src/core/state.ts'];
-  const checks = /^(require|read|to)[A-Z]|^(Padding|Pair|Pooling|ResponseNorm|responseNormDefaults)$/;
+  const checks =
+    /^(require|read|to)[A-Z]|^(ConvGeometry|Padding|Pair|Pooling|ResponseNorm|responseNormDefaults|windowDefaults)$/;
   const others = [...imports].flatMap(([file, list]) =>
     list.flatMap(({ file: target, names }) =>
       file.startsWith('src/nn/') && target.startsWith('src/core/') && !ofHostValues.includes(target)

@@ -21,7 +21,7 @@ import { batchesOf } from '../data/batchSource.js';
 import { encodeSealed, isSealed, unseal } from '../data/sealed.js';
 import { list, number, object, parseJson, type Schema, text, where, whole } from '../formats/json.js';
 import { decodeSafetensors } from '../formats/safetensors.js';
-import { Linear } from '../nn/layers.js';
+import { Linear } from '../nn/index.js';
 import { type HostTensor, Module } from '../nn/module.js';
 import { SGD } from '../nn/sgd.js';
 import { fit } from '../train/fit.js';

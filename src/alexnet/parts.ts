@@ -9,7 +9,6 @@ import type { Device } from '../core/device.js';
 import type { Draw } from '../core/random.js';
 import { contiguousStrides, hostArray, type Shape, sizeOf } from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
-import { constant, normal } from '../nn/init.js';
 import {
   Abs,
   AvgPool2d,
@@ -24,7 +23,8 @@ import {
   Sequential,
   SpatialResponseNorm,
   Tanh,
-} from '../nn/layers.js';
+} from '../nn/index.js';
+import { constant, normal } from '../nn/init.js';
 import type { StateDict } from '../nn/module.js';
 import type { PlacedLayer, Stage } from './architecture.js';
 

@@ -3,11 +3,15 @@
  */
 
 export { crossEntropy } from '../core/ops/loss.js';
+export * from './activations.js';
 export * from './adaptive.js';
 export * from './clip.js';
+export * from './convolutions.js';
 export * from './init.js';
+export { Lambda, Layer, Sequential, type WeightOptions } from './layer.js';
 export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
+export * from './normalizations.js';
 export {
   type GroupOptions,
   type Optimizer,

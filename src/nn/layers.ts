@@ -1,97 +1,33 @@
 /**
- * Layers. Each is its op with the options it was made with, and its parameters.
+ * Layers: products, tables of vectors, pooling and dropout. Each is its op with the options it was made with, and its
+ * parameters.
  */
-import {
-  readOptions,
-  requireBoolean,
-  requireFunction,
-  requireWhole,
-  wrongArgument,
-} from '../core/arguments.js';
-import type { Padding, Pair } from '../core/backend.js';
+import { readOptions, requireFunction, requireWhole, wrongArgument } from '../core/arguments.js';
 import { type Device, requireDevice } from '../core/device.js';
-import { ArgumentError } from '../core/errors.js';
-import { type Conv2dOptions, conv2d, type PairLike, toPadding, toPair } from '../core/ops/conv.js';
+import { type Conv2dOptions, conv2d, type PairLike, toPair } from '../core/ops/conv.js';
 import { type DropoutOptions, dropout, readDropout } from '../core/ops/dropout.js';
-import { abs, relu, sigmoid, tanh } from '../core/ops/elementwise.js';
-import type { DrawPlacement } from '../core/ops/launch.js';
+import { ne, where } from '../core/ops/elementwise.js';
+import { indexSelect } from '../core/ops/gather.js';
+import { type DrawPlacement, requireDType, requireTensor } from '../core/ops/launch.js';
 import { linear } from '../core/ops/matmul.js';
 import {
-  localResponseNorm,
-  type ResponseNorm,
-  type ResponseNormOptions,
-  readResponseNorm,
-  responseNormDefaults,
-  spatialResponseNorm,
-} from '../core/ops/normalize.js';
-import {
   type AvgPoolOptions,
+  adaptiveAvgPool2d,
   avgPool2d,
   maxPool2d,
   type Pooling,
   type PoolOptions,
   readPooling,
 } from '../core/ops/pool.js';
-import { flatten, reshape } from '../core/ops/views.js';
+import { update } from '../core/ops/update.js';
+import { flatten, reshape, slice, unsqueeze } from '../core/ops/views.js';
 import { scope } from '../core/scope.js';
 import type { Shape } from '../core/shape.js';
+import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
-import { constant, fanInUniform, type Initializer } from './init.js';
-import { Module, parameter } from './module.js';
-
-/** A module from one tensor to one tensor. */
-export abstract class Layer extends Module {
-  abstract forward(x: Tensor): Tensor;
-}
-
-/** What layers with weights take. */
-export interface WeightOptions {
-  readonly device: Device;
-  /** Whether there is a bias. Default true. */
-  readonly bias?: boolean;
-  /** Apply ReLU in the kernel's last pass. Default false. */
-  readonly relu?: boolean;
-  /** Default `fanInUniform()`. */
-  readonly weightInit?: Initializer;
-  /** Default `constant(0)`. */
-  readonly biasInit?: Initializer;
-}
-
-/** Defaults of `WeightOptions`. */
-const weightDefaults = {
-  device: undefined,
-  bias: true,
-  relu: false,
-  weightInit: fanInUniform(),
-  biasInit: constant(0),
-};
-
-/** @throws {ArgumentError} unless `groups` divides what goes in and what comes out */
-function requireGroups(layer: string, groups: number, inputs: number, outputs: number, what: string): void {
-  requireWhole(layer, 'groups', groups, 1);
-  if (Number.isInteger(inputs / groups) && Number.isInteger(outputs / groups)) return;
-  throw new ArgumentError(
-    `${layer}: groups=${groups} must divide the ${inputs} input and ${outputs} output ${what}`,
-  );
-}
-
-interface Making extends Omit<Required<WeightOptions>, 'device' | 'relu'> {
-  readonly device: Device | undefined;
-}
-
-/** Weight and bias `[O]` of a layer whose weight has the shape `[O, ..]`. */
-function makeParameters(
-  layer: string,
-  shape: Shape,
-  { device, bias, weightInit, biasInit }: Making,
-): { readonly weight: Tensor; readonly bias: Tensor | null } {
-  requireDevice(layer, device);
-  requireBoolean(layer, 'bias', bias);
-  requireFunction(layer, 'weightInit', weightInit);
-  requireFunction(layer, 'biasInit', biasInit);
-  const weight = parameter(weightInit(shape, device));
-  return { weight, bias: bias ? parameter(biasInit([shape[0]!], device)) : null };
-}
+import { type Initializer, normal } from './init.js';
+import { Lambda, Layer, makeParameters, requireGroups, type WeightOptions, weightDefaults } from './layer.js';
+import { parameter } from './module.js';
 
 /** `x W^T + b`: `[.., in]` to `[.., out]`. */
 export class Linear extends Layer {
@@ -139,96 +75,6 @@ export class Linear extends Layer {
   }
 }
 
-/** Convolution: `[N, in, H, W]` to `[N, out, OH, OW]`. */
-export class Conv2d extends Layer {
-  /** `[out, in / groups, KH, KW]`. */
-  readonly weight: Tensor;
-  /** `[out]`. */
-  readonly bias: Tensor | null;
-  /** Step of the window, zeros around the image, distance of the taps, groups, and whether ReLU is applied in the kernel's last pass. */
-  readonly options: {
-    readonly stride: Pair;
-    readonly padding: Padding;
-    readonly dilation: Pair;
-    readonly groups: number;
-    readonly relu: boolean;
-  };
-
-  /** @throws {ArgumentError} when the groups don't divide the channels */
-  constructor(
-    inChannels: number,
-    outChannels: number,
-    kernel: PairLike,
-    options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'>,
-  ) {
-    super();
-    const op = 'Conv2d';
-    const window = { stride: 1, padding: 0, dilation: 1, groups: 1 };
-    const { stride, padding, dilation, groups, relu, ...making } = readOptions(op, options, {
-      ...weightDefaults,
-      ...window,
-    });
-    requireWhole(op, 'inChannels', inChannels, 0);
-    requireWhole(op, 'outChannels', outChannels, 0);
-    requireGroups(op, groups, inChannels, outChannels, 'channels');
-    this.options = {
-      stride: toPair(op, 'stride', stride, 1),
-      padding: toPadding(op, padding),
-      dilation: toPair(op, 'dilation', dilation, 1),
-      groups,
-      relu,
-    };
-    const shape = [outChannels, inChannels / groups, ...toPair(op, 'kernel', kernel, 1)];
-    const { weight, bias } = makeParameters(op, shape, making);
-    this.weight = weight;
-    this.bias = bias;
-  }
-
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, { bias: this.bias, ...this.options });
-  }
-}
-
-/** A layer without parameters: a function of its input. */
-export class Lambda extends Layer {
-  constructor(private readonly fn: (x: Tensor) => Tensor) {
-    super();
-    requireFunction('Lambda', 'fn', fn);
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.fn(x);
-  }
-}
-
-/** max(0, x). */
-export class ReLU extends Lambda {
-  constructor() {
-    super(relu);
-  }
-}
-
-/** Hyperbolic tangent. */
-export class Tanh extends Lambda {
-  constructor() {
-    super(tanh);
-  }
-}
-
-/** |x|. */
-export class Abs extends Lambda {
-  constructor() {
-    super(abs);
-  }
-}
-
-/** 1 / (1 + exp(-x)). */
-export class Sigmoid extends Lambda {
-  constructor() {
-    super(sigmoid);
-  }
-}
-
 /** `[N, ...]` to `[N, everything else]`. */
 export class Flatten extends Lambda {
   constructor() {
@@ -267,46 +113,60 @@ export class AvgPool2d extends Lambda {
   }
 }
 
-/** Response normalization across adjacent maps (Krizhevsky 2012, section 3.3). */
-export class LocalResponseNorm extends Layer {
-  /** The options, spelled out. */
-  readonly norm: ResponseNorm;
-  /** Groups of maps that are normalized apart. */
-  readonly groups: number;
-  private readonly options: ResponseNormOptions;
-
-  /** @param options `groups`: the maps fall into this many groups, and no window reaches beyond its group. Default 1. */
-  constructor(options: ResponseNormOptions & Pick<Conv2dOptions, 'groups'> = {}) {
-    super();
-    const op = 'LocalResponseNorm';
-    const { groups, ...norm } = readOptions(op, options, { ...responseNormDefaults, groups: 1 });
-    requireWhole(op, 'groups', groups, 1);
-    this.norm = readResponseNorm(op, norm);
-    this.options = norm;
-    this.groups = groups;
-  }
-
-  forward(x: Tensor): Tensor {
-    const { groups, options } = this;
-    if (groups === 1) return localResponseNorm(x, options);
-    // [N, groups * C, H, W] seen as [N * groups, C, H, W]: the window stays within a group.
-    const [n = 0, c = 0, ...map] = x.shape;
-    requireGroups('LocalResponseNorm', groups, c, c, 'maps');
-    return scope(() =>
-      reshape(localResponseNorm(reshape(x, [n * groups, c / groups, ...map]), options), x.shape),
-    );
+/** The mean of each of `size` windows that cover the image: `[N, C, H, W]` to `[N, C, ...size]`. */
+export class AdaptiveAvgPool2d extends Lambda {
+  constructor(readonly size: PairLike) {
+    super((x) => adaptiveAvgPool2d(x, size));
+    toPair('AdaptiveAvgPool2d', 'size', size, 1);
   }
 }
 
-/** Response normalization within each map. */
-export class SpatialResponseNorm extends Lambda {
-  /** The options, spelled out. */
-  readonly norm: ResponseNorm;
+/** Options of `Embedding`. */
+export interface EmbeddingOptions {
+  readonly device: Device;
+  /** A row of zeros that isn't trained. None by default. */
+  readonly paddingIdx?: number | undefined;
+  /** Default `normal(1)`. */
+  readonly weightInit?: Initializer;
+}
 
-  constructor(options: ResponseNormOptions = {}) {
-    const norm = readResponseNorm('SpatialResponseNorm', options);
-    super((x) => spatialResponseNorm(x, options));
-    this.norm = norm;
+/** A table of vectors: int32 indices `[..]` to their rows `[.., dim]`; NaN for an index outside. */
+export class Embedding extends Layer {
+  /** `[count, dim]`. */
+  readonly weight: Tensor;
+  /** A row that isn't trained. */
+  readonly paddingIdx: number | undefined;
+
+  constructor(count: number, dim: number, options: EmbeddingOptions) {
+    super();
+    const op = 'Embedding';
+    const defaults = { device: undefined, paddingIdx: undefined, weightInit: normal(1) };
+    const { device, paddingIdx, weightInit } = readOptions(op, options, defaults);
+    requireDevice(op, device);
+    requireWhole(op, 'count', count, 1);
+    requireWhole(op, 'dim', dim, 1);
+    requireFunction(op, 'weightInit', weightInit);
+    if (paddingIdx !== undefined) {
+      requireWhole(op, 'paddingIdx', paddingIdx, 0);
+      if (paddingIdx >= count) throw wrongArgument(op, 'paddingIdx', paddingIdx, `a row of ${count}`);
+    }
+    this.weight = parameter(weightInit([count, dim], device));
+    this.paddingIdx = paddingIdx;
+    if (paddingIdx === undefined) return;
+    noGrad(() => scope(() => update(slice(this.weight, 0, paddingIdx, paddingIdx + 1), 0, [])));
+  }
+
+  forward(x: Tensor): Tensor {
+    const { weight, paddingIdx } = this;
+    requireTensor('Embedding', 'x', x);
+    requireDType('Embedding', 'x', x, 'int32');
+    return scope(() => {
+      const places = reshape(x, [-1]);
+      const rows = indexSelect(weight, 0, places);
+      const trained =
+        paddingIdx === undefined ? rows : where(unsqueeze(ne(places, paddingIdx), 1), rows, rows.detach());
+      return reshape(trained, [...x.shape, weight.shape[1]!]);
+    });
   }
 }
 
@@ -341,37 +201,5 @@ export class Dropout extends Layer {
   forward(x: Tensor): Tensor {
     const { p, form, training } = this;
     return dropout(x, p, { form, training, draw: training ? this.draw?.(x.shape) : undefined });
-  }
-}
-
-/**
- * Layers one after the other; each intermediate result is let go as soon as only the tape needs it. Parameters are
- * named by their layer's number: `0.weight`.
- */
-export class Sequential extends Layer {
-  readonly layers: readonly Layer[];
-
-  constructor(...layers: readonly Layer[]) {
-    super();
-    for (const [i, layer] of layers.entries()) {
-      if (typeof layer?.forward !== 'function')
-        throw wrongArgument('Sequential', `layer ${i}`, layer, 'a Layer', 'pass one after the other');
-    }
-    this.layers = layers;
-  }
-
-  override members(): Iterable<[PropertyKey, unknown]> {
-    const others = Object.entries(this).filter(([name]) => name !== 'layers');
-    return [...Object.entries(this.layers), ...others];
-  }
-
-  forward(x: Tensor): Tensor {
-    let result = x;
-    for (const layer of this.layers) {
-      const next = layer.forward(result);
-      if (result !== x && result !== next) result.dispose();
-      result = next;
-    }
-    return result;
   }
 }

@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawOf, manualSeed } from '../../src/core/random.js';
 import type { TypedArray } from '../../src/core/shape.js';
+import { Conv2d, Linear } from '../../src/nn/index.js';
 import {
   constant,
   fanInUniform,
@@ -13,7 +14,6 @@ import {
   normal,
   uniform,
 } from '../../src/nn/init.js';
-import { Conv2d, Linear } from '../../src/nn/layers.js';
 import { withDevices } from '../support/devices.js';
 
 const mean = (numbers: TypedArray, power: number): number => {

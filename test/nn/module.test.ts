@@ -12,7 +12,7 @@ import { sum } from '../../src/core/ops/reduce.js';
 import { update } from '../../src/core/ops/update.js';
 import { scope } from '../../src/core/scope.js';
 import type { Tensor } from '../../src/core/tensor.js';
-import { Conv2d, Dropout, Flatten, Linear, ReLU, Sequential } from '../../src/nn/layers.js';
+import { Conv2d, Dropout, Flatten, Linear, ReLU, Sequential } from '../../src/nn/index.js';
 import { type HostTensor, Module, parameter } from '../../src/nn/module.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { withDevices } from '../support/devices.js';

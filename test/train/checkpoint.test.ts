@@ -11,7 +11,7 @@ import { drawOf, Generator, HostRandom } from '../../src/core/random.js';
 import type { PartState } from '../../src/core/state.js';
 import { encodeSealed } from '../../src/data/sealed.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors.js';
-import { Linear } from '../../src/nn/layers.js';
+import { Linear } from '../../src/nn/index.js';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.js';
 import { DivergedError } from '../../src/train/diverged.js';
 import { restoreParts, statesOf } from '../../src/train/parts.js';

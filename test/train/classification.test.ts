@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { tensor } from '../../src/core/ops/create.js';
 import { batchesOf } from '../../src/data/batchSource.js';
-import { Dropout, Linear, Sequential } from '../../src/nn/layers.js';
+import { Dropout, Linear, Sequential } from '../../src/nn/index.js';
 import { classification, lossOf, Tally } from '../../src/train/classification.js';
 import { evaluate, inferences } from '../../src/train/inference.js';
 import { figuresOf, readFigures } from '../../src/train/step.js';

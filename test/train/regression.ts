@@ -10,7 +10,7 @@ import { mean, sum } from '../../src/core/ops/reduce.js';
 import { drawOf, Generator, HostRandom, manualSeed } from '../../src/core/random.js';
 import { noGrad } from '../../src/core/tape.js';
 import { type BatchSource, batchesOf } from '../../src/data/batchSource.js';
-import { Dropout, Linear, Sequential, Tanh } from '../../src/nn/layers.js';
+import { Dropout, Linear, Sequential, Tanh } from '../../src/nn/index.js';
 import { StepSchedule } from '../../src/nn/schedule.js';
 import { SGD } from '../../src/nn/sgd.js';
 import type { FitOptions } from '../../src/train/fit.js';

@@ -12,7 +12,7 @@ import { ArgumentError } from '../../core/errors.js';
 import { outputSize } from '../../core/ops/conv.js';
 import { formatShape, type Shape, sizeOf } from '../../core/shape.js';
 import type { Tensor } from '../../core/tensor.js';
-import * as nn from '../../nn/layers.js';
+import * as nn from '../../nn/index.js';
 import { Module } from '../../nn/module.js';
 import { encodeModel, type OnnxTensor } from './format.js';
 import { type GraphValue, OnnxGraph, type WriteModule } from './graph.js';

@@ -9,7 +9,7 @@ import { printable } from '../../core/printable.js';
 import { scope } from '../../core/scope.js';
 import type { HostTensor } from '../../core/state.js';
 import { Tensor } from '../../core/tensor.js';
-import { Layer } from '../../nn/layers.js';
+import { Layer } from '../../nn/index.js';
 import { nameOfNode, OnnxCall, onDevice, type Value } from './call.js';
 import { operatorOf } from './operators.js';
 import type { FileModel, FileNode, OnnxValueInfo } from './read.js';
