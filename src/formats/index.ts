@@ -1,7 +1,10 @@
 /**
- * Numbers in and out of files: safetensors, NumPy's arrays, what `torch.save` writes; and modules as ONNX models. Readers
- * and writers work on bytes, so that they run in browsers as well.
+ * Numbers in and out of files: safetensors, NumPy's arrays, what `torch.save`, TensorFlow.js and Caffe write; modules as
+ * ONNX models, and ONNX models as modules. Readers and writers work on bytes, so that they run in browsers as well.
  */
+export * from './caffe.js';
+export * from './conventions.js';
+export * from './load.js';
 export * from './npy.js';
 export * from './npz.js';
 export { exportOnnx, type OnnxOptions, type OnnxRule, onnxRule } from './onnx/export.js';
@@ -10,5 +13,6 @@ export { importOnnx, type OnnxImportOptions } from './onnx/import.js';
 export { type OnnxInputs, OnnxModule } from './onnx/module.js';
 export type { OnnxValueInfo } from './onnx/read.js';
 export * from './safetensors.js';
-export * from './safetensorsSet.js';
+export { decodeSafetensorsSet } from './safetensorsSet.js';
+export { decodeTensorflowJs, type TensorflowJsModel } from './tensorflowJs.js';
 export { decodeTorch, type TorchOptions } from './torch.js';

@@ -13,7 +13,7 @@ import type { NumbersOptions } from './numbers.js';
 import { decodeSafetensors } from './safetensors.js';
 
 /** The index alone says which files are read: names of files next to it, never paths that lead elsewhere. */
-const shardName = where(
+export const shardName = where(
   text,
   'the name of a file next to the index',
   (name) => !/[/\\:\0]/.test(name) && !['', '.', '..'].includes(name),

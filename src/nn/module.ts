@@ -270,7 +270,8 @@ function belongings(module: Module, belonging: Belonging): Map<string, readonly 
   return found;
 }
 
-function joinedShape(pieces: readonly Tensor[]): Shape {
+/** The shape of tensors one below the other along the first axis. */
+export function joinedShape(pieces: readonly Tensor[]): Shape {
   const [first] = pieces;
   if (!first || pieces.length === 1) return first?.shape ?? [];
   return [pieces.reduce((rows, x) => rows + x.shape[0]!, 0), ...first.shape.slice(1)];
