@@ -17,7 +17,7 @@ import {
   scaled,
 } from '../../src/formats/conventions.js';
 import { loadWeights } from '../../src/formats/load.js';
-import * as nn from '../../src/nn/layers.js';
+import * as nn from '../../src/nn/index.js';
 import { withDevices } from '../support/devices.js';
 import { rejection } from '../support/errors.js';
 

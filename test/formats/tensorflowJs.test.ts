@@ -11,7 +11,7 @@ import { decodeImage } from '../../src/data/images/image.js';
 import { afterFlatten, fromHwio, fromInOut } from '../../src/formats/conventions.js';
 import { loadWeights } from '../../src/formats/load.js';
 import { decodeTensorflowJs } from '../../src/formats/tensorflowJs.js';
-import { Conv2d, Flatten, Linear, MaxPool2d, Sequential } from '../../src/nn/layers.js';
+import { Conv2d, Flatten, Linear, MaxPool2d, Sequential } from '../../src/nn/index.js';
 import { root } from '../../support/root.js';
 import { withDevices } from '../support/devices.js';
 import { damageAll, refused } from './damage.js';
