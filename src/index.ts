@@ -10,12 +10,12 @@ export {
   openDevice,
   type WebGpuOptions,
 } from './backends/open.js';
+export { type GradcheckOptions, gradcheck } from './checks/gradcheck.js';
+export { noLeaks } from './checks/leaks.js';
 export type { KernelTime, MemoryStats } from './core/backend.js';
 export type { Device } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
-export { type GradcheckOptions, gradcheck } from './core/gradcheck.js';
-export { noLeaks } from './core/leaks.js';
 export { type Crossing, ledger } from './core/ledger.js';
 export type { LiveTensor } from './core/liveTensor.js';
 export * from './core/ops/activations.js';

@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { root } from '../support/root.js';
 
 /** The rooms of `src`, from the ground up: a room imports from itself and from those before it. */
-const floors = ['core', 'backends', 'nn', 'formats', 'data', 'train', 'alexnet', 'cli'];
+const floors = ['core', 'backends', 'checks', 'nn', 'formats', 'data', 'train', 'alexnet', 'cli'];
 
 /** The most lines a file may have. */
 const longest = 400;

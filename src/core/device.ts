@@ -9,15 +9,8 @@ import { requireBoolean, wrongArgument } from './arguments.js';
 import type { Arrived, Backend, KernelName, Kernels, KernelTime, MemoryStats } from './backend.js';
 import { ArgumentError, DeviceError } from './errors.js';
 import { LiveTensor } from './liveTensor.js';
-import {
-  type BufferId,
-  bytesPerElement,
-  type DType,
-  type Shape,
-  sizeOf,
-  type TypedArray,
-  type View,
-} from './shape.js';
+import type { BufferId, DType, Shape, TypedArray, View } from './shape.js';
+import { bytesPerElement, sizeOf } from './shape.js';
 
 /** One opened device. */
 export class Device {
@@ -47,22 +40,19 @@ export class Device {
   }
 
   /**
-   * Starts (or, with false, ends) keeping account of who makes tensors, for `liveTensors`. That takes a look at the call
-   * stack for each, so it is off by default.
+   * Starts (or, with false, ends) keeping account of who makes tensors, for `liveTensors`. Off by default: it looks at the
+   * call stack for each. Returns whether it was on.
    */
-  trackTensors(on = true): void {
+  trackTensors(on = true): boolean {
     requireBoolean('trackTensors', 'on', on);
-    this.live = on ? (this.live ?? new Map()) : null;
-  }
-
-  /** Whether who makes tensors is kept account of. */
-  get tracksTensors(): boolean {
-    return this.live !== null;
+    const before = this.live;
+    this.live = on ? (before ?? new Map()) : null;
+    return before !== null;
   }
 
   /**
-   * The live tensors made since `trackTensors()`, oldest first: a leak report is `device.liveTensors().join('\n')`. The
-   * tape's saved tensors are among them. @throws {ArgumentError} when no account is kept
+   * The live tensors made since `trackTensors()`, oldest first, the tape's saved ones among them: a leak report is
+   * `device.liveTensors().join('\n')`. @throws {ArgumentError} when no account is kept
    */
   liveTensors(): LiveTensor[] {
     if (this.live) return [...this.live.values()];
@@ -98,28 +88,19 @@ export class Device {
 
   /**
    * Enqueues a kernel. Ops call this after checking their arguments; see `Kernels` for what each expects.
-   * @throws {DeviceError} after `close()`
-   * @internal
+   * @throws {DeviceError} after `close()` @internal
    */
   run<K extends KernelName>(kernel: K, args: Kernels[K]): void {
     this.open(kernel).kernels[kernel](args);
   }
 
-  /**
-   * A buffer with unspecified contents.
-   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
-   * @internal
-   */
+  /** A buffer with unspecified contents. @throws {OutOfMemoryError | ArgumentError} where it lacks memory or dtype @internal */
   alloc(bytes: number, dtype: DType, op: string): BufferId {
     this.requireDType(dtype, op);
     return this.open(op).alloc(bytes, op);
   }
 
-  /**
-   * A buffer holding a copy of `data`.
-   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
-   * @internal
-   */
+  /** A buffer holding a copy of `data`. @throws {OutOfMemoryError | ArgumentError} where it lacks memory or dtype @internal */
   upload(data: TypedArray, dtype: DType, op: string): BufferId {
     this.requireDType(dtype, op);
     return this.open(op).upload(data, op);
@@ -129,8 +110,7 @@ export class Device {
    * A new buffer that will hold a dense view's elements of another device, as they are when everything enqueued there
    * so far has run. What is enqueued here from now on waits for them; the caller doesn't. What goes wrong on the way
    * is thrown by the next await of either device. `arrived` is called once the times are known.
-   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks
-   * @internal
+   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks @internal
    */
   receive(source: Device, view: View, op: string, arrived: Arrived): BufferId {
     this.requireDType(view.dtype, op);

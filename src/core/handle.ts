@@ -55,11 +55,7 @@ export abstract class Handle {
     return isContiguous(this.place);
   }
 
-  /**
-   * Ops ask before they take memory for a result.
-   * @throws {DisposedError} naming `op`, after `dispose()`
-   * @internal
-   */
+  /** For ops, before they take memory for a result. @throws {DisposedError} naming `op`, after `dispose()` @internal */
   requireAlive(op: string): void {
     this.held(op);
   }
@@ -72,8 +68,7 @@ export abstract class Handle {
 
   /**
    * Notes that `op` writes over the elements, here and in all views: a gradient that still needs the old ones is an
-   * error from now on.
-   * @internal
+   * error from now on. @internal
    */
   overwrite(op: string): void {
     const storage = this.held(op);
@@ -86,10 +81,7 @@ export abstract class Handle {
     return this.storage?.version ?? 0;
   }
 
-  /**
-   * @throws {TandemError} where the elements aren't those of `version` any more, which `op` needs for its gradient
-   * @internal
-   */
+  /** @throws {TandemError} where the elements aren't those of `version` any more, which `op`'s gradient needs @internal */
   requireVersion(version: number, op: string): void {
     const storage = this.held(op);
     if (storage.version === version) return;

@@ -61,8 +61,7 @@ export class Tensor extends Handle {
 
   /**
    * A new dense tensor with unspecified contents. `op` is who asks, for messages.
-   * @throws {OutOfMemoryError}
-   * @internal
+   * @throws {OutOfMemoryError} @internal
    */
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
     checkShape(op, shape);

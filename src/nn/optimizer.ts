@@ -62,21 +62,7 @@ export interface Optimizer {
   dispose(): void;
 }
 
-/**
- * An optimizer that remembers slots; one that extends it writes `update` alone. Adagrad, say:
- *
- *     class Adagrad extends SlotOptimizer<{ learningRate: number; eps: number }> {
- *       constructor(params: Trained<AdagradOptions>, options: AdagradOptions = {}) {
- *         super('Adagrad', params, options, { learningRate: 0.01, eps: 1e-10 }, ['squares']);
- *       }
- *
- *       protected update(x: Tensor, gradient: Tensor, { learningRate, eps }: AdagradGroup): void {
- *         const squares = this.slot('squares', x);
- *         const params = [learningRate, eps];
- *         update([x, squares], [step, sum], [x, gradient, squares], { params, op: 'Adagrad' });
- *       }
- *     }
- */
+/** An optimizer that remembers slots; one that extends it writes `update` alone, as Adagrad does (adaptive.ts). */
 export abstract class SlotOptimizer<S extends { learningRate: number } = { learningRate: number }>
   implements Optimizer
 {

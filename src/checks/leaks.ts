@@ -1,9 +1,9 @@
 /**
  * Leaks: which tensors of a device are live, which op made each, and at what place of the program.
  */
-import { requireFunction } from './arguments.js';
-import { type Device, requireDevice } from './device.js';
-import { LeakError } from './errors.js';
+import { requireFunction } from '../core/arguments.js';
+import { type Device, requireDevice } from '../core/device.js';
+import { LeakError } from '../core/errors.js';
 
 /** Leaks that an error lists; more are counted. */
 const mostListed = 20;
@@ -25,8 +25,7 @@ export async function noLeaks<T>(
   const all: readonly Device[] = Array.isArray(devices) ? devices : [devices];
   for (const device of all) requireDevice(op, device);
   const begun = all.map((device) => {
-    const tracked = device.tracksTensors;
-    device.trackTensors();
+    const tracked = device.trackTensors();
     return { device, tracked, before: new Set(device.liveTensors()) };
   });
   try {
