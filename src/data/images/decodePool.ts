@@ -64,7 +64,10 @@ export class DecodePool {
     const step = Math.max(1, Math.min(filesPerJob, Math.ceil(sources.length / this.workers / 2)));
     const jobs: Promise<Decoded[]>[] = [];
     for (let start = 0; start < sources.length; start += step) {
-      const part = sources.slice(start, start + step);
+      // Bytes that are posted take all of the memory they lie in along.
+      const part = sources
+        .slice(start, start + step)
+        .map((source) => ('bytes' in source ? { bytes: source.bytes.slice() } : source));
       const { limit, cell } = this.budget;
       const job: DecodeJob = {
         ...{ sources: part, height, width, target, offset: start * size },

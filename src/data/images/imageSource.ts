@@ -7,7 +7,7 @@ import { formatBytes } from '../../core/text.js';
 import { type FilePath, fill, readAll, readStretch, withFile } from '../reading.js';
 
 /** Bytes of a sparse file that an archive stores; those between the pieces are zero and stored nowhere. */
-interface Piece {
+export interface Piece {
   /** Place in the file. */
   readonly at: number;
   /** Place in the archive. */

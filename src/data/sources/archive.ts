@@ -1,8 +1,8 @@
 /**
- * Tar archives on disk, gzipped or not. A plain one is listed without reading its bodies; a gzipped one is unpacked as
- * it's read, and its members stay in memory, within a budget.
+ * Tar archives on disk, gzipped or not. A plain one is listed without reading its bodies; a gzipped one is unpacked into
+ * memory, within a budget.
  */
-import { closeSync, createReadStream, fstatSync, openSync, type ReadStream, readSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
@@ -12,21 +12,11 @@ import { reasonOf, throwNaming } from '../files.js';
 import type { ImageSource } from '../images/imageSource.js';
 import { type FilePath, nodePath, readStretch } from '../reading.js';
 import { LayoutError } from './layoutError.js';
-import {
-  cutShort,
-  listTar,
-  type ScanProgress,
-  type SparseFile,
-  type TarInput,
-  type TarListing,
-} from './tar.js';
+import { listTar, type ScanProgress, type Stored, type TarBytes, type TarListing } from './tar.js';
 import { blockSize, isTarHeader } from './tarHeader.js';
 
 /** Bytes read at a time to find headers: a disk's least, so that stepping over large bodies costs little. */
 const readAhead = 4096;
-
-/** What is remembered of a member besides its bytes takes about so many. */
-const memberBytes = 512;
 
 /** Bytes of a gzipped archive read at a time. */
 const chunkSize = 1 << 20;
@@ -55,14 +45,15 @@ export async function listArchive(
   shown: string,
   budget: Budget = new Budget(),
   onProgress?: ScanProgress,
-): Promise<TarListing<ImageSource>> {
+): Promise<TarListing> {
   try {
     const start = await readStretch(path, 0, blockSize);
     if (isGzip(start)) return await listGzip(path, shown, budget, onProgress);
     if (!isTarHeader(start)) throw noArchive(shown, start);
-    const input = new FileInput(path);
+    const input = new ArchiveFile(path);
     try {
-      return await listTar(shown, input, (done) => onProgress?.(done, input.size));
+      const sourceOf = (stored: Stored): ImageSource => ({ path, ...stored });
+      return await listTar(shown, input, sourceOf, (done) => onProgress?.(done, input.size));
     } finally {
       input.close();
     }
@@ -88,161 +79,94 @@ async function listGzip(
   shown: string,
   budget: Budget,
   onProgress: ScanProgress | undefined,
-): Promise<TarListing<ImageSource>> {
-  const input = new GzipInput(path, shown, budget);
+): Promise<TarListing> {
+  const bytes = await unpacked(path, shown, budget, onProgress);
+  const input: TarBytes = {
+    size: bytes.length,
+    at: (place, length) => bytes.subarray(place, place + length),
+  };
+  return listTar(shown, input, (stored) => {
+    if ('offset' in stored) return { bytes: input.at(stored.offset, stored.length) };
+    budget.take(stored.length, shown);
+    const whole = new Uint8Array(stored.length);
+    for (const { at, offset, length } of stored.pieces) whole.set(input.at(offset, length), at);
+    return { bytes: whole };
+  });
+}
+
+/** Unpacks a gzipped archive, as far as the budget allows. */
+async function unpacked(
+  path: FilePath,
+  shown: string,
+  budget: Budget,
+  onProgress: ScanProgress | undefined,
+): Promise<Uint8Array> {
+  const { size } = await stat(nodePath(path));
+  // The last 4 bytes say how many there are unpacked, but for what is added by joining files, or beyond 4 GiB.
+  const end = Buffer.from(await readStretch(path, Math.max(0, size - 4), 4));
+  const stated = end.length < 4 ? 0 : end.readUInt32LE();
+  let bytes = new Uint8Array(Math.max(blockSize, Math.min(stated, budget.left)));
+  let length = 0;
+  const file = createReadStream(nodePath(path), { highWaterMark: chunkSize });
+  const unzip = createGunzip({ chunkSize: 1 << 16 });
+  file.on('error', (error) => unzip.destroy(error));
+  const pieces: AsyncIterable<Uint8Array> = file.pipe(unzip);
+  const isTar = (): boolean => isTarHeader(bytes.subarray(0, Math.min(length, blockSize)));
+  const noTar = `${shown}: gzip, but what is packed is no tar archive (.tar.gz)`;
   try {
-    if (!isTarHeader(await input.peek(blockSize))) {
-      throw new DataError(`${shown}: gzip, but what is packed is no tar archive (.tar.gz)`);
+    for await (const piece of pieces) {
+      if (piece.length > budget.left) {
+        const most = formatBytes(budget.limit);
+        throw new DataError(
+          `${shown}: unpacks to more than the ${most} that are kept in memory: unpack it with gunzip and give the .tar`,
+        );
+      }
+      budget.take(piece.length, shown);
+      if (length + piece.length > bytes.length) {
+        const larger = new Uint8Array(2 * (length + piece.length));
+        larger.set(bytes.subarray(0, length));
+        bytes = larger;
+      }
+      bytes.set(piece, length);
+      const isStart = length < blockSize;
+      length += piece.length;
+      if (isStart && length >= blockSize && !isTar()) throw new DataError(noTar);
+      onProgress?.(file.bytesRead, size);
     }
-    const { size } = await stat(nodePath(path));
-    return await listTar(shown, input, () => onProgress?.(input.packed, size));
+  } catch (error) {
+    if (error instanceof DataError || (error instanceof Error && 'syscall' in error)) throw error;
+    throw new DataError(`${shown}: damaged gzip, or cut short: ${reasonOf(error)}`, { cause: error });
   } finally {
-    await input.close();
+    file.destroy();
   }
+  if (!isTar()) throw new DataError(noTar);
+  return bytes.subarray(0, length);
 }
 
 /** An archive whose bodies are left where they are. */
-class FileInput implements TarInput<ImageSource> {
+class ArchiveFile implements TarBytes {
   private readonly file: number;
   readonly size: number;
-  position = 0;
   private ahead = new Uint8Array(0);
   private aheadAt = 0;
 
-  constructor(private readonly path: FilePath) {
+  constructor(path: FilePath) {
     this.file = openSync(nodePath(path), 'r');
     this.size = fstatSync(this.file).size;
   }
 
-  take(length: number): Uint8Array {
-    if (this.position < this.aheadAt || this.position + length > this.aheadAt + this.ahead.length) {
-      const wanted = Math.min(this.size - this.position, Math.max(length, readAhead));
+  at(place: number, length: number): Uint8Array {
+    if (place < this.aheadAt || place + length > this.aheadAt + this.ahead.length) {
+      const wanted = Math.min(this.size - place, Math.max(length, readAhead));
       const bytes = new Uint8Array(Math.max(0, wanted));
-      this.ahead = bytes.subarray(0, readSync(this.file, bytes, 0, bytes.length, this.position));
-      this.aheadAt = this.position;
+      this.ahead = bytes.subarray(0, readSync(this.file, bytes, 0, bytes.length, place));
+      this.aheadAt = place;
     }
-    const from = this.position - this.aheadAt;
-    const bytes = this.ahead.subarray(from, from + length);
-    this.position += bytes.length;
-    return bytes;
-  }
-
-  skip(length: number): void {
-    this.position = Math.min(this.size, this.position + length);
-  }
-
-  body(stored: number, sparse?: SparseFile): ImageSource {
-    const { path, position } = this;
-    this.skip(stored);
-    if (!sparse) return { path, offset: position, length: stored };
-    let offset = position;
-    const pieces = sparse.pieces.map(({ at, length }) => {
-      offset += length;
-      return { at, length, offset: offset - length };
-    });
-    return { path, pieces, length: sparse.length };
+    const from = place - this.aheadAt;
+    return this.ahead.subarray(from, from + length);
   }
 
   close(): void {
     closeSync(this.file);
-  }
-}
-
-/** An archive that is unpacked while it's read; bodies are kept. */
-class GzipInput implements TarInput<ImageSource> {
-  readonly size = Number.POSITIVE_INFINITY;
-  position = 0;
-  private readonly file: ReadStream;
-  private readonly chunks: AsyncIterator<Uint8Array>;
-  private chunk: Uint8Array = new Uint8Array(0);
-
-  constructor(
-    path: FilePath,
-    private readonly shown: string,
-    private readonly budget: Budget,
-  ) {
-    const unzip = createGunzip({ chunkSize: 1 << 16 });
-    this.file = createReadStream(nodePath(path), { highWaterMark: chunkSize });
-    this.file.on('error', (error) => unzip.destroy(error));
-    this.chunks = this.file.pipe(unzip)[Symbol.asyncIterator]();
-  }
-
-  /** Bytes read of the file. */
-  get packed(): number {
-    return this.file.bytesRead;
-  }
-
-  /** The next bytes, which come again with the next call. */
-  async peek(length: number): Promise<Uint8Array> {
-    const bytes = await this.take(length);
-    this.chunk = Buffer.concat([bytes, this.chunk]);
-    this.position -= bytes.length;
-    return bytes;
-  }
-
-  take(length: number): Uint8Array | Promise<Uint8Array> {
-    if (this.chunk.length < length) return this.gather(new Uint8Array(length));
-    return this.pass(length);
-  }
-
-  async skip(length: number): Promise<void> {
-    for (let left = length; left > 0; ) {
-      if (this.chunk.length === 0 && !(await this.more())) return;
-      left -= this.pass(left).length;
-    }
-  }
-
-  async body(stored: number, sparse?: SparseFile): Promise<ImageSource> {
-    const length = sparse?.length ?? stored;
-    if (length + memberBytes > this.budget.left) {
-      const most = formatBytes(this.budget.limit);
-      throw new DataError(
-        `${this.shown}: unpacks to more than the ${most} that are kept in memory: unpack it with gunzip and give the .tar`,
-      );
-    }
-    this.budget.take(length + memberBytes, this.shown);
-    const bytes = new Uint8Array(length);
-    for (const piece of sparse?.pieces ?? [{ at: 0, length: stored }]) {
-      const part = bytes.subarray(piece.at, piece.at + piece.length);
-      const missing = part.length - (await this.gather(part)).length;
-      if (missing > 0) throw cutShort(this.shown, missing);
-    }
-    return { bytes };
-  }
-
-  async close(): Promise<void> {
-    this.file.destroy();
-    await this.chunks.return?.();
-  }
-
-  /** Passes over bytes of the chunk, at most so many. */
-  private pass(length: number): Uint8Array {
-    const bytes = this.chunk.subarray(0, length);
-    this.chunk = this.chunk.subarray(bytes.length);
-    this.position += bytes.length;
-    return bytes;
-  }
-
-  /** Fills an array with the next bytes. @returns what could be filled. */
-  private async gather(into: Uint8Array): Promise<Uint8Array> {
-    let filled = 0;
-    while (filled < into.length && (this.chunk.length > 0 || (await this.more()))) {
-      const bytes = this.pass(into.length - filled);
-      into.set(bytes, filled);
-      filled += bytes.length;
-    }
-    return into.subarray(0, filled);
-  }
-
-  /** Unpacks the next chunk. @returns whether there is one. */
-  private async more(): Promise<boolean> {
-    try {
-      const { done, value } = await this.chunks.next();
-      if (!done) this.chunk = value;
-      return !done;
-    } catch (error) {
-      if (error instanceof Error && 'syscall' in error) throw error;
-      throw new DataError(`${this.shown}: damaged gzip, or cut short: ${reasonOf(error)}`, { cause: error });
-    }
   }
 }

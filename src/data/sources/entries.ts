@@ -122,7 +122,7 @@ async function listFolder(path: string): Promise<Listing> {
  * @param path for messages
  * @throws {DataError} when it names a file twice.
  */
-export function membersOf(path: string, { members, notes }: TarListing<ImageSource>): Listing {
+export function membersOf(path: string, { members, notes }: TarListing): Listing {
   const entries = members.filter(({ name }) => !name.split('/').some(isClutter));
   const seen = new Set<string>();
   for (const { name } of entries) {

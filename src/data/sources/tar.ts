@@ -1,8 +1,8 @@
 /**
  * The files in a tar archive, found by reading its headers (tarHeader.ts) and stepping over its bodies, each padded to
  * 512 bytes. An archive on disk is used in place, whatever its size: its members are read by position, by any thread, in
- * any order. (Libraries that unpack tars read them from end to end and don't say where they are.) One that is being
- * unpacked is read once, and its members are kept.
+ * any order. (Libraries that unpack tars read them from end to end and don't say where they are.) A gzipped one is
+ * unpacked into memory first.
  *
  * Zeroed blocks end an archive. Where they are missing but no block is cut short, it is taken for whole; where another
  * header follows them (archives joined by cat), it goes on. Types x and L hold a longer name for the member that
@@ -13,6 +13,7 @@
 import { posix } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { DataError } from '../../core/errors.js';
+import type { ImageSource, Piece } from '../images/imageSource.js';
 import { counted, listed } from './names.js';
 import {
   blockSize,
@@ -29,40 +30,27 @@ import {
   text,
 } from './tarHeader.js';
 
-/** An archive's bytes, read from its start to its end. `Source` is what a body is remembered by. */
-export interface TarInput<Source> {
-  /** Bytes there are; Infinity where that shows at the end only. */
+/** An archive's bytes. */
+export interface TarBytes {
   readonly size: number;
-  /** Bytes passed so far. */
-  readonly position: number;
-  /** The next bytes; fewer only at the end. They hold until the next call. */
-  take(length: number): Uint8Array | Promise<Uint8Array>;
-  /** Passes over bytes, or to the end if there are fewer. */
-  skip(length: number): void | Promise<void>;
-  /**
-   * Passes over a body.
-   * @param stored bytes of it in the archive
-   * @param sparse where they belong in a file that has zeros between them
-   * @throws {DataError} when it's cut short, or there is no memory to keep it.
-   */
-  body(stored: number, sparse?: SparseFile): Source | Promise<Source>;
+  /** `length` bytes from a place on; fewer where it ends. They hold until the next call. */
+  at(place: number, length: number): Uint8Array;
 }
 
-/** How a file with zeros between its pieces is made of them. */
-export interface SparseFile {
-  readonly length: number;
-  readonly pieces: readonly Extent[];
-}
+/** Where a file lies in the archive: in one piece, or in several with zeros between them. */
+export type Stored =
+  | { readonly offset: number; readonly length: number }
+  | { readonly pieces: readonly Piece[]; readonly length: number };
 
 /** A file in an archive. */
-interface TarMember<Source> {
+interface TarMember {
   readonly name: string;
-  readonly source: Source;
+  readonly source: ImageSource;
 }
 
 /** What an archive holds. */
-export interface TarListing<Source> {
-  readonly members: readonly TarMember<Source>[];
+export interface TarListing {
+  readonly members: readonly TarMember[];
   /** What the user should know of it, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -85,21 +73,23 @@ const maxLinks = 16;
 /**
  * Lists the files in an archive, and in the archives it holds.
  * @param path for messages.
+ * @param sourceOf makes the source of a file
  * @param onHeaders called now and then with the bytes passed
  * @throws {DataError} when a header is damaged or the archive is cut short.
  */
-export async function listTar<Source>(
+export async function listTar(
   path: string,
-  input: TarInput<Source>,
+  input: TarBytes,
+  sourceOf: (stored: Stored) => ImageSource,
   onHeaders: (done: number) => void = () => {},
-): Promise<TarListing<Source>> {
-  const reader = new TarReader(path, input, onHeaders);
+): Promise<TarListing> {
+  const reader = new TarReader(path, input, sourceOf, onHeaders);
   await reader.read({ where: path, prefix: '', end: input.size, depth: 0 });
   return reader.listing();
 }
 
 /** What to say of an archive that ends before it should. */
-export function cutShort(where: string, missing: number): DataError {
+function cutShort(where: string, missing: number): DataError {
   return new DataError(
     `${where}: damaged tar archive or cut short: at least ${missing} bytes are missing at its end`,
   );
@@ -125,37 +115,45 @@ interface Meta {
   readonly sparse?: PaxSparse | undefined;
 }
 
+/** The pieces of a file with zeros between them. */
+interface Sparse {
+  readonly length: number;
+  readonly pieces: readonly Extent[];
+}
+
 interface Link {
   readonly name: string;
   readonly target: string;
 }
 
-class TarReader<Source> {
-  private readonly members: TarMember<Source>[] = [];
+class TarReader {
+  private readonly members: TarMember[] = [];
   private readonly links: Link[] = [];
   private readonly notes: string[] = [];
   private headers = 0;
+  /** Bytes passed so far. */
+  private position = 0;
 
   constructor(
     private readonly path: string,
-    private readonly input: TarInput<Source>,
+    private readonly input: TarBytes,
+    private readonly sourceOf: (stored: Stored) => ImageSource,
     private readonly onHeaders: (done: number) => void,
   ) {}
 
   /** Reads an archive from its first header to its end. */
   async read(archive: Archive): Promise<void> {
-    const { input } = this;
     const { where, end } = archive;
-    const start = input.position;
+    const start = this.position;
     let [ended, joined] = [false, 0];
     let meta: Meta = {};
     for (;;) {
       if (++this.headers % headersPerTurn === 0) {
-        this.onHeaders(input.position);
+        this.onHeaders(this.position);
         await setImmediate();
       }
-      const at = input.position - start;
-      const block = await input.take(Math.min(blockSize, end - input.position));
+      const at = this.position - start;
+      const block = this.take(Math.min(blockSize, end - this.position));
       if (block.length === blockSize && block.every((byte) => byte === 0)) {
         ended = true;
         continue;
@@ -194,10 +192,10 @@ class TarReader<Source> {
     if (!Number.isSafeInteger(size) || size < 0 || (isMeta && size > maxMeta)) {
       throw new DataError(`${where}: damaged tar archive: a member at byte ${at} claims ${size} bytes`);
     }
-    const gnu = type === 'S' ? await this.gnuSparse(where, block) : undefined;
-    const bodyEnd = this.input.position + size;
+    const gnu = type === 'S' ? this.gnuSparse(where, block) : undefined;
+    const bodyEnd = this.position + size;
     if (bodyEnd > end) throw cutShort(where, bodyEnd - end);
-    const next = isMeta ? { ...meta, ...metaOf(type, await this.bytes(where, size)) } : {};
+    const next = isMeta ? { ...meta, ...metaOf(type, this.bytes(where, size)) } : {};
     if (!isMeta) {
       const name = cleaned(meta.sparse?.name ?? meta.name ?? header.name);
       const path = archive.prefix + name;
@@ -214,10 +212,8 @@ class TarReader<Source> {
         await this.file({ archive, path, size, gnu, pax: meta.sparse });
       }
     }
-    await this.input.skip(bodyEnd - this.input.position);
-    const padding = (blockSize - (size % blockSize)) % blockSize;
-    if (bodyEnd + padding > end) throw cutShort(where, bodyEnd + padding - end);
-    await this.bytes(where, padding);
+    this.position = bodyEnd + ((blockSize - (size % blockSize)) % blockSize);
+    if (this.position > end) throw cutShort(where, this.position - end);
     return next;
   }
 
@@ -225,34 +221,39 @@ class TarReader<Source> {
     archive: Archive;
     path: string;
     size: number;
-    gnu: SparseFile | undefined;
+    gnu: Sparse | undefined;
     pax: PaxSparse | undefined;
   }): Promise<void> {
     const { archive, path, size, gnu, pax } = found;
     const { where, depth } = archive;
     if (/\.tar$/i.test(path) && depth < maxDepth && !gnu && !pax) {
       const inside = { where: `${this.path}, ${path}`, prefix: `${path.slice(0, -4)}/`, depth: depth + 1 };
-      return this.read({ ...inside, end: this.input.position + size });
+      return this.read({ ...inside, end: this.position + size });
     }
-    const lines = pax && !pax.pieces ? await this.lines(where, size) : undefined;
+    const lines = pax && !pax.pieces ? this.lines(where, size) : undefined;
     const stored = size - (lines?.taken ?? 0);
     const pieces = gnu?.pieces ?? pax?.pieces ?? lines?.pieces;
+    let offset = this.position;
     if (!pieces) {
-      this.members.push({ name: path, source: await this.input.body(stored) });
+      this.members.push({ name: path, source: this.sourceOf({ offset, length: stored }) });
       return;
     }
     const length = gnu?.length ?? pax?.realSize ?? 0;
     checkPieces(where, pieces, length, stored);
-    this.members.push({ name: path, source: await this.input.body(stored, { length, pieces }) });
+    const located = pieces.map((piece) => {
+      offset += piece.length;
+      return { ...piece, offset: offset - piece.length };
+    });
+    this.members.push({ name: path, source: this.sourceOf({ pieces: located, length }) });
   }
 
   /** How a member of GNU's type S is made: its header's pieces, and those of the blocks that follow. */
-  private async gnuSparse(where: string, header: Uint8Array): Promise<SparseFile> {
+  private gnuSparse(where: string, header: Uint8Array): Sparse {
     const length = gnuRealSize(header);
     const first = gnuPieces(header, true);
     const pieces = first.pieces;
     for (let { more } = first; more; ) {
-      const block = gnuPieces(await this.bytes(where, blockSize), false);
+      const block = gnuPieces(this.bytes(where, blockSize), false);
       pieces.push(...block.pieces);
       more = block.more && block.pieces.length > 0;
     }
@@ -260,24 +261,31 @@ class TarReader<Source> {
   }
 
   /** The lines of numbers before the pieces of a sparse member. */
-  private async lines(where: string, size: number): Promise<{ pieces: Extent[]; taken: number }> {
+  private lines(where: string, size: number): { pieces: Extent[]; taken: number } {
     let read = new Uint8Array(0);
     while (read.length < Math.min(size, maxMeta)) {
-      read = Uint8Array.from([...read, ...(await this.bytes(where, blockSize))]);
+      read = Uint8Array.from([...read, ...this.bytes(where, blockSize)]);
       const found = pieceLines(read);
       if (found) return found;
     }
     throw new DataError(`${where}: damaged tar archive: the pieces of a sparse file aren't told`);
   }
 
-  private async bytes(where: string, length: number): Promise<Uint8Array> {
-    const bytes = await this.input.take(length);
+  /** The next bytes; fewer only at the end. */
+  private take(length: number): Uint8Array {
+    const bytes = this.input.at(this.position, length);
+    this.position += bytes.length;
+    return bytes;
+  }
+
+  private bytes(where: string, length: number): Uint8Array {
+    const bytes = this.take(length);
     if (bytes.length < length) throw cutShort(where, length - bytes.length);
     return bytes;
   }
 
   /** What was found, links being the files they lead to. */
-  listing(): TarListing<Source> {
+  listing(): TarListing {
     const members = withSlashes(this.members);
     if (this.links.length === 0) return { members, notes: this.notes };
     const sources = new Map(members.map(({ name, source }) => [name, source]));
