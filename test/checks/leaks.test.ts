@@ -29,13 +29,14 @@ const devices = await openEachKind();
 test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));
 });
-test.after.each(() => {
-  for (const device of devices) assert.is(device.memory().buffers, 0);
-});
-
-/** A test on each device. */
+/** A test on each device, which leaves nothing there. */
 function onEach(name: string, body: (device: Device) => Promise<void> | void): void {
-  for (const device of devices) test(`${name} (${device.kind})`, () => body(device));
+  for (const device of devices) {
+    test(`${name} (${device.kind})`, async () => {
+      await body(device);
+      assert.is(device.memory().buffers, 0);
+    });
+  }
 }
 
 onEach('live tensors are named by op, name, layer and place, views are none of their own', (device) => {
@@ -58,7 +59,8 @@ onEach('live tensors are named by op, name, layer and place, views are none of t
   );
   assert.equal([ofY!.op, ofY!.layer], ['mul', 'conv1']);
   assert.is(ofWeight!.name, 'weight');
-  for (const each of [ofX, ofY, ofWeight]) assert.match(each!.place, /test\/core\/leaks\.test\.js:\d+:\d+$/);
+  for (const each of [ofX, ofY, ofWeight])
+    assert.match(each!.place, /test\/checks\/leaks\.test\.js:\d+:\d+$/);
   const text = /^mul 1x2 float32, 8 bytes in conv1, made at file:.*leaks\.test\.js:\d+:\d+$/;
   assert.match(String(ofY), text);
   for (const each of [x, layer]) each.dispose();
