@@ -19,5 +19,6 @@ export {
   SlotOptimizer,
   type Trained,
 } from './optimizer.js';
+export * from './rates.js';
 export * from './schedule.js';
 export * from './sgd.js';

@@ -2,9 +2,18 @@
  * Learning-rate schedules. A schedule keeps one factor; a group's rate is its initial rate times the factor, unless
  * the group is not `scheduled` (cuda-convnet's recipe lowers only the rate of the weights).
  */
-import { readOptions, requireArray, requireNumber, requireWhole, wrongArgument } from '../core/arguments.js';
+import {
+  readOptions,
+  requireArray,
+  requireChoice,
+  requireFunction,
+  requireNumber,
+  requireWhole,
+  wrongArgument,
+} from '../core/arguments.js';
 import { countOf, nullableNumberOf, numberOf, type PartState, type Stateful } from '../core/state.js';
 import type { Optimizer } from './optimizer.js';
+import type { Course } from './rates.js';
 
 /** Follows epochs and their error, and sets the rates of an optimizer's groups. */
 export interface Schedule extends Stateful {
@@ -114,6 +123,40 @@ export class StepSchedule extends FactorSchedule {
     requireWhole(this.name, 'epoch', epoch, 0);
     this.drops = this.milestones.filter((milestone) => milestone <= epoch).length;
     this.apply(this.drop ** this.drops);
+  }
+
+  finish(_error?: number): boolean {
+    return false;
+  }
+}
+
+/** Follows a course of the learning rate: any function of the epochs done, or those of `cosine()`, `warmUp()`, .. */
+export class LambdaSchedule extends FactorSchedule {
+  private readonly by: 'epoch' | 'step';
+
+  /**
+   * @param course gives the factor on the initial rates
+   * @param options `by`: whether rates change before each 'epoch' (the default) or each 'step'
+   */
+  constructor(
+    optimizer: Rates,
+    private readonly course: Course,
+    options: { readonly by?: 'epoch' | 'step' } = {},
+  ) {
+    super('LambdaSchedule', optimizer);
+    requireFunction(this.name, 'course', course);
+    const { by } = readOptions(this.name, options, { by: 'epoch' } as const);
+    requireChoice(this.name, 'by', by, ['epoch', 'step']);
+    this.by = by;
+  }
+
+  start(epoch: number): void {
+    requireWhole(this.name, 'epoch', epoch, 0);
+    this.apply(this.course(epoch));
+  }
+
+  beforeStep(epochs: number): void {
+    if (this.by === 'step') this.apply(this.course(epochs));
   }
 
   finish(_error?: number): boolean {

@@ -1,22 +1,30 @@
 /**
- * Optimizers and clipped gradients: numbers are PyTorch's, in double precision on a CPU device and in single precision
+ * Optimizers, clipped gradients and schedules: numbers are PyTorch's, in double precision on a CPU device and in single precision
  * on WebGPU.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Tensor } from '../../src/index.js';
+import * as nn from '../../src/nn/index.js';
 import {
   Adagrad,
   Adam,
   AdamW,
+  type Course,
+  chained,
   clipGradNorm,
   clipGradValue,
+  cosine,
+  exponential,
+  LambdaSchedule,
   Linear,
   type Module,
   type Optimizer,
   parameter,
   RMSprop,
   SGD,
+  sequential,
+  warmUp,
 } from '../../src/nn/index.js';
 import { leaklessOnEach, list, openEachKind } from '../core/devices.js';
 import { assertTorch, fixture, type Held, place } from '../support/torch.js';
@@ -113,6 +121,53 @@ onEach('an optimizer goes on from its state to the bit', async (device) => {
     assert.not.equal(await list(half.weight), [...start.get('weight')!.data]);
     for (const thing of [whole, half, straight, resumed] as readonly (Module | Optimizer)[]) thing.dispose();
   }
+});
+
+interface ScheduleCase {
+  readonly schedule: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly rates: readonly number[];
+}
+
+/** A course by its name and options, of those that are made of others by what the script has. */
+function courseOf({ schedule, options }: ScheduleCase): Course {
+  const rise = warmUp({ epochs: 4, from: 0.25 });
+  if (schedule === 'sequential') return sequential([rise, cosine({ epochs: 8 })], [4]);
+  if (schedule === 'chained') return chained(rise, exponential({ factor: 0.8 }));
+  return Reflect.apply(Reflect.get(nn, schedule), undefined, [options]);
+}
+
+test('schedules: the rates of PyTorch, before each epoch or step', () => {
+  for (const expected of fixture<ScheduleCase>('schedules')) {
+    const what = `${expected.schedule} ${JSON.stringify(expected.options)}`;
+    const optimizer = {
+      groups: [{ name: '', params: [], scheduled: true, initialRate: 0.5, learningRate: 0.5 }],
+    };
+    const { stepsPerEpoch } = expected.options;
+    const steps = typeof stepsPerEpoch === 'number' ? stepsPerEpoch : 1;
+    const schedule = new LambdaSchedule(optimizer, courseOf(expected), { by: steps > 1 ? 'step' : 'epoch' });
+    for (const [i, rate] of expected.rates.entries()) {
+      if (i % steps === 0) schedule.start(i / steps);
+      schedule.beforeStep(i / steps);
+      const actual = optimizer.groups[0]!.learningRate;
+      assert.ok(Math.abs(actual - rate) <= 1e-6 * rate, `${what}: rate ${i} is ${actual}, PyTorch's ${rate}`);
+    }
+    const state = schedule.state();
+    optimizer.groups[0]!.learningRate = 0.5;
+    schedule.loadState(state);
+    assert.ok(
+      Math.abs(optimizer.groups[0]!.learningRate - expected.rates.at(-1)!) < 1e-6,
+      `${what}: its state`,
+    );
+    assert.is(schedule.finish(), false);
+  }
+  const optimizer = { groups: [] };
+  assert.throws(() => sequential([cosine({ epochs: 2 })], [1]), /sequential: 1 courses and milestones \[1\]/);
+  assert.throws(() => cosine({ epochs: 0 }), /cosine: epochs is 0, expected a number above 0/);
+  assert.throws(
+    () => Reflect.construct(LambdaSchedule, [optimizer, () => 1, { by: 'batch' }]),
+    /by is 'batch'/,
+  );
 });
 
 test('settings that make no sense', () => {
