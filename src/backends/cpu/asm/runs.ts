@@ -35,6 +35,15 @@ const runs = [
   { elements: 1, run: single },
 ];
 
+/**
+ * Code that computes all vectors of a run and then writes them at an address. Neighbouring vectors become one of 256 bits
+ * (runtime/wide.ts) where nothing is read between their stores.
+ */
+export function storeRun(l: Lanes, run: Run, address: Local<'i32'>, value: (vector: number) => V128): void {
+  const values = Array.from({ length: run.vectors }, (_, i) => l.let(value(i)));
+  l.do(values.map((lanes, i) => run.store(address, i, lanes)));
+}
+
 /** Code for `count` elements; the pointers, which `body` uses for its loads and stores, walk along. */
 export function forRuns(
   l: Lanes,

@@ -15,7 +15,7 @@ import { forRange, select, while_ } from '../../asm/flow.js';
 import { f32x4, type I32, i32, type Local, type V128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { powConstant } from '../../asm/math.js';
-import { forRuns, type Run } from '../../asm/runs.js';
+import { forRuns, type Run, storeRun } from '../../asm/runs.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
@@ -58,9 +58,7 @@ export function emitLrn(beta: number, features: Features): Uint8Array<ArrayBuffe
       const to = rowOf(l, w.out, w, base, channel);
       forRuns(l, count, [from, center, to], (run) => {
         const inverse = inverseDenominator(l, w, words, run, from, window.count);
-        inverse.forEach((r, i) => {
-          l.do(run.store(to, i, f32x4.mul(run.load(center, i), powConstant(l, r, beta))));
-        });
+        storeRun(l, run, to, (i) => f32x4.mul(run.load(center, i), powConstant(l, inverse[i]!, beta)));
       });
     });
     l.do(forRange(channel, 0, w.channels, 1, body));
@@ -88,11 +86,13 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
         const [power, term] = [kept(powers, channel), kept(terms, channel)];
         forRuns(l, count, [from, x, grad, power, term], (run) => {
           const inverse = inverseDenominator(l, w, words, run, from, window.count);
-          inverse.forEach((r, i) => {
-            const t = powConstant(l, r, beta);
+          const t = inverse.map((r) => l.let(powConstant(l, r, beta)));
+          const terms = t.map((one, i) => {
             const product = f32x4.mul(run.load(grad, i), run.load(x, i));
-            l.do(run.store(power, i, t), run.store(term, i, f32x4.mul(product, f32x4.mul(t, r))));
+            return l.let(f32x4.mul(product, f32x4.mul(one, inverse[i]!)));
           });
+          storeRun(l, run, power, (i) => t[i]!);
+          storeRun(l, run, term, (i) => terms[i]!);
         });
       });
       const second = l.block(() => {
@@ -102,10 +102,10 @@ export function emitLrnGrad(beta: number, features: Features): Uint8Array<ArrayB
         const [power, to] = [kept(powers, channel), rowOf(l, w.out, w, base, channel)];
         forRuns(l, count, [from, x, grad, power, to], (run) => {
           const sums = sumRows(l, run, from, window.count, lrnBlock * 4, (sum, u) => f32x4.add(sum, u));
-          sums.forEach((sum, i) => {
+          storeRun(l, run, to, (i) => {
             const direct = f32x4.mul(run.load(grad, i), run.load(power, i));
             const shared = l.let(f32x4.mul(coefficient, run.load(x, i)));
-            l.do(run.store(to, i, l.nmadd(shared, sum, direct)));
+            return l.nmadd(shared, sums[i]!, direct);
           });
         });
       });

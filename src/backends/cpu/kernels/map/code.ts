@@ -77,6 +77,9 @@ type I32Local = Local<'i32'>;
 /** Bytes of an operand's element. */
 const widthOf = (operand: MapOperand): number => (operand.dtype === 'uint8' ? 1 : 4);
 
+/** Groups of four elements that are computed together. */
+const groupsAtOnce = 2;
+
 /** Emits `map(address of words, thread, threads)`. */
 export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuffer> {
   const { exprs, inputs, outputs, outer } = kind;
@@ -98,10 +101,11 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
     l.let(v128.load32Splat(words, 4 * places.param(k))),
   );
 
-  /** Both random words of four neighbouring elements (or one), as uniform numbers. */
-  const uniform = (single: boolean): [V128, V128] => {
-    const apart = l.once('counter steps', () =>
-      i32x4.mul(i32x4.const(0, 1, 2, 3), i32x4.splat(word(places.stride(at.length - 1, outer)))),
+  /** Both random words of group `number` of four neighbouring elements (or one), as uniform numbers. */
+  const uniform = (number: number, single: boolean): [V128, V128] => {
+    const numbers = i32x4.const(4 * number, 4 * number + 1, 4 * number + 2, 4 * number + 3);
+    const apart = l.once(`counter steps ${number}`, () =>
+      i32x4.mul(numbers, i32x4.splat(word(places.stride(at.length - 1, outer)))),
     );
     const first = i32x4.splat(at.at(-1)!);
     const draw = { key0: word(places.draw), key1: word(places.draw + 1), stream: word(places.draw + 2) };
@@ -114,18 +118,21 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   const loadInput = (k: number, group: number, single: boolean): V128 =>
     still.get(k) ?? l.let(load(l, inputs[k]!, at[k]!, steps[k]!, group, single, kind));
 
-  /** Code for one group of four elements (or a single one). */
-  const group = (number: number, single: boolean): void => {
-    const leaves = {
-      input: (k: number) => loadInput(k, number, single),
-      param: (k: number) => params[k]!,
-      uniform: () => uniform(single),
-    };
-    const results = printExpr(l, exprs, leaves, kind);
+  /** Code for groups of four elements (or a single one): all are computed before any is written (asm/runs.ts). */
+  const groups = (numbers: readonly number[], single: boolean): void => {
+    const results = numbers.map((number) => {
+      const leaves = {
+        input: (k: number) => loadInput(k, number, single),
+        param: (k: number) => params[k]!,
+        uniform: () => uniform(number, single),
+      };
+      return printExpr(l, exprs, leaves, kind).map((result, j) => lanesOf(l, outputs[j]!, result, kind));
+    });
     outputs.forEach((output, j) => {
       const w = inputs.length + j;
-      const lanes = lanesOf(l, output, results[j]!, kind);
-      l.do(store(l, output, at[w]!, steps[w]!, lanes, number, single));
+      for (const [i, number] of numbers.entries()) {
+        l.do(store(l, output, at[w]!, steps[w]!, results[i]![j]!, number, single));
+      }
     });
   };
   const advance = (elements: number): Code =>
@@ -141,7 +148,13 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
     while_(
       i32.geU(left, elements),
       l.block(() => {
-        for (let g = 0; g < Math.max(1, elements / 4); g++) group(g, elements === 1);
+        const count = Math.max(1, elements / 4);
+        for (let g = 0; g < count; g += groupsAtOnce) {
+          groups(
+            Array.from({ length: Math.min(groupsAtOnce, count) }, (_, i) => g + i),
+            elements === 1,
+          );
+        }
         l.do(advance(elements), left.set(i32.sub(left, elements)));
       }),
     );
@@ -156,6 +169,7 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
         still.set(k, l.let(load(l, input, at[k]!, steps[k]!, 0, true, kind)));
     });
     if (isSimple(kind)) l.do(runOf(16));
+    else if (features.wide && isDense(kind)) l.do(runOf(8));
     l.do(runOf(4), runOf(1));
   });
   l.do(while_(i32.ltU(begin, end), row));
@@ -194,10 +208,14 @@ function placeWalkers(
   return column;
 }
 
-/** Whether sixteen elements at a time pay: dense operands that need no conversion, and few cheap operations. */
+/** Whether all operands are dense, or stand still, and need no conversion. */
+function isDense({ integers, inputs, outputs }: MapKind): boolean {
+  const own = integers ? 'int32' : 'float32';
+  return [...inputs, ...outputs].every((o) => o.inner !== 'strided' && o.dtype === own);
+}
+
+/** Whether sixteen elements at a time pay: dense operands, and few cheap operations. */
 function isSimple(kind: MapKind): boolean {
-  const own = kind.integers ? 'int32' : 'float32';
-  const dense = [...kind.inputs, ...kind.outputs].every((o) => o.inner !== 'strided' && o.dtype === own);
   const cost = (expr: Expr): number => {
     switch (expr.kind) {
       case 'random':
@@ -212,7 +230,7 @@ function isSimple(kind: MapKind): boolean {
         return 0;
     }
   };
-  return dense && kind.exprs.reduce((sum, expr) => sum + cost(expr), 0) <= 24;
+  return isDense(kind) && kind.exprs.reduce((sum, expr) => sum + cost(expr), 0) <= 24;
 }
 
 /** Four elements (or one) of an operand as float32 lanes, or as int32 ones of integers. */

@@ -179,14 +179,44 @@ function emitAdd(
   const { few, part, partRow, out, outRow } = f.params('i32', 'few', 'part', 'partRow', 'out', 'outRow');
   const { wide, wideStep, fewStep } = f.params('i32', 'wide', 'wideStep', 'fewStep');
   const { fewRow, bytes } = f.params('i32', 'fewRow', 'bytes');
-  const { x } = f.locals('i32', 'x');
-  const { sum } = f.locals('v128', 'sum');
+  const { x, at, to } = f.locals('i32', 'x', 'at', 'to');
+  // Vectors of each row in a turn: two become one of 256 bits.
+  const width = features.wide ? 2 : 1;
   const factors = Array.from({ length: rows }, () => f.array('v128', steps));
   const wides = f.array('i32', steps);
-  const vectors = f.array('v128', steps);
+  const vectors = Array.from({ length: steps }, () => f.array('v128', width));
+  const sums = Array.from({ length: rows }, () => f.array('v128', width));
   const parts = f.array('i32', rows);
   const outs = f.array('i32', mode === 'finish' ? rows : 0);
+  const turn = (count: number): Code => [
+    vectors.map((row, k) => [
+      at.set(i32.add(wides[k]!, x)),
+      row.slice(0, count).map((vector, v) => vector.set(v128.load(at, 16 * v))),
+    ]),
+    factors.map((row, s) => {
+      const own = sums[s]!.slice(0, count);
+      const terms = row.map((factor, k) => [factor, vectors[k]!] as const);
+      const [factor, first] = terms[0]!;
+      return [
+        at.set(i32.add(parts[s]!, x)),
+        to.set(i32.add(outs[s] ?? parts[s]!, x)),
+        own.map((sum, v) => {
+          const start = mode === 'start';
+          const rest = start ? terms.slice(1) : terms;
+          return [
+            sum.set(start ? f32x4.mul(factor, first[v]!) : v128.load(at, 16 * v)),
+            rest.map(([by, vector]) => sum.set(multiplyAdd(features, by, vector[v]!, sum))),
+            mode === 'finish' ? sum.set(f32x4.add(v128.load(to, 16 * v), sum)) : [],
+          ];
+        }),
+        own.map((sum, v) => v128.store(to, sum, 16 * v)),
+      ];
+    }),
+    x.set(i32.add(x, 16 * count)),
+  ];
+  const { whole } = f.locals('i32', 'whole');
   return f.body(
+    whole.set(i32.and(bytes, -16 * width)),
     wides.map((at, k) => at.set(k === 0 ? wide : i32.add(wides[k - 1]!, wideStep))),
     parts.map((at, s) => at.set(s === 0 ? part : i32.add(parts[s - 1]!, partRow))),
     outs.map((at, s) => at.set(s === 0 ? out : i32.add(outs[s - 1]!, outRow))),
@@ -195,20 +225,7 @@ function emitAdd(
         factor.set(v128.load32Splat(i32.add(few, i32.add(i32.mul(fewRow, s), i32.mul(fewStep, k))))),
       ),
     ),
-    forRange(x, 0, bytes, 16, [
-      vectors.map((vector, k) => vector.set(v128.load(i32.add(wides[k]!, x)))),
-      factors.map((row, s) => {
-        const to = outs[s] ?? parts[s]!;
-        const [first, ...others] = row.map((factor, k) => [factor, vectors[k]!] as const);
-        const begin = f32x4.mul(...first!);
-        const terms = mode === 'start' ? others : [first!, ...others];
-        return [
-          sum.set(mode === 'start' ? begin : v128.load(i32.add(parts[s]!, x))),
-          terms.map(([factor, vector]) => sum.set(multiplyAdd(features, factor, vector, sum))),
-          mode === 'finish' ? sum.set(f32x4.add(v128.load(i32.add(to, x)), sum)) : [],
-          v128.store(i32.add(to, x), sum),
-        ];
-      }),
-    ]),
+    while_(i32.ltU(x, whole), turn(width)),
+    width > 1 ? while_(i32.ltU(x, bytes), turn(1)) : [],
   );
 }

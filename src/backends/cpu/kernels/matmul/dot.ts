@@ -7,6 +7,9 @@
  * further rows of the few it is in the first level cache. The four are rows r of the matrix's quarters, so that it is
  * read in four long streams, which the hardware fetches ahead. Each sum has four or eight lanes (k mod 4 or 8), added
  * up at the end of each block, and those of the blocks in double precision. Threads share the tall rows.
+ *
+ * With 256-bit vectors eight of the few go at a time, each pair of whose sums is one of 256 bits: for that the same
+ * elements of the eight must lie side by side, `[k / 4][s][k mod 4]`, which `packFew` sees to.
  */
 
 import { type FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
@@ -29,6 +32,23 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features, KernelModule } from '../../plan.js';
 import { ceilDiv } from './panels.js';
 
+/** Rows of the few that are packed together. */
+export const packedRows = 8;
+
+/**
+ * Words of `packFew`: the first `eights` times eight rows of the few, of which `units` vectors of four numbers are
+ * packed, in eights for each of the groups.
+ */
+export const packFewWords = new WordLayout(
+  'few',
+  'fewGroup',
+  'fewRow',
+  'packed',
+  'groups',
+  'eights',
+  'units',
+);
+
 /** Words of `dot`: addresses, distances in bytes (of groups, rows, and of the result along r and s), sizes. */
 export const dotWords = new WordLayout(
   'tall',
@@ -37,6 +57,8 @@ export const dotWords = new WordLayout(
   'few',
   'fewGroup',
   'fewRow',
+  'packed',
+  'eights',
   'out',
   'outGroup',
   'outTall',
@@ -54,9 +76,10 @@ export const dotWords = new WordLayout(
 /** Up to so many rows are few. */
 export const mostFew = 16;
 
-/** Bytes of the four sums of one of the few, and of scratch memory for each thread. */
+/** Bytes of the four sums of one of the few, of eight times two sums in lanes, and of scratch memory for each thread. */
 const sumsBytes = 32;
-export const scratchBytes = sumsBytes * mostFew;
+const lanesBytes = 16 * 2 * packedRows;
+export const scratchBytes = sumsBytes * mostFew + lanesBytes;
 
 /** Bytes of each row in a block of depth: at most 64 numbers for each lane of a sum. */
 const blockBytes = 1024;
@@ -67,15 +90,22 @@ const rowsAtOnce = 4;
 /** Bytes of each row in a turn of the inner loop. */
 const turnBytes = 32;
 
+/** The vectors of a row of so many numbers that `packFew` packs. */
+export function packedVectors(depth: number): number {
+  return Math.floor((4 * depth) / turnBytes) * (turnBytes / 16);
+}
+
 /** The module of `dot`. */
 export const dotModule: KernelModule = { key: 'dot', emit };
 
 function emit(features: Features): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   const [one, two] = [emitRows(module, features, 1), emitRows(module, features, 2)];
+  const eight = emitPackedRows(module, features);
+  emitPackFew(module, features);
   const f = module.func('dot');
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
-  const { s, i, k, from } = f.locals('i32', 's', 'i', 'k', 'from');
+  const { s, i, k, from, packed } = f.locals('i32', 's', 'i', 'k', 'from', 'packed');
   const { result } = f.locals('f32', 'result');
   const { sum } = f.locals('f64', 'sum');
   const l = new Lanes(f, features);
@@ -134,7 +164,24 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
           ),
         );
       });
-      l.do(forRange(s, 0, w.fewRows, 2, addRows));
+      // Of the packed rows a block's vectors lie `packedRows` times as far apart, and eight rows of `depthBytes`.
+      const addEight = l.block(() => {
+        const first = l.let(i32.add(packed, i32.mul(from, packedRows)));
+        const end = l.let(i32.add(first, i32.mul(bytes, packedRows)));
+        const sums = l.let(i32.add(scratch, i32.mul(s, sumsBytes)));
+        const lanes = i32.add(scratch, sumsBytes * mostFew);
+        for (const pair of [0, 2]) {
+          l.do(eight.call(starts[pair]!, starts[pair + 1]!, first, end, i32.add(sums, 8 * pair), lanes));
+        }
+        l.do(packed.set(i32.add(packed, i32.mul(vectorBytes, packedRows))));
+      });
+      const eights = l.let(i32.shl(w.eights, 3));
+      const packedGroup = i32.mul(i32.mul(group, w.eights), i32.mul(vectorBytes, packedRows));
+      l.do(
+        packed.set(i32.add(w.packed, packedGroup)),
+        forRange(s, 0, eights, packedRows, addEight),
+        forRange(s, eights, w.fewRows, 2, addRows),
+      );
     });
     l.do(
       memory.fill(scratch, 0, scratchBytes),
@@ -182,6 +229,67 @@ function emitRows(module: ModuleBuilder, features: Features, count: 1 | 2): Func
       return [left.set(sumLanes(row)), add(lowDoubles(left), at), add(highDoubles(left), at + 16)];
     }),
   );
+}
+
+/**
+ * Emits the inner loop for packed rows: two tall rows by eight of the few from `few` to `end`, added to two sums for each:
+ * `(tall0, tall1, few, end, to, lanes)`. The sums go through memory at `lanes`: only what is written side by side is fused.
+ */
+function emitPackedRows(module: ModuleBuilder, features: Features): FuncBuilder<null> {
+  const f = module.func('packedRows');
+  const tall = Object.values(f.params('i32', 'tall0', 'tall1'));
+  const { few, end, to, lanes } = f.params('i32', 'few', 'end', 'to', 'lanes');
+  const { left, total } = f.locals('v128', 'left', 'total');
+  const right = f.array('v128', packedRows);
+  const sums = tall.map(() => f.array('v128', packedRows));
+  const turn = [
+    right.map((vector, s) => vector.set(v128.load(few, 16 * s))),
+    tall.map((at, i) => [
+      left.set(v128.load(at)),
+      sums[i]!.map((sum, s) => sum.set(multiplyAdd(features, left, right[s]!, sum))),
+      at.set(i32.add(at, 16)),
+    ]),
+    few.set(i32.add(few, 16 * packedRows)),
+  ];
+  const lanesOf = (i: number, s: number): V128 => v128.load(lanes, 16 * (i * packedRows + s));
+  const addTo = (at: number, doubles: V128) => v128.store(to, f64x2.add(v128.load(to, at), doubles), at);
+  return f.body(
+    if_(i32.ne(few, end), doWhile(turn, i32.ne(few, end))),
+    sums.map((row, i) => row.map((sum, s) => v128.store(lanes, sum, 16 * (i * packedRows + s)))),
+    Array.from({ length: packedRows / 2 }, (_, half) => {
+      const s = 2 * half;
+      return [
+        total.set(sumLanes([lanesOf(0, s), lanesOf(1, s), lanesOf(0, s + 1), lanesOf(1, s + 1)])),
+        addTo(sumsBytes * s, lowDoubles(total)),
+        addTo(sumsBytes * (s + 1), highDoubles(total)),
+      ];
+    }),
+  );
+}
+
+/** Emits `packFew(address of words, thread, threads)`; threads share the vectors of a row. */
+function emitPackFew(module: ModuleBuilder, features: Features): void {
+  const f = module.func('packFew');
+  const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
+  const { group, eight, from, to, vector } = f.locals('i32', 'group', 'eight', 'from', 'to', 'vector');
+  const l = new Lanes(f, features);
+  const w = l.words(packFewWords, words);
+  const { begin, end } = share(l, w.units, 1, thread, threads);
+  const packedBytes = l.let(i32.mul(w.units, 16 * packedRows));
+  const eachVector = l.block(() => {
+    const at = l.let(i32.add(from, i32.shl(vector, 4)));
+    for (let s = 0; s < packedRows; s++)
+      l.do(v128.store(to, v128.load(at), 16 * s), at.set(i32.add(at, w.fewRow)));
+    l.do(to.set(i32.add(to, 16 * packedRows)));
+  });
+  const eachEight = [
+    from.set(i32.add(w.few, i32.add(i32.mul(group, w.fewGroup), i32.mul(i32.shl(eight, 3), w.fewRow)))),
+    to.set(i32.add(i32.mul(i32.add(i32.mul(group, w.eights), eight), packedBytes), w.packed)),
+    to.set(i32.add(to, i32.mul(begin, 16 * packedRows))),
+    forRange(vector, begin, end, 1, eachVector),
+  ];
+  l.do(forRange(group, 0, w.groups, 1, forRange(eight, 0, w.eights, 1, eachEight)));
+  f.body(l.finish());
 }
 
 /** The sum of the four lanes of each of four vectors. */

@@ -11,7 +11,15 @@ import type { View } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
 import { sumLines } from '../reduce/plan.js';
 import { scratchBytes as axpyBytes, axpyModule, axpyWords, mostDepth } from './axpy.js';
-import { dotModule, dotWords, mostFew, scratchBytes } from './dot.js';
+import {
+  dotModule,
+  dotWords,
+  mostFew,
+  packedRows,
+  packedVectors,
+  packFewWords,
+  scratchBytes,
+} from './dot.js';
 import { depthBlock } from './panels.js';
 import { Partials, runInPartials } from './partials.js';
 import { chunkBytes, isSmall, runEnds, runPack, strided, workspaceOf } from './product.js';
@@ -87,6 +95,24 @@ function planDot(args: MatMul, planner: Planner): boolean {
   const bias = args.bias === null ? 0 : addressOf(args.bias);
   const right = { address: addressOf(args.b), group: b.batch, row: b.column, rows: N, out: 4, bias };
   const [tall, few] = M < N ? [right, left] : [left, right];
+  const alone = isSmall(groups * M * N * depth);
+  // Eights of the few are packed where pairs of vectors are fused, and where there are tall rows enough to be worth it.
+  const pays = planner.features.wide && tall.rows >= packedRows;
+  const eights = pays ? Math.floor(few.rows / packedRows) : 0;
+  const vectors = packedVectors(depth);
+  const packed = planner.temporary(16 * groups * eights * packedRows * vectors);
+  if (eights > 0) {
+    const copy = packFewWords.encode({
+      few: few.address,
+      fewGroup: few.group,
+      fewRow: few.row,
+      packed,
+      groups,
+      eights,
+      units: vectors,
+    });
+    planner.run(dotModule, 'packFew', copy, alone);
+  }
   const words = dotWords.encode({
     tall: tall.address,
     tallGroup: tall.group,
@@ -94,6 +120,8 @@ function planDot(args: MatMul, planner: Planner): boolean {
     few: few.address,
     fewGroup: few.group,
     fewRow: few.row,
+    packed,
+    eights,
     out: addressOf(args.out),
     outGroup: 4 * M * N,
     outTall: tall.out,
@@ -107,7 +135,7 @@ function planDot(args: MatMul, planner: Planner): boolean {
     depth,
     scratch: planner.temporary(scratchBytes * planner.threads),
   });
-  planner.run(dotModule, 'dot', words, isSmall(groups * M * N * depth));
+  planner.run(dotModule, 'dot', words, alone);
   return true;
 }
 
