@@ -53,7 +53,7 @@ export class Node<T extends Disposable> {
   private readonly layer = trace.layer;
   private references = 0;
   private freed = false;
-  private readonly hooks = new Set<Hook<T>>();
+  private hooks: Hook<T>[] = [];
 
   /**
    * @param op for messages
@@ -86,9 +86,9 @@ export class Node<T extends Disposable> {
   /** Has a function told of an output's gradient, once it is complete. Returns what ends that. */
   observe(index: number, tell: (gradient: T) => void): () => void {
     const hook = { index, tell };
-    this.hooks.add(hook);
+    this.hooks.push(hook);
     return () => {
-      this.hooks.delete(hook);
+      this.hooks = this.hooks.filter((other) => other !== hook);
     };
   }
 

@@ -11,7 +11,7 @@ import type { Optimizer } from '../nn/optimizer.js';
 /** Parts by name: letters, digits, `-` and `_`. A module's state is its state dict. */
 export type Parts = Readonly<Record<string, Stateful | Module>>;
 
-/** A module's parameters as a state. */
+/** A module's parameters and buffers as a state. */
 export function moduleState(module: Module): Stateful {
   const noTensors: StateDict = new Map();
   return {

@@ -17,7 +17,8 @@ import { DivergedError } from '../../src/train/diverged.js';
 import { restoreParts, statesOf } from '../../src/train/parts.js';
 import { withFolder } from '../data/files.js';
 import { withDevices } from '../support/devices.js';
-import { rejection } from '../support/errors.js';
+import { rejection, thrown } from '../support/errors.js';
+import { regression } from './regression.js';
 
 const test = suite('checkpoints of parts');
 
@@ -172,6 +173,28 @@ test('parts are set together or not at all', async () => {
   const refusedWrite = rejection(writeCheckpoint('/nowhere/x', checkpoint));
   assert.instance(await refusedWrite, DataError);
   assert.not.instance(await refusedWrite, ArgumentError);
+});
+
+test('a checkpoint from before a model had its buffers, or from after, is refused in one line', async () => {
+  await withDevices([{ threads: 1 }], async (device) => {
+    const { model, dispose } = regression(device);
+    const { tensors = new Map() } = (await statesOf({ model })).get('model')!;
+    assert.equal(tensors.get('1.batches'), { shape: [], data: Int32Array.of(0) });
+    const older = new Map([...tensors].filter(([name]) => !name.startsWith('1.')));
+    const newer = new Map([...tensors, ['1.spread', tensors.get('1.mean')!]]);
+    const load = (held: typeof tensors) =>
+      thrown(() => restoreParts({ model }, new Map([['model', { tensors: held }]]), 'old'));
+    assert.is(
+      load(older).message,
+      "old: the state of 'model' doesn't fit: parameters: 1.mean is missing; 1.batches is missing",
+    );
+    assert.is(
+      load(newer).message,
+      "old: the state of 'model' doesn't fit: parameters: 1.spread is unknown here",
+    );
+    assert.instance(load(older), DataError);
+    dispose();
+  });
 });
 
 test.run();

@@ -1,16 +1,20 @@
 /**
- * What tests of training share: a small regression on numbers, no image in sight, whose model has dropout and a part
- * of its own.
+ * What tests of training share: a small regression on numbers, no image in sight, whose model has dropout, buffers and a
+ * part of its own.
  */
 
 import type { Device } from '../../src/core/device.js';
-import { tensor } from '../../src/core/ops/create.js';
+import { e } from '../../src/core/expr.js';
+import { tensor, zeros } from '../../src/core/ops/create.js';
 import { abs, mul, sub } from '../../src/core/ops/elementwise.js';
 import { mean, sum } from '../../src/core/ops/reduce.js';
+import { update } from '../../src/core/ops/update.js';
 import { drawOf, Generator, HostRandom, manualSeed } from '../../src/core/random.js';
+import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
+import type { Tensor } from '../../src/core/tensor.js';
 import { type BatchSource, batchesOf } from '../../src/data/batchSource.js';
-import { Dropout, Linear, Sequential, Tanh } from '../../src/nn/index.js';
+import { Dropout, Layer, Linear, Sequential, Tanh } from '../../src/nn/index.js';
 import { StepSchedule } from '../../src/nn/schedule.js';
 import { SGD } from '../../src/nn/sgd.js';
 import type { FitOptions } from '../../src/train/fit.js';
@@ -39,6 +43,30 @@ export function rows(seed: number, count = 16): BatchSource<Rows> {
   }));
 }
 
+/** Less the mean of what it saw, which it remembers, with the number of batches, in buffers. */
+class Centered extends Layer {
+  readonly mean: Tensor;
+  readonly batches: Tensor;
+
+  constructor(features: number, device: Device) {
+    super();
+    this.mean = this.buffer(zeros([features], { device }));
+    this.batches = this.buffer(zeros([], { device, dtype: 'int32' }));
+  }
+
+  forward(x: Tensor): Tensor {
+    const [old, now] = [e.input(0), e.input(1)];
+    if (this.training) {
+      update(this.batches, e.add(old, 1), [this.batches]);
+      scope(() =>
+        update(this.mean, e.add(e.mul(old, 0.5), e.mul(now, 0.5)), [this.mean, mean(x, { axes: 0 })]),
+      );
+    }
+    // The next step changes the mean: sub's gradient doesn't need it.
+    return sub(x, this.mean);
+  }
+}
+
 /** Everything to fit, made anew as a program that is started does. */
 export function regression(
   device: Device,
@@ -46,6 +74,7 @@ export function regression(
   manualSeed(7);
   const model = new Sequential(
     new Linear(3, 8, { device }),
+    new Centered(8, device),
     new Tanh(),
     new Dropout(0.25),
     new Linear(8, 1, { device }),
