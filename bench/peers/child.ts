@@ -19,9 +19,11 @@ async function open({ peer, threads, driver }: Task): Promise<Peer> {
   if (['tfjs webgpu', 'jax-js webgpu'].includes(peer)) await installWebGpu(driver);
   switch (peer) {
     case 'Tandem':
-      return openTandem('cpu:0', threads, {});
+      return openTandem('cpu:0', { threads });
+    case 'Tandem, 128 bits':
+      return openTandem('cpu:0', { threads, wide: false });
     case 'Tandem webgpu':
-      return openTandem('webgpu:0', threads, driver === '' ? {} : { driver });
+      return openTandem('webgpu:0', driver === '' ? {} : { driver });
     case 'onnxruntime-node':
       return openOnnxNative(threads);
     case 'onnxruntime-web':

@@ -21,6 +21,9 @@ const libraries = {
   webgpu: ['Tandem webgpu', 'tfjs webgpu', 'jax-js webgpu'],
 } as const;
 
+/** Tandem as it is without 256-bit vectors, for `--narrow`. */
+const narrow = 'Tandem, 128 bits';
+
 /** Libraries that have no threads in Node. */
 const threadless = ['tfjs wasm', 'tfjs cpu', 'jax-js wasm'];
 
@@ -120,15 +123,18 @@ interface Options {
   readonly threads: string;
   readonly quick: boolean;
   readonly only: string;
+  readonly narrow: boolean;
+  readonly training: string;
   readonly patience: string;
   readonly json?: string;
   readonly driver?: string;
 }
 
-function sizesOf(gpu: boolean, quick: boolean): WorkSizes {
+function sizesOf(gpu: boolean, quick: boolean, batches: string): WorkSizes {
+  const training = batches.split(',').map(Number);
   if (gpu) return { matmuls: [256, 512], convBatch: 1, inference: [1], training: [] };
-  if (quick) return { matmuls: [512], convBatch: 2, inference: [1], training: [1] };
-  return { matmuls: [256, 512, 1024], convBatch: 4, inference: [1, 16], training: [1] };
+  if (quick) return { matmuls: [512], convBatch: 2, inference: [1], training };
+  return { matmuls: [256, 512, 1024], convBatch: 4, inference: [1, 16], training };
 }
 
 const load = (): number => Number((loadavg()[0] ?? 0).toFixed(2));
@@ -136,11 +142,12 @@ const load = (): number => Number((loadavg()[0] ?? 0).toFixed(2));
 async function main(options: Options): Promise<void> {
   const gpu = options.device === 'webgpu';
   const threads = Number(options.threads);
-  const sizes = sizesOf(gpu, options.quick);
+  const sizes = sizesOf(gpu, options.quick, options.training);
   const before = load();
   const cpu = cpus()[0]?.model ?? 'unknown';
   console.log(`${cpu}, node ${process.versions.node}, load ${before}, threads: ${threads}`);
-  const seats = libraries[gpu ? 'webgpu' : 'cpu']
+  const [ours, ...others] = libraries[gpu ? 'webgpu' : 'cpu'];
+  const seats = [ours, ...(options.narrow ? [narrow] : []), ...others]
     .filter((peer) => threads === 1 || !threadless.includes(peer))
     .map((peer) => {
       const task = { peer, threads, driver: options.driver ?? '', sizes };
@@ -169,6 +176,8 @@ const command = new Command('npm start --')
   .option('--device <kind>', 'cpu or webgpu', 'cpu')
   .option('--threads <n>', 'of each library; those without threads are left out above 1', '1')
   .option('--quick', 'fewer and smaller rows', false)
+  .option('--narrow', 'also Tandem with 128-bit vectors, where it takes 256 by itself', false)
+  .option('--training <list>', 'images of the batches whose gradient is taken', '1')
   .option('--only <pattern>', 'rows whose name matches', '')
   .option('--patience <seconds>', 'what a library may take for a run', '60')
   .option('--json <file>', 'write the results there')

@@ -3,7 +3,7 @@
  */
 import { Network } from '../../src/alexnet/network.js';
 import { alexnet, twoTowers } from '../../src/alexnet/networks.js';
-import { type DeviceName, openDevice, type WebGpuOptions } from '../../src/backends/open.js';
+import { type CpuOptions, type DeviceName, openDevice, type WebGpuOptions } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
 import { conv2d } from '../../src/core/ops/conv.js';
 import { tensor } from '../../src/core/ops/create.js';
@@ -16,8 +16,8 @@ import type { Peer, Ready } from './peer.js';
 import type { ConvWork, NetworkWork, Operand, Work } from './work.js';
 
 /** Opens it on a device. */
-export async function openTandem(device: DeviceName, threads: number, webGpu: WebGpuOptions): Promise<Peer> {
-  const opened = await openDevice(device, device.startsWith('cpu') ? { threads } : webGpu);
+export async function openTandem(device: DeviceName, options: CpuOptions | WebGpuOptions): Promise<Peer> {
+  const opened = await openDevice(device, options);
   return {
     name: 'Tandem',
     prepare: async (work) => prepare(opened, work),
