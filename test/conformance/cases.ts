@@ -13,7 +13,8 @@ import { importOnnx } from '../../src/formats/onnx/import.js';
 import type { OnnxModule } from '../../src/formats/onnx/module.js';
 import { type HostValue, readTensorProto } from '../../src/formats/onnx/tensors.js';
 
-const folder = '/usr/share/libonnx-testdata/data';
+/** Where the cases are. TANDEM_ONNX_DATA names another folder: that of an unpacked package, say. */
+export const folder = process.env.TANDEM_ONNX_DATA ?? '/usr/share/libonnx-testdata/data';
 
 /** Kinds of cases: single operators, small graphs, and what PyTorch exported. */
 const kinds = ['node', 'simple', 'pytorch-operator', 'pytorch-converted'];
@@ -39,7 +40,7 @@ export async function runCase(name: string, path: string, device: Device): Promi
     return await scope(async () => {
       const results = loaded.run(inputsOf(loaded, path));
       for (const [i, { name: output }] of loaded.outputs.entries()) {
-        const expected = readValue(path, `output_${i}.pb`);
+        const expected = readValue(join(path, 'test_data_set_0', `output_${i}.pb`));
         const actual = results[output];
         const problem = expected && actual ? await difference(output, actual, expected) : null;
         if (problem !== null) return problem;
@@ -57,7 +58,7 @@ export async function runCase(name: string, path: string, device: Device): Promi
 function inputsOf(model: OnnxModule, path: string): Record<string, Tensor | HostTensor> {
   const inputs: Record<string, Tensor | HostTensor> = {};
   for (const [i, { name }] of model.inputs.entries()) {
-    const value = readValue(path, `input_${i}.pb`);
+    const value = readValue(join(path, 'test_data_set_0', `input_${i}.pb`));
     if (value === null) continue;
     const onHost = value.shape.length === 0 || !value.type.includes('float');
     inputs[name] = onHost ? value : onDevice(value, model.device);
@@ -65,14 +66,15 @@ function inputsOf(model: OnnxModule, path: string): Record<string, Tensor | Host
   return inputs;
 }
 
-function readValue(path: string, file: string): HostValue | null {
-  const at = join(path, 'test_data_set_0', file);
-  if (!existsSync(at)) return null;
-  const { value } = readTensorProto(readFileSync(at), file);
+/** The numbers of a file of one TensorProto; null where there is none, or its numbers are elsewhere. */
+export function readValue(path: string): HostValue | null {
+  if (!existsSync(path)) return null;
+  const { value } = readTensorProto(readFileSync(path), path);
   return 'data' in value ? value : null;
 }
 
-async function difference(name: string, actual: Tensor, expected: HostValue): Promise<string | null> {
+/** What differs from the numbers expected, or null. */
+export async function difference(name: string, actual: Tensor, expected: HostValue): Promise<string | null> {
   if (String(actual.shape) !== String(expected.shape))
     return `${name} is [${actual.shape}], expected [${expected.shape}]`;
   const data = await actual.data();

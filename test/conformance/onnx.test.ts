@@ -15,10 +15,10 @@ const lavapipe = '/usr/share/vulkan/icd.d/lvp_icd.json';
 const found = findCases();
 
 /** Names of a table with their reasons. @throws for one that is named twice */
-function reasonsOf(table: typeof exceptions.cases): Map<string, string> {
+function reasonsOf(table: exceptions.Reasons): Map<string, string> {
   const reasons = new Map<string, string>();
   for (const [reason, names] of table) {
-    for (const name of names) {
+    for (const name of names.split(/\s+/)) {
       assert.not.ok(reasons.has(name), `${name} is listed twice`);
       reasons.set(name, reason);
     }
@@ -31,6 +31,9 @@ function unknownOperators(problem: string): string[] {
   const list = /has operators that aren't known here: (.*)$/s.exec(problem)?.[1];
   return list === undefined ? [] : list.split('; ').map((entry) => entry.replace(/ \(.*/s, ''));
 }
+
+/** Cases of ONNX 1.12 (Debian 12), which the list of exceptions is about. */
+const listedCases = 1072;
 
 /** What WebGPU says of cases that have float64 numbers. */
 const noDoubles = /has no float64 tensors/;
@@ -53,6 +56,12 @@ async function conform(device: Device, listed: ReadonlyMap<string, string>): Pro
   }
   const others = doubles > 0 ? `, ${doubles} are of float64, which it has not` : '';
   console.log(`${device.name}: ${passed} of ${found.size} cases of ONNX pass${others}`);
+  if (found.size !== listedCases) {
+    console.warn(
+      `THE LIST IS NOT CHECKED: it is that of the ${listedCases} cases of ONNX 1.12, these are others`,
+    );
+    return;
+  }
   assert.equal(wrong, [], 'cases that fail and are not listed');
   assert.equal([...unused], [], 'listed, but no case fails by it');
 }

@@ -9,6 +9,7 @@ import { TandemError } from '../../src/core/errors.js';
 import { tensor } from '../../src/core/ops/create.js';
 import { crossEntropy } from '../../src/core/ops/loss.js';
 import { scope } from '../../src/core/scope.js';
+import type { Tensor } from '../../src/core/tensor.js';
 import { exportOnnx } from '../../src/formats/onnx/export.js';
 import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/formats/onnx/format.js';
 import { importOnnx } from '../../src/formats/onnx/import.js';
@@ -18,6 +19,7 @@ import { SGD } from '../../src/nn/sgd.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { onDevice, randomHost, withDevices } from '../support/devices.js';
 import { damageAll, refused } from './damage.js';
+import { field, message } from './protobufWriter.js';
 
 const one = [{ threads: 1 }];
 const random = seededRandom('onnx import');
@@ -152,6 +154,89 @@ test('errors of a forward pass name the file and the node; inputs are asked for 
     assert.throws(() => model.forward(x), /^m\.onnx: plus \(Add\): add: shapes \[3\], \[2\] don't broadcast/);
     assert.throws(() => model.run({}), /^m\.onnx: input x is missing/);
     assert.throws(() => model.run({ z: x }), /^m\.onnx: input x is missing/);
+  });
+});
+
+/** A model with one batch normalization of two channels, its attributes those of a file. */
+const batchNormModel = message(
+  field.int(1, 8),
+  field.message(8, field.int(2, 15)),
+  field.message(
+    7,
+    field.message(
+      1,
+      ...['x', 'scale', 'shift', 'mean', 'spread'].map((name) => field.text(1, name)),
+      ...[field.text(2, 'y'), field.text(3, 'bn'), field.text(4, 'BatchNormalization')],
+      field.message(5, field.text(1, 'momentum'), field.floats(2, [0.5]), field.int(20, 1)),
+    ),
+    field.text(2, 'g'),
+    ...Object.entries({ scale: [1, 2], shift: [0, 1], mean: [1, 0], spread: [4, 1] }).map(([name, values]) =>
+      field.message(5, field.int(1, 2), field.int(2, 1), field.packedFloats(4, values), field.text(8, name)),
+    ),
+    field.message(11, field.text(1, 'x')),
+    field.message(12, field.text(1, 'y')),
+  ),
+);
+
+test('batch normalization: running statistics are buffers, followed in training and used in evaluation', async () => {
+  await withDevices(one, async (device) => {
+    const model = await importOnnx(batchNormModel, 'bn.onnx', { device });
+    assert.equal([...model.namedParameters().keys()], ['scale', 'shift']);
+    assert.equal([...model.namedBuffers().keys()], ['mean', 'spread']);
+    const x = tensor(Float32Array.of(3, 1, 5, 3), { device, shape: [2, 2, 1] });
+    const close = async (y: Tensor, expected: readonly number[]): Promise<void> => {
+      for (const [i, value] of (await y.data()).entries())
+        assert.ok(Math.abs(value - expected[i]!) < 1e-4, `${value}`);
+    };
+    await close(model.eval().forward(x), [1, 3, 2, 7]);
+    // Batch means 4 and 2, variances 1 and 1; the running ones go half the way.
+    await close(model.train().forward(x), [-1, -1, 1, 3]);
+    const state = await model.stateDict();
+    assert.equal([...state.get('mean')!.data], [2.5, 1]);
+    assert.equal([...state.get('spread')!.data], [2.5, 1]);
+  });
+});
+
+test("numbers in another file: read by its name, refused without a reader or when they aren't all there", async () => {
+  const withPlace = (location: string, offset: number): Uint8Array => {
+    const entry = (key: string, value: string): number[] =>
+      field.message(13, field.text(1, key), field.text(2, value));
+    const place = [entry('location', location), entry('offset', String(offset)), field.int(14, 1)];
+    return message(
+      field.message(8, field.int(2, 15)),
+      field.message(
+        7,
+        field.message(1, field.text(1, 'x'), field.text(1, 'w'), field.text(2, 'y'), field.text(4, 'Add')),
+        field.message(5, field.int(1, 2), field.int(2, 1), field.text(8, 'w'), ...place),
+        field.message(11, field.text(1, 'x')),
+        field.message(12, field.text(1, 'y')),
+      ),
+    );
+  };
+  await withDevices(one, async (device) => {
+    const asked: string[] = [];
+    const external = async (name: string): Promise<Uint8Array> => {
+      asked.push(name);
+      return new Uint8Array(Float32Array.of(1, 2, 3).buffer);
+    };
+    const model = await importOnnx(withPlace('w.bin', 4), 'm.onnx', { device, external });
+    assert.equal((await model.stateDict()).get('w'), { shape: [2], data: Float32Array.of(2, 3) });
+    assert.equal(asked, ['w.bin']);
+    const refuses = (place: string, offset: number, expected: RegExp): Promise<void> =>
+      refused(
+        'm.onnx: ',
+        () => importOnnx(withPlace(place, offset), 'm.onnx', { device, external }),
+        expected,
+      );
+    await refuses('w.bin', 8, /w\.bin: numbers up to byte 16, the file ends at 12/);
+    await refuses('../w.bin', 0, /w: its numbers are in "\.\.\/w\.bin", expected a file next to this one/);
+    await refuses('/etc/passwd', 0, /expected a file next to this one/);
+    await refused(
+      'm.onnx: ',
+      () => importOnnx(withPlace('w.bin', 0), 'm.onnx', { device }),
+      /the numbers of w are in another file, w\.bin: give external/,
+    );
+    assert.is(asked.length, 2);
   });
 });
 

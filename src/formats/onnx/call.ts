@@ -54,13 +54,18 @@ export function nameOfNode({ name, op, outputs }: FileNode): string {
 
 /** A node with the values it reads. */
 export class OnnxCall {
-  /** @param opset version of ONNX's operators, which some attributes depend on. @param training whether dropout is on */
+  /**
+   * @param opset version of ONNX's operators, which some attributes depend on
+   * @param training whether dropout is on, and batches are normalized by themselves
+   * @param moving tensors that training moves: running means and variances
+   */
   constructor(
     private readonly node: FileNode,
     private readonly inputs: readonly (Value | undefined)[],
     readonly device: Device,
     readonly opset: number,
     readonly training: boolean,
+    readonly moving: ReadonlySet<Tensor>,
   ) {}
 
   /** Ends with an error; whoever runs the node adds its name. */

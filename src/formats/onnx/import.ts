@@ -2,7 +2,7 @@
  * ONNX files as modules: the file's graph, its nodes one after the other, its weights as parameters under their names.
  *
  * Float constants of at least one axis are parameters, so that the module trains; means and variances of batch
- * normalization, single numbers and whole numbers stay as they are. What says sizes (Reshape's shape, a Slice's ends) is
+ * normalization are buffers, which move while it trains; single numbers and whole numbers stay as they are. What says sizes (Reshape's shape, a Slice's ends) is
  * kept on the host, where shapes are worked out without waiting for a device.
  */
 import { wrongArgument } from '../../core/arguments.js';
@@ -28,8 +28,10 @@ const mostNames = 8;
 const saysSizes: Readonly<Record<string, readonly number[]>> = {
   Clip: [1, 2],
   ConstantOfShape: [0],
+  CumSum: [1],
   Dropout: [1, 2],
   Expand: [1],
+  OneHot: [1],
   Pad: [1, 2, 3],
   Range: [0, 1, 2],
   Reshape: [1],
@@ -38,6 +40,7 @@ const saysSizes: Readonly<Record<string, readonly number[]>> = {
   Squeeze: [1],
   Tile: [1],
   TopK: [1],
+  Trilu: [1],
   Unsqueeze: [1],
 };
 
@@ -75,13 +78,19 @@ export async function importOnnx(
   requireOrder({ ...model, nodes }, held, file);
   const uses = usesOf(nodes);
   const constants = new Map<string, Value>();
+  const buffers: Tensor[] = [];
   try {
-    for (const [name, value] of held) constants.set(name, placed(value, uses.get(name) ?? [], device));
+    for (const [name, constant] of held) {
+      const of = uses.get(name) ?? [];
+      const value = placed(constant, of, device);
+      constants.set(name, value);
+      if (value instanceof Tensor && isMeasured(of)) buffers.push(value);
+    }
   } catch (error) {
     for (const value of constants.values()) if (value instanceof Tensor) value.dispose();
     throw error;
   }
-  return new OnnxModule(file, { ...model, nodes }, device, constants);
+  return new OnnxModule(file, { ...model, nodes }, device, constants, buffers);
 }
 
 /** A constant of a model. */
@@ -113,9 +122,10 @@ function placed({ value, weight }: Constant, uses: readonly Use[], device: Devic
   const x = keep(
     'data' in value ? onDevice(value, device) : full(value.shape, value.fill, { device, dtype }),
   );
-  const fixed = uses.some(({ op, i }) => measured[op]?.includes(i));
-  return weight && isFloat && !fixed && value.shape.length > 0 ? parameter(x) : x;
+  return weight && isFloat && !isMeasured(uses) && value.shape.length > 0 ? parameter(x) : x;
 }
+
+const isMeasured = (uses: readonly Use[]): boolean => uses.some(({ op, i }) => measured[op]?.includes(i));
 
 function usesOf(nodes: readonly FileNode[]): ReadonlyMap<string, readonly Use[]> {
   const uses = new Map<string, Use[]>();

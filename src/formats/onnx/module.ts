@@ -31,15 +31,22 @@ export class OnnxModule extends Layer {
   /** What it gives, in order. */
   readonly outputs: readonly OnnxValueInfo[];
   private readonly steps: readonly Step[];
+  private readonly opset: number;
+  private readonly moving: ReadonlySet<Tensor>;
 
-  /** @param constants by name: parameters and other tensors, numbers on the host, or both */
+  /**
+   * @param constants by name: parameters and other tensors, and numbers on the host
+   * @param buffers those of the constants that training moves
+   */
   constructor(
     private readonly file: string,
     { inputs, outputs, opset, nodes }: FileModel,
     readonly device: Device,
     private readonly constants: ReadonlyMap<string, Value>,
+    buffers: readonly Tensor[],
   ) {
     super();
+    this.moving = new Set(buffers.map((x) => this.buffer(x)));
     this.inputs = inputs;
     this.outputs = outputs;
     this.opset = opset;
@@ -51,8 +58,6 @@ export class OnnxModule extends Layer {
     for (const [name, i] of last) if (name !== '' && !this.isGiven(name)) ending[i]?.push(name);
     this.steps = nodes.map((node, i) => ({ node, last: ending[i] ?? [] }));
   }
-
-  private readonly opset: number;
 
   override members(): Iterable<[PropertyKey, unknown]> {
     return this.constants;
@@ -133,7 +138,7 @@ export class OnnxModule extends Layer {
     );
     while (given.length > 0 && given.at(-1) === undefined) given.pop();
     const operator = operatorOf(node.op, given);
-    const call = new OnnxCall(node, given, this.device, this.opset, this.training);
+    const call = new OnnxCall(node, given, this.device, this.opset, this.training, this.moving);
     try {
       return scope(() => {
         if (!operator) return call.fail('works on numbers of the host alone');

@@ -3,7 +3,7 @@
  * their derivatives, written as in core/ops/elementwise.ts.
  */
 import { type Expr, e } from '../../../core/expr.js';
-import { elu, leakyRelu, softplus } from '../../../core/ops/activations.js';
+import { elu, gelu, leakyRelu, softplus } from '../../../core/ops/activations.js';
 import {
   abs,
   add,
@@ -209,6 +209,10 @@ export const elementwise: Readonly<Record<string, Operator>> = {
     const x = call.tensor();
     return type === 'bool' ? cast(not(not(x)), 'uint8') : cast(x, dtypeOfType(type));
   },
+  CastLike: (call) => {
+    const like = call.value(1);
+    return cast(call.tensor(), 'type' in like ? dtypeOfType(like.type) : like.dtype);
+  },
   Ceil: one((x) => neg(floor(neg(x)))),
   Celu: given((call) => {
     const alpha = call.float('alpha', 1);
@@ -223,6 +227,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Erf: one(erf),
   Exp: one(exp),
   Floor: one(floor),
+  Gelu: (call) => gelu(call.tensor(), call.text('approximate', 'none') === 'tanh' ? 'tanh' : 'none'),
   Greater: two(gt),
   GreaterOrEqual: two(ge),
   HardSigmoid: given((call) => {
@@ -230,6 +235,11 @@ export const elementwise: Readonly<Record<string, Operator>> = {
     return (x) => clamp(add(mul(x, alpha), beta), 0, 1);
   }),
   HardSwish: one((x) => mul(x, clamp(add(mul(x, 1 / 6), 0.5), 0, 1))),
+  IsInf: given((call) => {
+    const [high, low] = [call.int('detect_positive', 1) === 1, call.int('detect_negative', 1) === 1];
+    const [most, least] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    return unary('isInf', (x) => e.max(high ? e.eq(x, most) : 0, low ? e.eq(x, least) : 0));
+  }),
   IsNaN: one(isnan),
   LeakyRelu: (call) => leakyRelu(call.tensor(), call.float('alpha', 0.01)),
   Less: two(lt),
@@ -238,6 +248,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Max: many(maximum),
   Mean: mean,
   Min: many(minimum),
+  Mish: one((x) => mul(x, tanh(softplus(x)))),
   Mod: remainder,
   Mul: two(mul),
   Neg: one(neg),
@@ -270,7 +281,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Sign: one(sign),
   Sin: one(sin),
   Sinh: one(sinh),
-  Softplus: one(softplus),
+  Softplus: one((x) => softplus(x)),
   Softsign: one(softsign),
   Sqrt: one(sqrt),
   Sub: two(sub),

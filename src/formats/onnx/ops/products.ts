@@ -1,16 +1,20 @@
 /**
- * ONNX's matrix products and normalizations.
+ * ONNX's matrix products, normalizations and losses.
  *
  *     Gemm                   alpha A B + beta C, A and B perhaps transposed
  *     LRN                    x / (bias + alpha / size * sum of squares of size adjacent maps) ^ beta
  *     BatchNormalization     (x - mean) / sqrt(variance + epsilon) * scale + bias, by channel
  */
-import { add, mul, pow } from '../../../core/ops/elementwise.js';
+import { e } from '../../../core/expr.js';
+import { einsum } from '../../../core/ops/einsum.js';
+import { add, cast, div, mul, pow, sub } from '../../../core/ops/elementwise.js';
+import { crossEntropy, logSoftmax, type NllLossOptions, nllLoss } from '../../../core/ops/loss.js';
 import { linear, matmul } from '../../../core/ops/matmul.js';
 import { localResponseNorm } from '../../../core/ops/normalize.js';
 import { mean } from '../../../core/ops/reduce.js';
 import { batchNorm, groupNorm, layerNorm } from '../../../core/ops/standardize.js';
-import { variance } from '../../../core/ops/variance.js';
+import { update } from '../../../core/ops/update.js';
+import { std, variance } from '../../../core/ops/variance.js';
 import { reshape, transpose, unsqueeze } from '../../../core/ops/views.js';
 import { formatShape, normalizeAxis } from '../../../core/shape.js';
 import type { Tensor } from '../../../core/tensor.js';
@@ -53,24 +57,28 @@ function responseNorm(call: OnnxCall): Tensor {
   return localResponseNorm(call.tensor(), { size, alpha, beta, k, scaling: 'mean' });
 }
 
+/**
+ * In training by the batch's own statistics, which the module's running ones then follow; a node of training mode gives
+ * them as outputs.
+ */
 function batchNormalization(call: OnnxCall): readonly Tensor[] {
-  const training = call.int('training_mode', 0) === 1;
-  if (!training && call.outputs > 1) call.fail('gives mean and variance as well: export it for evaluation');
-  const held = { mean: call.tensor(3), variance: call.tensor(4) };
-  const {
-    out,
-    mean: average,
-    variance: spread,
-  } = batchNorm(call.tensor(0), {
-    weight: call.tensor(1),
-    bias: call.tensor(2),
-    eps: call.float('epsilon', 1e-5),
-    ...(training ? { training } : { ...held, training }),
-  });
-  if (!training) return [out];
-  const momentum = call.float('momentum', 0.9);
-  const moved = (before: Tensor, now: Tensor): Tensor => add(mul(before, momentum), mul(now, 1 - momentum));
-  return [out, moved(held.mean, average), moved(held.variance, spread)];
+  const asked = call.int('training_mode', 0) === 1;
+  if (!asked && call.outputs > 1) call.fail('gives mean and variance as well: export it for evaluation');
+  const [runningMean, runningVariance] = [call.tensor(3), call.tensor(4)];
+  const follows = call.training && call.moving.has(runningMean) && call.moving.has(runningVariance);
+  const training = asked || follows;
+  const affine = { weight: call.tensor(1), bias: call.tensor(2), eps: call.float('epsilon', 1e-5) };
+  const held = training ? {} : { mean: runningMean, variance: runningVariance };
+  const { out, mean, variance } = batchNorm(call.tensor(0), { ...affine, training, ...held });
+  const kept = call.float('momentum', 0.9);
+  const moved = e.add(e.mul(e.param(0), e.input(0)), e.mul(e.sub(1, e.param(0)), e.input(1)));
+  if (follows) {
+    update(runningMean, moved, [runningMean, mean], { params: [kept], op: 'BatchNormalization' });
+    update(runningVariance, moved, [runningVariance, variance], { params: [kept], op: 'BatchNormalization' });
+  }
+  if (!asked) return [out];
+  const next = (before: Tensor, now: Tensor): Tensor => add(mul(before, kept), mul(now, 1 - kept));
+  return [out, next(runningMean, mean), next(runningVariance, variance)];
 }
 
 /** The normalized tensor, and where they are asked for the mean and 1 / sqrt(variance + epsilon) of each row. */
@@ -88,9 +96,33 @@ function layerNormalization(call: OnnxCall): readonly Tensor[] {
   return [out, mean(x, { axes, keepDim: true }), pow(add(spread, eps), -0.5)];
 }
 
+/** A loss and, where it is asked for, the log-probabilities it was taken from. */
+function crossEntropyLoss(call: OnnxCall): readonly Tensor[] {
+  const [logits, labels] = [call.tensor(0), cast(call.tensor(1), 'int32')];
+  const loss = crossEntropy(logits, labels, { ...lossOptions(call), weight: call.optional(2) });
+  return call.outputs < 2 ? [loss] : [loss, logSoftmax(logits, 1)];
+}
+
+function lossOptions(call: OnnxCall): Pick<NllLossOptions, 'reduction' | 'ignoreIndex'> {
+  const reduction = call.text('reduction', 'mean');
+  if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none')
+    return call.fail(`its reduction is ${reduction}`);
+  return { reduction, ignoreIndex: call.raw('ignore_index')?.int };
+}
+
+/** Over the axes named, by default all but the channels'. */
+function meanVariance(call: OnnxCall): Tensor {
+  const x = call.tensor();
+  const axes = call.list('axes') ?? [0, 2, 3];
+  const centred = sub(x, mean(x, { axes, keepDim: true }));
+  const spread = std(x, { axes, keepDim: true, correction: 0 });
+  return div(centred, add(spread, 1e-9));
+}
+
 /** The operators of this file by name. */
 export const products: Readonly<Record<string, Operator>> = {
   BatchNormalization: batchNormalization,
+  Einsum: (call) => einsum(call.text('equation', ''), ...call.tensors()),
   Gemm: gemm,
   InstanceNormalization: (call) => {
     const x = call.tensor();
@@ -100,4 +132,11 @@ export const products: Readonly<Record<string, Operator>> = {
   LayerNormalization: layerNormalization,
   LRN: responseNorm,
   MatMul: product,
+  MeanVarianceNormalization: meanVariance,
+  NegativeLogLikelihoodLoss: (call) =>
+    nllLoss(call.tensor(0), cast(call.tensor(1), 'int32'), {
+      ...lossOptions(call),
+      weight: call.optional(2),
+    }),
+  SoftmaxCrossEntropyLoss: crossEntropyLoss,
 };

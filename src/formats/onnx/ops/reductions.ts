@@ -1,7 +1,8 @@
 /**
  * ONNX's operators that make one number of many: sums and extremes over axes, and softmax, which divides by such a sum.
  */
-import { abs, add, cast, div, exp, log, mul, neg, sqrt, sub } from '../../../core/ops/elementwise.js';
+import { abs, cast, log, mul, neg, sqrt, sub } from '../../../core/ops/elementwise.js';
+import { logSoftmax, logSumExp, softmax } from '../../../core/ops/loss.js';
 import { argmax, max, mean, min, sum, topk } from '../../../core/ops/reduce.js';
 import { concat, flip, permute, reshape, slice } from '../../../core/ops/views.js';
 import { isIntegerType, normalizeAxis, sizeOf } from '../../../core/shape.js';
@@ -21,13 +22,6 @@ const over =
     const axes = named.length === 0 ? [...x.shape.keys()] : named;
     return reduce(x, { axes, keepDim });
   };
-
-/** log(sum(e^x)), from the largest x on. */
-const logSumExp: Reduce = (x, { axes, keepDim }) => {
-  const top = max(x, { axes, keepDim: true }).detach();
-  const total = add(log(sum(exp(sub(x, top)), { axes, keepDim: true })), top);
-  return keepDim ? total : sum(total, { axes });
-};
 
 const square = (x: Tensor): Tensor => mul(x, x);
 
@@ -57,18 +51,6 @@ const along =
     const rows = sizeOf(x.shape.slice(0, axis));
     return reshape(apply(reshape(x, [rows, sizeOf(x.shape.slice(axis))]), 1), x.shape);
   };
-
-function softmax(x: Tensor, axis: number): Tensor {
-  const options = { axes: axis, keepDim: true };
-  const powers = exp(sub(x, max(x, options).detach()));
-  return div(powers, sum(powers, options));
-}
-
-function logSoftmax(x: Tensor, axis: number): Tensor {
-  const options = { axes: axis, keepDim: true };
-  const shifted = sub(x, max(x, options).detach());
-  return sub(shifted, log(sum(exp(shifted), options)));
-}
 
 /** Of all numbers over axes: the second half of a row is multiplied onto the first until one is left. */
 const product: Reduce = (x, { axes, keepDim }) => {

@@ -132,23 +132,6 @@ function tiled(call: OnnxCall): Tensor {
   );
 }
 
-/** Whole slices along an axis by an index of any shape; negative ones count from the end. */
-function gathered(call: OnnxCall): Tensor {
-  const x = call.tensor(0);
-  const axis = normalizeAxis('axis', call.int('axis', 0), x.shape.length);
-  const n = x.shape[axis] ?? 0;
-  const index = call.value(1);
-  const shape = [...x.shape.slice(0, axis), ...index.shape, ...x.shape.slice(axis + 1)];
-  if ('type' in index) {
-    const places = Int32Array.from(index.data, (at) => (at < 0 ? at + n : at));
-    const wrong = places.findIndex((at) => !(at >= 0 && at < n));
-    if (wrong >= 0) call.fail(`its index ${index.data[wrong]} is outside an axis of ${n}`);
-    const flat = call.lift({ shape: [places.length], data: places, type: 'int32' });
-    return reshape(indexSelect(x, axis, flat), shape);
-  }
-  return reshape(indexSelect(x, axis, reshape(index, [sizeOf(index.shape)])), shape);
-}
-
 function depthToSpace(call: OnnxCall): Tensor {
   const x = call.tensor();
   const [n = 0, c = 0, h = 0, w = 0] = x.shape;
@@ -202,7 +185,6 @@ export const shapes: Readonly<Record<string, Operator>> = {
     if (!(at >= 0 && at <= rank)) call.fail(`its axis is ${axis}, its input has ${rank} axes`);
     return reshape(x, [sizeOf(x.shape.slice(0, at)), sizeOf(x.shape.slice(at))]);
   },
-  Gather: gathered,
   Identity: (call) => same(call.tensor()),
   Reshape: (call) => {
     const x = call.tensor();

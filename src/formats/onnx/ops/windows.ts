@@ -6,6 +6,8 @@
  */
 import type { Padding } from '../../../core/backend.js';
 import { conv2d } from '../../../core/ops/conv.js';
+import { convTranspose2d } from '../../../core/ops/convTranspose.js';
+import { cast } from '../../../core/ops/elementwise.js';
 import { indexSelect } from '../../../core/ops/gather.js';
 import { avgPool2d, maxPool2d } from '../../../core/ops/pool.js';
 import { max, mean } from '../../../core/ops/reduce.js';
@@ -57,11 +59,14 @@ function pairOf(
   given: readonly number[],
   axes: number,
   missing: number,
+  least = 1,
 ): readonly [number, number] {
   const list = given.length === 0 ? new Array<number>(axes).fill(missing) : given;
-  const [first = missing, second = missing] = axes === 1 ? [1, ...list] : list;
-  if (list.length !== axes || !list.every((n) => Number.isSafeInteger(n) && n >= 1))
-    call.fail(`its ${name} are [${list.slice(0, 8).join(', ')}], expected ${axes} whole numbers from 1`);
+  const [first = missing, second = missing] = axes === 1 ? [missing, ...list] : list;
+  if (list.length !== axes || !list.every((n) => Number.isSafeInteger(n) && n >= least))
+    call.fail(
+      `its ${name} are [${list.slice(0, 8).join(', ')}], expected ${axes} whole numbers from ${least}`,
+    );
   return [first, second];
 }
 
@@ -92,22 +97,78 @@ function paddingOf(
   return [top, left, bottom, right];
 }
 
-function refuseDilation(call: OnnxCall, { dilation }: Window): void {
-  if (dilation.some((n) => n !== 1)) call.fail(`its dilations are [${dilation.join(', ')}], expected 1`);
-}
-
+/** Image, kernels and window of a convolution, of which the result is a map like the input. */
 function convolution(call: OnnxCall): Tensor {
   const [x, weight] = [call.tensor(0), call.tensor(1)];
-  const axes = x.shape.length - 2;
   const image = asImage(call, x);
   const kernels = asImage(call, weight);
-  const window = windowOf(call, image, axes, call.list('kernel_shape') ?? weight.shape.slice(2));
-  refuseDilation(call, window);
-  if (String(window.kernel) !== String(kernels.shape.slice(2)))
-    call.fail(`its kernel_shape is [${window.kernel.join(', ')}], its weight ${formatShape(weight.shape)}`);
-  const { stride, padding } = window;
-  const groups = call.int('group', 1);
-  return asMap(conv2d(image, kernels, { bias: call.optional(2), stride, padding, groups }), x);
+  const window = windowOf(call, image, x.shape.length - 2, kernelOf(call, weight));
+  const options = { bias: call.optional(2), groups: call.int('group', 1), ...window };
+  return asMap(conv2d(image, kernels, withoutKernel(options)), x);
+}
+
+/** The size of a convolution's window. */
+function kernelOf(call: OnnxCall, weight: Tensor): readonly number[] {
+  const own = weight.shape.slice(2);
+  const said = call.list('kernel_shape') ?? own;
+  if (String(said) !== String(own))
+    call.fail(`its kernel_shape is [${said.join(', ')}], its weight ${formatShape(weight.shape)}`);
+  return own;
+}
+
+const withoutKernel = <T extends Partial<Window>>({ kernel, ...rest }: T): Omit<T, 'kernel'> => rest;
+
+/**
+ * Transposed convolution. Where it says its result's size, the padding is what that takes: with SAME_UPPER an odd one is
+ * less at the end, else at the beginning.
+ */
+function transposedConvolution(call: OnnxCall): Tensor {
+  const [x, weight] = [call.tensor(0), call.tensor(1)];
+  const axes = x.shape.length - 2;
+  const [image, kernels] = [asImage(call, x), asImage(call, weight)];
+  const auto = call.text('auto_pad', 'NOTSET');
+  const kernel = pairOf(call, 'kernel_shape', kernelOf(call, weight), axes, 1);
+  const stride = pairOf(call, 'strides', call.list('strides') ?? [], axes, 1);
+  const dilation = pairOf(call, 'dilations', call.list('dilations') ?? [], axes, 1);
+  const more = call.list('output_padding') ?? new Array<number>(axes).fill(0);
+  const extra = axes === 1 ? [0, ...more] : [...more];
+  const size = outputOf(call, image, stride, axes);
+  const options = { bias: call.optional(2), groups: call.int('group', 1), stride, dilation };
+  if (size === null) {
+    const padding = paddingOf(call, image, axes, { kernel, stride, dilation });
+    const outputPadding = pairOf(call, 'output_padding', extra, 2, 0, 0);
+    return asMap(convTranspose2d(image, kernels, { ...options, padding, outputPadding }), x);
+  }
+  const sides = ([0, 1] as const).map((axis) => {
+    const reach = (kernel[axis] - 1) * dilation[axis] + 1;
+    const full = ((image.shape[axis + 2] ?? 0) - 1) * stride[axis] + reach + (extra[axis] ?? 0);
+    const total = full - (size[axis] ?? 0);
+    // More than the windows reach is put after them.
+    if (total < 0) extra[axis] = (extra[axis] ?? 0) - total;
+    const half = Math.floor(Math.max(0, total) / 2);
+    const rest = Math.max(0, total) - half;
+    return auto === 'SAME_UPPER' ? [half, rest] : [rest, half];
+  });
+  const [[top = 0, bottom = 0] = [], [left = 0, right = 0] = []] = sides;
+  const outputPadding = pairOf(call, 'output_padding', extra, 2, 0, 0);
+  return asMap(
+    convTranspose2d(image, kernels, { ...options, padding: [top, left, bottom, right], outputPadding }),
+    x,
+  );
+}
+
+/** The size that a transposed convolution's result is said to have, or null. */
+function outputOf(
+  call: OnnxCall,
+  image: Tensor,
+  stride: readonly [number, number],
+  axes: number,
+): readonly number[] | null {
+  const said = call.list('output_shape');
+  if (said) return axes === 1 ? [1, ...said.slice(-1)] : said.slice(-2);
+  const auto = call.text('auto_pad', 'NOTSET');
+  if (auto !== 'SAME_UPPER' && auto !== 'SAME_LOWER') return null;
+  return ([0, 1] as const).map((axis) => (image.shape[axis + 2] ?? 0) * stride[axis]);
 }
 
 function pooling(mode: 'max' | 'average'): Operator {
@@ -116,14 +177,15 @@ function pooling(mode: 'max' | 'average'): Operator {
     const x = call.tensor();
     const image = asImage(call, x);
     const window = windowOf(call, image, x.shape.length - 2, call.list('kernel_shape') ?? []);
-    refuseDilation(call, window);
-    const { kernel, stride, padding } = window;
+    const { kernel, stride, padding, dilation } = window;
+    if (dilation.some((n) => n !== 1)) call.fail(`its dilations are [${dilation.join(', ')}], expected 1`);
     const options = { kernel, stride, padding, ceilMode: call.int('ceil_mode', 0) === 1 };
     if (mode === 'average') {
       const countIncludePad = call.int('count_include_pad', 0) === 1;
       return asMap(avgPool2d(image, { ...options, countIncludePad }), x);
     }
-    return asMap(maxPool2d(image, options), x);
+    if (x.dtype !== 'uint8') return asMap(maxPool2d(image, options), x);
+    return asMap(cast(maxPool2d(cast(image, 'float32'), options), 'uint8'), x);
   };
 }
 
@@ -183,6 +245,7 @@ function extended(
 export const windows: Readonly<Record<string, Operator>> = {
   AveragePool: pooling('average'),
   Conv: convolution,
+  ConvTranspose: transposedConvolution,
   GlobalAveragePool: overMaps(mean),
   GlobalMaxPool: overMaps(max),
   MaxPool: pooling('max'),
