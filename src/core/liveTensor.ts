@@ -8,9 +8,9 @@ import { trace } from './trace.js';
 export class LiveTensor {
   readonly bytes: number;
   /** The layer it was made in, '' outside layers. */
-  readonly layer: string;
+  readonly layer = trace.layer;
   /** File, line and column of the call into this library that made it. */
-  readonly place: string;
+  readonly place = callerPlace();
 
   /** @param op that made it */
   constructor(
@@ -20,8 +20,6 @@ export class LiveTensor {
     private readonly named: { readonly name: string },
   ) {
     this.bytes = sizeOf(shape) * bytesPerElement[dtype];
-    this.layer = trace.layer;
-    this.place = callerPlace();
   }
 
   /** The path of a parameter or buffer, '' for no name. */

@@ -166,13 +166,16 @@ test('what functions give wrongly is one error that names the op and the input',
     [() => [1], /^odd: the gradient of input 0 is 1, expected a Tensor: tensor\(\) makes one$/],
     [
       () => [ones([2, 2], { device })],
-      /^odd: the gradient of input 0 is 2x2 float32, expected \[2\] float32; sum\(\)/,
+      /^odd: the gradient of input 0 is 2x2 float32 on cpu:0, expected \[2\] float32 on cpu:0; sum\(\)/,
     ],
     [
       () => [zeros([2], { device, dtype: 'int32' })],
-      /is \[2\] int32, expected \[2\] float32; .*cast\(\) to the dtype/,
+      /is \[2\] int32 on cpu:0, expected \[2\] float32 on cpu:0; .*cast\(\)/,
     ],
-    [() => [ones([2], { device: other })], /^odd: the gradient of input 0 is on cpu:1, expected cpu:0/],
+    [
+      () => [ones([2], { device: other })],
+      /^odd: the gradient of input 0 is \[2\] float32 on cpu:1, expected \[2\] float32 on cpu:0/,
+    ],
     [
       () => Object(ones([2], { device })),
       /^odd: what gradient gave is a Tensor, expected an array of a Tensor or null/,

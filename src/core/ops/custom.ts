@@ -3,7 +3,7 @@
  * the gradient of each input. `gradcheck` compares such a gradient with finite differences.
  */
 import { readOptions, requireFunction, requireText, wrongArgument } from '../arguments.js';
-import { ArgumentError, DeviceError } from '../errors.js';
+import { ArgumentError } from '../errors.js';
 import type { Expr } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
@@ -13,6 +13,9 @@ import { noGrad } from '../tape.js';
 import { Tensor } from '../tensor.js';
 import { type ElementwiseOp, elementwise, type Operand } from './expressionOps.js';
 import { requireTensor } from './launch.js';
+
+/** What a tensor is like, whatever its elements. */
+type Like = Pick<Tensor, 'shape' | 'dtype' | 'device'>;
 
 /** Tensors by name. */
 type Named = Readonly<Record<string, Tensor>>;
@@ -30,11 +33,8 @@ export interface CustomOp<A extends Tensor[], R extends Tensor | Named, S extend
    */
   readonly forward: (...inputs: A) => { readonly result: R; readonly saved?: S };
   /**
-   * The gradient of each input, in its shape and dtype; null where there is none, or none is needed. Runs off the tape,
-   * in a scope of its own; what it is given is borrowed.
-   * @param gradients of the result, or of each of several, null where nothing depends on it
-   * @param saved what `forward` saved
-   * @param needs which inputs need a gradient
+   * The gradient of each input, in its shape and dtype; null where there is none, or where `needs` says that none is needed.
+   * Runs off the tape, in a scope of its own; what it is given is borrowed.
    */
   readonly gradient: (
     gradients: GradientsOf<R>,
@@ -103,7 +103,7 @@ export function customOp(definition: ElementwiseOp | AnyOp) {
       const kept = namedTensors(op, 'saved', saved);
       // New handles: an input, or a tensor from elsewhere, may be the result, and keeps its own history.
       const outputs = [...results.values()].map((x) => x.detach());
-      const places = inputs.map(({ shape, dtype, device }): Place => ({ shape, dtype, device }));
+      const likes = inputs.map(({ shape, dtype, device }): Like => ({ shape, dtype, device }));
       const named = (names: Iterable<string>, list: readonly (Tensor | null)[]) =>
         Object.fromEntries(Array.from(names, (name, i) => [name, list[i] ?? null]));
       const [resultNames, savedNames] = [[...results.keys()], [...kept.keys()]];
@@ -115,7 +115,7 @@ export function customOp(definition: ElementwiseOp | AnyOp) {
         gradient: ({ grads, saved: held, needs }) => {
           const given = single ? grads[0] : named(resultNames, grads);
           const backward = () => gradient(given, named(savedNames, held), needs);
-          return checked(op, synchronously(`${op}'s gradient`, backward), places, needs);
+          return checked(op, synchronously(`${op}'s gradient`, backward), likes, needs);
         },
       });
       return single ? outputs[0] : named(resultNames, outputs);
@@ -134,36 +134,28 @@ function namedTensors(op: string, what: string, value: unknown): Map<string, Ten
   return found;
 }
 
-/** What an input's gradient must be like. */
-type Place = Pick<Tensor, 'shape' | 'dtype' | 'device'>;
-
-/** Gradients as the tape takes them: new handles of what a gradient function gave, if it is right. */
+/** Gradients as the tape takes them: new handles of what a gradient function gave, if they are like the inputs. */
 function checked(
   op: string,
   found: unknown,
-  places: readonly Place[],
+  inputs: readonly Like[],
   needs: readonly boolean[],
 ): (Tensor | null)[] {
   if (!Array.isArray(found))
     throw wrongArgument(op, 'what gradient gave', found, 'an array of a Tensor or null for each input');
-  if (found.length !== places.length)
-    throw new ArgumentError(`${op}: gradient gave ${found.length} gradients for ${places.length} inputs`);
-  return places.map((place, i) => {
+  if (found.length !== inputs.length)
+    throw new ArgumentError(`${op}: gradient gave ${found.length} gradients for ${inputs.length} inputs`);
+  return inputs.map((input, i) => {
     const x: unknown = found[i];
     if (x === null || x === undefined || !needs[i]) return null;
-    const name = `the gradient of input ${i}`;
-    requireTensor(op, name, x);
-    if (!sameShape(x.shape, place.shape) || x.dtype !== place.dtype) {
-      throw new ArgumentError(
-        `${op}: ${name} is ${formatShape(x.shape)} ${x.dtype}, expected ${formatShape(place.shape)} ${place.dtype}; ` +
-          'sum() what was broadcast, cast() to the dtype',
-      );
-    }
-    if (x.device !== place.device) {
-      throw new DeviceError(
-        `${op}: ${name} is on ${x.device.name}, expected ${place.device.name}; move it with to()`,
-      );
-    }
-    return x.detach();
+    requireTensor(op, `the gradient of input ${i}`, x);
+    if (sameShape(x.shape, input.shape) && x.dtype === input.dtype && x.device === input.device)
+      return x.detach();
+    const [given, expected] = [x, input].map(
+      ({ shape, dtype, device }) => `${formatShape(shape)} ${dtype} on ${device.name}`,
+    );
+    throw new ArgumentError(
+      `${op}: the gradient of input ${i} is ${given}, expected ${expected}; sum() what was broadcast, cast() or move it`,
+    );
   });
 }
