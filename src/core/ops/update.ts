@@ -49,7 +49,11 @@ export function update(
   for (const [i, value] of params.entries()) requireNumber(op, `params[${i}]`, value);
   requireTargets(op, outputs, trees.length);
   commonDevice(op, [...outputs, ...inputs]);
-  for (const tree of trees) requireOperands(op, tree, inputs.length, params.length);
+  const mentioned = trees.map(mentionsOf);
+  for (const tree of mentioned) {
+    requireOperands(op, 'input', tree.inputs, inputs.length);
+    requireOperands(op, 'param', tree.params, params.length);
+  }
   const { shape } = outputs[0]!;
   const all = broadcastShapes(op, shape, ...inputs.map((x) => x.shape));
   if (!sameShape(all, shape)) {
@@ -61,7 +65,7 @@ export function update(
   const copies = new Map<Tensor, Tensor>();
   for (const x of inputs) if (outputs.some((out) => seesShifted(op, x, out))) copies.set(x, denseCopy(op, x));
   const read = inputs.map((x) => copies.get(x) ?? x);
-  const random = trees.some(usesRandom) ? (draw ?? defaultGenerator().next()) : undefined;
+  const random = mentioned.some((tree) => tree.random) ? (draw ?? defaultGenerator().next()) : undefined;
   mapInto(op, trees, read, outputs, { params, draw: random });
   for (const copy of copies.values()) copy.dispose();
 }
@@ -95,13 +99,28 @@ function requireTargets(op: string, targets: readonly Tensor[], exprs: number): 
   }
 }
 
-function requireOperands(op: string, tree: Expr, inputs: number, params: number): void {
-  const check = (kind: string, index: number, count: number): void => {
-    if (Number.isInteger(index) && index >= 0 && index < count) return;
-    throw wrongArgument(op, `the number of an e.${kind}`, index, `one of the ${count} ${kind}s given`);
-  };
-  for (const index of inputsOf(tree)) check('input', index, inputs);
-  for (const index of paramsOf(tree)) check('param', index, params);
+/** What a tree mentions. Kept, since optimizers update by the same few trees again and again. */
+interface Mentions {
+  readonly inputs: readonly number[];
+  readonly params: readonly number[];
+  readonly random: boolean;
+}
+const known = new WeakMap<Expr, Mentions>();
+
+function mentionsOf(tree: Expr): Mentions {
+  let mentions = known.get(tree);
+  if (!mentions) {
+    const [inputs, params] = [inputsOf(tree), paramsOf(tree)].map((indices) => [...new Set(indices)]);
+    mentions = { inputs: inputs!, params: params!, random: usesRandom(tree) };
+    known.set(tree, mentions);
+  }
+  return mentions;
+}
+
+function requireOperands(op: string, kind: string, mentioned: readonly number[], count: number): void {
+  const missing = mentioned.find((index) => !(Number.isInteger(index) && index >= 0 && index < count));
+  if (missing === undefined) return;
+  throw wrongArgument(op, `the number of an e.${kind}`, missing, `one of the ${count} ${kind}s given`);
 }
 
 /** Whether x looks at elements of the target's buffer otherwise than the target does. */
