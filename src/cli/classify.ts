@@ -3,8 +3,7 @@
  */
 import { Command, Option } from 'commander';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
-import { netOf } from '../alexnet/description.js';
-import { answersOf, likeliest, loadClassifier } from '../alexnet/evaluation.js';
+import { answersOf, likeliest } from '../alexnet/evaluation.js';
 import { openImages } from '../alexnet/features.js';
 import { type Answered, drawAnswers } from '../alexnet/figures/answers.js';
 import { pictureAt } from '../alexnet/figures/picture.js';
@@ -13,8 +12,9 @@ import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
 import { briefNames } from '../data/sources/open.js';
 import { addExamples, settled } from './command.js';
-import { addDeviceOptions, addWorkers, type DeviceOptions, withChosenDevices } from './options.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions } from './options.js';
 import { captionOf } from './queries.js';
+import { withClassifier } from './runData.js';
 
 interface Options extends DeviceOptions {
   run: string;
@@ -42,42 +42,37 @@ async function main(paths: readonly string[], options: Options): Promise<void> {
     await checkWritable(out);
   }
   const { checkpoint } = await openCheckpoint(options.run, 'best');
-  const answered = await withChosenDevices(options, netOf(checkpoint.run).towers, async (devices) => {
-    const { run } = checkpoint;
-    const names = briefNames(run);
-    const classifier = loadClassifier(checkpoint, devices);
+  const { run } = checkpoint;
+  const names = briefNames(run);
+  const answered = await withClassifier(options, checkpoint, async (classifier) => {
     const all: Answered[] = [];
-    try {
-      for (const path of paths) {
-        const images = await openImages(path, run.recipe.imageSize, options.workers);
-        const { dataset } = images;
-        try {
-          const answers = await answersOf(classifier, dataset, options.crops === '10' ? 10 : 1);
-          for (const [i, index] of answers.indices.entries()) {
-            const row = answers.probabilities.subarray(i * names.length, (i + 1) * names.length);
-            const found = likeliest(row, Math.min(named, names.length)).map((c) => ({
-              name: names[c]!,
-              probability: row[c]!,
-              isTrue: false,
-            }));
-            const name = images.names[index]!;
-            print(name, found);
-            if (out === undefined) continue;
-            const { images: pixels } = await dataset.load([index]);
-            const picture = pictureAt(pixels, run.recipe.imageSize, 0);
-            all.push({ picture, caption: captionOf(name).at(-1) ?? name, likeliest: found });
-          }
-          const { unreadable } = dataset;
-          if (answers.indices.length === 0) throw new DataError(`${path}: ${describeUnreadable(unreadable)}`);
-          if (unreadable.length > 0) console.error(`left out: ${describeUnreadable(unreadable)}`);
-        } finally {
-          await images.close();
+    for (const path of paths) {
+      const images = await openImages(path, run.recipe.imageSize, options.workers);
+      const { dataset } = images;
+      try {
+        const answers = await answersOf(classifier, dataset, options.crops === '10' ? 10 : 1);
+        for (const [i, index] of answers.indices.entries()) {
+          const row = answers.probabilities.subarray(i * names.length, (i + 1) * names.length);
+          const found = likeliest(row, Math.min(named, names.length)).map((c) => ({
+            name: names[c]!,
+            probability: row[c]!,
+            isTrue: false,
+          }));
+          const name = images.names[index]!;
+          print(name, found);
+          if (out === undefined) continue;
+          const { images: pixels } = await dataset.load([index]);
+          const picture = pictureAt(pixels, run.recipe.imageSize, 0);
+          all.push({ picture, caption: captionOf(name).at(-1) ?? name, likeliest: found });
         }
+        const { unreadable } = dataset;
+        if (answers.indices.length === 0) throw new DataError(`${path}: ${describeUnreadable(unreadable)}`);
+        if (unreadable.length > 0) console.error(`left out: ${describeUnreadable(unreadable)}`);
+      } finally {
+        await images.close();
       }
-      return all;
-    } finally {
-      classifier.dispose();
     }
+    return all;
   });
   if (out !== undefined) {
     await writeWhole(out, [drawAnswers(answered)]);

@@ -3,7 +3,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { Coder, nearestCodes, recallOf } from '../alexnet/codes.js';
 import { pickRows, readFeatures } from '../alexnet/features.js';
 import type { Device } from '../core/device.js';
@@ -12,7 +11,7 @@ import { checkWritable, throwNaming, writeWhole } from '../data/files.js';
 import { addExamples, described, settled } from './command.js';
 import { addDeviceOptions, type DeviceOptions, positive, whole, withChosenDevices } from './options.js';
 import { percent } from './progress.js';
-import { drawFound, queryVector } from './queries.js';
+import { addSearchOptions, type SearchOptions, search } from './queries.js';
 
 /** Opens the device to compute codes on. */
 function withDevice<T>(options: DeviceOptions, use: (device: Device) => Promise<T>): Promise<T> {
@@ -104,37 +103,18 @@ async function encode(options: EncodeOptions): Promise<void> {
   });
 }
 
-interface SearchOptions extends DeviceOptions {
-  codes: string;
-  run: string;
-  query: string;
-  count: number;
-  images?: string;
-  out?: string;
-}
-
-async function search(options: SearchOptions): Promise<void> {
-  const { images, out } = options;
-  if ((images === undefined) !== (out === undefined)) {
-    throw new ArgumentError('--images and --out go together: the picture needs both');
-  }
-  if (out !== undefined) await checkWritable(out);
-  const { checkpoint } = await openCheckpoint(options.run, 'best');
-  const vectors = await queryVector(checkpoint, options.query, options);
-  const found = await withDevice({ deterministic: options.deterministic }, async (device) => {
-    const { coder, codes } = await readCoder(options.codes, device);
-    const { bytes } = await coder.encode({ names: [options.query], width: vectors.length, vectors });
-    coder.dispose();
-    return nearestCodes(codes, bytes, options.count).map(({ row, distance }) => ({
-      name: codes.names[row]!,
-      distance: `${distance} bits`,
-    }));
-  });
-  for (const { name, distance } of found) console.log(`${distance.padStart(9)}  ${name}`);
-  if (images !== undefined && out !== undefined) {
-    await drawFound(out, options.query, images, found);
-    console.log(`picture: ${out}`);
-  }
+async function find({ codes: file, ...options }: SearchOptions & { codes: string }): Promise<void> {
+  await search(options, (vectors) =>
+    withDevice({ deterministic: options.deterministic }, async (device) => {
+      const { coder, codes } = await readCoder(file, device);
+      const { bytes } = await coder.encode({ names: [options.query], width: vectors.length, vectors });
+      coder.dispose();
+      return nearestCodes(codes, bytes, options.count).map(({ row, distance }) => ({
+        name: codes.names[row]!,
+        distance: `${distance} bits`,
+      }));
+    }),
+  );
 }
 
 const oneDevice = 'the device to compute on: cpu:0, webgpu:0, ..; auto: a GPU, else cpu (default: cpu:0)';
@@ -174,12 +154,12 @@ addDeviceOptions(
   oneDevice,
 ).action(encode);
 addDeviceOptions(
-  subcommand('search', 'the images whose codes differ least from a query')
-    .requiredOption('--codes <file>', 'what codes train or encode wrote')
-    .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
-    .requiredOption('--query <image>', 'a JPEG or PNG file')
-    .option('--count <n>', 'images to list', whole(1), 6)
-    .option('--images <path>', 'the images that the codes are of, to draw what was found')
-    .option('--out <file.svg>', 'the picture of it'),
-).action(search);
+  addSearchOptions(
+    subcommand('search', 'the images whose codes differ least from a query').requiredOption(
+      '--codes <file>',
+      'what codes train or encode wrote',
+    ),
+    'the codes are of',
+  ),
+).action(find);
 addExamples(command, ...Object.values(examples));

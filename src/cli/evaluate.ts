@@ -3,8 +3,7 @@
  */
 import { Command, Option } from 'commander';
 import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
-import { netOf } from '../alexnet/description.js';
-import { type Answers, answersOf, averageAnswers, loadClassifier, reportOf } from '../alexnet/evaluation.js';
+import { type Answers, answersOf, averageAnswers, reportOf } from '../alexnet/evaluation.js';
 import { type Published, publishedFor } from '../alexnet/published.js';
 import type { TestCrops } from '../alexnet/recipes.js';
 import { ArgumentError } from '../core/errors.js';
@@ -14,16 +13,9 @@ import { counted } from '../data/sources/names.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
 import { addExamples, settled } from './command.js';
-import {
-  addDeviceOptions,
-  addWorkers,
-  type DeviceOptions,
-  dataHelp,
-  list,
-  withChosenDevices,
-} from './options.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions, dataHelp, list } from './options.js';
 import { Countdown, percent } from './progress.js';
-import { openValidation } from './runData.js';
+import { openValidation, withClassifier } from './runData.js';
 
 interface Options extends DeviceOptions {
   run?: string;
@@ -63,16 +55,10 @@ async function main(options: Options): Promise<void> {
     for (const { file, checkpoint } of networks) {
       const { state, run: own } = checkpoint;
       console.log(`network   ${own.net} after ${counted(state.epoch, 'epoch')}: ${file}`);
-      const answers = await withChosenDevices(options, netOf(own).towers, async (devices) => {
-        const classifier = loadClassifier(checkpoint, devices);
-        const countdown = new Countdown('evaluating');
-        try {
-          return await answersOf(classifier, validation, crops, countdown.show);
-        } finally {
-          countdown.stop();
-          classifier.dispose();
-        }
-      });
+      const countdown = new Countdown('evaluating');
+      const answers = await withClassifier(options, checkpoint, (classifier) =>
+        answersOf(classifier, validation, crops, countdown.show),
+      ).finally(countdown.stop);
       all.push(answers);
       if (networks.length > 1) printErrors(reportOf(answers, run.classes), 1, crops);
     }

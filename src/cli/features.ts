@@ -4,13 +4,13 @@
 import { Command } from 'commander';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
-import { loadClassifier } from '../alexnet/evaluation.js';
 import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import { addExamples, settled } from './command.js';
-import { addDeviceOptions, addWorkers, type DeviceOptions, withChosenDevices } from './options.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions } from './options.js';
 import { Countdown } from './progress.js';
+import { withClassifier } from './runData.js';
 
 interface Options extends DeviceOptions {
   run: string;
@@ -29,18 +29,14 @@ async function main(options: Options): Promise<void> {
   await checkFeaturesFile(options.out);
   const { checkpoint } = await openCheckpoint(options.run, 'best');
   const { recipe } = checkpoint.run;
-  const net = netOf(checkpoint.run);
   const images = await openImages(options.images, recipe.imageSize, options.workers);
   try {
     checkNames(options.out, images.names);
     const countdown = new Countdown('computing');
-    const { vectors, width, indices } = await withChosenDevices(options, net.towers, async (devices) => {
-      const classifier = loadClassifier(checkpoint, devices);
-      const batching = { batchSize: recipe.batchSize, crop: net.architecture.size };
-      return vectorsOf(classifier, images.dataset, batching, countdown.show).finally(() =>
-        classifier.dispose(),
-      );
-    }).finally(countdown.stop);
+    const batching = { batchSize: recipe.batchSize, crop: netOf(checkpoint.run).architecture.size };
+    const { vectors, width, indices } = await withClassifier(options, checkpoint, (classifier) =>
+      vectorsOf(classifier, images.dataset, batching, countdown.show),
+    ).finally(countdown.stop);
     const { unreadable } = images.dataset;
     if (unreadable.length > 0) console.log(`left out: ${describeUnreadable(unreadable)}`);
     if (indices.length === 0) throw new DataError(`${options.images}: no image could be read`);

@@ -4,8 +4,6 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
-import { netOf } from '../alexnet/description.js';
-import { loadClassifier } from '../alexnet/evaluation.js';
 import { openPlotter } from '../alexnet/figures/plot.js';
 import { type Section, writeReport } from '../alexnet/figures/report.js';
 import {
@@ -22,10 +20,10 @@ import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
 import { counted } from '../data/sources/names.js';
 import { addExamples, settled } from './command.js';
-import { addDeviceOptions, addWorkers, type DeviceOptions, whole, withChosenDevices } from './options.js';
+import { addDeviceOptions, addWorkers, type DeviceOptions, whole } from './options.js';
 import { percent } from './progress.js';
 import { describeRecipe } from './recipe.js';
-import { openValidation } from './runData.js';
+import { openValidation, withClassifier } from './runData.js';
 
 interface Options extends DeviceOptions {
   run: string;
@@ -70,16 +68,11 @@ async function main(options: Options): Promise<void> {
   ];
   const data = await openValidation(run, options);
   try {
-    await withChosenDevices(options, netOf(run).towers, async (devices) => {
-      const classifier = loadClassifier(checkpoint, devices);
-      try {
-        const working = { classifier, checkpoint, data, seed: options.seed };
-        sections.push(await answersSection(working, options.images));
-        const { queries, among } = options;
-        sections.push(await neighboursSection(working, { queries, among, neighbours: 6 }));
-      } finally {
-        classifier.dispose();
-      }
+    await withClassifier(options, checkpoint, async (classifier, devices) => {
+      const working = { classifier, checkpoint, data, seed: options.seed };
+      sections.push(await answersSection(working, options.images));
+      const { queries, among } = options;
+      sections.push(await neighboursSection(working, { queries, among, neighbours: 6 }));
       sections.push(await timelineSection(plotter, checkpoint, data, devices));
     });
   } finally {

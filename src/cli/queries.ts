@@ -2,42 +2,75 @@
  * What the commands that search images share: the vector of a query, and a picture of what was found for it.
  */
 import { basename, extname, join } from 'node:path';
-import type { RunCheckpoint } from '../alexnet/checkpoint.js';
+import type { Command } from 'commander';
+import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf } from '../alexnet/description.js';
-import { loadClassifier } from '../alexnet/evaluation.js';
 import { type ImageFolder, openImages, vectorsOf } from '../alexnet/features.js';
 import { type Captioned, drawGallery } from '../alexnet/figures/gallery.js';
 import { pictureAt } from '../alexnet/figures/picture.js';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { writeWhole } from '../data/files.js';
-import { type DeviceOptions, withChosenDevices } from './options.js';
+import { checkWritable, writeWhole } from '../data/files.js';
+import { type DeviceOptions, whole } from './options.js';
+import { withClassifier } from './runData.js';
 
 /** The last hidden layer's vector of one image file. @throws {DataError} when it can't be read */
-export async function queryVector(
+async function queryVector(
   checkpoint: RunCheckpoint,
   path: string,
   options: DeviceOptions,
 ): Promise<Float32Array> {
-  const { recipe } = checkpoint.run;
-  const net = netOf(checkpoint.run);
-  const images = await openImages(path, recipe.imageSize, 1);
+  const images = await openImages(path, checkpoint.run.recipe.imageSize, 1);
   if (images.names.length !== 1) {
     await images.close();
     throw new ArgumentError(`--query ${path}: holds ${images.names.length} files, expected one image`);
   }
   try {
-    return await withChosenDevices(options, net.towers, async (devices) => {
-      const classifier = loadClassifier(checkpoint, devices);
-      const batching = { batchSize: 1, crop: net.architecture.size };
-      const { vectors } = await vectorsOf(classifier, images.dataset, batching).finally(() =>
-        classifier.dispose(),
-      );
-      if (vectors.length === 0) throw new DataError(`${path}: ${images.dataset.unreadable[0]?.reason}`);
-      return vectors;
-    });
+    const batching = { batchSize: 1, crop: netOf(checkpoint.run).architecture.size };
+    const { vectors } = await withClassifier(options, checkpoint, (classifier) =>
+      vectorsOf(classifier, images.dataset, batching),
+    );
+    if (vectors.length === 0) throw new DataError(`${path}: ${images.dataset.unreadable[0]?.reason}`);
+    return vectors;
   } finally {
     await images.close();
   }
+}
+
+/** Options of the commands that search. */
+export interface SearchOptions extends DeviceOptions {
+  readonly run: string;
+  readonly query: string;
+  readonly count: number;
+  readonly images?: string;
+  readonly out?: string;
+}
+
+/** Adds the options of a search. @param what what the images to draw are of */
+export function addSearchOptions(command: Command, what: string): Command {
+  return command
+    .requiredOption('--run <path>', 'the network that made the features: a run or a checkpoint file')
+    .requiredOption('--query <image>', 'a JPEG or PNG file')
+    .option('--count <n>', 'images to list', whole(1), 6)
+    .option('--images <path>', `the images that ${what}, to draw what was found`)
+    .option('--out <file.svg>', 'the picture of it');
+}
+
+/** Searches for what is nearest to the query, prints it, and draws it where that is asked for. */
+export async function search(
+  { run, query, images, out, ...devices }: SearchOptions,
+  nearest: (vector: Float32Array) => Promise<readonly Found[]>,
+): Promise<void> {
+  if ((images === undefined) !== (out === undefined)) {
+    throw new ArgumentError('--images and --out go together: the picture needs both');
+  }
+  if (out !== undefined) await checkWritable(out);
+  const { checkpoint } = await openCheckpoint(run, 'best');
+  const found = await nearest(await queryVector(checkpoint, query, devices));
+  const width = Math.max(8, ...found.map(({ distance }) => distance.length));
+  for (const { name, distance } of found) console.log(`${distance.padStart(width)}  ${name}`);
+  if (images === undefined || out === undefined) return;
+  await drawFound(out, query, images, found);
+  console.log(`picture: ${out}`);
 }
 
 /** What a search found. */
@@ -56,12 +89,7 @@ export function captionOf(name: string): string[] {
 }
 
 /** Writes the picture of a search. @param images folder or archive of the images found */
-export async function drawFound(
-  out: string,
-  query: string,
-  images: string,
-  found: readonly Found[],
-): Promise<void> {
+async function drawFound(out: string, query: string, images: string, found: readonly Found[]): Promise<void> {
   const side = 224;
   const folder = await openImages(images, side);
   const asked = await openImages(query, side, 1);

@@ -1,10 +1,16 @@
 /**
- * The images of a finished run: those it was validated with, or others given in their place.
+ * What commands take of a finished run: its network, and the images it was validated with or others given in their
+ * place.
  */
 
-import type { RunDescription } from '../alexnet/description.js';
+import type { RunCheckpoint } from '../alexnet/checkpoint.js';
+import type { Classifier } from '../alexnet/classifier.js';
+import { netOf, type RunDescription } from '../alexnet/description.js';
+import { loadClassifier } from '../alexnet/evaluation.js';
+import type { Device } from '../core/device.js';
 import { DataError } from '../core/errors.js';
 import { checkValidation, type OpenedData, openData } from '../data/sources/open.js';
+import { type DeviceOptions, withChosenDevices } from './options.js';
 
 /** Where other images lie, and how many threads decode them. */
 interface ImageOptions {
@@ -41,4 +47,16 @@ export async function openValidation(
     await opened.close();
     throw error;
   }
+}
+
+/** Opens the devices chosen, builds a checkpoint's network on them, and closes all of it after `use`. */
+export function withClassifier<T>(
+  options: DeviceOptions,
+  checkpoint: RunCheckpoint,
+  use: (classifier: Classifier, devices: readonly Device[]) => Promise<T>,
+): Promise<T> {
+  return withChosenDevices(options, netOf(checkpoint.run).towers, async (devices) => {
+    const classifier = loadClassifier(checkpoint, devices);
+    return use(classifier, devices).finally(() => classifier.dispose());
+  });
 }
