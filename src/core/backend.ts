@@ -51,6 +51,15 @@ export interface LrnGeometry {
   readonly k: number;
 }
 
+/** How the elements of a row become one number. */
+export type FoldOp = 'sum' | 'max' | 'min';
+
+/** A number of each row (`foldMap`): an expression folded over the row or, without an op, of other such numbers. */
+export interface RowNumber {
+  readonly op: FoldOp | null;
+  readonly expr: Expr;
+}
+
 /** Every kernel: its arguments, and the formula it computes. */
 export interface Kernels {
   /**
@@ -77,11 +86,29 @@ export interface Kernels {
    * is 0. max and min hand NaN on.
    */
   reduce: {
-    readonly op: 'sum' | 'max' | 'min';
+    readonly op: FoldOp;
     readonly x: View;
     readonly kept: number;
     readonly scale: number;
     readonly out: View;
+  };
+  /**
+   * Numbers of each row, then its elements by them: softmax is a maximum, a sum, and a quotient. The first `kept` axes of
+   * `shape` count rows r, the others the elements i of a row. Number k of row r is `op over i of expr(inputs[..][r, i],
+   * numbers of r)`, without an op `expr(inputs[..][r], numbers of r)` of inputs that repeat along the row; an empty sum
+   * is 0. Then `outputs[j][r, i] = exprs[j](inputs[..][r, i], numbers of r)`. In the trees, number k is input
+   * `inputs.length + k`; that of a number may name the numbers before it. `keeps[k]`, unless null, gets number k of all
+   * rows, dense. Inputs and outputs are views of `shape` of any strides, all of one dtype: float32 (or float64).
+   */
+  foldMap: {
+    readonly numbers: readonly RowNumber[];
+    readonly exprs: readonly Expr[];
+    readonly shape: Shape;
+    readonly kept: number;
+    readonly inputs: readonly View[];
+    readonly outputs: readonly View[];
+    readonly keeps: readonly (View | null)[];
+    readonly params: readonly number[];
   };
   /**
    * `out[b, m, n] = sum over k of a[b, m, k] * b[b, k, n] (+ bias[n]) (then max(0, .))`. `a` is `[B, M, K]`, `b`
@@ -177,6 +204,7 @@ export function kernelTable(
   return {
     map: through('map'),
     reduce: through('reduce'),
+    foldMap: through('foldMap'),
     matmul: through('matmul'),
     conv2d: through('conv2d'),
     conv2dInputGrad: through('conv2dInputGrad'),

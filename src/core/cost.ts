@@ -15,6 +15,10 @@ export interface Cost {
 const costs: { readonly [K in KernelName]: (args: Kernels[K]) => number } = {
   map: (a) => sizeOf(a.shape) * a.exprs.reduce((sum, expr) => sum + operations(expr), 0),
   reduce: (a) => sizeOf(a.x.shape),
+  foldMap: (a) => {
+    const trees = [...a.numbers.map(({ expr }) => expr), ...a.exprs];
+    return sizeOf(a.shape) * (a.numbers.length + trees.reduce((sum, expr) => sum + operations(expr), 0));
+  },
   matmul: (a) => 2 * sizeOf(a.out.shape) * a.a.shape[2]!,
   conv2d: (a) => 2 * sizeOf(a.out.shape) * sizeOf(a.weight.shape.slice(1)),
   conv2dInputGrad: (a) => 2 * sizeOf(a.grad.shape) * sizeOf(a.weight.shape.slice(1)),

@@ -6,11 +6,13 @@ import * as elements from './elements.js';
 import * as layers from './layers.js';
 import type { Case, Maker } from './maker.js';
 import * as products from './products.js';
+import * as rows from './rows.js';
 
 /** The arguments that every backend is tried with. */
 export const generators: { readonly [K in KernelName]: (make: Maker) => Iterable<Case<K>> } = {
   map: elements.map,
   reduce: elements.reduce,
+  foldMap: rows.foldMap,
   gather: elements.gather,
   scatterAdd: elements.scatterAdd,
   topk: elements.topk,

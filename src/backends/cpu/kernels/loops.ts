@@ -6,6 +6,7 @@
 import type { KernelName } from '../../../core/backend.js';
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv/loop.js';
 import { crossEntropy, crossEntropyGrad } from './crossEntropy/loop.js';
+import { foldMap } from './foldMap/loop.js';
 import { lrn, lrnGrad } from './lrn/loop.js';
 import { map } from './map/loop.js';
 import { matmul } from './matmul/loop.js';
@@ -20,6 +21,7 @@ export type { LoopArgs, LoopView } from './view.js';
 export const loops: { readonly [K in KernelName]: (args: LoopArgs<K>) => void } = {
   map,
   reduce,
+  foldMap,
   matmul,
   conv2d,
   conv2dInputGrad,

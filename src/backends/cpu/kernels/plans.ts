@@ -6,6 +6,7 @@ import type { PlanTable } from '../plan.js';
 import { planConv2dInputGrad } from './conv/inputGradPlan.js';
 import { planConv2d, planConv2dWeightGrad } from './conv/plan.js';
 import { planCrossEntropy, planCrossEntropyGrad } from './crossEntropy/plan.js';
+import { planFoldMap } from './foldMap/plan.js';
 import { planLrn, planLrnGrad } from './lrn/plan.js';
 import { planMap } from './map/plan.js';
 import { planMatmul } from './matmul/plan.js';
@@ -17,6 +18,7 @@ import { planGather, planScatterAdd } from './select/plan.js';
 export const plans: PlanTable = {
   map: planMap,
   reduce: planReduce,
+  foldMap: planFoldMap,
   matmul: planMatmul,
   conv2d: planConv2d,
   conv2dInputGrad: planConv2dInputGrad,

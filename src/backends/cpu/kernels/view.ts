@@ -13,7 +13,13 @@ export interface LoopView {
   readonly offset: number;
 }
 
-type WithData<T> = T extends View ? LoopView : T extends readonly View[] ? readonly LoopView[] : T;
+type WithData<T> = T extends View
+  ? LoopView
+  : T extends readonly View[]
+    ? readonly LoopView[]
+    : T extends readonly (View | null)[]
+      ? readonly (LoopView | null)[]
+      : T;
 
 /** The arguments of kernel K with every `View` replaced by a `LoopView`. */
 export type LoopArgs<K extends KernelName> = { readonly [P in keyof Kernels[K]]: WithData<Kernels[K][P]> };

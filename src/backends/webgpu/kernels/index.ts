@@ -3,6 +3,7 @@ import type { KernelName, Kernels } from '../../../core/backend.js';
 import type { Recorder } from '../runtime/recorder.js';
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv/conv.js';
 import { crossEntropy, crossEntropyGrad } from './crossEntropy/crossEntropy.js';
+import { foldMap } from './foldMap/foldMap.js';
 import { lrn, lrnGrad } from './lrn/lrn.js';
 import { map } from './map/map.js';
 import { matmul } from './matmul/matmul.js';
@@ -14,6 +15,7 @@ import { gather, scatterAdd, topk } from './select/select.js';
 export const kernels: { readonly [K in KernelName]: (recorder: Recorder, args: Kernels[K]) => void } = {
   map,
   reduce,
+  foldMap,
   matmul,
   conv2d,
   conv2dInputGrad,

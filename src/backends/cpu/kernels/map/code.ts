@@ -209,13 +209,13 @@ function placeWalkers(
 }
 
 /** Whether all operands are dense, or stand still, and need no conversion. */
-function isDense({ integers, inputs, outputs }: MapKind): boolean {
+function isDense({ integers, inputs, outputs }: Pick<MapKind, 'integers' | 'inputs' | 'outputs'>): boolean {
   const own = integers ? 'int32' : 'float32';
   return [...inputs, ...outputs].every((o) => o.inner !== 'strided' && o.dtype === own);
 }
 
 /** Whether sixteen elements at a time pay: dense operands, and few cheap operations. */
-function isSimple(kind: MapKind): boolean {
+export function isSimple(kind: Pick<MapKind, 'exprs' | 'inputs' | 'outputs' | 'integers'>): boolean {
   const cost = (expr: Expr): number => {
     switch (expr.kind) {
       case 'random':
@@ -234,14 +234,14 @@ function isSimple(kind: MapKind): boolean {
 }
 
 /** Four elements (or one) of an operand as float32 lanes, or as int32 ones of integers. */
-function load(
+export function load(
   l: Lanes,
   operand: MapOperand,
   pointer: Local<'i32'>,
   step: Local<'i32'>,
   group: number,
   single: boolean,
-  { integers }: MapKind,
+  { integers }: Pick<MapKind, 'integers'>,
 ): V128 {
   const bytes = operand.dtype === 'uint8';
   let lanes: V128;
@@ -270,7 +270,7 @@ function lanesOf(l: Lanes, operand: MapOperand, value: V128, { integers }: MapKi
 }
 
 /** Writes four lanes (or the first) as elements of an operand; bytes saturate. */
-function store(
+export function store(
   l: Lanes,
   operand: MapOperand,
   pointer: I32Local,

@@ -56,7 +56,7 @@ const binaryFunctions: Readonly<Record<BinaryOp, (a: number, b: number) => numbe
 };
 
 /** What the leaves of a tree read: set by the loop before each element. */
-interface Leaves {
+export interface Leaves {
   readonly inputs: Float64Array;
   readonly params: readonly number[];
   /** Both random words of this element, as uniform numbers. */
@@ -69,7 +69,8 @@ type Round = (x: number) => number;
 const exact: Round = (x) => x;
 const wrapped: Round = (x) => x | 0;
 
-function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
+/** A closure that computes a tree of what its leaves hold. */
+export function compile(expr: Expr, leaves: Leaves, round: Round): () => number {
   switch (expr.kind) {
     case 'input': {
       const { inputs } = leaves;

@@ -11,27 +11,16 @@
  * the run, in `columns` and `wide` the last kept axis.
  */
 
+import type { FoldOp } from '../../../../core/backend.js';
 import { if_, while_ } from '../../asm/flow.js';
-import {
-  f32x4,
-  f64x2,
-  type I32,
-  i32,
-  i32x4,
-  type Local,
-  memory,
-  type V128,
-  type Value,
-  v128,
-} from '../../asm/instructions.js';
+import { type I32, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
-import { forRuns, type Run } from '../../asm/runs.js';
-import { highDoubles, LongSum, lowDoubles, narrowed, tree } from '../../asm/sums.js';
+import { elementsOf, forRuns } from '../../asm/runs.js';
+import { tree } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
-
-export type ReduceOp = 'sum' | 'max' | 'min';
+import { combine, extremesInMemory, type Fold, firstLane, foldOf, sumsInMemory } from './folds.js';
 
 export type ReduceLayout = 'rows' | 'columns' | 'wide';
 
@@ -77,45 +66,9 @@ export const linesAtOnce = 8;
 export const mostAdditions = 64;
 const runBlock = 16 * (mostAdditions - 6);
 
-/** What results are gathered in, four of them side by side. */
-type Fold = Pick<LongSum, 'add' | 'settle' | 'lanes' | 'total'>;
-
-const combine: Readonly<Record<ReduceOp, (a: V128, b: V128) => V128>> = {
-  sum: f32x4.add,
-  max: f32x4.max,
-  min: f32x4.min,
-};
-
-/** What an operation starts from: it changes nothing. */
-const neutral: Readonly<Record<ReduceOp, number>> = { sum: 0, max: -Infinity, min: Infinity };
-
-/**
- * @param ways accumulators that take turns
- * @param short whether there are at most `mostAdditions`, for which a sum needs no doubles
- */
-function foldOf(l: Lanes, op: ReduceOp, ways: number, short = false): Fold {
-  if (op === 'sum' && !short) return new LongSum(l, ways);
-  const both = combine[op];
-  const parts = Array.from({ length: ways }, () => l.let(l.f32(neutral[op])));
-  return {
-    add: (terms) => {
-      terms.forEach((term, i) => {
-        l.do(parts[i]!.set(both(parts[i]!, term)));
-      });
-    },
-    settle: () => {},
-    lanes: (factor) => f32x4.mul(tree(parts, both), factor),
-    total: (factor) => {
-      const best = l.let(tree(parts, both));
-      const pairs = l.let(both(best, v128.shuffle32(best, best, 2, 3, 0, 1)));
-      return f32x4.mul(both(pairs, v128.shuffle32(pairs, pairs, 1, 0, 3, 2)), factor);
-    },
-  };
-}
-
 /** Emits `reduce(address of words, thread, threads)` for one of the layouts; `short` is of `columns` alone. */
 export function emitReduce(
-  op: ReduceOp,
+  op: FoldOp,
   layout: ReduceLayout,
   short: boolean,
   features: Features,
@@ -206,7 +159,7 @@ function settleInTime(
 }
 
 /** `rows`: the result number `unit`. */
-function oneResult(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i32'>): void {
+function oneResult(l: Lanes, op: FoldOp, w: Words, scale: V128, unit: Local<'i32'>): void {
   const rest = l.let(i32.divU(unit, w.kept2));
   const index = [i32.divU(rest, w.kept1), i32.remU(rest, w.kept1), i32.remU(unit, w.kept2)];
   const x = offset(l, w.x, index, [w.keptStride0, w.keptStride1, w.keptStride2]);
@@ -230,11 +183,6 @@ function oneResult(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i
   l.do(v128.store32Lane(out, fold.total(scale), 0));
 }
 
-function firstLane(l: Lanes, op: ReduceOp, value: V128): V128 {
-  const first = l.once('first lane', () => i32x4.const(-1, 0, 0, 0));
-  return v128.bitselect(value, l.f32(neutral[op]), first);
-}
-
 /** The results of unit number `unit` of up to `block`: their number, and where their first element and they lie. */
 function blockAt(l: Lanes, w: Words, unit: Local<'i32'>, block: number) {
   const perRow = l.let(i32.divU(i32.add(w.kept2, block - 1), block));
@@ -248,7 +196,7 @@ function blockAt(l: Lanes, w: Words, unit: Local<'i32'>, block: number) {
 }
 
 /** `columns`: run number `unit` of up to sixteen results. */
-function oneBlock(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i32'>, short: boolean): void {
+function oneBlock(l: Lanes, op: FoldOp, w: Words, scale: V128, unit: Local<'i32'>, short: boolean): void {
   const { count, x, out } = blockAt(l, w, unit, blockOf.columns);
   forRuns(l, count, [x, out], (run) => {
     const ways = 4 / run.vectors;
@@ -276,7 +224,7 @@ function oneBlock(l: Lanes, op: ReduceOp, w: Words, scale: V128, unit: Local<'i3
 /** `wide`: run number `unit` of results, gathered in `scratch`. */
 function oneWideBlock(
   l: Lanes,
-  op: ReduceOp,
+  op: FoldOp,
   w: Words,
   scale: V128,
   unit: Local<'i32'>,
@@ -303,57 +251,4 @@ function oneWideBlock(
     for (let i = 0; i < run.vectors; i++) l.do(run.store(out, i, results.scaled(run, from, i, scale)));
     l.do(from.set(i32.add(from, results.bytes * elementsOf(run))));
   });
-}
-
-const elementsOf = (run: Run): number => (run.single ? 1 : 4 * run.vectors);
-
-/** Results gathered in memory, from an address on that walks along with the runs. */
-interface InMemory {
-  /** Bytes of a result. */
-  readonly bytes: number;
-  clear(at: Local<'i32'>, count: Local<'i32'>): void;
-  /** Takes vector number i of a run in. */
-  fold(run: Run, at: Local<'i32'>, i: number, terms: V128): void;
-  /** Vector number i of a run, times a factor. */
-  scaled(run: Run, at: Local<'i32'>, i: number, factor: V128): V128;
-}
-
-/** Sums as doubles. */
-function sumsInMemory(l: Lanes): InMemory {
-  return {
-    bytes: 8,
-    clear: (at, count) => l.do(memory.fill(at, 0, i32.shl(count, 3))),
-    fold: (run, at, i, terms) => {
-      const low = lowDoubles(terms);
-      if (run.single) {
-        l.do(v128.store64Lane(at, f64x2.add(v128.load64Zero(at), low), 0));
-        return;
-      }
-      l.do(
-        v128.store(at, f64x2.add(v128.load(at, 32 * i), low), 32 * i),
-        v128.store(at, f64x2.add(v128.load(at, 32 * i + 16), highDoubles(terms)), 32 * i + 16),
-      );
-    },
-    scaled: (run, at, i, factor) => {
-      const scale = l.let(lowDoubles(factor));
-      const times = (sum: V128): V128 => f64x2.mul(sum, scale);
-      if (run.single) return f32x4.demoteF64x2Zero(times(v128.load64Zero(at)));
-      return narrowed(times(v128.load(at, 32 * i)), times(v128.load(at, 32 * i + 16)));
-    },
-  };
-}
-
-/** Extremes as they are. */
-function extremesInMemory(l: Lanes, op: ReduceOp): InMemory {
-  return {
-    bytes: 4,
-    clear: (at, count) => {
-      const to = l.let<'i32'>(at);
-      forRuns(l, count, [to], (run) => {
-        for (let i = 0; i < run.vectors; i++) l.do(run.store(to, i, l.f32(neutral[op])));
-      });
-    },
-    fold: (run, at, i, terms) => l.do(run.store(at, i, combine[op](run.load(at, i), terms))),
-    scaled: (run, at, i, factor) => f32x4.mul(run.load(at, i), factor),
-  };
 }

@@ -2,7 +2,7 @@
  * The plan of reductions: finds out which of the layouts of code.ts the view has; a long reduction with few results is
  * cut into pieces, whose number depends on its shape alone, and the pieces' results are reduced.
  */
-import type { Kernels } from '../../../../core/backend.js';
+import type { FoldOp, Kernels } from '../../../../core/backend.js';
 import { contiguousStrides, sizeOf } from '../../../../core/shape.js';
 import { addressOf, floatBits, type Planner } from '../../plan.js';
 import { simplifyAxes } from '../axes.js';
@@ -12,7 +12,6 @@ import {
   linesAtOnce,
   mostAdditions,
   type ReduceLayout,
-  type ReduceOp,
   reduceWords,
   scratchBytes,
 } from './code.js';
@@ -42,7 +41,7 @@ interface Axis {
 }
 
 interface Reduction {
-  readonly op: ReduceOp;
+  readonly op: FoldOp;
   /** Addresses. */
   readonly x: number;
   readonly out: number;

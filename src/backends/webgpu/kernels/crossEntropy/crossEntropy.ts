@@ -7,15 +7,7 @@ import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf } from '../../../../core/shape.js';
 import { type Recorder, workgroupSize } from '../../runtime/recorder.js';
 import { mathFunctions } from '../math/functions.js';
-
-/** Statements that fold `parts` over the workgroup into `parts[0]`. */
-function tree(fold: string): string {
-  return `workgroupBarrier();
-for (var half = ${workgroupSize / 2}; half > 0; half /= 2) {
-  if (local < half) { let a = parts[local]; let b = parts[local + half]; parts[local] = ${fold}; }
-  workgroupBarrier();
-}`;
-}
+import { workgroupTree as tree } from '../wgsl.js';
 
 /** Terms an invocation adds up before it adds them to its sum: one sum over all would lose the last digits. */
 const block = 32;

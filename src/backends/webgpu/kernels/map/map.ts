@@ -16,7 +16,7 @@ import { type Printed, printFloats, printIntegers, uniformConstants } from './pr
 type Args = Kernels['map'];
 
 /** Storage buffers of a stage, by WebGPU's default limit. */
-const bufferLimit = 8;
+export const bufferLimit = 8;
 
 /** See `Kernels.map`. */
 export function map(recorder: Recorder, args: Args): void {

@@ -58,9 +58,12 @@ interface Language {
 }
 
 /** One `let` for each distinct node, so that what outputs share is computed once. */
-function printNodes(exprs: readonly Expr[], language: Language): Omit<Printed, 'functions'> {
+function printNodes(
+  exprs: readonly Expr[],
+  language: Language,
+  uniforms: readonly number[] = uniformConstants(exprs),
+): Omit<Printed, 'functions'> {
   const { T } = language;
-  const uniforms = uniformConstants(exprs);
   const names = new Map<string, string>();
   const statements: string[] = [];
 
@@ -110,24 +113,30 @@ function printNodes(exprs: readonly Expr[], language: Language): Omit<Printed, '
  * Prints trees of floats.
  * @param counter the WGSL expression of the random counter (unsigned)
  * @param also functions that are needed besides
+ * @param constants those in uniforms, where more than these trees have some
  */
 export function printFloats(
   T: FloatType,
   exprs: readonly Expr[],
   counter: string,
   also: readonly MathName[],
+  constants?: readonly number[],
 ): Printed {
   const math = new Set<MathName>(also);
   const { unsigned: U } = typesOf(T);
-  const { statements, results } = printNodes(exprs, {
-    T,
-    literal,
-    unary: (op, a) => printUnary(T, op, a, math),
-    binary: (op, a, b, constant) =>
-      (op === 'pow' && constant !== null && printPower(a, constant)) || printBinary(T, op, a, b, math),
-    // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
-    holds: (a) => `(bitcast<${U}>(${a}) & ${U}(0x7fffffffu)) != ${U}(0u)`,
-  });
+  const { statements, results } = printNodes(
+    exprs,
+    {
+      T,
+      literal,
+      unary: (op, a) => printUnary(T, op, a, math),
+      binary: (op, a, b, constant) =>
+        (op === 'pow' && constant !== null && printPower(a, constant)) || printBinary(T, op, a, b, math),
+      // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
+      holds: (a) => `(bitcast<${U}>(${a}) & ${U}(0x7fffffffu)) != ${U}(0u)`,
+    },
+    constants,
+  );
   const draws = exprs.some(usesRandom);
   const drawing = draws
     ? [

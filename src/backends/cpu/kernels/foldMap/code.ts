@@ -1,0 +1,361 @@
+/**
+ * Row-wise kernels (`Kernels.foldMap`) as SIMD code, in two layouts:
+ *
+ *     rows     a thread takes a row at a time: one walk along it for each pass of numbers (backends/foldMap.ts), then one
+ *              for the outputs, while a row of ordinary length lies in the cache
+ *     columns  one pass of numbers where the rows' number runs densely: 512 neighbouring rows at a time, four lines
+ *              across them side by side, gathered in memory
+ *
+ * The order of the additions depends on the shape alone. Kept and reduced axes are up to three each; the inner axis is
+ * the last reduced one (`rows`) or the last kept one (`columns`).
+ */
+import type { FoldOp, RowNumber } from '../../../../core/backend.js';
+import { type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
+import { passesOf } from '../../../foldMap.js';
+import { while_ } from '../../asm/flow.js';
+import { type Code, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
+import { type Lanes, smaller } from '../../asm/lanes.js';
+import { elementsOf, forRuns, type Run } from '../../asm/runs.js';
+import { tree } from '../../asm/sums.js';
+import { emitUnits } from '../../asm/units.js';
+import { WordLayout } from '../../asm/words.js';
+import type { Features } from '../../plan.js';
+import { isSimple, load, type MapOperand, store } from '../map/code.js';
+import { printExpr } from '../map/expr.js';
+import { combine, extremesInMemory, firstLane, foldOf, sumsInMemory } from '../reduce/folds.js';
+
+/** What the code depends on. */
+export interface FoldMapKind {
+  readonly layout: 'rows' | 'columns';
+  readonly numbers: readonly RowNumber[];
+  readonly exprs: readonly Expr[];
+  /** How the operands lie along the inner axis. */
+  readonly inputs: readonly MapOperand[];
+  readonly outputs: readonly MapOperand[];
+  /** Which numbers are written. */
+  readonly keeps: readonly boolean[];
+  /** How many axes there are of each. */
+  readonly kept: number;
+  readonly reduced: number;
+  readonly params: number;
+}
+
+/** Tells kernels of different code apart. */
+export function foldMapKey(kind: FoldMapKind): string {
+  const numbers = kind.numbers.map(({ op, expr }, k) => `${kind.keeps[k] ? '!' : ''}${op}:${exprKey(expr)}`);
+  const lying = [...kind.inputs, ...kind.outputs].map(({ inner }) => inner);
+  const axes = `${kind.kept} ${kind.reduced}`;
+  return `foldMap ${kind.layout} ${axes} (${lying};${kind.params}) ${numbers} ${kind.exprs.map(exprKey)}`;
+}
+
+/** Neighbouring rows of a unit of `columns`. */
+export const blockRows = 512;
+
+/** Bytes of scratch memory for each number and thread (`columns`). */
+export const scratchBytes = 8 * blockRows;
+
+/** Lines of `columns` read side by side. */
+const linesAtOnce = 4;
+
+/** Runs added up in single precision. */
+const runsAtOnce = 58;
+
+/**
+ * Words: units and scratch memory; sizes of the axes, `kept0`, .., `reduced0`, ..; of each operand `at0` and its strides
+ * in bytes, `at0 kept0`, .., `at0 reduced0`, ..; strides of kept numbers, `keep kept0`, .., and where they go, `keep0`,
+ * ..; params.
+ */
+export function foldMapWords(kind: FoldMapKind): WordLayout<string> {
+  const numbered = (name: string, count: number): string[] =>
+    Array.from({ length: count }, (_, i) => `${name}${i}`);
+  const axes = [...numbered('kept', kind.kept), ...numbered('reduced', kind.reduced)];
+  const operands = numbered('at', kind.inputs.length + kind.outputs.length);
+  return new WordLayout<string>(
+    'units',
+    'scratch',
+    ...axes,
+    ...operands.flatMap((at) => [at, ...axes.map((axis) => `${at} ${axis}`)]),
+    ...numbered('keep kept', kind.kept),
+    ...numbered('keep', kind.numbers.length),
+    ...numbered('param', kind.params),
+  );
+}
+
+/** What the code of a unit works with. */
+interface Frame {
+  readonly l: Lanes;
+  readonly kind: FoldMapKind;
+  readonly params: readonly V128[];
+  word(name: string): Local<'i32'>;
+}
+
+/** Emits `foldMap(address of words, thread, threads)`. */
+export function emitFoldMap(kind: FoldMapKind, features: Features): Uint8Array<ArrayBuffer> {
+  const layout = foldMapWords(kind);
+  return emitUnits('foldMap', layout, features, ({ l, w, words, thread }) => {
+    const params = Array.from({ length: kind.params }, (_, k) =>
+      l.once(`param ${k}`, () => layout.splat(words, `param${k}`)),
+    );
+    const frame: Frame = { l, kind, params, word: (name) => w[name]! };
+    if (kind.layout === 'rows') return (unit) => oneRow(frame, unit);
+    const bytes = scratchBytes * kind.numbers.length;
+    const scratch = l.let(i32.add(frame.word('scratch'), i32.mul(thread, bytes)));
+    return (unit) => oneBlock(frame, unit, scratch);
+  });
+}
+
+const integers = { integers: false };
+
+/** Values of trees at the elements that walkers stand at. @param input the value of input k, or of an earlier number */
+function evaluate({ l, params }: Frame, exprs: readonly Expr[], input: (k: number) => V128): V128[] {
+  const uniform = (): never => {
+    throw new TypeError('foldMap has no random numbers');
+  };
+  return printExpr(l, exprs, { input, param: (k) => params[k]!, uniform }, integers);
+}
+
+/** Numbers of the inputs that occur in trees. */
+function usedInputs({ kind }: Frame, exprs: readonly Expr[]): number[] {
+  return [...new Set(exprs.flatMap(inputsOf))].filter((k) => k < kind.inputs.length);
+}
+
+/** The indices of row `row` along the first `axes` kept axes. */
+function indicesOf({ l, word }: Frame, row: Value<'i32'>, axes: number): Local<'i32'>[] {
+  const rest = l.let(row);
+  const indices: Local<'i32'>[] = [];
+  for (let axis = axes - 1; axis > 0; axis--) {
+    const size = word(`kept${axis}`);
+    indices.unshift(l.let(i32.remU(rest, size)));
+    l.do(rest.set(i32.divU(rest, size)));
+  }
+  return axes > 0 ? [rest, ...indices] : indices;
+}
+
+/** `word(name)` and as many strides `name kept0`, .. as there are indices, times these. */
+function placeOf(
+  { l, word }: Frame,
+  name: string,
+  strides: string,
+  indices: readonly Local<'i32'>[],
+): Local<'i32'> {
+  return l.let(
+    indices.reduce<Value<'i32'>>(
+      (at, index, axis) => i32.add(at, i32.mul(index, word(`${strides} kept${axis}`))),
+      word(name),
+    ),
+  );
+}
+
+/** Addresses that walk along, by the numbers of their operands. */
+type Walkers = ReadonlyMap<number, Local<'i32'>>;
+
+const copied = (l: Lanes, at: Walkers): Walkers =>
+  new Map([...at].map(([w, address]) => [w, l.let<'i32'>(address)]));
+
+/** Code that moves walkers on by their strides along a reduced axis. */
+function stepped({ word }: Frame, at: Walkers, axis: number): Code {
+  return [...at].map(([w, address]) => address.set(i32.add(address, word(`at${w} reduced${axis}`))));
+}
+
+/** Runs `body` for every index of the reduced axes but the last; it gets walkers that it may not move. */
+function forOuter(f: Frame, start: Walkers, body: (at: Walkers) => void): void {
+  const { l, kind, word } = f;
+  const descend = (from: Walkers, axis: number): void => {
+    if (axis === kind.reduced - 1) {
+      body(from);
+      return;
+    }
+    const at = copied(l, from);
+    const left = l.let<'i32'>(word(`reduced${axis}`));
+    const turn = l.block(() => descend(at, axis + 1));
+    l.do(while_(left, [turn, stepped(f, at, axis), left.set(i32.sub(left, 1))]));
+  };
+  descend(start, 0);
+}
+
+/** Some neighbouring elements of a row: the trees' values at each vector, and walkers at the first element. */
+interface Group {
+  readonly values: readonly (readonly V128[])[];
+  readonly single: boolean;
+  readonly at: Walkers;
+}
+
+/**
+ * Runs `body` along a row.
+ * @param start of the inputs that occur in the trees, and of outputs
+ * @param input the value of earlier numbers
+ * @param settle code that runs after a few dozen groups, and at the end
+ */
+function forRow(
+  f: Frame,
+  start: Walkers,
+  exprs: readonly Expr[],
+  input: (k: number) => V128,
+  body: (group: Group) => void,
+  settle: () => void,
+): void {
+  const { l, kind, word } = f;
+  const operands = [...kind.inputs, ...kind.outputs];
+  const isInput = (w: number): boolean => w < kind.inputs.length;
+  const inner = kind.reduced - 1;
+  const walking = [...start.keys()];
+  const simple = isSimple({
+    exprs,
+    inputs: walking.map((w) => operands[w]!),
+    outputs: [],
+    ...integers,
+  });
+  const lengths = simple ? [16, 4, 1] : [4, 1];
+  forOuter(f, start, (line) => {
+    const at = copied(l, line);
+    const still = new Map(
+      walking
+        .filter((w) => isInput(w) && operands[w]!.inner === 'still')
+        .map((w) => [w, l.let(v128.load32Splat(at.get(w)!))]),
+    );
+    const group = (elements: number): void => {
+      const single = elements === 1;
+      const values = Array.from({ length: Math.ceil(elements / 4) }, (_, vector) =>
+        evaluate(f, exprs, (k) => {
+          const address = at.get(k);
+          if (!isInput(k) || !address) return input(k);
+          const step = word(`at${k} reduced${inner}`);
+          return still.get(k) ?? l.let(load(l, operands[k]!, address, step, vector, single, integers));
+        }),
+      );
+      body({ values, single, at });
+      for (const [w, address] of at) {
+        const operand = operands[w]!;
+        if (operand.inner === 'still') continue;
+        const step =
+          operand.inner === 'dense' ? 4 * elements : i32.mul(word(`at${w} reduced${inner}`), elements);
+        l.do(address.set(i32.add(address, step)));
+      }
+    };
+    const left = l.let<'i32'>(word(`reduced${inner}`));
+    const some = l.variable('i32');
+    const turn = l.block(() => {
+      for (const elements of lengths) {
+        const once = l.block(() => group(elements));
+        l.do(while_(i32.geU(some, elements), [once, some.set(i32.sub(some, elements))]));
+      }
+      settle();
+    });
+    const next = some.set(smaller(left, runsAtOnce * lengths[0]!));
+    l.do(while_(left, [next, left.set(i32.sub(left, some)), turn]));
+  });
+}
+
+/** The numbers that are folds. */
+function foldsAmong(numbers: readonly RowNumber[]): { op: FoldOp; expr: Expr }[] {
+  return numbers.flatMap(({ op, expr }) => (op === null ? [] : [{ op, expr }]));
+}
+
+/** `rows`: row number `unit`. */
+function oneRow(f: Frame, unit: Local<'i32'>): void {
+  const { l, kind } = f;
+  const count = kind.inputs.length;
+  const indices = indicesOf(f, unit, kind.kept);
+  const starts = [...kind.inputs, ...kind.outputs].map((_, w) => placeOf(f, `at${w}`, `at${w}`, indices));
+  const startsOf = (walkers: readonly number[]): Walkers => new Map(walkers.map((w) => [w, starts[w]!]));
+  const found: V128[] = [];
+  const input = (k: number): V128 => (k < count ? v128.load32Splat(starts[k]!) : found[k - count]!);
+  for (const pass of passesOf(kind.numbers, count)) {
+    const numbers = pass.map((k) => kind.numbers[k]!);
+    const exprs = numbers.map(({ expr }) => expr);
+    const folds = foldsAmong(numbers).map(({ op }) => ({ op, fold: foldOf(l, op, 1) }));
+    if (folds.length > 0) {
+      const add = ({ values, single }: Group): void => {
+        folds.forEach(({ op, fold }, i) => {
+          const all = values.map((vector) => vector[i]!);
+          const terms = l.let(tree(all, combine[op]));
+          fold.add([single ? firstLane(l, op, terms) : terms]);
+        });
+      };
+      const settle = (): void => {
+        for (const { fold } of folds) fold.settle();
+      };
+      forRow(f, startsOf(usedInputs(f, exprs)), exprs, input, add, settle);
+    }
+    const results =
+      folds.length > 0 ? folds.map(({ fold }) => fold.total(l.f32(1))) : evaluate(f, exprs, input);
+    pass.forEach((k, i) => {
+      const value = l.let(results[i]!);
+      if (kind.keeps[k]) l.do(v128.store32Lane(placeOf(f, `keep${k}`, 'keep', indices), value, 0));
+      found.push(folds.length > 0 ? l.let(v128.shuffle32(value, value, 0, 0, 0, 0)) : value);
+    });
+  }
+  if (kind.exprs.length === 0) return;
+  const outputs = kind.outputs.map((_, j) => count + j);
+  const write = ({ values, single, at }: Group): void => {
+    values.forEach((results, vector) => {
+      kind.outputs.forEach((output, j) => {
+        const w = count + j;
+        const step = f.word(`at${w} reduced${kind.reduced - 1}`);
+        l.do(store(l, output, at.get(w)!, step, results[j]!, vector, single));
+      });
+    });
+  };
+  forRow(f, startsOf([...usedInputs(f, kind.exprs), ...outputs]), kind.exprs, input, write, () => {});
+}
+
+/** `columns`: block number `unit` of rows, gathered in `scratch`. */
+function oneBlock(f: Frame, unit: Local<'i32'>, scratch: Local<'i32'>): void {
+  const { l, kind, word } = f;
+  const last = kind.kept - 1;
+  const size = word(`kept${last}`);
+  const perLine = l.let(i32.divU(i32.add(size, blockRows - 1), blockRows));
+  const first = l.let(i32.mul(i32.remU(unit, perLine), blockRows));
+  const indices = [...indicesOf(f, i32.divU(unit, perLine), last), first];
+  const count = l.let(smaller(l.let(i32.sub(size, first)), blockRows));
+  const folds = foldsAmong(kind.numbers);
+  const exprs = folds.map(({ expr }) => expr);
+  const used = usedInputs(f, exprs);
+  const isDense = (k: number): boolean => kind.inputs[k]!.inner === 'dense';
+  const start = new Map(used.map((k) => [k, placeOf(f, `at${k}`, `at${k}`, indices)]));
+  const results = folds.map(({ op }) => (op === 'sum' ? sumsInMemory(l) : extremesInMemory(l, op)));
+  const places = folds.map((_, i) => l.let(i32.add(scratch, scratchBytes * i)));
+  results.forEach((result, i) => {
+    result.clear(places[i]!, count);
+  });
+  forOuter(f, start, (outer) => {
+    const at = copied(l, outer);
+    const left = l.let<'i32'>(word(`reduced${kind.reduced - 1}`));
+    const together = (lines: number): void => {
+      const walkers = Array.from({ length: lines }, () => {
+        const line = copied(l, at);
+        l.do(stepped(f, at, kind.reduced - 1));
+        return line;
+      });
+      const still = walkers.map(
+        (line) =>
+          new Map(used.filter((k) => !isDense(k)).map((k) => [k, l.let(v128.load32Splat(line.get(k)!))])),
+      );
+      const to = places.map((place) => l.let<'i32'>(place));
+      const moving = walkers.flatMap((line) => used.filter(isDense).map((k) => line.get(k)!));
+      const fold = (run: Run): void => {
+        const values = walkers.map((line, n) =>
+          evaluate(f, exprs, (k) => still[n]!.get(k) ?? l.let(run.load(line.get(k)!, 0))),
+        );
+        folds.forEach(({ op }, i) => {
+          const terms = values.map((ofLine) => ofLine[i]!);
+          results[i]!.fold(run, to[i]!, 0, l.let(tree(terms, combine[op])));
+          l.do(to[i]!.set(i32.add(to[i]!, results[i]!.bytes * elementsOf(run))));
+        });
+      };
+      forRuns(l, count, moving, fold, 4);
+    };
+    for (const lines of [linesAtOnce, 1]) {
+      const turn = l.block(() => together(lines));
+      l.do(while_(i32.geU(left, lines), [turn, left.set(i32.sub(left, lines))]));
+    }
+  });
+  results.forEach((result, i) => {
+    const from = l.let<'i32'>(places[i]!);
+    const out = placeOf(f, `keep${i}`, 'keep', indices);
+    forRuns(l, count, [out], (run) => {
+      for (let v = 0; v < run.vectors; v++) l.do(run.store(out, v, result.scaled(run, from, v, l.f32(1))));
+      l.do(from.set(i32.add(from, result.bytes * elementsOf(run))));
+    });
+  });
+}
