@@ -77,6 +77,7 @@ export {
   topk,
 } from './core/ops/reduce.js';
 export { cumsum, sort } from './core/ops/scan.js';
+export * from './core/ops/softmax.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
 export { type UpdateOptions, update } from './core/ops/update.js';

@@ -9,7 +9,7 @@ import { ArgumentError } from '../core/errors.js';
 import { e } from '../core/expr.js';
 import { sub } from '../core/ops/elementwise.js';
 import { map, mapInto } from '../core/ops/launch.js';
-import { logSoftmax, logSumExp } from '../core/ops/loss.js';
+import { logSoftmax, logSumExp } from '../core/ops/softmax.js';
 import { flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { formatShape, sameShape } from '../core/shape.js';

@@ -1,63 +1,19 @@
 /**
- * Softmax and its losses: `logSoftmax(x)[j] = x[j] - log sum exp(x)`, from the largest logit, so that nothing
- * overflows.
+ * Losses of classes: `-log softmax(logits)[label]`, from the largest logit, so that nothing overflows.
  */
 import { readOptions, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { e } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
-import { formatShape, normalizeAxis, sameShape } from '../shape.js';
+import { formatShape, sameShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { add, div, exp, log, mul, ne, neg, sub, where } from './elementwise.js';
+import { add, div, mul, ne, neg, where } from './elementwise.js';
 import { gather, indexSelect } from './gather.js';
-import {
-  commonDevice,
-  floatType,
-  map,
-  requireDType,
-  requireRank,
-  requireTensor,
-  withDense,
-} from './launch.js';
+import { commonDevice, floatType, requireDType, requireRank, requireTensor, withDense } from './launch.js';
 import { type LossOptions, type LossReduction, lossOptions, reduced } from './pointwiseLoss.js';
-import { max, type ReduceOptions, sum } from './reduce.js';
+import { sum } from './reduce.js';
+import { logSoftmax } from './softmax.js';
 import { reshape, squeeze, unsqueeze } from './views.js';
-
-/**
- * log sum exp(x) over axes (all by default), from the largest element; -infinity over elements that all are.
- * @throws {ArgumentError} over no elements
- */
-export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
-  requireTensor('logSumExp', 'x', x);
-  const { axes, keepDim } = readOptions('logSumExp', options, { axes: undefined, keepDim: false });
-  return scope(() => {
-    const largest = max(x.alias('logSumExp'), { axes, keepDim: true });
-    // An infinite one would meet itself in the difference.
-    const level = map('logSumExp', finiteOr0, [largest]);
-    const total = sum(exp(sub(x, level)), { axes, keepDim });
-    return add(log(total), reshape(level, total.shape));
-  });
-}
-
-const finiteOr0 = e.where(e.lt(e.abs(e.input(0)), Number.POSITIVE_INFINITY), e.input(0), 0);
-
-/** x - log sum exp(x) along an axis (the last by default). */
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  requireTensor('logSoftmax', 'x', x);
-  normalizeAxis('logSoftmax', axis, x.shape.length);
-  return scope(() => {
-    const shifted = sub(x, max(x.alias('logSoftmax'), { axes: axis, keepDim: true }));
-    return sub(shifted, log(sum(exp(shifted), { axes: axis, keepDim: true })));
-  });
-}
-
-/** exp(x) / sum exp(x) along an axis (the last by default). */
-export function softmax(x: Tensor, axis = -1): Tensor {
-  requireTensor('softmax', 'x', x);
-  normalizeAxis('softmax', axis, x.shape.length);
-  return scope(() => exp(logSoftmax(x, axis)));
-}
 
 /** Options of `nllLoss`. */
 export interface NllLossOptions extends LossOptions {

@@ -43,7 +43,8 @@ interface Reduction {
   readonly count: number;
 }
 
-function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
+/** What `options` ask to reduce. @throws {ArgumentError} for axes that x doesn't have */
+export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
   requireTensor(op, 'x', x);
   const { shape } = x;
   const { axes, keepDim } = readOptions(op, options, { axes: [...shape.keys()], keepDim: false });

@@ -8,13 +8,14 @@
  */
 import { readOptions, requireBoolean, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
+import { type Expr, e } from '../expr.js';
+import { record } from '../record.js';
 import { scope } from '../scope.js';
-import { checkShape, formatShape, type Shape, sameShape } from '../shape.js';
-import type { Tensor } from '../tensor.js';
-import { add, div, mul, sqrt, sub } from './elementwise.js';
+import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../shape.js';
+import { Tensor } from '../tensor.js';
 import { commonDevice, requireDType, requireTensor } from './launch.js';
-import { mean } from './reduce.js';
-import { variance } from './variance.js';
+import { type RowProgram, rowProgram, runRows } from './rows.js';
+import { writeMoments } from './variance.js';
 import { reshape } from './views.js';
 
 /** Options of all normalizations. */
@@ -65,7 +66,7 @@ export function layerNorm(x: Tensor, shape: number | Shape, options: NormOptions
   }
   requireShape(op, norm, own);
   const axes = own.map((_, axis) => lead + axis);
-  return scope(() => standardize(x, axes, norm, own));
+  return standardize(op, x, axes, norm, own).out;
 }
 
 /**
@@ -85,7 +86,7 @@ export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}):
     const apart = reshape(x, [n, groups, channels / groups, ...pixels]);
     const axes = [...apart.shape.keys()].slice(2);
     const own = [groups, channels / groups, ...pixels.map(() => 1)];
-    return reshape(standardize(apart, axes, norm, own), x.shape);
+    return reshape(standardize(op, apart, axes, norm, own).out, x.shape);
   });
 }
 
@@ -109,19 +110,14 @@ export function batchNorm(x: Tensor, options: BatchNormOptions = {}): BatchNormR
       throw new ArgumentError(
         `${op}: x is ${formatShape(x.shape)}, expected more than one element a channel`,
       );
-    return scope(() => {
-      const [center, spread] = [mean(x, { axes }), variance(x, { axes, correction: 0 })];
-      const out = scaled(x, reshape(center, own), reshape(spread, own), norm, own);
-      return { out, mean: center.detach(), variance: spread.detach() };
-    });
+    return standardize(op, x, axes, norm, own);
   }
   const { mean: center, variance: spread } = given;
   if (!center || !spread)
     throw new ArgumentError(`${op}: mean and variance must be given where training is false`);
   requireParts(op, x, { mean: center, variance: spread });
   requireShape(op, { mean: center, variance: spread }, [channels]);
-  const out = scope(() => scaled(x, reshape(center, own), reshape(spread, own), norm, own));
-  return { out, mean: center, variance: spread };
+  return standardize(op, x, axes, norm, own, { mean: center, variance: spread });
 }
 
 /** Weight, bias and eps, spelled out. */
@@ -163,14 +159,148 @@ function requireChannels(op: string, x: Tensor): Shape {
   throw new ArgumentError(`${op}: x is ${formatShape(x.shape)}, expected [N, C, ...]`);
 }
 
-/** @param own shape of weight and bias, so that they broadcast */
-function standardize(x: Tensor, axes: readonly number[], norm: Norm, own: Shape): Tensor {
-  const center = mean(x, { axes, keepDim: true });
-  return scaled(x, center, variance(x, { axes, keepDim: true, correction: 0 }), norm, own);
+/** Which of the optional inputs there are, and where the statistics come from. */
+interface Form {
+  readonly weight: boolean;
+  readonly bias: boolean;
+  /** Mean and variance are inputs, and constants to the gradient. */
+  readonly given: boolean;
+  /** Weight and bias are numbers of a row: the statistics are those of a channel. */
+  readonly ofRow: boolean;
 }
 
-function scaled(x: Tensor, center: Tensor, spread: Tensor, { weight, bias, eps }: Norm, own: Shape): Tensor {
-  const standard = div(sub(x, center), sqrt(add(spread, eps)));
-  const weighted = weight ? mul(standard, reshape(weight, own)) : standard;
-  return bias ? add(weighted, reshape(bias, own)) : weighted;
+const programs = new Map<string, RowProgram>();
+
+/** The program of a form, written once. */
+function known(kind: string, form: Form, write: () => RowProgram): RowProgram {
+  const key = kind + JSON.stringify(form);
+  const program = programs.get(key) ?? write();
+  programs.set(key, program);
+  return program;
+}
+
+/** Inputs in a row, of which some may be left out: their expressions, by name. */
+function inputsOf<N extends string>(names: readonly (N | false)[]): { count: number; of: (name: N) => Expr } {
+  const present = names.filter((name) => name !== false);
+  return { count: present.length, of: (name) => e.input(present.indexOf(name)) };
+}
+
+/**
+ * Inputs x, mean and variance where they are given, weight, bias. Params: elements of a row, eps. The last number is
+ * `1 / sqrt(variance + eps)`; where the statistics aren't given, numbers 5 and 6 are the mean and the variance.
+ */
+function forward(form: Form): RowProgram {
+  const { given, weight, bias } = form;
+  const { count, of } = inputsOf([
+    'x',
+    given && 'mean',
+    given && 'variance',
+    weight && 'weight',
+    bias && 'bias',
+  ]);
+  return rowProgram(count, (writer) => {
+    const rootOf = (variance: Expr): Expr => writer.number(e.div(1, e.sqrt(e.add(variance, e.param(1)))));
+    let standard: Expr;
+    if (given) standard = e.mul(e.sub(of('x'), of('mean')), rootOf(of('variance')));
+    else {
+      const { center, rest, variance } = writeMoments(writer, e.param(0), e.param(0));
+      standard = e.mul(e.sub(e.sub(of('x'), center), rest), rootOf(variance));
+    }
+    const weighted = weight ? e.mul(standard, of('weight')) : standard;
+    return [bias ? e.add(weighted, of('bias')) : weighted];
+  });
+}
+
+/**
+ * Inputs g, x, mean, root, weight. With `h = g * weight` and `z = (x - mean) * root`, over a row of n elements,
+ * `dx = root * (h - sum(h) / n - z * sum(h * z) / n)`; of given statistics `root * h`. Where the weight is a number of
+ * the row, numbers 0 and 1 are the sums of g and `g * z`: the gradients of bias and weight.
+ */
+function backward(form: Form): RowProgram {
+  const { weight, given, ofRow } = form;
+  const { count, of } = inputsOf(['g', 'x', 'mean', 'root', weight && 'weight']);
+  return rowProgram(count, ({ sum, number }) => {
+    const standard = e.mul(e.sub(of('x'), of('mean')), of('root'));
+    const h = weight && !ofRow ? e.mul(of('g'), of('weight')) : of('g');
+    const [plain, standardized] = [sum(h), sum(e.mul(h, standard))];
+    const scale = number(weight && ofRow ? e.mul(of('root'), of('weight')) : of('root'));
+    if (given) return [e.mul(scale, h)];
+    const [shift, slope] = [plain, standardized].map((total) => number(e.div(total, e.param(0))));
+    return [e.mul(scale, e.sub(e.sub(h, shift!), e.mul(standard, slope!)))];
+  });
+}
+
+/** Of g, x, mean and root: the gradients of bias and weight, summed over all that share them. */
+const parameterGradients = rowProgram(4, ({ sum }, input) => {
+  sum(input(0));
+  sum(e.mul(input(0), e.mul(e.sub(input(1), input(2)), input(3))));
+  return [];
+});
+
+/**
+ * Normalizes over axes.
+ * @param own shape of weight and bias, so that they broadcast to x
+ * @param given mean and variance, where they aren't those of the rows
+ */
+function standardize(
+  op: string,
+  x: Tensor,
+  axes: readonly number[],
+  { weight, bias, eps }: Norm,
+  own: Shape,
+  given: Omit<BatchNormResult, 'out'> | null = null,
+): BatchNormResult {
+  return scope(() => {
+    const { device, dtype } = x;
+    const rows = x.shape.filter((_, axis) => !axes.includes(axis));
+    const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+    const constant = own.every((n, i) => n === 1 || !axes.includes(i + x.shape.length - own.length));
+    const ofRow = constant && sizeOf(own) === sizeOf(rows);
+    const form = { weight: weight !== null, bias: bias !== null, given: given !== null, ofRow };
+    const params = [x.size / Math.max(1, sizeOf(rows)), eps];
+    const empty = (shape: Shape): Tensor => Tensor.empty(op, device, shape, dtype);
+    const [out, mean, spread, root] = [
+      empty(x.shape),
+      given?.mean ?? empty(rows),
+      given?.variance ?? empty(rows),
+      empty(rows),
+    ];
+    const program = known('forward', form, () => forward(form));
+    const keeps = given ? [root] : [null, null, null, null, null, mean, spread, root];
+    const statistics = given
+      ? [reshape(given.mean.detach(), kept), reshape(given.variance.detach(), kept)]
+      : [];
+    const parameters = [weight, bias].flatMap((part) => (part ? [reshape(part, own)] : []));
+    runRows(op, program, { axes, inputs: [x, ...statistics, ...parameters], outputs: [out], keeps, params });
+    const differentiable = [x, ...parameters];
+    record({
+      op,
+      inputs: differentiable,
+      outputs: [out],
+      saved: [x, mean, root, weight],
+      gradient: ({ grads: [grad], saved: [input, center, factor, scale], needs }) => {
+        if (!grad || !input || !center || !factor) return [];
+        const operands = [grad, input, reshape(center, kept), reshape(factor, kept)];
+        const wanted = needs.slice(1).some((needed) => needed);
+        const [byBias, byWeight] = wanted ? [empty(own), empty(own)] : [null, null];
+        const dx = needs[0] || (ofRow && wanted) ? empty(input.shape) : null;
+        if (dx) {
+          const inputs = scale ? [...operands, reshape(scale, own)] : operands;
+          const sums = ofRow ? [byBias, byWeight] : [];
+          runRows(
+            op,
+            known('backward', form, () => backward(form)),
+            { axes, inputs, outputs: [dx], keeps: sums, params },
+          );
+        }
+        if (wanted && !ofRow) {
+          const lead = x.shape.length - own.length;
+          const others = [...input.shape.keys()].filter((axis) => axis < lead || own[axis - lead] === 1);
+          runRows(op, parameterGradients, { axes: others, inputs: operands, keeps: [byBias, byWeight] });
+        }
+        return [dx, ...(weight ? [byWeight] : []), ...(bias ? [byBias] : [])];
+      },
+    });
+    return { out, mean, variance: spread };
+  });
 }

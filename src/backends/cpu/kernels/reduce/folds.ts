@@ -51,7 +51,7 @@ export function firstLane(l: Lanes, op: FoldOp, value: V128): V128 {
 }
 
 /** Results gathered in memory, from an address on that walks along with the runs. */
-export interface InMemory {
+interface InMemory {
   /** Bytes of a result. */
   readonly bytes: number;
   clear(at: Local<'i32'>, count: Local<'i32'>): void;
