@@ -1,0 +1,69 @@
+/**
+ * The plan of row-wise kernels on teams of several sizes: the same bits, those of the plain loop to rounding, for rows
+ * along and across the memory, whole and in pieces.
+ */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { planFoldMap } from '../../../src/backends/cpu/kernels/foldMap/plan.js';
+import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { e } from '../../../src/core/expr.js';
+import { contiguousStrides, type Shape, sizeOf } from '../../../src/core/shape.js';
+import { dense, nmse, seededRandom, zeros } from './numbers.js';
+import { acrossTeams, neverAlone } from './planner.js';
+
+const test = suite('foldMap');
+const random = seededRandom('foldMap');
+
+/** Softmax over the reduced axes of a dense tensor whose axes come in `order`, the first `kept` of them counting rows. */
+function check(sizes: Shape, order: readonly number[], kept: number): void {
+  const turned = (own: readonly number[]): number[] => order.map((axis) => own[axis]!);
+  const [shape, strides] = [turned(sizes), turned(contiguousStrides(sizes))];
+  const numbers = Float32Array.from({ length: sizeOf(sizes) }, () => 3 * random.normal());
+  const rows = shape.slice(0, kept);
+  const weight = e.exp(e.sub(e.input(0), e.input(1)));
+  const program = {
+    numbers: [
+      { op: 'max', expr: e.input(0) },
+      { op: 'sum', expr: weight },
+      { op: 'min', expr: e.input(0) },
+    ],
+    exprs: [e.div(weight, e.input(2))],
+    shape,
+    kept,
+    params: [],
+  } as const;
+  const x = { ...dense(numbers, sizes), shape, strides };
+  const [out, smallest] = [{ ...zeros(sizes), shape, strides }, zeros(rows)];
+  loops.foldMap({ ...program, inputs: [x], outputs: [out], keeps: [null, null, smallest] });
+  const results = acrossTeams((planner) => {
+    const input = planner.view(numbers, shape, strides);
+    const result = planner.view(new Float32Array(numbers.length).fill(Number.NaN), shape, strides);
+    const keep = planner.view(new Float32Array(sizeOf(rows)).fill(Number.NaN), rows);
+    const args = { ...program, inputs: [input], outputs: [result], keeps: [null, null, keep] };
+    assert.ok(planFoldMap(args, neverAlone(planner)), `${sizes} in ${order} isn't declined`);
+    return [planner.read(result, numbers.length), planner.read(keep, sizeOf(rows))];
+  }, 32);
+  for (const [all, least] of results) {
+    const error = nmse(all!, out.data);
+    assert.ok(error < 1e-11, `${sizes} in ${order}: error ${error}`);
+    assert.equal([...least!], [...smallest.data]);
+  }
+}
+
+test('rows along the memory, short and long, few and many', () => {
+  for (let round = 0; round < 10; round++) check([1 + random.integer(90), 1 + random.integer(70)], [0, 1], 1);
+  check([100, 1000], [0, 1], 1);
+  check([3, 50_001], [0, 1], 1);
+  check([90_000], [0], 0);
+});
+
+test('rows across the memory, and in several axes', () => {
+  check([40, 30], [1, 0], 1);
+  check([257, 1030], [1, 0], 1);
+  check([6, 5, 700], [1, 0, 2], 1);
+  check([9, 70, 80], [1, 0, 2], 1);
+  check([4, 5, 6, 7], [1, 3, 0, 2], 2);
+  check([2, 50, 3, 40], [0, 2, 3, 1], 3);
+});
+
+test.run();
