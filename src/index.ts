@@ -81,7 +81,7 @@ export * from './core/ops/softmax.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
 export { type UpdateOptions, update } from './core/ops/update.js';
-export * from './core/ops/variance.js';
+export { std, type VarianceOptions, variance } from './core/ops/variance.js';
 export * from './core/ops/views.js';
 export { defaultGenerator, Generator, manualSeed } from './core/random.js';
 export { keep, scope } from './core/scope.js';

@@ -4,7 +4,7 @@
 import { requireChoice, requireNumber } from '../core/arguments.js';
 import { elu, gelu, leakyRelu, silu, softplus } from '../core/ops/activations.js';
 import { abs, relu, sigmoid, tanh } from '../core/ops/elementwise.js';
-import { logSoftmax, softmax } from '../core/ops/loss.js';
+import { logSoftmax, softmax } from '../core/ops/softmax.js';
 import type { Tensor } from '../core/tensor.js';
 import { Lambda } from './layer.js';
 

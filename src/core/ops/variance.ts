@@ -22,7 +22,7 @@ export interface VarianceOptions extends ReduceOptions {
 }
 
 /** Mean and variance of a row, as numbers of it. */
-export interface Moments {
+interface Moments {
   /** The mean as the first sum gives it, and what that has lost. */
   readonly center: Expr;
   readonly rest: Expr;
