@@ -8,10 +8,11 @@
 import { e } from '../../../core/expr.js';
 import { einsum } from '../../../core/ops/einsum.js';
 import { add, cast, div, mul, pow, sub } from '../../../core/ops/elementwise.js';
-import { crossEntropy, logSoftmax, type NllLossOptions, nllLoss } from '../../../core/ops/loss.js';
+import { crossEntropy, type NllLossOptions, nllLoss } from '../../../core/ops/loss.js';
 import { linear, matmul } from '../../../core/ops/matmul.js';
 import { localResponseNorm } from '../../../core/ops/normalize.js';
 import { mean } from '../../../core/ops/reduce.js';
+import { logSoftmax } from '../../../core/ops/softmax.js';
 import { batchNorm, groupNorm, layerNorm } from '../../../core/ops/standardize.js';
 import { update } from '../../../core/ops/update.js';
 import { std, variance } from '../../../core/ops/variance.js';

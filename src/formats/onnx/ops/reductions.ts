@@ -2,8 +2,8 @@
  * ONNX's operators that make one number of many: sums and extremes over axes, and softmax, which divides by such a sum.
  */
 import { abs, cast, log, mul, neg, sqrt, sub } from '../../../core/ops/elementwise.js';
-import { logSoftmax, logSumExp, softmax } from '../../../core/ops/loss.js';
 import { argmax, max, mean, min, sum, topk } from '../../../core/ops/reduce.js';
+import { logSoftmax, logSumExp, softmax } from '../../../core/ops/softmax.js';
 import { concat, flip, permute, reshape, slice } from '../../../core/ops/views.js';
 import { isIntegerType, normalizeAxis, sizeOf } from '../../../core/shape.js';
 import type { Tensor } from '../../../core/tensor.js';
