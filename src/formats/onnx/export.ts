@@ -86,7 +86,8 @@ export async function exportOnnx(module: Module, options: OnnxOptions): Promise<
 
 async function readParameters(module: Module): Promise<Map<Tensor, OnnxTensor>> {
   const found = new Map<Tensor, OnnxTensor>();
-  for (const [name, x] of module.namedParameters()) {
+  for (const [name, x] of [...module.namedParameters(), ...module.namedBuffers()]) {
+    if (x.dtype === 'int32') continue; // how many batches a running mean has seen
     const data = await x.data();
     if (!(data instanceof Float32Array)) {
       throw new ArgumentError(`exportOnnx: ${name} is ${x.dtype}, expected float32: cast() it`);
@@ -100,7 +101,11 @@ function withRelu(graph: OnnxGraph, relu: boolean, x: GraphValue): GraphValue {
   return relu ? graph.node('Relu', [x]) : x;
 }
 
-function weightsOf(graph: OnnxGraph, { weight, bias }: nn.Conv2d | nn.Linear, shape?: Shape): string[] {
+function weightsOf(
+  graph: OnnxGraph,
+  { weight, bias }: Pick<nn.Linear, 'weight' | 'bias'>,
+  shape?: Shape,
+): string[] {
   return [graph.parameter(weight, shape), ...(bias ? [graph.parameter(bias)] : [])];
 }
 
@@ -226,6 +231,115 @@ function mapNorm({ norm }: nn.SpatialResponseNorm, x: GraphValue, graph: OnnxGra
   return graph.node('Mul', [x, graph.withNumber('Pow', graph.withNumber('Add', weighted, k), -beta)]);
 }
 
+function transposed(layer: nn.ConvTranspose2d, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const { stride, padding, dilation, groups, outputPadding } = layer.options;
+  const [channels = 0, each = 0, ...kernel] = layer.weight.shape;
+  graph.requireRank(x, 3);
+  requireInputs(graph, x.shape[0], channels);
+  const map = ([0, 1] as const).map((axis) => {
+    const reach = (kernel[axis]! - 1) * dilation[axis] + 1 + outputPadding[axis];
+    return (x.shape[axis + 1]! - 1) * stride[axis] - padding[axis] - padding[axis + 2]! + reach;
+  });
+  const window = { kernel_shape: kernel, strides: stride, pads: padding, dilations: dilation, group: groups };
+  const attributes = { ...window, output_padding: outputPadding };
+  return graph.node('ConvTranspose', [x, ...weightsOf(graph, layer)], attributes, [each * groups, ...map]);
+}
+
+function along(layer: nn.Conv1d, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1, relu = false } = layer.options;
+  const [kernels = 0, channels = 0, taps = 0] = layer.weight.shape;
+  graph.requireRank(x, 2);
+  requireInputs(graph, x.shape[0], channels * groups);
+  const [before, after] = typeof padding === 'number' ? [padding, padding] : padding;
+  const length = outputSize(x.shape[1]!, (taps - 1) * dilation + 1, stride, before, after, false);
+  if (length < 1) graph.fail(`has a kernel larger than the ${formatShape(x.shape)} that it slides over`);
+  const window = { kernel_shape: [taps], strides: [stride], pads: [before, after], dilations: [dilation] };
+  const inputs = [x, ...weightsOf(graph, layer)];
+  return withRelu(graph, relu, graph.node('Conv', inputs, { ...window, group: groups }, [kernels, length]));
+}
+
+type Affine = Pick<nn.LayerNorm, 'weight' | 'bias'>;
+
+/** Names of the weight and the bias of `count` numbers, ones and zeros where there are none. */
+function affine(graph: OnnxGraph, { weight, bias }: Affine, count: number): [string, string] {
+  const [scale, shift] = [weight, bias].map((x) => x && graph.parameter(x));
+  return [scale ?? graph.filled(count, 1), shift ?? graph.filled(count, 0)];
+}
+
+function batchNorm(layer: nn.BatchNorm1d | nn.BatchNorm2d, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const { runningMean, runningVar, eps } = layer;
+  if (!runningMean || !runningVar) graph.fail("keeps no running statistics: ONNX's evaluation needs some");
+  requireInputs(graph, x.shape[0], runningMean.size);
+  const inputs = [x, ...affine(graph, layer, runningMean.size)];
+  const statistics = [graph.parameter(runningMean), graph.parameter(runningVar)];
+  return graph.node('BatchNormalization', [...inputs, ...statistics], { epsilon: { float: eps } });
+}
+
+function layerNorm(layer: nn.LayerNorm, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const own = [layer.shape].flat();
+  const first = x.shape.length - own.length;
+  if (String(x.shape.slice(first)) !== String(own)) graph.fail(`is given ${formatShape(x.shape)}`);
+  if (!layer.weight && own.length > 1) graph.fail('has several axes without a weight: give it one');
+  const inputs = [x, ...affine(graph, layer, sizeOf(own))];
+  return graph.node('LayerNormalization', inputs, { axis: first + 1, epsilon: { float: layer.eps } });
+}
+
+/** Groups seen as channels, normalized each over its elements; weight and bias are of the channels. */
+function groupNorm(layer: nn.GroupNorm, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const { groups, weight, bias, eps } = layer;
+  const [channels = 0, ...pixels] = x.shape;
+  if (channels % groups !== 0) graph.fail(`has ${groups} groups, which don't divide ${channels} channels`);
+  const inputs = [graph.reshape(x, [0, groups, -1], [groups, sizeOf(x.shape) / groups])];
+  const unit = { weight: null, bias: null };
+  const apart = graph.node('InstanceNormalization', [...inputs, ...affine(graph, unit, groups)], {
+    epsilon: { float: eps },
+  });
+  const own = [channels, ...pixels.map(() => 1)];
+  const standard = graph.reshape(apart, [0, ...x.shape], x.shape);
+  const scaled = weight ? graph.node('Mul', [standard, graph.parameter(weight, own)]) : standard;
+  return bias ? graph.node('Add', [scaled, graph.parameter(bias, own)]) : scaled;
+}
+
+function adaptivePooling({ size }: nn.AdaptiveAvgPool2d, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const [channels = 0, ...map] = x.shape;
+  graph.requireRank(x, 3);
+  const wanted = [size, size].flat().slice(0, 2);
+  const kernel = map.map((n, axis) => n / wanted[axis]!);
+  if (!kernel.every(Number.isInteger))
+    graph.fail(`makes ${formatShape(wanted)} of ${formatShape(map)}: ONNX has windows of one size alone`);
+  return graph.node('AveragePool', [x], { kernel_shape: kernel, strides: kernel }, [channels, ...wanted]);
+}
+
+function gelu({ approximate }: nn.GELU, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const bent = (): GraphValue => {
+    const cube = graph.withNumber('Mul', graph.node('Mul', [x, graph.node('Mul', [x, x])]), 0.044715);
+    return graph.node('Tanh', [
+      graph.withNumber('Mul', graph.node('Add', [x, cube]), Math.sqrt(2 / Math.PI)),
+    ]);
+  };
+  const share =
+    approximate === 'tanh' ? bent() : graph.node('Erf', [graph.withNumber('Mul', x, Math.SQRT1_2)]);
+  return graph.node('Mul', [graph.withNumber('Mul', x, 0.5), graph.withNumber('Add', share, 1)]);
+}
+
+function softplus({ beta }: nn.Softplus, x: GraphValue, graph: OnnxGraph): GraphValue {
+  if (beta === 1) return graph.node('Softplus', [x]);
+  return graph.withNumber('Div', graph.node('Softplus', [graph.withNumber('Mul', x, beta)]), beta);
+}
+
+/** Indices come as floats, as all inputs do. */
+function embedding({ weight }: nn.Embedding, x: GraphValue, graph: OnnxGraph): GraphValue {
+  const rows = graph.node('Cast', [x], { to: 7 });
+  return graph.node('Gather', [graph.parameter(weight), rows], { axis: 0 }, [...x.shape, weight.shape[1]!]);
+}
+
+/** An axis as ONNX counts it, which needs no rank. */
+function softened(
+  op: 'Softmax' | 'LogSoftmax',
+): (layer: nn.Softmax, x: GraphValue, graph: OnnxGraph) => GraphValue {
+  return ({ axis }, x, graph) => graph.node(op, [x], { axis: axis < 0 ? axis + x.shape.length + 1 : axis });
+}
+
 /** The layers of `nn`. */
 const layerRules: readonly OnnxRule[] = [
   onnxRule(nn.Sequential, ({ layers }, x, graph) =>
@@ -237,6 +351,23 @@ const layerRules: readonly OnnxRule[] = [
   onnxRule(nn.Tanh, (_, x, graph) => graph.node('Tanh', [x])),
   onnxRule(nn.Abs, (_, x, graph) => graph.node('Abs', [x])),
   onnxRule(nn.Sigmoid, (_, x, graph) => graph.node('Sigmoid', [x])),
+  onnxRule(nn.SiLU, (_, x, graph) => graph.node('Mul', [x, graph.node('Sigmoid', [x])])),
+  onnxRule(nn.GELU, gelu),
+  onnxRule(nn.Softplus, softplus),
+  onnxRule(nn.LeakyReLU, ({ negativeSlope }, x, graph) =>
+    graph.node('LeakyRelu', [x], { alpha: { float: negativeSlope } }),
+  ),
+  onnxRule(nn.ELU, ({ alpha }, x, graph) => graph.node('Elu', [x], { alpha: { float: alpha } })),
+  onnxRule(nn.Softmax, softened('Softmax')),
+  onnxRule(nn.LogSoftmax, softened('LogSoftmax')),
+  onnxRule(nn.ConvTranspose2d, transposed),
+  onnxRule(nn.Conv1d, along),
+  onnxRule(nn.BatchNorm1d, batchNorm),
+  onnxRule(nn.BatchNorm2d, batchNorm),
+  onnxRule(nn.LayerNorm, layerNorm),
+  onnxRule(nn.GroupNorm, groupNorm),
+  onnxRule(nn.AdaptiveAvgPool2d, adaptivePooling),
+  onnxRule(nn.Embedding, embedding),
   onnxRule(nn.Flatten, (_, x, graph) =>
     x.shape.length === 1 ? x : graph.node('Flatten', [x], { axis: 1 }, [sizeOf(x.shape)]),
   ),

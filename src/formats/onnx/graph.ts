@@ -28,7 +28,7 @@ export class OnnxGraph {
   private path = '';
 
   /**
-   * @param parameters all that the graph may ask for, read
+   * @param parameters all parameters and buffers that the graph may ask for, read
    * @param write adds a module's nodes
    */
   constructor(
@@ -60,10 +60,17 @@ export class OnnxGraph {
   }
 
   /** A node of `x` and a number. */
-  withNumber(op: 'Mul' | 'Add' | 'Pow', x: GraphValue, by: number): GraphValue {
+  withNumber(op: 'Mul' | 'Add' | 'Pow' | 'Div', x: GraphValue, by: number): GraphValue {
     const name = this.unique('number');
     this.tensors.push({ name, shape: [], data: Float32Array.of(by) });
     return this.node(op, [x, name]);
+  }
+
+  /** The name of a vector of one number. */
+  filled(count: number, by: number): string {
+    const name = this.unique('numbers');
+    this.tensors.push({ name, shape: [count], data: new Float32Array(count).fill(by) });
+    return name;
   }
 
   /** `x` under another shape. @param sizes as ONNX reads them, batch axis first: -1 for the rest, 0 for x's own */
