@@ -69,8 +69,27 @@ function check(M: number, N: number, K: number, options: Options = {}, megabytes
 
 test('every size up to a few tiles', () => {
   for (const M of [1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13]) {
-    for (const N of [1, 3, 7, 8, 9, 16, 21]) check(M, N, 1 + random.integer(9));
+    for (const N of [1, 3, 7, 8, 9, 15, 16, 17, 21, 33]) {
+      check(M, N, 1 + random.integer(9));
+      check(M, N, Math.ceil(5000 / (M * N))); // no small product
+    }
   }
+});
+
+test('a small product gives the bits that its rows have in a larger one', () => {
+  const [M, N, K] = [18, 7, 31];
+  const a = matrix(1, 40 * M, K, false, false);
+  const b = matrix(1, K, N, false, false);
+  acrossTeams((planner) => {
+    const [rows, columns] = [planner.viewOf(a), planner.viewOf(b)];
+    const [small, large] = [M, 40 * M].map((m) => {
+      const out = planner.view(new Float32Array(m * N), [1, m, N]);
+      planMatmul({ a: { ...rows, shape: [1, m, K] }, b: columns, bias: null, relu: false, out }, planner);
+      return planner.read(out, M * N);
+    });
+    assert.equal(small, large);
+    return [];
+  });
 });
 
 test('all transposes, with bias and ReLU, across blocks of depth', () => {

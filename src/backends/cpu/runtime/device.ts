@@ -246,7 +246,8 @@ class CpuDevice implements Backend {
 /** Whether an operand is float64, which only plain loops take. */
 export function hasDoubles(args: object): boolean {
   for (const value of Object.values(args)) {
-    if (Array.isArray(value) ? value.some(isDouble) : isDouble(value)) return true;
+    if (typeof value === 'object' && (Array.isArray(value) ? value.some(isDouble) : isDouble(value)))
+      return true;
   }
   return false;
 }

@@ -20,6 +20,8 @@ const wideSection = [0, 5, 4, ...new TextEncoder().encode('wide')];
 /** The functions of one device. */
 export class Functions {
   private readonly modules = new Map<string, LoadedModule>();
+  /** The same by the objects seen before: finding one by its key takes as long as small work. */
+  private readonly seen = new WeakMap<KernelModule, LoadedModule>();
   private readonly moduleKeys: string[] = [];
   /** For each function its name, for messages. */
   private readonly names: string[] = [];
@@ -33,7 +35,7 @@ export class Functions {
 
   /** The number of function `fn` of a module. */
   of(module: KernelModule, fn: string): number {
-    const loaded = this.modules.get(module.key) ?? this.load(module);
+    const loaded = this.seen.get(module) ?? this.loadedOf(module);
     const known = loaded.functions.get(fn);
     if (known !== undefined) return known;
     const number = this.names.push(`${fn} of module ${module.key}`) - 1;
@@ -64,6 +66,12 @@ export class Functions {
       default:
         return null;
     }
+  }
+
+  private loadedOf(module: KernelModule): LoadedModule {
+    const loaded = this.modules.get(module.key) ?? this.load(module);
+    this.seen.set(module, loaded);
+    return loaded;
   }
 
   private load(module: KernelModule): LoadedModule {

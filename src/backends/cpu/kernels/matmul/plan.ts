@@ -23,11 +23,15 @@ import {
 import { depthBlock } from './panels.js';
 import { Partials, runInPartials } from './partials.js';
 import { chunkBytes, isSmall, runEnds, runPack, strided, workspaceOf } from './product.js';
+import { smallModule, smallWords } from './small.js';
 
 type MatMul = Kernels['matmul'];
 
 /** Up to so many rows are few for `axpy`. */
 const fewForAxpy = 16;
+
+/** Multiply-adds of a small product: they take a few microseconds, as preparing it would. */
+const mostSmall = 4096;
 
 /** Distances in bytes between batches, rows and columns of a `[B, R, C]` view. */
 function bytesOf(view: View): { batch: number; row: number; column: number } {
@@ -40,7 +44,7 @@ export function planMatmul(args: MatMul, planner: Planner): boolean {
   const [batches = 0, rows = 0, columns = 0] = args.out.shape;
   const depth = args.a.shape[2] ?? 0;
   if (batches === 0 || rows === 0 || columns === 0) return true;
-  if (planDot(args, planner) || planAxpy(args, planner)) return true;
+  if (planDot(args, planner) || planAxpy(args, planner) || planSmall(args, planner)) return true;
   const a = bytesOf(args.a);
   const b = bytesOf(args.b);
   const groups = a.batch === 0 ? 1 : batches; // one a for all batches is packed once
@@ -136,6 +140,34 @@ function planDot(args: MatMul, planner: Planner): boolean {
     scratch: planner.temporary(scratchBytes * planner.threads),
   });
   planner.run(dotModule, 'dot', words, alone);
+  return true;
+}
+
+/** Plans a product of so little work that packing would be most of it; false for others. */
+function planSmall(args: MatMul, planner: Planner): boolean {
+  const [groups = 0, rows = 0, columns = 0] = args.out.shape;
+  const depth = args.a.shape[2] ?? 0;
+  if (depth > depthBlock || groups * rows * columns * depth > mostSmall) return false;
+  const a = bytesOf(args.a);
+  const b = bytesOf(args.b);
+  const words = smallWords.encode({
+    a: addressOf(args.a),
+    aGroup: a.batch,
+    aRow: a.row,
+    aColumn: a.column,
+    b: addressOf(args.b),
+    bGroup: b.batch,
+    bRow: b.row,
+    bColumn: b.column,
+    bias: args.bias === null ? 0 : addressOf(args.bias),
+    relu: args.relu ? 1 : 0,
+    out: addressOf(args.out),
+    groups,
+    rows,
+    columns,
+    depth,
+  });
+  planner.run(smallModule, 'small', words, true);
   return true;
 }
 

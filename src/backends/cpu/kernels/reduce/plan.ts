@@ -4,7 +4,7 @@
  */
 import type { FoldOp, Kernels } from '../../../../core/backend.js';
 import { contiguousStrides, sizeOf } from '../../../../core/shape.js';
-import { addressOf, floatBits, type Planner } from '../../plan.js';
+import { addressOf, floatBits, type KernelModule, type Planner } from '../../plan.js';
 import { simplifyAxes } from '../axes.js';
 import {
   blockOf,
@@ -143,6 +143,22 @@ function inPieces(r: Reduction, layout: ReduceLayout, pieces: number, planner: P
   run(partials, layoutOf(partials)!, planner);
 }
 
+/** The modules of an operation, by layout; `short` is `columns` of few additions. */
+function modulesOf(op: ReduceOp): Readonly<Record<ReduceLayout | 'short', KernelModule>> {
+  const moduleOf = (name: string, layout: ReduceLayout, short = false): KernelModule => ({
+    key: `reduce ${op} ${name}`,
+    emit: (features) => emitReduce(op, layout, short, features),
+  });
+  return {
+    rows: moduleOf('rows', 'rows'),
+    columns: moduleOf('columns', 'columns'),
+    wide: moduleOf('wide', 'wide'),
+    short: moduleOf('short', 'columns', true),
+  };
+}
+
+const modules = { sum: modulesOf('sum'), max: modulesOf('max'), min: modulesOf('min') };
+
 function run(r: Reduction, layout: ReduceLayout, planner: Planner): void {
   const [kept0, kept1, kept2] = threeAxes(r.kept);
   const [reduced0, reduced1, reduced2] = threeAxes(r.reduced);
@@ -169,10 +185,7 @@ function run(r: Reduction, layout: ReduceLayout, planner: Planner): void {
     reducedStride2: 4 * reduced2.stride,
   });
   const short = layout === 'columns' && sizesOf(r.reduced) <= mostAdditions;
-  const module = {
-    key: `reduce ${r.op} ${layout} ${short}`,
-    emit: (features: Planner['features']) => emitReduce(r.op, layout, short, features),
-  };
+  const module = modules[r.op][short ? 'short' : layout];
   const total = sizesOf(r.kept) * sizesOf(r.reduced);
   planner.run(module, 'reduce', words, total < smallReduction);
 }
