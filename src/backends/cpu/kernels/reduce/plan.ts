@@ -144,7 +144,7 @@ function inPieces(r: Reduction, layout: ReduceLayout, pieces: number, planner: P
 }
 
 /** The modules of an operation, by layout; `short` is `columns` of few additions. */
-function modulesOf(op: ReduceOp): Readonly<Record<ReduceLayout | 'short', KernelModule>> {
+function modulesOf(op: FoldOp): Readonly<Record<ReduceLayout | 'short', KernelModule>> {
   const moduleOf = (name: string, layout: ReduceLayout, short = false): KernelModule => ({
     key: `reduce ${op} ${name}`,
     emit: (features) => emitReduce(op, layout, short, features),
