@@ -25,25 +25,12 @@ import { Trainer } from './trainer.js';
 /** Names of a run's files. */
 export const runFiles = { ...trainingFiles, profile: 'profile.json', unreadable: 'unreadable.txt' } as const;
 
-/** Sums over the images of an epoch so far. */
-interface Totals {
-  readonly images: number;
-  readonly loss: number;
-  readonly wrong: number;
-}
-
 /** Who is told how it goes. */
 export interface RunListener {
+  /** What the user should know. */
   readonly note: (text: string) => void;
-  /** `images`: of the epoch, trained on since the run was begun or gone on with. */
-  readonly step: (progress: {
-    readonly done: number;
-    readonly of: number;
-    readonly totals: Totals;
-    readonly images: number;
-  }) => void;
-  readonly validating: (done: number, of: number) => void;
-  readonly epoch: (line: LogLine) => void;
+  /** What happens, as it happens. */
+  readonly event: (event: FitEvent) => void;
 }
 
 /** What a run needs. */
@@ -102,7 +89,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         },
         signal,
         on: async (event) => {
-          tell(listener, event);
+          listener.event(event);
           if (event.kind === 'epoch') await unreadable.update();
         },
         line: lineOf,
@@ -118,16 +105,6 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
 }
 
 const top5Of = (top5Error: number): { top5Error?: number } => (Number.isNaN(top5Error) ? {} : { top5Error });
-
-/** Passes on what happens. */
-function tell(listener: RunListener, event: FitEvent): void {
-  if (event.kind === 'step') {
-    const { done, of, samples, totals } = event;
-    const { loss = Number.NaN, error: wrong = Number.NaN } = totals.sums;
-    listener.step({ done, of, totals: { images: totals.count, loss, wrong }, images: samples });
-  } else if (event.kind === 'validation') listener.validating(event.done, event.of);
-  else listener.epoch(lineOf(event.record, event.times));
-}
 
 /** The file that names the images left out. */
 class UnreadableFile {

@@ -10,9 +10,13 @@ import { reasonOf } from '../data/files.js';
 /** Bars that are shown. */
 const shown = new Set<Bar>();
 
-/** A bar on a terminal; nothing without one. */
+/** Milliseconds between lines that stand for a bar. */
+const betweenLines = 10_000;
+
+/** A bar on a terminal; without one nothing, or a line every ten seconds. */
 export class Bar {
   private readonly bar: SingleBar;
+  private lastLine = performance.now();
 
   /** @param format with `{bar}` and names of the payload's fields in braces @param barsize columns of the bar */
   constructor(format: string, barsize = 10) {
@@ -27,10 +31,18 @@ export class Bar {
     this.bar = new SingleBar(options, Presets.legacy);
   }
 
-  /** Shows how much is done, or shows it anew. */
-  show(done: number, of: number, payload: Readonly<Record<string, string | number>> = {}): void {
-    if (!process.stdout.isTTY) return;
-    if (shown.has(this)) {
+  /** Shows how much is done, or shows it anew. @param line what stands for the bar without a terminal */
+  show(
+    done: number,
+    of: number,
+    payload: Readonly<Record<string, string | number>> = {},
+    line?: string,
+  ): void {
+    if (!process.stdout.isTTY) {
+      if (line === undefined || performance.now() - this.lastLine < betweenLines) return;
+      this.lastLine = performance.now();
+      console.log(line);
+    } else if (shown.has(this)) {
       this.bar.update(done, payload);
     } else {
       this.bar.start(of, done, payload);

@@ -49,7 +49,6 @@ addWorkers(addDataFormats(command));
 class Progress {
   private readonly bar = new Bar('[{bar}] {share}  {done} of {total} images  {rate} images/s  {left} left');
   private readonly started = performance.now();
-  private lastLine = performance.now();
   private finished = 0;
   private converted = 0;
 
@@ -61,13 +60,10 @@ class Progress {
   add(count: number, kept: boolean): void {
     this.finished += count;
     if (!kept) this.converted += count;
-    if (process.stdout.isTTY) {
-      this.bar.show(this.finished, this.total, this.payload());
-    } else if (performance.now() - this.lastLine > 10_000) {
-      this.lastLine = performance.now();
-      const { share, done, total, rate, left } = this.payload();
-      console.log(`${share}  ${done} of ${total} images  ${rate} images/s  ${left} left`);
-    }
+    const payload = this.payload();
+    const { share, done, total, rate, left } = payload;
+    const line = `${share}  ${done} of ${total} images  ${rate} images/s  ${left} left`;
+    this.bar.show(done, total, payload, line);
   }
 
   stop(): void {

@@ -2,8 +2,9 @@
  * How a training run looks in the terminal: a bar while an epoch runs, a line when it is done. Without a terminal
  * (a log file, a pipe) the bar becomes a line every few seconds.
  */
-import type { LogLine } from '../alexnet/log.js';
 import type { RunListener } from '../alexnet/run.js';
+import type { EventOf, FitEvent } from '../train/events.js';
+import { meansOf } from '../train/metrics.js';
 import { columns } from './command.js';
 import { Bar, say } from './output.js';
 
@@ -30,12 +31,11 @@ export class TerminalProgress implements RunListener {
   /** When the first step of the epoch was reported, and the images it counted. */
   private started = 0;
   private before = 0;
-  private lastLine = 0;
   /** Seconds of validation and saving after each epoch, as last seen. */
   private overhead = 0;
   private trainedUntil = 0;
   /** Of the epoch before. */
-  private rate: number | undefined;
+  private rate: number | null | undefined;
 
   /** @param epochs in all @param epoch the one that begins, from 1 */
   constructor(
@@ -45,64 +45,64 @@ export class TerminalProgress implements RunListener {
 
   note = say;
 
-  step: RunListener['step'] = ({ done, of, totals, images }) => {
+  event = (event: FitEvent): void => {
+    if (event.kind === 'step') this.step(event);
+    else if (event.kind === 'validation') this.bar.stop();
+    else this.epoch(event);
+  };
+
+  private step({ done, of, totals, samples }: EventOf<'step'>): void {
     const now = performance.now();
     if (this.started === 0) {
       this.started = now;
-      this.before = images;
+      this.before = samples;
     }
     const seconds = (now - this.started) / 1000;
-    const rate = (images - this.before) / seconds;
-    const perBatch = totals.images / Math.max(1, done) / rate;
+    const rate = (samples - this.before) / seconds;
+    const perBatch = totals.count / Math.max(1, done) / rate;
     const left =
       perBatch * (of - done + (this.epochs - this.epochNumber) * of) +
       this.overhead * (this.epochs - this.epochNumber + 1);
+    const { loss = Number.NaN, error = Number.NaN } = meansOf(totals);
     const payload = {
       epoch: this.epochNumber,
       epochs: this.epochs,
       done: `${Math.floor((100 * done) / of)}%`,
-      loss: (totals.loss / totals.images).toFixed(3),
-      error: percent(totals.wrong / totals.images),
+      loss: loss.toFixed(3),
+      error: percent(error),
       // The clock starts at the first report.
       rate: rate > 0 ? rate.toFixed(0) : '-',
       left: formatDuration(left),
     };
     this.trainedUntil = now;
-    if (process.stdout.isTTY) {
-      this.bar.show(done, of, payload);
-    } else if (now - this.lastLine > 10_000) {
-      this.lastLine = now;
-      const { epoch, epochs, loss, error } = payload;
-      const speed = rate > 0 ? `  ${payload.rate} images/s  ${payload.left} left` : '';
-      console.log(`epoch ${epoch}/${epochs}  ${payload.done}  loss ${loss}  error ${error}${speed}`);
-    }
-  };
+    const speed = rate > 0 ? `  ${payload.rate} images/s  ${payload.left} left` : '';
+    const line = `epoch ${payload.epoch}/${payload.epochs}  ${payload.done}  loss ${payload.loss}  error ${payload.error}${speed}`;
+    this.bar.show(done, of, payload, line);
+  }
 
-  validating = (): void => {
-    this.bar.stop();
-  };
-
-  epoch = (line: LogLine): void => {
+  private epoch({ record, times }: EventOf<'epoch'>): void {
+    const { epoch, train, validation, learningRate } = record;
     this.overhead = (performance.now() - this.trainedUntil) / 1000;
     this.started = 0;
-    this.epochNumber = line.epoch + 1;
-    const top5 = line.valTop5Error === null ? '' : ` (top-5 ${percent(line.valTop5Error)})`;
-    if (this.rate !== undefined && this.rate !== line.learningRate)
-      say(`learning rate ${line.learningRate.toPrecision(2)}`);
-    this.rate = line.learningRate;
+    this.epochNumber = epoch + 1;
+    const shown = (error = Number.NaN): string => percent(error);
+    const top5 = validation?.top5Error === undefined ? '' : ` (top-5 ${percent(validation.top5Error)})`;
+    if (this.rate !== undefined && this.rate !== learningRate)
+      say(`learning rate ${learningRate?.toPrecision(2)}`);
+    this.rate = learningRate;
     const results =
-      `epoch ${String(line.epoch).padStart(String(this.epochs).length)}/${this.epochs}  ` +
-      `loss ${line.trainLoss.toFixed(3)}  error ${percent(line.trainError)}  ` +
-      `validation ${percent(line.valError)}${top5}`;
+      `epoch ${String(epoch).padStart(String(this.epochs).length)}/${this.epochs}  ` +
+      `loss ${train.loss?.toFixed(3)}  error ${shown(train.error)}  ` +
+      `validation ${shown(validation?.error)}${top5}`;
     // What is left over of the columns has the times.
-    const times = [formatDuration(line.seconds), `${line.imagesPerSecond.toFixed(0)} img/s`];
+    const more = [formatDuration(times.seconds), `${times.samplesPerSecond.toFixed(0)} img/s`];
     say(
-      times.reduce(
+      more.reduce(
         (text, time) => (text.length + time.length > columns - 2 ? text : `${text}  ${time}`),
         results,
       ),
     );
-  };
+  }
 }
 
 /** Counts images done, on a terminal; silent without one. */

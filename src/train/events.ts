@@ -28,6 +28,9 @@ export type FitEvent =
       readonly best: boolean;
     };
 
+/** An event of a kind. */
+export type EventOf<K extends FitEvent['kind']> = Extract<FitEvent, { readonly kind: K }>;
+
 /** An event in words, for those who print progress line by line: `epoch 2, 3/10: loss 0.523, error 0.25`. */
 export function eventText(event: FitEvent): string {
   const words = (metrics: Metrics): string =>

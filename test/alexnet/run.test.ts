@@ -14,6 +14,7 @@ import { DataError } from '../../src/core/errors.js';
 import { drawOf, HostRandom } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import type { OpenedData } from '../../src/data/sources/open.js';
+import type { FitEvent } from '../../src/train/events.js';
 import { withFolder } from '../data/files.js';
 import { withDevices } from '../support/devices.js';
 import { rejection } from '../support/errors.js';
@@ -44,17 +45,11 @@ const data: OpenedData = {
 /** Trains three epochs of two steps in a folder, or goes on with what is there. */
 async function train(
   out: string,
-  options: { epochs?: number; watch?: (event: keyof RunListener, stop: AbortController) => void } = {},
+  options: { epochs?: number; watch?: (event: FitEvent['kind'], stop: AbortController) => void } = {},
 ): Promise<{ interrupted: boolean }> {
   const { epochs = 3, watch = () => {} } = options;
   const stop = new AbortController();
-  const event = (kind: keyof RunListener) => () => watch(kind, stop);
-  const listener: RunListener = {
-    note: event('note'),
-    step: event('step'),
-    validating: event('validating'),
-    epoch: event('epoch'),
-  };
+  const listener: RunListener = { note: () => {}, event: ({ kind }) => watch(kind, stop) };
   const recipe = { ...net.recipe, batchSize: 4, epochs };
   const resume = (await readdir(out).catch((): string[] => [])).includes('last.safetensors')
     ? (await openCheckpoint(out)).checkpoint
@@ -102,7 +97,7 @@ test('stopped while it validates, a run keeps the epoch: only the validation is 
       const outcome = await train(stopped, {
         watch: (event, stop) => {
           if (event === 'epoch') epoch++;
-          if (event === 'validating' && epoch === stopIn) stop.abort();
+          if (event === 'validation' && epoch === stopIn) stop.abort();
         },
       });
       assert.ok(outcome.interrupted);

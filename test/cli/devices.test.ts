@@ -182,12 +182,11 @@ if (driver !== null) {
     const run = async (step: (gpu: WebGpuDevice) => void): Promise<number> => {
       const gpu = await openWebGpu('webgpu:0', { driver });
       const device = new Device('webgpu:0', gpu);
-      const nothing = (): void => {};
       const listener: RunListener = {
-        note: nothing,
-        validating: nothing,
-        epoch: nothing,
-        step: () => step(gpu),
+        note: () => {},
+        event: ({ kind }) => {
+          if (kind === 'step') step(gpu);
+        },
       };
       const trained = {
         net: '80sec',
