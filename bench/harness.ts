@@ -51,8 +51,8 @@ export interface Measurement {
   readonly shareOfPeak: number;
   /** Which of the two sets the roofline here. */
   readonly bound: 'arithmetic' | 'memory';
-  /** Medians of the probe beside this row. */
-  readonly probe: { readonly gflops: number; readonly gbps: number };
+  /** Medians of the probe beside this row; `gflops128` with 128-bit vectors where kernels use wider ones. */
+  readonly probe: { readonly gflops: number; readonly gflops128?: number; readonly gbps: number };
 }
 
 /** CPU time of all of this process's threads so far, in milliseconds; null in browsers. */
@@ -128,6 +128,7 @@ export function idealTime(cost: Cost, rates: Rates): number {
 
 function summarize(samples: readonly Sample[], cost: Cost): Measurement {
   const times = samples.map(({ milliseconds }) => milliseconds);
+  const narrow = samples.flatMap(({ rates }) => (rates.flops128 === undefined ? [] : [rates.flops128]));
   const cpuTimes = samples.flatMap(({ cpu }) => (cpu === null ? [] : [cpu]));
   const medianMs = median(times);
   const [flops, bytes] = [
@@ -143,6 +144,10 @@ function summarize(samples: readonly Sample[], cost: Cost): Measurement {
     gbps: cost.bytes / medianMs / 1e6,
     shareOfPeak: median(samples.map(({ milliseconds, rates }) => idealTime(cost, rates) / milliseconds)),
     bound: cost.flops / flops >= cost.bytes / bytes ? 'arithmetic' : 'memory',
-    probe: { gflops: flops / 1e9, gbps: bytes / 1e9 },
+    probe: {
+      gflops: flops / 1e9,
+      ...(narrow.length > 0 && { gflops128: median(narrow) / 1e9 }),
+      gbps: bytes / 1e9,
+    },
   };
 }

@@ -5,7 +5,7 @@
  * The CPU's loops are emitted like all kernels (backends/cpu/asm/probe.ts) and timed by the threads themselves.
  */
 
-import { probeModule, probeSums } from '../src/backends/cpu/asm/probe.js';
+import { probeModule, probeSums, probeWords } from '../src/backends/cpu/asm/probe.js';
 import { floatBits } from '../src/backends/cpu/plan.js';
 import { enableRelaxedSimd } from '../src/backends/cpu/runtime/features.js';
 import { Team } from '../src/backends/cpu/runtime/team.js';
@@ -13,8 +13,10 @@ import { enableWideSimd } from '../src/backends/cpu/runtime/wide.js';
 
 /** Rates of one moment. */
 export interface Rates {
-  /** Floating-point operations a second; a multiply-add is two. */
+  /** Floating-point operations a second, with the vectors that kernels use; a multiply-add is two. */
   readonly flops: number;
+  /** The same with vectors of 128 bits, where kernels use wider ones. */
+  readonly flops128?: number;
   /** Bytes read a second. */
   readonly bytes: number;
 }
@@ -50,22 +52,34 @@ export async function cpuProbe(threads: number): Promise<Probe> {
   const block = team.allocator.alloc(readBytes, 'probe');
   // Pages never written to are all the same one, which would be read from the cache.
   new Uint8Array(team.memory.buffer, block, readBytes).fill(1);
+  const multiply = (name: 'flops' | 'pairs', count: number, factor: number): void =>
+    team.run(probeModule, name, [
+      count,
+      floatBits(factor),
+      floatBits(factor),
+      ...Array(probeWords - 3).fill(0),
+    ]);
   // The first run compiles the loops.
   team.run(probeModule, 'read', [block, readBytes]);
-  team.run(probeModule, 'flops', [1, 0, 0, 0, 0, 0, 0, 0]);
+  multiply('flops', 1, 0);
+  multiply('pairs', 1, 0);
   await team.sync();
   return {
     async measure() {
-      team.run(probeModule, 'flops', [turns >> 3, 0, 0, 0, 0, 0, 0, 0]); // wakes the threads
+      multiply('flops', turns >> 3, 0); // wakes the threads
       team.mark();
-      team.run(probeModule, 'flops', [turns, floatBits(0.5), floatBits(0.5), 0, 0, 0, 0, 0]);
+      multiply('flops', turns, 0.5);
+      team.mark();
+      if (features.wide) multiply('pairs', turns >> 1, 0.5);
       team.mark();
       team.run(probeModule, 'read', [block, readBytes]);
       team.mark();
-      const [start = 0, middle = 0, end = 0] = await team.marks();
+      const [start = 0, narrow = 0, wide = 0, end = 0] = await team.marks();
+      const work = turns * probeSums * 8 * threads * 1000;
+      const flops128 = work / (narrow - start);
       return {
-        flops: (turns * probeSums * 8 * threads * 1000) / (middle - start),
-        bytes: (readBytes * 1000) / (end - middle),
+        ...(features.wide ? { flops: work / (wide - narrow), flops128 } : { flops: flops128 }),
+        bytes: (readBytes * 1000) / (end - wide),
       };
     },
     close: () => team.close(),

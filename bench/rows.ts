@@ -110,7 +110,7 @@ const measurementFields: Fields<Measurement> = {
   gbps: measured,
   shareOfPeak: measured,
   bound: oneOf('arithmetic', 'memory'),
-  probe: object<Measurement['probe']>({ gflops: measured, gbps: measured }),
+  probe: object<Measurement['probe']>({ gflops: measured, gflops128: optional(measured), gbps: measured }),
 };
 
 const partSchema = object<Part>({

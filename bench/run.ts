@@ -98,6 +98,7 @@ async function main(options: Options): Promise<void> {
     },
     onDevices(descriptions) {
       devices = { ...devices, ...descriptions };
+      for (const [name, text] of Object.entries(descriptions)) console.log(`${name}: ${text}`);
     },
   });
   await suite.finally(() => starter?.close());

@@ -10,7 +10,7 @@ import {
 } from '../src/backends/open.js';
 import type { Device } from '../src/core/device.js';
 import { ArgumentError } from '../src/core/errors.js';
-import { cpuProbe, type Probe } from './probes.js';
+import { cpuProbe, type Probe, type Rates } from './probes.js';
 import { webGpuProbe } from './probesWebGpu.js';
 
 /** One device or two, and the threads they get. */
@@ -81,13 +81,16 @@ export async function openProbe({ names, threads }: Setting, webGpu: WebGpuOptio
   if (gpu) probes.push(await webGpuProbe(gpu, webGpu));
   return {
     async measure() {
-      const sum = { flops: 0, bytes: 0 };
-      for (const probe of probes) {
-        const { flops, bytes } = await probe.measure();
-        sum.flops += flops;
-        sum.bytes += bytes;
-      }
-      return sum;
+      const all: Rates[] = [];
+      for (const probe of probes) all.push(await probe.measure());
+      const total = (rate: (rates: Rates) => number): number =>
+        all.reduce((sum, rates) => sum + rate(rates), 0);
+      const isWide = all.some(({ flops128 }) => flops128 !== undefined);
+      return {
+        flops: total(({ flops }) => flops),
+        ...(isWide && { flops128: total(({ flops, flops128 }) => flops128 ?? flops) }),
+        bytes: total(({ bytes }) => bytes),
+      };
     },
     close: () => closeAll(probes),
   };

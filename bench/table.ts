@@ -21,7 +21,7 @@ export function machineLine({ machine, load }: Pick<Report, 'machine' | 'load'>)
 }
 
 /** Widths of the columns; the first is aligned left. */
-const columns = [44, 12, 8, 10, 8, 10, 8, 8, 8, 18] as const;
+const columns = [44, 12, 8, 10, 8, 10, 8, 8, 8, 20] as const;
 
 function line(cells: readonly string[]): string {
   return cells
@@ -60,15 +60,16 @@ export function cellsOf(row: Row): string[] {
 
 /** The head of the table that the terminal shows. */
 export function tableHead(): string {
-  return line([...heads, 'probe GF/s, GB/s']);
+  return line([...heads, 'probe GF/s (of 128 bits), GB/s']);
 }
 
 /** One row of it. */
 export function tableRow(row: Row): string {
-  const { gflops, gbps } = row.probe;
+  const { gflops, gflops128, gbps } = row.probe;
+  const narrow = gflops128 === undefined ? '' : ` (${gflops128.toFixed(1)})`;
   // Shares with and without their mark end in the same column.
   const cells = cellsOf(row).map((cell) => (cell.endsWith('%') ? `${cell}  ` : cell));
-  return line([...cells, `${gflops.toFixed(1)}, ${gbps.toFixed(1)}`]);
+  return line([...cells, `${gflops.toFixed(1)}${narrow}, ${gbps.toFixed(1)}`]);
 }
 
 const mega = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;

@@ -47,15 +47,17 @@ export function roofline(rows: readonly Row[]): string {
     .filter(({ name, network, start }) => !network && !start && !name.startsWith('op '))
     .map((row) => ({ ...row, intensity: row.gflops / row.gbps }));
   if (points.length === 0) return '';
-  const best = (rate: 'gflops' | 'gbps'): number =>
+  const best = (rate: 'gflops' | 'gflops128' | 'gbps'): number =>
     quantile(
-      points.map(({ probe }) => probe[rate]),
+      points.flatMap(({ probe }) => probe[rate] ?? []),
       0.9,
     );
-  const [peak, bandwidth] = [best('gflops'), best('gbps')];
+  const [peak, narrow, bandwidth] = [best('gflops'), best('gflops128'), best('gbps')];
   const reach = points.map(({ intensity }) => intensity);
   const [low, high] = [Math.min(0.1, ...reach) / 1.5, Math.max(300, ...reach) * 1.5];
   const roof = [low, peak / bandwidth, high].map((x) => ({ x, y: Math.min(peak, x * bandwidth) }));
+  // Where kernels use wider vectors, the roof that 128 bits would leave.
+  const lower = Number.isNaN(narrow) ? [] : [narrow / bandwidth, high].map((x) => ({ x, y: narrow }));
   const floor = Math.min(...points.map(({ gflops }) => gflops), low * bandwidth) / 1.5;
   const title = (row: Row): string =>
     `${row.name}: ${row.gflops.toPrecision(3)} GFLOP/s, ${percent(row.shareOfPeak)} of the roofline`;
@@ -71,6 +73,14 @@ export function roofline(rows: readonly Row[]): string {
     color: { legend: true, domain: families.map(([name]) => name) },
     marks: [
       Plot.line(roof, { x: 'x', y: 'y', strokeWidth: 1.5 }),
+      Plot.line(lower, { x: 'x', y: 'y', strokeWidth: 1, strokeDasharray: '4 3' }),
+      Plot.text(lower.slice(1), {
+        x: 'x',
+        y: 'y',
+        text: () => `${narrow.toFixed(0)} GFLOP/s with 128 bits`,
+        textAnchor: 'end',
+        dy: -8,
+      }),
       Plot.text([`${peak.toFixed(0)} GFLOP/s`], { x: high, y: peak, textAnchor: 'end', dy: -8 }),
       Plot.text([`${bandwidth.toFixed(0)} GB/s`], {
         x: Math.sqrt((low * peak) / bandwidth),

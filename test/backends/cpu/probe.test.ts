@@ -1,7 +1,7 @@
 /** The loops by which kernels are measured do the work that is counted. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { probeModule, probeSums } from '../../../src/backends/cpu/asm/probe.js';
+import { probeModule, probeSums, probeWords } from '../../../src/backends/cpu/asm/probe.js';
 import { floatBits } from '../../../src/backends/cpu/plan.js';
 import { plainSimd, relaxedModes, TestPlanner } from './planner.js';
 
@@ -11,6 +11,19 @@ for (const relaxed of relaxedModes) {
     planner.run(probeModule, 'flops', [1000, floatBits(2), floatBits(0.25), 0, 0, 0, 0, 0]);
     const words = { buffer: 0, dtype: 'float32', shape: [8], strides: [1], offset: 0 } as const;
     assert.equal([...planner.read(words, 8)].slice(4), Array(4).fill(probeSums * 1000 * 0.5));
+  });
+
+  test(`pairs: the same in twice as many sums, relaxed ${relaxed}`, () => {
+    const planner = new TestPlanner(1, { ...plainSimd, relaxed });
+    planner.run(probeModule, 'pairs', [
+      1000,
+      floatBits(2),
+      floatBits(0.25),
+      ...Array(probeWords - 3).fill(0),
+    ]);
+    const words = { buffer: 0, dtype: 'float32', shape: [probeWords], strides: [1], offset: 0 } as const;
+    const sums = [...planner.read(words, probeWords)].slice(4);
+    assert.equal(sums, Array(4 * 2 * probeSums).fill(1000 * 0.5));
   });
 
   test(`read: every thread sums its part, relaxed ${relaxed}`, () => {
