@@ -15,4 +15,5 @@ export type { OnnxValueInfo } from './onnx/read.js';
 export * from './safetensors.js';
 export { decodeSafetensorsSet } from './safetensorsSet.js';
 export { decodeTensorflowJs, type TensorflowJsModel } from './tensorflowJs.js';
+export { importTensorflowJs } from './tensorflowLayers.js';
 export { decodeTorch, type TorchOptions } from './torch.js';

@@ -13,7 +13,18 @@ import { DataError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import { formatShape, sizeOf, type TypedArray } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
-import { anything, list, number, object, oneOf, optional, parseJson, text, whole } from './json.js';
+import {
+  anything,
+  checkJson,
+  list,
+  number,
+  object,
+  oneOf,
+  optional,
+  parseJson,
+  text,
+  whole,
+} from './json.js';
 import { bytesPerNumber, type NumberType, readNumbers } from './numbers.js';
 import { type Fail, failing } from './protobuf.js';
 import { shardName } from './safetensorsSet.js';
@@ -56,10 +67,12 @@ const weight = object<Weight>({
   quantization: optional(quantization),
 });
 
+const manifest = list(object<Group>({ paths: list(shardName), weights: list(weight) }));
+
 const modelSchema = object<Model>({
   format: optional(text),
   modelTopology: anything,
-  weightsManifest: list(object<Group>({ paths: list(shardName), weights: list(weight) })),
+  weightsManifest: manifest,
 });
 
 /** Types of weights that tensors have. */
@@ -81,7 +94,7 @@ export interface TensorflowJsModel {
 
 /**
  * Reads a model. One file's bytes are asked for after another; quantized weights become float32.
- * @param model what `model.json` holds
+ * @param model what `model.json` holds, or a file of the list under `weightsManifest` alone
  * @param file its name, for messages
  * @param read gives a file's bytes by its name, which has no folders (by fetch, or from the folder of `model.json`)
  * @throws {DataError} for a damaged file, one that is longer or shorter than its weights, other types of numbers, and
@@ -92,7 +105,14 @@ export async function decodeTensorflowJs(
   file: string,
   read: (name: string) => Promise<Uint8Array>,
 ): Promise<TensorflowJsModel> {
-  const { format = '', modelTopology, weightsManifest } = parseJson(model, file, modelSchema);
+  const whole = parseJson(model, file, anything);
+  const {
+    format = '',
+    modelTopology,
+    weightsManifest,
+  } = Array.isArray(whole)
+    ? { modelTopology: null, weightsManifest: checkJson(whole, file, manifest) }
+    : checkJson(whole, file, modelSchema);
   const tensors = new Map<string, HostTensor>();
   for (const { paths, weights } of weightsManifest) {
     const sizes = weights.map((each) => storedBytes(each, file));
