@@ -45,10 +45,10 @@ export function positiveLeaf(random: HostRandom, shape: Shape): Leaf {
 }
 
 /**
- * A leaf of numbers in random order, at least 0.05 apart from each other and from any multiple of 0.1: far from the
- * kinks of max, abs, relu and pooling.
+ * A leaf of numbers in random order, at least 0.03 apart from each other, from what they are with the other sign, and from
+ * any multiple of 0.1: far from the kinks of max, abs, relu, pooling and norms.
  */
 export function distinctLeaf(random: HostRandom, shape: Shape): Leaf {
   const order = random.permutation(sizeOf(shape));
-  return { shape, data: Float64Array.from(order, (n) => (n - Math.floor(order.length / 2)) * 0.1 + 0.05) };
+  return { shape, data: Float64Array.from(order, (n) => (n - Math.floor(order.length / 2)) * 0.1 + 0.03) };
 }
