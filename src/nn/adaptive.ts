@@ -7,7 +7,7 @@
  *     RMSprop       v <- g^2 (, m <- g)     u := momentum * u + g / (sqrt(v (- m^2)) + eps), w -= rate * u
  *     Adagrad       v += g^2                w -= rate / (1 + (t - 1) * learningRateDecay) * g / (sqrt(v) + eps)
  */
-import { wrongArgument } from '../core/arguments.js';
+import { ArgumentError } from '../core/errors.js';
 import { type Expr, e } from '../core/expr.js';
 import { update } from '../core/ops/update.js';
 import type { Tensor } from '../core/tensor.js';
@@ -21,19 +21,10 @@ const squared = e.mul(g, g);
 const mixed = (mean: Expr, x: Expr, d: number): Expr =>
   e.add(e.mul(e.param(d), mean), e.mul(e.param(d + 1), x));
 
-/** Options of `Adam` and `AdamW`, or of one of their groups. */
-export interface AdamOptions {
-  /** Default 0.001. */
-  readonly learningRate?: number;
-  /** Factors of the running means of g and of g^2. Default [0.9, 0.999]. */
-  readonly betas?: readonly number[];
-  /** Default 1e-8. */
-  readonly eps?: number;
-  /** Default 0; of `AdamW` 0.01. */
-  readonly weightDecay?: number;
-}
-
 const adam = { learningRate: 0.001, betas: [0.9, 0.999] as readonly number[], eps: 1e-8, weightDecay: 0 };
+
+/** Options of `Adam` and `AdamW`, or of a group: 0.001, 0.9 and 0.999, 1e-8, and 0 by default; `weightDecay` of AdamW 0.01. */
+export type AdamOptions = Partial<typeof adam>;
 
 function adamStep(weight: Expr, gradient: Expr): readonly Expr[] {
   const [mean, square] = [mixed(m, gradient, 3), mixed(v, e.mul(gradient, gradient), 5)];
@@ -43,9 +34,19 @@ function adamStep(weight: Expr, gradient: Expr): readonly Expr[] {
 
 const [coupled, decoupled] = [adamStep(w, g), adamStep(e.sub(w, e.mul(decay, w)), e.input(1))];
 
-/** Adam; `AdamW` shrinks the weights apart from the gradient. */
+/** What Adam and AdamW share. */
 abstract class AdamForm extends SlotOptimizer<typeof adam> {
-  protected abstract readonly exprs: readonly Expr[];
+  /** @throws {ArgumentError} for settings below 0, betas from 1 on, or a parameter in two groups */
+  constructor(
+    private readonly op: string,
+    params: Trained<AdamOptions>,
+    options: AdamOptions,
+    usual: typeof adam,
+    private readonly exprs: readonly Expr[],
+  ) {
+    super(op, params, options, usual, ['square', 'mean']);
+    for (const { betas } of this.groups) requireFactors(op, 'betas', betas, 2);
+  }
 
   protected update(x: Tensor, gradient: Tensor, group: OptimizerGroup & typeof adam): void {
     const { learningRate, betas, eps, weightDecay } = group;
@@ -54,58 +55,34 @@ abstract class AdamForm extends SlotOptimizer<typeof adam> {
     const shrink = this.exprs === coupled ? weightDecay : weightDecay * learningRate;
     const params = [learningRate / first, shrink, eps, beta1, 1 - beta1, beta2, 1 - beta2, Math.sqrt(second)];
     const [square, mean] = [this.slot('square', x), this.slot('mean', x)];
-    update([x, square, mean], this.exprs, [x, gradient, square, mean], { params, op: 'Adam' });
+    update([x, square, mean], this.exprs, [x, gradient, square, mean], { params, op: this.op });
   }
 }
 
 /** Adam (Kingma and Ba 2015). */
 export class Adam extends AdamForm {
-  protected readonly exprs = coupled;
-
-  /** @throws {ArgumentError} for settings below 0, betas from 1 on, or a parameter in two groups */
   constructor(params: Trained<AdamOptions>, options: AdamOptions = {}) {
-    super('Adam', params, options, adam, ['square', 'mean']);
-    requireFractions('Adam', 'betas', this.groups, ({ betas }) => (betas.length === 2 ? betas : [-1]));
+    super('Adam', params, options, adam, coupled);
   }
 }
 
 /** Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019). */
 export class AdamW extends AdamForm {
-  protected readonly exprs = decoupled;
-
-  /** @throws {ArgumentError} as `Adam` does */
   constructor(params: Trained<AdamOptions>, options: AdamOptions = {}) {
-    super('AdamW', params, options, { ...adam, weightDecay: 0.01 }, ['square', 'mean']);
-    requireFractions('AdamW', 'betas', this.groups, ({ betas }) => (betas.length === 2 ? betas : [-1]));
+    super('AdamW', params, options, { ...adam, weightDecay: 0.01 }, decoupled);
   }
 }
 
-/** @throws {ArgumentError} unless the factors of means are numbers from 0 to below 1 */
-function requireFractions<G>(
-  who: string,
-  name: string,
-  groups: readonly G[],
-  of: (group: G) => readonly number[],
-) {
-  for (const group of groups) {
-    for (const d of of(group))
-      if (!(d >= 0 && d < 1)) throw wrongArgument(who, name, d, 'numbers from 0 to below 1');
-  }
-}
-
-/** Options of `RMSprop`, or of one of its groups. */
-export interface RMSpropOptions extends Omit<AdamOptions, 'betas'> {
-  /** Default 0.01. */
-  readonly learningRate?: number;
-  /** Factor of the running means. Default 0.99. */
-  readonly alpha?: number;
-  /** Default 0. */
-  readonly momentum?: number;
-  /** Divide by the gradients' deviation from their mean. Default false. */
-  readonly centered?: boolean;
+/** @throws {ArgumentError} unless these are so many factors of means, from 0 to below 1 */
+function requireFactors(op: string, name: string, factors: readonly number[], count: number): void {
+  if (factors.length === count && factors.every((d) => d >= 0 && d < 1)) return;
+  throw new ArgumentError(`${op}: ${name} is ${factors.join(', ')}, expected ${count} from 0 to below 1`);
 }
 
 const rms = { learningRate: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, centered: false };
+
+/** Options of `RMSprop`, or of a group: `alpha` (0.99) is the means' factor, `centered` (false) subtracts m^2. */
+export type RMSpropOptions = Partial<typeof rms>;
 
 function rmsStep(centered: boolean, moving: boolean): readonly Expr[] {
   const [square, mean] = [mixed(v, squared, 3), mixed(m, g, 3)];
@@ -121,7 +98,7 @@ export class RMSprop extends SlotOptimizer<typeof rms> {
   /** @throws {ArgumentError} for settings below 0, alpha from 1 on, or a parameter in two groups */
   constructor(params: Trained<RMSpropOptions>, options: RMSpropOptions = {}) {
     super('RMSprop', params, options, rms, ['square', 'mean', 'velocity']);
-    requireFractions('RMSprop', 'alpha', this.groups, ({ alpha }) => [alpha]);
+    for (const { alpha } of this.groups) requireFactors('RMSprop', 'alpha', [alpha], 1);
   }
 
   protected update(x: Tensor, gradient: Tensor, group: OptimizerGroup & typeof rms): void {
@@ -136,18 +113,6 @@ export class RMSprop extends SlotOptimizer<typeof rms> {
   }
 }
 
-/** Options of `Adagrad`, or of one of its groups. */
-export interface AdagradOptions extends Omit<AdamOptions, 'betas'> {
-  /** Default 0.01. */
-  readonly learningRate?: number;
-  /** Default 0. */
-  readonly learningRateDecay?: number;
-  /** What the sum of squares begins with. Default 0. */
-  readonly initialAccumulatorValue?: number;
-  /** Default 1e-10. */
-  readonly eps?: number;
-}
-
 const ada = {
   learningRate: 0.01,
   learningRateDecay: 0,
@@ -155,6 +120,10 @@ const ada = {
   initialAccumulatorValue: 0,
   eps: 1e-10,
 };
+
+/** Options of `Adagrad`, or of a group: v begins with `initialAccumulatorValue` (0). */
+export type AdagradOptions = Partial<typeof ada>;
+
 const sum = e.add(e.add(v, e.param(3)), squared);
 const adagradStep = [e.sub(w, e.mul(rate, e.div(g, e.add(e.sqrt(sum), eps)))), sum];
 

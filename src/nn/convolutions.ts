@@ -25,47 +25,46 @@ import {
 } from './layer.js';
 
 const defaults = { ...weightDefaults, ...windowDefaults };
-type WindowNames = 'stride' | 'padding' | 'dilation' | 'groups';
+type Window = 'stride' | 'padding' | 'dilation' | 'groups';
 
-/** A weight `[outs, ins / groups, ...kernel]`, or transposed `[ins, outs / groups, ...kernel]`, and a bias `[outs]`. */
-function makeKernels(
-  op: string,
-  [inChannels, outChannels, groups]: readonly [number, number, number],
-  kernel: Shape,
-  making: Making,
-  transposed = false,
-) {
-  requireWhole(op, 'inChannels', inChannels, 0);
-  requireWhole(op, 'outChannels', outChannels, 0);
-  requireGroups(op, groups, inChannels, outChannels, 'channels');
-  const [first, second] = transposed ? [inChannels, outChannels] : [outChannels, inChannels];
-  return makeParameters(op, [first, second / groups, ...kernel], making, outChannels);
-}
-
-/** Convolution: `[N, in, H, W]` to `[N, out, OH, OW]`. */
-export class Conv2d extends Layer {
-  /** `[out, in / groups, KH, KW]`. */
+/** What convolutions share: kernels, and how they move. */
+abstract class Convolution<O> extends Layer {
+  /** `[out, in / groups, ...kernel]`; of a transposed one `[in, out / groups, ...kernel]`. */
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
-  /** How the window moves, and whether ReLU is applied in the kernel's last pass. */
-  readonly options: ConvGeometry & { readonly relu: boolean };
 
   /** @throws {ArgumentError} when the groups don't divide the channels */
+  constructor(
+    op: string,
+    [ins, outs, groups]: readonly [number, number, number],
+    kernel: Shape,
+    making: Making,
+    /** How the window moves, and what its op takes besides. */
+    readonly options: O,
+    transposed = false,
+  ) {
+    super();
+    requireWhole(op, 'inChannels', ins, 0);
+    requireWhole(op, 'outChannels', outs, 0);
+    requireGroups(op, groups, ins, outs, 'channels');
+    const shape = transposed ? [ins, outs / groups, ...kernel] : [outs, ins / groups, ...kernel];
+    ({ weight: this.weight, bias: this.bias } = makeParameters(op, shape, making, outs));
+  }
+}
+
+/** Convolution: `[N, in, H, W]` to `[N, out, OH, OW]`. */
+export class Conv2d extends Convolution<ConvGeometry & { readonly relu: boolean }> {
   constructor(
     inChannels: number,
     outChannels: number,
     kernel: PairLike,
-    options: WeightOptions & Pick<Conv2dOptions, WindowNames>,
+    options: WeightOptions & Pick<Conv2dOptions, Window>,
   ) {
-    super();
-    const op = 'Conv2d';
-    const { stride, padding, dilation, groups, relu, ...making } = readOptions(op, options, defaults);
-    this.options = { ...toGeometry(op, { stride, padding, dilation, groups }), relu };
-    const taps = toPair(op, 'kernel', kernel, 1);
-    const { weight, bias } = makeKernels(op, [inChannels, outChannels, groups], taps, making);
-    this.weight = weight;
-    this.bias = bias;
+    const { stride, padding, dilation, groups, relu, ...making } = readOptions('Conv2d', options, defaults);
+    const window = { ...toGeometry('Conv2d', { stride, padding, dilation, groups }), relu };
+    const taps = toPair('Conv2d', 'kernel', kernel, 1);
+    super('Conv2d', [inChannels, outChannels, groups], taps, making, window);
   }
 
   forward(x: Tensor): Tensor {
@@ -74,29 +73,17 @@ export class Conv2d extends Layer {
 }
 
 /** Convolution along one axis: `[N, in, L]` to `[N, out, OL]`. */
-export class Conv1d extends Layer {
-  /** `[out, in / groups, K]`. */
-  readonly weight: Tensor;
-  /** `[out]`. */
-  readonly bias: Tensor | null;
-  /** How the window moves, and whether ReLU is applied in the kernel's last pass. */
-  readonly options: Omit<Conv1dOptions, 'bias'>;
-
-  /** @throws {ArgumentError} when the groups don't divide the channels */
+export class Conv1d extends Convolution<Pick<Conv1dOptions, Window | 'relu'>> {
   constructor(
     inChannels: number,
     outChannels: number,
     kernel: number,
-    options: WeightOptions & Pick<Conv1dOptions, WindowNames>,
+    options: WeightOptions & Pick<Conv1dOptions, Window>,
   ) {
-    super();
-    const op = 'Conv1d';
-    const { stride, padding, dilation, groups, relu, ...making } = readOptions(op, options, defaults);
-    requireWhole(op, 'kernel', kernel, 1);
-    this.options = { stride, padding, dilation, groups, relu };
-    const { weight, bias } = makeKernels(op, [inChannels, outChannels, groups], [kernel], making);
-    this.weight = weight;
-    this.bias = bias;
+    const { stride, padding, dilation, groups, relu, ...making } = readOptions('Conv1d', options, defaults);
+    requireWhole('Conv1d', 'kernel', kernel, 1);
+    const window = { stride, padding, dilation, groups, relu };
+    super('Conv1d', [inChannels, outChannels, groups], [kernel], making, window);
   }
 
   forward(x: Tensor): Tensor {
@@ -105,31 +92,19 @@ export class Conv1d extends Layer {
 }
 
 /** Transposed convolution: `[N, in, H, W]` to `[N, out, OH, OW]`; see `convTranspose2d`. */
-export class ConvTranspose2d extends Layer {
-  /** `[in, out / groups, KH, KW]`. */
-  readonly weight: Tensor;
-  /** `[out]`. */
-  readonly bias: Tensor | null;
-  /** How the window moves, and rows and columns more at the bottom and right. */
-  readonly options: ConvGeometry & { readonly outputPadding: Pair };
-
-  /** @throws {ArgumentError} when the groups don't divide the channels */
+export class ConvTranspose2d extends Convolution<ConvGeometry & { readonly outputPadding: Pair }> {
   constructor(
     inChannels: number,
     outChannels: number,
     kernel: PairLike,
-    options: Omit<WeightOptions, 'relu'> & Pick<ConvTranspose2dOptions, WindowNames | 'outputPadding'>,
+    options: Omit<WeightOptions, 'relu'> & Pick<ConvTranspose2dOptions, Window | 'outputPadding'>,
   ) {
-    super();
     const op = 'ConvTranspose2d';
     const { relu: _, ...usual } = { ...defaults, outputPadding: 0 };
     const { stride, padding, dilation, groups, outputPadding, ...making } = readOptions(op, options, usual);
-    const extra = toPair(op, 'outputPadding', outputPadding, 0);
-    this.options = { ...toGeometry(op, { stride, padding, dilation, groups }), outputPadding: extra };
-    const taps = toPair(op, 'kernel', kernel, 1);
-    const { weight, bias } = makeKernels(op, [inChannels, outChannels, groups], taps, making, true);
-    this.weight = weight;
-    this.bias = bias;
+    const extra = { outputPadding: toPair(op, 'outputPadding', outputPadding, 0) };
+    const window = { ...toGeometry(op, { stride, padding, dilation, groups }), ...extra };
+    super(op, [inChannels, outChannels, groups], toPair(op, 'kernel', kernel, 1), making, window, true);
   }
 
   forward(x: Tensor): Tensor {

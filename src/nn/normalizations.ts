@@ -68,7 +68,14 @@ export class SpatialResponseNorm extends Lambda {
   }
 }
 
-/** What normalizations with a weight and a bias share; their names in a state dict are PyTorch's. */
+/** Options of normalizations with a weight and a bias. */
+interface AffineOptions {
+  readonly device: Device;
+  /** Added to the variance. Default 1e-5. */
+  readonly eps?: number;
+}
+
+/** What these share; their names in a state dict are PyTorch's. */
 abstract class AffineNorm extends Layer {
   /** Factors, ones to begin with. */
   readonly weight: Tensor | null;
@@ -86,6 +93,7 @@ abstract class AffineNorm extends Layer {
     requireDevice(op, device);
     requireBoolean(op, 'affine', affine);
     requireNumber(op, 'eps', eps);
+    checkShape(op, shape);
     this.weight = affine ? parameter(ones(shape, { device })) : null;
     this.bias = affine ? parameter(zeros(shape, { device })) : null;
   }
@@ -96,19 +104,8 @@ abstract class AffineNorm extends Layer {
   }
 }
 
-/** Options of `GroupNorm`, and among those of batch normalization. */
-export interface NormLayerOptions {
-  readonly device: Device;
-  /** Whether there are weight and bias. Default true. */
-  readonly affine?: boolean;
-  /** Added to the variance. Default 1e-5. */
-  readonly eps?: number;
-}
-
-const normDefaults = { device: undefined, affine: true, eps: 1e-5 };
-
 /** Options of `LayerNorm`. */
-export interface LayerNormOptions extends Omit<NormLayerOptions, 'affine'> {
+export interface LayerNormOptions extends AffineOptions {
   /** Whether there are weight and bias. Default true. */
   readonly elementwiseAffine?: boolean;
 }
@@ -122,14 +119,22 @@ export class LayerNorm extends AffineNorm {
   ) {
     const defaults = { device: undefined, elementwiseAffine: true, eps: 1e-5 };
     const { device, elementwiseAffine, eps } = readOptions('LayerNorm', options, defaults);
-    checkShape('LayerNorm', [shape].flat());
-    super('LayerNorm', [shape].flat(), device, elementwiseAffine, eps);
+    super('LayerNorm', typeof shape === 'number' ? [shape] : shape, device, elementwiseAffine, eps);
   }
 
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.shape, { weight: this.weight, bias: this.bias, eps: this.eps });
+    const { shape, weight, bias, eps } = this;
+    return layerNorm(x, shape, { weight, bias, eps });
   }
 }
+
+/** Options of `GroupNorm`. */
+export interface GroupNormOptions extends AffineOptions {
+  /** Whether there are weight and bias. Default true. */
+  readonly affine?: boolean;
+}
+
+const groupDefaults = { device: undefined, affine: true, eps: 1e-5 };
 
 /** Normalizes each example over each of `groups` groups of channels and their pixels: `[N, C, ...]`. */
 export class GroupNorm extends AffineNorm {
@@ -137,41 +142,41 @@ export class GroupNorm extends AffineNorm {
   constructor(
     readonly groups: number,
     channels: number,
-    options: NormLayerOptions,
+    options: GroupNormOptions,
   ) {
-    const { device, affine, eps } = readOptions('GroupNorm', options, normDefaults);
-    requireWhole('GroupNorm', 'channels', channels, 1);
+    const { device, affine, eps } = readOptions('GroupNorm', options, groupDefaults);
     requireGroups('GroupNorm', groups, channels, channels, 'channels');
     super('GroupNorm', [channels], device, affine, eps);
   }
 
   forward(x: Tensor): Tensor {
-    return groupNorm(x, this.groups, { weight: this.weight, bias: this.bias, eps: this.eps });
+    const { groups, weight, bias, eps } = this;
+    return groupNorm(x, groups, { weight, bias, eps });
   }
 }
 
 /** Options of batch normalization. */
-export interface BatchNormLayerOptions extends NormLayerOptions {
+export interface BatchNormLayerOptions extends GroupNormOptions {
   /** Share of a batch's statistics in the running ones; null: of n batches 1 / n, their mean. Default 0.1. */
   readonly momentum?: number | null;
   /** Whether there are running statistics; without, those of the batch serve in evaluation, too. Default true. */
   readonly trackRunningStats?: boolean;
 }
 
-const [running, fresh, runningSquare, freshSquare] = [0, 1, 2, 3].map(e.input);
-const [given, average] = [e.param(0), e.div(1, e.input(4))].map((share) => [
-  e.add(running!, e.mul(share, e.sub(fresh!, running!))),
-  e.add(runningSquare!, e.mul(share, e.sub(e.mul(e.param(1), freshSquare!), runningSquare!))),
+const batchDefaults = { ...groupDefaults, momentum: 0.1, trackRunningStats: true };
+const [givenShare, average] = [e.param(0), e.div(1, e.input(4))].map((share) => [
+  e.add(e.input(0), e.mul(share, e.sub(e.input(1), e.input(0)))),
+  e.add(e.input(2), e.mul(share, e.sub(e.mul(e.param(1), e.input(3)), e.input(2)))),
 ]);
 
 /** Normalizes each channel over all examples and pixels: in training by the batch's statistics, then by running ones. */
 abstract class BatchNorm extends AffineNorm {
   /** `[C]`, zeros to begin with. */
-  readonly runningMean: Tensor | null = null;
+  readonly runningMean: Tensor | null;
   /** `[C]`, ones to begin with; the estimate without bias. */
-  readonly runningVar: Tensor | null = null;
+  readonly runningVar: Tensor | null;
   /** How many batches the running statistics have seen. */
-  readonly numBatchesTracked: Tensor | null = null;
+  readonly numBatchesTracked: Tensor | null;
   /** Share of a batch's statistics in the running ones. */
   readonly momentum: number | null;
 
@@ -182,18 +187,16 @@ abstract class BatchNorm extends AffineNorm {
     channels: number,
     options: BatchNormLayerOptions,
   ) {
-    const defaults = { ...normDefaults, momentum: 0.1, trackRunningStats: true };
-    const { device, affine, eps, momentum, trackRunningStats } = readOptions(op, options, defaults);
-    requireWhole(op, 'channels', channels, 1);
+    const read = readOptions(op, options, batchDefaults);
+    const { device, affine, eps, momentum, trackRunningStats: tracks } = read;
     super(op, [channels], device, affine, eps);
     requireDevice(op, device);
     if (momentum !== null) requireNumber(op, 'momentum', momentum);
-    requireBoolean(op, 'trackRunningStats', trackRunningStats);
+    requireBoolean(op, 'trackRunningStats', tracks);
     this.momentum = momentum;
-    if (!trackRunningStats) return;
-    this.runningMean = this.buffer(zeros([channels], { device }));
-    this.runningVar = this.buffer(ones([channels], { device }));
-    this.numBatchesTracked = this.buffer(zeros([], { device, dtype: 'int32' }));
+    this.runningMean = tracks ? this.buffer(zeros([channels], { device })) : null;
+    this.runningVar = tracks ? this.buffer(ones([channels], { device })) : null;
+    this.numBatchesTracked = tracks ? this.buffer(zeros([], { device, dtype: 'int32' })) : null;
   }
 
   forward(x: Tensor): Tensor {
@@ -208,8 +211,8 @@ abstract class BatchNorm extends AffineNorm {
         update(numBatchesTracked, e.add(e.input(0), 1), [numBatchesTracked], { op });
         const n = x.size / mean.size;
         const inputs = [runningMean, mean, runningVar, variance, numBatchesTracked];
-        const params = [momentum ?? 0, n / (n - 1)];
-        update([runningMean, runningVar], (momentum === null ? average : given)!, inputs, { params, op });
+        const exprs = momentum === null ? average : givenShare;
+        update([runningMean, runningVar], exprs!, inputs, { params: [momentum ?? 0, n / (n - 1)], op });
       }
       return out;
     });

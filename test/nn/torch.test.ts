@@ -125,26 +125,26 @@ onEach('an optimizer goes on from its state to the bit', async (device) => {
 
 interface ScheduleCase {
   readonly schedule: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly arguments: readonly unknown[];
+  readonly stepsPerEpoch: number;
   readonly rates: readonly number[];
 }
 
 /** A course by its name and options, of those that are made of others by what the script has. */
-function courseOf({ schedule, options }: ScheduleCase): Course {
-  const rise = warmUp({ epochs: 4, from: 0.25 });
-  if (schedule === 'sequential') return sequential([rise, cosine({ epochs: 8 })], [4]);
-  if (schedule === 'chained') return chained(rise, exponential({ factor: 0.8 }));
-  return Reflect.apply(Reflect.get(nn, schedule), undefined, [options]);
+function courseOf({ schedule, arguments: args }: ScheduleCase): Course {
+  const rise = warmUp(4, 0.25);
+  if (schedule === 'sequential') return sequential([rise, cosine(8)], [4]);
+  if (schedule === 'chained') return chained(rise, exponential(0.8));
+  return Reflect.apply(Reflect.get(nn, schedule), undefined, args);
 }
 
 test('schedules: the rates of PyTorch, before each epoch or step', () => {
   for (const expected of fixture<ScheduleCase>('schedules')) {
-    const what = `${expected.schedule} ${JSON.stringify(expected.options)}`;
+    const what = `${expected.schedule} ${JSON.stringify(expected.arguments)}`;
     const optimizer = {
       groups: [{ name: '', params: [], scheduled: true, initialRate: 0.5, learningRate: 0.5 }],
     };
-    const { stepsPerEpoch } = expected.options;
-    const steps = typeof stepsPerEpoch === 'number' ? stepsPerEpoch : 1;
+    const { stepsPerEpoch: steps } = expected;
     const schedule = new LambdaSchedule(optimizer, courseOf(expected), { by: steps > 1 ? 'step' : 'epoch' });
     for (const [i, rate] of expected.rates.entries()) {
       if (i % steps === 0) schedule.start(i / steps);
@@ -162,8 +162,8 @@ test('schedules: the rates of PyTorch, before each epoch or step', () => {
     assert.is(schedule.finish(), false);
   }
   const optimizer = { groups: [] };
-  assert.throws(() => sequential([cosine({ epochs: 2 })], [1]), /sequential: 1 courses and milestones \[1\]/);
-  assert.throws(() => cosine({ epochs: 0 }), /cosine: epochs is 0, expected a number above 0/);
+  assert.throws(() => sequential([cosine(2)], [1]), /sequential: 1 courses and milestones \[1\]/);
+  assert.throws(() => cosine(-1), /cosine: epochs is -1, expected a number from 0/);
   assert.throws(
     () => Reflect.construct(LambdaSchedule, [optimizer, () => 1, { by: 'batch' }]),
     /by is 'batch'/,
@@ -179,7 +179,7 @@ test('settings that make no sense', () => {
       () => Reflect.construct(SGD, [[x], { form: 'torch' }]),
       /SGD: form is 'torch', expected 'paper' or 'pytorch'/,
     ],
-    [() => new Adam([x], { betas: [0.9, 1] }), /Adam: betas is 1, expected numbers from 0 to below 1/],
+    [() => new Adam([x], { betas: [0.9, 1] }), /Adam: betas is 0.9, 1, expected 2 from 0 to below 1/],
     [() => new AdamW([x], { betas: [0.9] }), /AdamW: betas is /],
     [() => new Adam([x], { eps: -1 }), /Adam: eps is -1, expected a number from 0/],
     [() => new RMSprop([x], { alpha: 1 }), /RMSprop: alpha is 1/],

@@ -4,17 +4,17 @@
  */
 import { readOptions, requireArray, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { e } from '../expr.js';
+import { type Expr, e } from '../expr.js';
 import { recordLinear } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { type Conv2dOptions, outputSize, type PairLike, toPadding, toPair } from './conv.js';
+import { type ConvWindow, outputSize, type PairLike, toGeometry, toPair } from './conv.js';
 import { arange, zeros } from './create.js';
 import { where } from './elementwise.js';
 import { map, mapInto, requireRank, requireTensor } from './launch.js';
 import { expand } from './reduce.js';
-import { pad, reshape } from './views.js';
+import { pad, reshape, slice } from './views.js';
 
 /**
  * Repeats x as a whole along its axes.
@@ -28,26 +28,16 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   const rank = Math.max(x.shape.length, repeats.length);
   const before = (list: readonly number[]) => [...new Array<number>(rank - list.length).fill(1), ...list];
   const [shape, times] = [before(x.shape), before(repeats)];
-  return scope(() => {
-    const apart = reshape(
-      x,
-      shape.flatMap((n) => [1, n]),
-    );
-    const repeated = expand(
-      apart,
-      shape.flatMap((n, axis) => [times[axis]!, n]),
-    );
-    return reshape(
-      repeated,
-      shape.map((n, axis) => n * times[axis]!),
-    );
-  });
+  const [apart, repeated] = [shape.map(() => 1), times].map((lead) => lead.flatMap((n, i) => [n, shape[i]!]));
+  const joined = shape.map((n, axis) => n * times[axis]!);
+  return scope(() => reshape(expand(reshape(x, apart!), repeated!), joined));
 }
 
-const below = e.le(e.sub(e.input(0), e.input(1)), e.param(0));
-const above = e.ge(e.sub(e.input(0), e.input(1)), e.param(0));
+const total = e.add(e.input(0), e.input(1));
+const distance = e.sub(e.input(0), e.input(1));
+const [lower, upper] = [e.le(distance, e.param(0)), e.ge(distance, e.param(0))];
 
-function triangle(op: string, x: Tensor, diagonal: number, within: typeof below): Tensor {
+function triangle(op: string, x: Tensor, diagonal: number, within: Expr): Tensor {
   requireTensor(op, 'x', x);
   requireNumber(op, 'diagonal', diagonal);
   const [rows, columns] = x.shape.slice(-2);
@@ -66,7 +56,7 @@ function triangle(op: string, x: Tensor, diagonal: number, within: typeof below)
  * @param diagonal the last one kept: 0, the main one, by default; 1 is the one above
  */
 export function tril(x: Tensor, diagonal = 0): Tensor {
-  return triangle('tril', x, diagonal, below);
+  return triangle('tril', x, diagonal, lower);
 }
 
 /**
@@ -74,13 +64,7 @@ export function tril(x: Tensor, diagonal = 0): Tensor {
  * @param diagonal the first one kept: 0, the main one, by default; 1 is the one above
  */
 export function triu(x: Tensor, diagonal = 0): Tensor {
-  return triangle('triu', x, diagonal, above);
-}
-
-/** Options of `unfold`. */
-export interface UnfoldOptions extends Pick<Conv2dOptions, 'stride' | 'padding'> {
-  /** Distance between neighbours of a window. Default 1. */
-  readonly dilation?: PairLike;
+  return triangle('triu', x, diagonal, upper);
 }
 
 /**
@@ -88,56 +72,37 @@ export interface UnfoldOptions extends Pick<Conv2dOptions, 'stride' | 'padding'>
  * order. A matrix product of kernels `[O, C * KH * KW]` with it is `conv2d`.
  * @throws {ArgumentError} for a window larger than the padded image
  */
-export function unfold(x: Tensor, kernel: PairLike, options: UnfoldOptions = {}): Tensor {
+export function unfold(x: Tensor, kernel: PairLike, options: Omit<ConvWindow, 'groups'> = {}): Tensor {
   const op = 'unfold';
   requireTensor(op, 'x', x);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  const given = readOptions(op, options, { stride: 1, padding: 0, dilation: 1 });
+  const window = toGeometry(op, readOptions(op, options, { stride: 1, padding: 0, dilation: 1 }));
+  const { stride, dilation } = window;
+  const [top, left, bottom, right] = window.padding;
   const [kh, kw] = toPair(op, 'kernel', kernel, 1);
-  const [down, right] = toPair(op, 'stride', given.stride, 1);
-  const [dh, dw] = toPair(op, 'dilation', given.dilation, 1);
-  const [top, left, bottom, end] = toPadding(op, given.padding);
+  const still = [0, 0] as const;
   return scope(() => {
-    const image = pad(x, [
-      [0, 0],
-      [0, 0],
-      [top, bottom],
-      [left, end],
-    ]);
+    const image = pad(x, [still, still, [top, bottom], [left, right]]);
     const [n = 0, c = 0, h = 0, w = 0] = image.shape;
-    const oh = outputSize(h, dh * (kh - 1) + 1, down, 0, 0, false);
-    const ow = outputSize(w, dw * (kw - 1) + 1, right, 0, 0, false);
+    const oh = outputSize(h, (kh - 1) * dilation[0] + 1, stride[0], 0, 0, false);
+    const ow = outputSize(w, (kw - 1) * dilation[1] + 1, stride[1], 0, 0, false);
     if (oh < 1 || ow < 1) {
-      const spread = dh * dw === 1 ? '' : ` spread by ${dh}x${dw}`;
-      throw new ArgumentError(
-        `unfold: a ${kh}x${kw} window${spread} doesn't fit into ${h}x${w} with its padding`,
-      );
+      const spread = `${kh}x${kw} window of dilation [${dilation.join(', ')}]`;
+      throw new ArgumentError(`${op}: a ${spread} doesn't fit into ${h}x${w} with its padding`);
     }
-    /** Pixel `[i, j]` of every window; without the two, all pixels, `[N, C, KH, KW, OH, OW]`. */
-    const pixels = (whole: Tensor, at?: readonly [i: number, j: number]): Tensor => {
-      const { strides, offset } = whole.view(op);
-      const [sn = 0, sc = 0, sh = 0, sw = 0] = strides;
-      const steps = [sn, sc, dh * sh, dw * sw, down * sh, right * sw];
-      const [i, j] = at ?? [0, 0];
-      return whole.alias(op, {
-        shape: [n, c, ...(at ? [1, 1] : [kh, kw]), oh, ow],
-        strides: steps,
-        offset: offset + i * steps[2]! + j * steps[3]!,
-      });
+    const seen = (whole: Tensor): Tensor => {
+      const [sn = 0, sc = 0, sh = 0, sw = 0] = whole.view(op).strides;
+      const steps = [dilation[0] * sh, dilation[1] * sw, stride[0] * sh, stride[1] * sw];
+      return whole.alias(op, { shape: [n, c, kh, kw, oh, ow], strides: [sn, sc, ...steps] });
     };
-    const windows = pixels(image);
+    const windows = seen(image);
     recordLinear(op, image, windows, (grad) => {
       const spread = zeros(image.shape, { device: grad.device, dtype: grad.dtype });
+      const parts = seen(spread);
+      const at = (all: Tensor, i: number, j: number) => slice(slice(all, 2, i, i + 1), 3, j, j + 1);
       for (let i = 0; i < kh; i++) {
-        for (let j = 0; j < kw; j++) {
-          const target = pixels(spread, [i, j]);
-          const { strides, offset } = grad.view(op);
-          const part = grad.alias(op, {
-            shape: target.shape,
-            offset: offset + i * strides[2]! + j * strides[3]!,
-          });
-          mapInto(op, [e.add(e.input(0), e.input(1))], [target, part], [target]);
-        }
+        for (let j = 0; j < kw; j++)
+          mapInto(op, [total], [at(parts, i, j), at(grad, i, j)], [at(parts, i, j)]);
       }
       return spread;
     });

@@ -58,26 +58,25 @@ function compared(
 
 const plain = { reduction: 'mean' } as const;
 
-/**
- * Squared differences `(x - target)^2`, averaged over all elements.
- * @param target of x's shape
- * @param options or the reduction: 'mean' by default; 'none' gives x's shape
- */
-export function mseLoss(x: Tensor, target: Tensor, options: LossOptions | LossReduction = {}): Tensor {
-  const op = 'mseLoss';
-  const { reduction } = readOptions(op, lossOptions(op, options), plain);
-  return compared(op, x, target, reduction, () => {
-    const difference = sub(x, target);
-    return mul(difference, difference);
-  });
+/** A loss without options but the reduction. */
+function pointwise(op: string, each: (x: Tensor, target: Tensor) => Tensor) {
+  return (x: Tensor, target: Tensor, options: LossOptions | LossReduction = {}): Tensor => {
+    const { reduction } = readOptions(op, lossOptions(op, options), plain);
+    return compared(op, x, target, reduction, () => each(x, target));
+  };
 }
 
+/**
+ * Squared differences `(x - target)^2`, averaged over all elements. x and target have one shape; options are the
+ * reduction, 'mean' by default, alone or as an object; 'none' gives x's shape.
+ */
+export const mseLoss = pointwise('mseLoss', (x, target) => {
+  const difference = sub(x, target);
+  return mul(difference, difference);
+});
+
 /** `|x - target|`, averaged over all elements; its gradient is 0 where they are equal. Otherwise as `mseLoss`. */
-export function l1Loss(x: Tensor, target: Tensor, options: LossOptions | LossReduction = {}): Tensor {
-  const op = 'l1Loss';
-  const { reduction } = readOptions(op, lossOptions(op, options), plain);
-  return compared(op, x, target, reduction, () => abs(sub(x, target)));
-}
+export const l1Loss = pointwise('l1Loss', (x, target) => abs(sub(x, target)));
 
 const rounded = binary(
   'smoothL1Loss',
