@@ -52,8 +52,8 @@ export interface OnnxImportOptions {
   /** Where the module's parameters are, and its inputs must be. */
   readonly device: Device;
   /**
-   * Gives the bytes of a file next to this one that holds numbers of it ("external data"), by its name; without it,
-   * such a model is refused by that name.
+   * Gives the bytes of a file next to this one that holds numbers of it ("external data"), by its name, and is asked once
+   * for each; without it, such a model is refused by that name.
    */
   readonly external?: (name: string) => Promise<Uint8Array>;
 }
@@ -189,6 +189,14 @@ async function constantsOf(
   external: OnnxImportOptions['external'],
 ): Promise<ReadonlyMap<string, Constant>> {
   const found = new Map<string, Constant>();
+  const files = new Map<string, Uint8Array>();
+  const read =
+    external &&
+    (async (name: string): Promise<Uint8Array> => {
+      const bytes = files.get(name) ?? (await external(name));
+      files.set(name, bytes);
+      return bytes;
+    });
   const add = async (
     name: string,
     value: HostValue | ExternalTensor | Filled,
@@ -197,7 +205,7 @@ async function constantsOf(
     if (found.has(name)) throw new DataError(`${file}: has two constants "${printable(name, 80)}"`);
     found.set(name, {
       weight,
-      value: 'location' in value ? await fetched(value, name, file, external) : value,
+      value: 'location' in value ? await fetched(value, name, file, read) : value,
     });
   };
   for (const { name, value } of tensors) await add(name, value, true);

@@ -2,6 +2,7 @@
  * An ONNX graph as a module: its nodes run one after the other, each value let go behind the last node that reads it.
  */
 
+import { wrongArgument } from '../../core/arguments.js';
 import type { Device } from '../../core/device.js';
 import { ArgumentError } from '../../core/errors.js';
 import { reshape } from '../../core/ops/views.js';
@@ -69,6 +70,8 @@ export class OnnxModule extends Layer {
    * @throws {ArgumentError} for inputs that are missing or don't fit; it names the node
    */
   forward(x: Tensor | OnnxInputs): Tensor {
+    if (typeof x !== 'object' || x === null)
+      throw wrongArgument('forward', 'x', x, 'a Tensor, or an object of tensors by name');
     const first = this.outputs[0]?.name ?? '';
     return scope(() => {
       const result = this.run(x instanceof Tensor ? this.only(x) : x)[first];

@@ -1,8 +1,7 @@
 /**
- * ONNX's element-wise operators: each its formula. Those that `core` has are its ops; the others are expressions with
- * their derivatives, written as in core/ops/elementwise.ts.
+ * ONNX's element-wise operators: ops of `core` where it has them, else functions of formulas.ts.
  */
-import { type Expr, e } from '../../../core/expr.js';
+import { e } from '../../../core/expr.js';
 import { elu, gelu, leakyRelu, softplus } from '../../../core/ops/activations.js';
 import {
   abs,
@@ -34,12 +33,32 @@ import {
   tanh,
   where,
 } from '../../../core/ops/elementwise.js';
-import { binary, type Unary, unary } from '../../../core/ops/expressionOps.js';
+import { type Unary, unary } from '../../../core/ops/expressionOps.js';
 import { reshape } from '../../../core/ops/views.js';
 import { isIntegerType } from '../../../core/shape.js';
 import type { Tensor } from '../../../core/tensor.js';
 import { dtypeOfType, type OnnxCall, type Operator } from '../call.js';
 import { typeOfNumber } from '../tensors.js';
+import {
+  acosh,
+  and,
+  asinh,
+  atanh,
+  cosh,
+  curve,
+  line,
+  not,
+  or,
+  pieces,
+  prelu,
+  reciprocal,
+  roundHalfEven,
+  sign,
+  sinh,
+  softsign,
+  tan,
+  xor,
+} from './formulas.js';
 
 const one =
   (op: Unary): Operator =>
@@ -73,100 +92,6 @@ const given =
   (call) =>
     make(call)(call.tensor());
 
-/** A piecewise function: `above` from a border on and `below` under it, with their derivatives. */
-function pieces(op: string, border: number, above: Piece, below: Piece): Unary {
-  const at = (x: Expr): Expr => e.ge(x, border);
-  return unary(
-    op,
-    (x) => e.where(at(x), above.value(x), below.value(x)),
-    (g, _y, x) => e.mul(g, e.where(at(x), above.slope(x), below.slope(x))),
-  );
-}
-
-interface Piece {
-  readonly value: (x: Expr) => Expr;
-  readonly slope: (x: Expr) => Expr;
-}
-
-const line = (factor: number): Piece => ({
-  value: (x) => e.mul(factor, x),
-  slope: () => e.constant(factor),
-});
-
-/** factor (e^(x / width) - 1), held from overflow where it isn't used. */
-const curve = (factor: number, width: number): Piece => ({
-  value: (x) => e.mul(factor, e.sub(e.exp(e.div(e.min(x, 0), width)), 1)),
-  slope: (x) => e.mul(factor / width, e.exp(e.div(e.min(x, 0), width))),
-});
-
-/** Truncated from 32-bit: round half to even. */
-const roundHalfEven = unary('round', (x) => {
-  const low = e.floor(x);
-  const rest = e.sub(x, low);
-  const odd = e.ne(e.mul(2, e.floor(e.mul(0.5, low))), low);
-  return e.add(low, e.where(e.eq(rest, 0.5), odd, e.gt(rest, 0.5)));
-});
-
-const reciprocal = unary(
-  'reciprocal',
-  (x) => e.div(1, x),
-  (g, y) => e.neg(e.mul(g, e.mul(y, y))),
-);
-const sign = unary('sign', (x) => e.sub(e.gt(x, 0), e.lt(x, 0)));
-const softsign = unary(
-  'softsign',
-  (x) => e.div(x, e.add(1, e.abs(x))),
-  (g, _y, x) => e.div(g, e.mul(e.add(1, e.abs(x)), e.add(1, e.abs(x)))),
-);
-const tan = unary(
-  'tan',
-  (x) => e.div(e.sin(x), e.cos(x)),
-  (g, y) => e.mul(g, e.add(1, e.mul(y, y))),
-);
-const half = (x: Expr, second: (a: Expr, b: Expr) => Expr): Expr =>
-  e.mul(0.5, second(e.exp(x), e.exp(e.neg(x))));
-const sinh = unary(
-  'sinh',
-  (x) => half(x, e.sub),
-  (g, _y, x) => e.mul(g, half(x, e.add)),
-);
-const cosh = unary(
-  'cosh',
-  (x) => half(x, e.add),
-  (g, _y, x) => e.mul(g, half(x, e.sub)),
-);
-const asinh = unary(
-  'asinh',
-  (x) => {
-    const size = e.log(e.add(e.abs(x), e.sqrt(e.add(1, e.mul(x, x)))));
-    return e.where(e.lt(x, 0), e.neg(size), size);
-  },
-  (g, _y, x) => e.div(g, e.sqrt(e.add(1, e.mul(x, x)))),
-);
-const acosh = unary(
-  'acosh',
-  (x) => e.log(e.add(x, e.sqrt(e.sub(e.mul(x, x), 1)))),
-  (g, _y, x) => e.div(g, e.sqrt(e.sub(e.mul(x, x), 1))),
-);
-const atanh = unary(
-  'atanh',
-  (x) => e.mul(0.5, e.log(e.div(e.add(1, x), e.sub(1, x)))),
-  (g, _y, x) => e.div(g, e.sub(1, e.mul(x, x))),
-);
-
-const truth = (x: Expr): Expr => e.ne(x, 0);
-const and = binary('and', (a, b) => e.mul(truth(a), truth(b)));
-const or = binary('or', (a, b) => e.max(truth(a), truth(b)));
-const xor = binary('xor', (a, b) => e.ne(truth(a), truth(b)));
-const not = unary('not', (x) => e.eq(x, 0));
-
-const prelu = binary(
-  'prelu',
-  (x, slope) => e.where(e.lt(x, 0), e.mul(slope, x), x),
-  (g, _y, x, slope) => e.where(e.lt(x, 0), e.mul(g, slope), g),
-  (g, _y, x) => e.where(e.lt(x, 0), e.mul(g, x), 0),
-);
-
 /** The quotient; of integers toward zero. */
 function quotient(a: Tensor, b: Tensor): Tensor {
   const result = div(a, b);
@@ -188,7 +113,7 @@ function clip(call: OnnxCall): Tensor {
   return clamp(call.tensor(), low, high);
 }
 
-/** The smaller or larger of two, integers among them. */
+/** The mean of all inputs. */
 const mean: Operator = (call) => {
   const all = call.tensors();
   const [first] = all;

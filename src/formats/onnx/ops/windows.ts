@@ -44,12 +44,13 @@ function asMap(x: Tensor, like: Tensor): Tensor {
   return reshape(x, [n, c, length]);
 }
 
-/** The window that a node's attributes describe, over an image that was a map of `axes` axes. */
-function windowOf(call: OnnxCall, image: Tensor, axes: number, kernelShape: readonly number[]): Window {
-  const kernel = pairOf(call, 'kernel_shape', kernelShape, axes, 1);
-  const stride = pairOf(call, 'strides', call.list('strides') ?? [], axes, 1);
-  const dilation = pairOf(call, 'dilations', call.list('dilations') ?? [], axes, 1);
-  return { kernel, stride, dilation, padding: paddingOf(call, image, axes, { kernel, stride, dilation }) };
+/** What a node's attributes say of its window but for padding, for maps of `axes` axes. */
+function stepsOf(call: OnnxCall, axes: number, kernelShape: readonly number[]): Omit<Window, 'padding'> {
+  return {
+    kernel: pairOf(call, 'kernel_shape', kernelShape, axes, 1),
+    stride: pairOf(call, 'strides', call.list('strides') ?? [], axes, 1),
+    dilation: pairOf(call, 'dilations', call.list('dilations') ?? [], axes, 1),
+  };
 }
 
 /** Two numbers, one for each axis of an image. */
@@ -97,14 +98,14 @@ function paddingOf(
   return [top, left, bottom, right];
 }
 
-/** Image, kernels and window of a convolution, of which the result is a map like the input. */
 function convolution(call: OnnxCall): Tensor {
   const [x, weight] = [call.tensor(0), call.tensor(1)];
-  const image = asImage(call, x);
-  const kernels = asImage(call, weight);
-  const window = windowOf(call, image, x.shape.length - 2, kernelOf(call, weight));
-  const options = { bias: call.optional(2), groups: call.int('group', 1), ...window };
-  return asMap(conv2d(image, kernels, withoutKernel(options)), x);
+  const axes = x.shape.length - 2;
+  const [image, kernels] = [asImage(call, x), asImage(call, weight)];
+  const { kernel, stride, dilation } = stepsOf(call, axes, kernelOf(call, weight));
+  const padding = paddingOf(call, image, axes, { kernel, stride, dilation });
+  const [bias, groups] = [call.optional(2), call.int('group', 1)];
+  return asMap(conv2d(image, kernels, { bias, groups, stride, padding, dilation }), x);
 }
 
 /** The size of a convolution's window. */
@@ -116,8 +117,6 @@ function kernelOf(call: OnnxCall, weight: Tensor): readonly number[] {
   return own;
 }
 
-const withoutKernel = <T extends Partial<Window>>({ kernel, ...rest }: T): Omit<T, 'kernel'> => rest;
-
 /**
  * Transposed convolution. Where it says its result's size, the padding is what that takes: with SAME_UPPER an odd one is
  * less at the end, else at the beginning.
@@ -127,9 +126,7 @@ function transposedConvolution(call: OnnxCall): Tensor {
   const axes = x.shape.length - 2;
   const [image, kernels] = [asImage(call, x), asImage(call, weight)];
   const auto = call.text('auto_pad', 'NOTSET');
-  const kernel = pairOf(call, 'kernel_shape', kernelOf(call, weight), axes, 1);
-  const stride = pairOf(call, 'strides', call.list('strides') ?? [], axes, 1);
-  const dilation = pairOf(call, 'dilations', call.list('dilations') ?? [], axes, 1);
+  const { kernel, stride, dilation } = stepsOf(call, axes, kernelOf(call, weight));
   const more = call.list('output_padding') ?? new Array<number>(axes).fill(0);
   const extra = axes === 1 ? [0, ...more] : [...more];
   const size = outputOf(call, image, stride, axes);
@@ -176,8 +173,9 @@ function pooling(mode: 'max' | 'average'): Operator {
     if (call.outputs > 1) call.fail('has a second output, the places of the largest: they are not given');
     const x = call.tensor();
     const image = asImage(call, x);
-    const window = windowOf(call, image, x.shape.length - 2, call.list('kernel_shape') ?? []);
-    const { kernel, stride, padding, dilation } = window;
+    const axes = x.shape.length - 2;
+    const { kernel, stride, dilation } = stepsOf(call, axes, call.list('kernel_shape') ?? []);
+    const padding = paddingOf(call, image, axes, { kernel, stride, dilation });
     if (dilation.some((n) => n !== 1)) call.fail(`its dilations are [${dilation.join(', ')}], expected 1`);
     const options = { kernel, stride, padding, ceilMode: call.int('ceil_mode', 0) === 1 };
     if (mode === 'average') {
