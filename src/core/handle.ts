@@ -1,12 +1,40 @@
 /**
- * Handles: counted looks at a device's buffer. A tensor is one that also knows of the tape (tensor.ts).
+ * Buffers, counted: the last handle that looks at one gives it back. A tensor is a handle that also knows of the tape
+ * (tensor.ts).
  *
  * What is marked internal is for ops and kernels alone; the published types leave it out.
  */
 import type { Device } from './device.js';
 import { DisposedError, TandemError } from './errors.js';
-import { type DType, formatShape, isContiguous, type Shape, sizeOf, type View } from './shape.js';
-import type { Storage } from './storage.js';
+import type { BufferId, DType, Shape, View } from './shape.js';
+import { formatShape, isContiguous, sizeOf } from './shape.js';
+
+/** A device buffer and the number of handles that look at it. @internal */
+export class Storage {
+  /** What messages call the tensors that look at it, '' for no name. */
+  name = '';
+  /** How often its elements were written over, and the op that did it last. */
+  version = 0;
+  writer = '';
+  private references = 0;
+
+  constructor(
+    readonly device: Device,
+    readonly buffer: BufferId,
+  ) {}
+
+  retain(): void {
+    this.references++;
+  }
+
+  release(): void {
+    if (--this.references === 0) this.device.free(this.buffer);
+  }
+
+  get exclusive(): boolean {
+    return this.references === 1;
+  }
+}
 
 /** Shape and dtype as messages name them: `2x3 float32`. */
 export function describe(x: { readonly shape: Shape; readonly dtype: DType }): string {
@@ -20,6 +48,7 @@ export abstract class Handle {
   readonly shape: Shape;
   private storage: Storage | null;
 
+  /** @internal */
   protected constructor(
     storage: Storage,
     private readonly place: View,

@@ -11,7 +11,7 @@ import type { Arrived } from './backend.js';
 import type { Device } from './device.js';
 import { ArgumentError, DeviceError, TandemError } from './errors.js';
 import { e } from './expr.js';
-import { describe, Handle } from './handle.js';
+import { describe, Handle, Storage } from './handle.js';
 import { adopt, keep } from './scope.js';
 import {
   type ArrayOf,
@@ -29,7 +29,6 @@ import {
   type TypedArray,
   type View,
 } from './shape.js';
-import { Storage } from './storage.js';
 import { reading } from './synchronous.js';
 import { type Edge, Node, walk } from './tape.js';
 import { formatElements, type NestedArray, nest } from './text.js';
@@ -225,9 +224,6 @@ export class Tensor extends Handle {
   /**
    * Has a function told of the gradient of this tensor in each `backward()`, once it is complete: for logging. Of a leaf,
    * in passes forward that begin after this call; else of this result, whose own passes these are.
-   *
-   *     y.onGradient((gradient) => norms.push(norm(gradient).item()));
-   *
    * @param hook runs off the tape and in a scope; the gradient is borrowed, and what the hook gives is ignored
    * @returns what ends it
    * @throws {ArgumentError} for a tensor that requires no gradient

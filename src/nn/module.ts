@@ -114,14 +114,9 @@ export abstract class Module {
   }
 
   /**
-   * Has a function told of what `forward` is given and gives, each time it is called: for logging. Activations of all
-   * layers by path:
-   *
-   *     for (const [path, layer] of model.namedModules())
-   *       layer.onForward((_layer, _inputs, y) => log(path, y));
-   *
-   * @param hook runs off the tape and in a scope; what it is given is borrowed, and what it gives is ignored. Tensors it is
-   *   given can be asked for their gradient (`onGradient`).
+   * Has a function told of what `forward` is given and gives, each time it is called: for logging, with `namedModules()`.
+   * @param hook runs off the tape and in a scope; what it is given is borrowed and can be asked for its gradient
+   *   (`onGradient`), what it gives is ignored
    * @returns what ends it
    * @throws {ArgumentError} for a module without `forward`
    */
