@@ -13,7 +13,6 @@ import { pcaSchema } from '../data/images/pca.js';
 import { unseal } from '../data/sealed.js';
 import { nullable, number, object, parseJson, type Schema, whole } from '../formats/json.js';
 import type { SafetensorsFile } from '../formats/safetensors.js';
-import type { ScheduleState } from '../nn/schedule.js';
 import type { Checkpoint } from '../train/checkpoint.js';
 import { readLogLines } from '../train/runFolder.js';
 import { runSchema } from './description.js';
@@ -24,27 +23,13 @@ export const earlierFormat = 'tandem-checkpoint-1';
 
 const velocityPrefix = 'velocity.';
 
-/** Where training stood. */
-interface EarlierState {
-  readonly epoch: number;
-  readonly batch: number;
-  readonly totals: { readonly images: number; readonly loss: number; readonly wrong: number };
-  /** Dropout masks drawn. */
-  readonly stream: number;
-  readonly schedule: ScheduleState;
-}
-
-const stateSchema = object<EarlierState>({
+/** Where training stood; `stream` counts the masks of dropout that were drawn. */
+const stateSchema = object({
   epoch: whole(),
   batch: whole(),
   totals: object({ images: whole(), loss: number(), wrong: number(0) }),
   stream: whole(),
-  schedule: object<ScheduleState>({
-    factor: number(0),
-    drops: whole(),
-    best: nullable(number()),
-    stalled: whole(),
-  }),
+  schedule: object({ factor: number(0), drops: whole(), best: nullable(number()), stalled: whole() }),
 });
 
 /** Reads one as parts. @param path of the file, for messages and for its log @throws {DataError} when it's damaged */

@@ -9,17 +9,7 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import type { PartState, Stateful } from '../core/state.js';
 import { trace } from '../core/trace.js';
 import type { BatchSource } from '../data/batchSource.js';
-import {
-  checkJson,
-  flag,
-  list,
-  nullable,
-  number,
-  object,
-  record,
-  type Schema,
-  whole,
-} from '../formats/json.js';
+import { checkJson, flag, list, nullable, number, object, record, whole } from '../formats/json.js';
 import type { Schedule } from '../nn/schedule.js';
 import { DivergedError, firstNotFinite } from './diverged.js';
 import {
@@ -63,25 +53,10 @@ interface EpochTraining {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Where training stood. */
-interface LoopState {
-  readonly epoch: number;
-  readonly batch: number;
-  readonly batches: number | null;
-  readonly count: number;
-  readonly sums: Readonly<Record<string, number | null>>;
-  readonly stopped: boolean;
-  readonly history: readonly {
-    readonly epoch: number;
-    readonly train: Readonly<Record<string, number | null>>;
-    readonly validation: Readonly<Record<string, number | null>> | null;
-    readonly learningRate: number | null;
-  }[];
-}
-
 const metricsSchema = record(nullable(number()));
 
-const stateSchema: Schema<LoopState> = object<LoopState>({
+/** Where training stood. */
+const stateSchema = object({
   epoch: whole(),
   batch: whole(),
   batches: nullable(whole()),

@@ -106,7 +106,6 @@ async function openCifar(variant: Variant, place: Place, opening: Opening): Prom
   const setOf = (part: string, files: readonly Entry[]): Promise<PictureSet> =>
     readRecords(variant, `${path} (${variant.title} ${part})`, classes, path, files, opening);
   return {
-    kind: variant.kind,
     classes: namedClasses(classes, new Map()),
     train: training.length > 0 ? await setOf('train', training) : undefined,
     validation: testing.length > 0 ? await setOf('test', testing) : undefined,

@@ -19,7 +19,7 @@ export const classFolders: Format = {
   kind: 'folder',
   help: 'train/CLASS/... and validation/CLASS/... (or val, test), or CLASS/... directly, with two classes or more of JPEG or PNG files',
   recognises: () => true,
-  open: (place, opening) => openImages('folder', place, opening, {}),
+  open: (place, opening) => openImages(place, opening, {}),
 };
 
 /** What is known of images beside the folders they lie in. */
@@ -37,12 +37,7 @@ interface Labels {
  * @throws {LayoutError} when there are no images in class folders.
  * @throws {DataError} when there is one class only, a file is found twice, or nothing says what validation images show.
  */
-export async function openImages(
-  kind: Found['kind'],
-  place: Place,
-  opening: Opening,
-  labels: Labels,
-): Promise<Found> {
+export async function openImages(place: Place, opening: Opening, labels: Labels): Promise<Found> {
   const { path } = place;
   const { images, notes: passed } = await imagesAmong(path, place.entries);
   const parts = partsOf(images);
@@ -57,7 +52,6 @@ export async function openImages(
   }
   const validation = part ? labelled(path, { ...part, classed }, labels, ids, notes) : [];
   return {
-    kind,
     classes: namedClasses(trained ? classesOf(validation) : ids, labels.words ?? new Map()),
     train: trained ? undefined : imageSet(path, 'train', train, opening),
     validation: validation.length > 0 ? imageSet(path, 'validation', validation, opening) : undefined,

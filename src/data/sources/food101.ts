@@ -50,7 +50,6 @@ export const food101: Format = {
     const named = new Map(ids.map((id, i) => [id, words[i] ?? '']));
     notes.push('validation images: those of meta/test.txt');
     return {
-      kind: 'food-101',
       classes: namedClasses(classesOf(train), named),
       train: imageSet(path, 'train', train, opening),
       validation: test.length > 0 ? imageSet(path, 'validation', test, opening) : undefined,

@@ -9,18 +9,6 @@ import type { PictureSet } from '../pictures.js';
 import type { ClassName } from './classes.js';
 import type { Entry } from './entries.js';
 
-/** Names of the formats; `synthetic` is no files at all. */
-export type DataKind =
-  | 'synthetic'
-  | 'folder'
-  | 'imagenet'
-  | 'tiny-imagenet'
-  | 'food-101'
-  | 'cifar10'
-  | 'cifar100'
-  | 'mnist'
-  | 'shards';
-
 /** A folder or archive, listed. */
 export interface Place {
   /** As it was given. */
@@ -51,7 +39,6 @@ export interface Opening {
 
 /** What a format made of a place. */
 export interface Found {
-  readonly kind: DataKind;
   /** In the order of their numbers. */
   readonly classes: readonly ClassName[];
   /** Undefined only where the place is validated with. */
@@ -64,7 +51,8 @@ export interface Found {
 
 /** A data format. */
 export interface Format {
-  readonly kind: DataKind;
+  /** Its name. */
+  readonly kind: string;
   /** How its files lie, for people. */
   readonly help: string;
   /** Whether a place holds files of this format, mostly by their names. */

@@ -31,9 +31,10 @@ export const formatLines: readonly string[] = formats.toReversed().map(({ help }
  * Opens a listed place by its format.
  * @throws {LayoutError} when it's of none; else as the format does.
  */
-export async function openPlace(place: Place, opening: Opening): Promise<Found> {
+export async function openPlace(place: Place, opening: Opening): Promise<Found & { kind: string }> {
   for (const format of formats) {
-    if (await format.recognises(place, opening)) return format.open(place, opening);
+    const { kind } = format;
+    if (await format.recognises(place, opening)) return { kind, ...(await format.open(place, opening)) };
   }
   throw new LayoutError(`${place.path}: of no format that is known`);
 }

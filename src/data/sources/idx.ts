@@ -107,7 +107,7 @@ async function openIdx(place: Place, opening: Opening): Promise<Found> {
   const notes = [...place.notes];
   if (emnistOf(files.name))
     notes.push(`${files.name}: its pictures, which are stored on their sides, are turned upright`);
-  return { kind: 'mnist', classes: namedClasses(classes, new Map()), train, validation, notes };
+  return { classes: namedClasses(classes, new Map()), train, validation, notes };
 }
 
 /** The files of the one data set that a place holds. @throws {DataError} when it holds several. */

@@ -8,7 +8,6 @@ import { balancedSubset, type Dataset, describeUnreadable, keepInMemory, resized
 import type { Mean } from '../images/mean.js';
 import { PictureSet } from '../pictures.js';
 import { SyntheticDataset } from '../synthetic/synthetic.js';
-import type { DataKind } from './format.js';
 import { openSets } from './sets.js';
 import { holdOut } from './splits.js';
 
@@ -40,7 +39,8 @@ interface Classes {
 
 /** Data to train with. */
 export interface OpenedData extends Classes {
-  readonly kind: DataKind;
+  /** The name of its format; `synthetic` for the images that are drawn. */
+  readonly kind: string;
   readonly train: Dataset;
   /** Empty where no image can be spared to validate with. */
   readonly validation: Dataset;

@@ -7,7 +7,6 @@ import { DecodePool } from '../images/decodePool.js';
 import type { Mean } from '../images/mean.js';
 import type { PictureSet } from '../pictures.js';
 import { type ClassName, checkClasses, matched } from './classes.js';
-import type { DataKind } from './format.js';
 import { openPlace, sayFormats } from './formats.js';
 import { listPlace } from './place.js';
 import type { ScanProgress } from './tar.js';
@@ -30,7 +29,8 @@ export interface SetOptions {
 
 /** Labelled pictures. */
 export interface Sets {
-  readonly kind: DataKind;
+  /** The name of the format. */
+  readonly kind: string;
   /** In the order of their numbers. */
   readonly classes: readonly ClassName[];
   readonly train: PictureSet;

@@ -24,7 +24,7 @@ export const shards: Format = {
       throw new DataError(`${path}: shards in an archive: unpack it and give the folder`);
     }
     const { index: contents, train, validation, mean } = await openShards(join(path, top));
-    return { kind: 'shards', classes: contents.classes, train, validation, mean, notes: place.notes };
+    return { classes: contents.classes, train, validation, mean, notes: place.notes };
   },
 };
 

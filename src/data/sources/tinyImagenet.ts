@@ -17,7 +17,7 @@ export const tinyImagenet: Format = {
   help: 'Tiny ImageNet: train/WNID/images/... and val/val_annotations.txt',
   recognises: ({ entries }) => entries.some((entry) => baseName(entry.name) === annotations),
   async open(place, opening) {
-    return openImages('tiny-imagenet', place, opening, {
+    return openImages(place, opening, {
       classesOf: await validationLabels(place),
       words: await wordsOf(place.entries),
     });

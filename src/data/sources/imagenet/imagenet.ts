@@ -36,7 +36,7 @@ export const imagenet: Format = {
   },
   async open(place, opening) {
     const synsets = await synsetTables(place, opening);
-    return openImages('imagenet', place, opening, {
+    return openImages(place, opening, {
       classesOf: await groundTruth(place, opening, synsets.flat()),
       words: new Map(synsets.flat().flatMap(({ wnid, words }) => (words === '' ? [] : [[wnid, words]]))),
       wayOut:
