@@ -1,0 +1,279 @@
+/**
+ * Ranks: processes that work on one thing, on one machine or on many, and what they tell each other, by MPI.
+ *
+ * Calls are made one after the other in the order in which they were asked for, which must be the same on all ranks. A
+ * call's data may be a promise: it has its place in the order at once, and those behind it wait for it.
+ *
+ * MPI's own waiting takes a whole core from the threads that compute. So ranks meet first, at a barrier that is looked
+ * at now and then, and the call that moves the bytes begins when all are there.
+ */
+import { hostname } from 'node:os';
+import type { Handle } from './abi.js';
+import type { Memory, Mpi } from './mpi.js';
+import { RanksError } from './mpi.js';
+import { sumInOrder } from './sums.js';
+
+/** A value, or the promise of one. */
+export type Coming<T> = T | Promise<T>;
+
+/** Numbers to be summed. */
+export type Numbers = Float32Array | Float64Array;
+
+/** Bytes that are moved on this thread: more go to another one. */
+const brief = 1 << 15;
+
+/** Bytes of a message at most; longer ones go in pieces, since MPI counts in 32 bits. */
+const longest = 1 << 30;
+
+/** Milliseconds for which others are looked for without a pause, and the pause after that. */
+const eager = 0.3;
+const pause = 1;
+
+/** The order of calls, which all groups of this process share, and what ended it. */
+class Order {
+  private last: Promise<unknown> = Promise.resolve();
+  private broken: unknown = null;
+
+  /** Does `work` when all before it is done. */
+  add<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(async () => {
+      if (this.broken) throw this.broken;
+      try {
+        return await work();
+      } catch (error) {
+        // Others wait for this call or have made it: none after it would find its partners.
+        this.broken ??= error;
+        throw error;
+      }
+    });
+    this.last = done.catch(() => {});
+    return done;
+  }
+}
+
+/** This process as one of `size`: all there are, or a group of them (`split`). */
+export class Ranks {
+  /** This one's number, from 0, and how many there are. */
+  readonly rank: number;
+  readonly size: number;
+  /** Its number among those of this machine, and how many those are. Of all ranks. */
+  localRank = 0;
+  localSize = 1;
+  /** The machines, rank by rank. Of all ranks. */
+  hosts: readonly string[] = [hostname()];
+
+  private constructor(
+    private readonly mpi: Mpi | null,
+    private readonly comm: Handle,
+    private readonly order: Order,
+  ) {
+    this.rank = mpi ? mpi.number('Comm_rank', comm) : 0;
+    this.size = mpi ? mpi.number('Comm_size', comm) : 1;
+  }
+
+  /** One rank alone: whatever it sends comes back. */
+  static alone(): Ranks {
+    return new Ranks(null, 0, new Order());
+  }
+
+  /**
+   * All ranks, once MPI is there.
+   * @throws {RanksError} when MPI doesn't allow for threads
+   */
+  static async of(mpi: Mpi): Promise<Ranks> {
+    const provided = new Int32Array(1);
+    mpi.call('Init_thread', null, null, mpi.abi.serialized, provided);
+    const ranks = new Ranks(mpi, mpi.abi.world, new Order());
+    if (provided[0]! < mpi.abi.serialized) {
+      throw new RanksError(
+        `openRanks: ${mpi.version} was built without support for threads (MPI_THREAD_SERIALIZED)`,
+      );
+    }
+    ranks.hosts = await ranks.gatherText(hostname().slice(0, 255));
+    const here = [...ranks.hosts.keys()].filter((rank) => ranks.hosts[rank] === ranks.hosts[ranks.rank]);
+    ranks.localRank = here.indexOf(ranks.rank);
+    ranks.localSize = here.length;
+    return ranks;
+  }
+
+  /** What the MPI library calls itself; null for one rank without. */
+  get library(): string | null {
+    return this.mpi?.version ?? null;
+  }
+
+  /**
+   * Replaces numbers by their sums over all ranks, in place. The sums are the same bits on all ranks, with every
+   * library and at every run: `((x0 + x1) + x2) + ..` in the order of ranks.
+   * @param data as many numbers on every rank; their memory may be shared
+   */
+  allReduce<T extends Numbers>(data: Coming<T>): Promise<T> {
+    return this.add(data, async (numbers, mpi) => {
+      await this.meet(mpi);
+      await sumInOrder(mpi, this.comm, this, numbers, numbers.byteLength <= brief);
+      return numbers;
+    });
+  }
+
+  /** Sums over all ranks: `const [images, wrong] = await ranks.sum([n, m])`. */
+  async sum(numbers: Coming<readonly number[]>): Promise<number[]> {
+    const data =
+      numbers instanceof Promise ? numbers.then((all) => Float64Array.from(all)) : Float64Array.from(numbers);
+    return Array.from(await this.allReduce(data));
+  }
+
+  /** Replaces bytes by those of rank `root`, in place. @param data as many bytes on every rank */
+  broadcast<T extends Memory>(data: Coming<T>, root = 0): Promise<T> {
+    return this.add(data, async (array, mpi) => {
+      await this.meet(mpi);
+      for (const piece of piecesOf(bytesOf(array))) {
+        const args = [piece, piece.length, mpi.abi.types.byte, root, this.comm] as const;
+        if (piece.length <= brief) mpi.call('Bcast', ...args);
+        else await mpi.callAway('Bcast', ...args);
+      }
+      return array;
+    });
+  }
+
+  /**
+   * Sends bytes to one rank and takes others from one, at the same time.
+   * @param data to be sent @param to whom @param into filled with what comes; as many bytes as are sent there
+   * @param from whom; by default the one that is sent to
+   * @returns `into`
+   */
+  async sendReceive<T extends Memory>(data: Coming<Memory>, to: number, into: T, from = to): Promise<T> {
+    await this.add(data, async (array, mpi) => {
+      await this.meetTwo(mpi, to, from);
+      const [out, back] = [[...piecesOf(bytesOf(array))], [...piecesOf(bytesOf(into))]];
+      for (let i = 0; i < Math.max(out.length, back.length); i++) {
+        await exchangePieces(mpi, this.comm, out[i] ?? nothing, to, back[i] ?? nothing, from);
+      }
+      return array;
+    });
+    if (this.mpi === null) bytesOf(into).set(bytesOf(await data));
+    return into;
+  }
+
+  /** The bytes of every rank, rank by rank. They may be of different lengths. */
+  async gather(data: Coming<Uint8Array>): Promise<Uint8Array[]> {
+    const lengths = new Float64Array(this.size);
+    const own = await data;
+    lengths[this.rank] = own.length;
+    await this.allReduce(lengths);
+    return Promise.all(
+      Array.from(lengths, (length, root) =>
+        this.broadcast(root === this.rank ? own : new Uint8Array(length), root),
+      ),
+    );
+  }
+
+  /** Resolves when all ranks have come to this. */
+  async barrier(): Promise<void> {
+    await this.add(null, async (_, mpi) => {
+      await this.meet(mpi);
+      return null;
+    });
+  }
+
+  /** Those ranks that give the same `group` number, in their order, as ranks of their own. For all ranks to call. */
+  async split(group: number): Promise<Ranks> {
+    if (this.mpi === null) return this;
+    const { mpi, comm, rank } = this;
+    const out = new Int32Array(2);
+    await this.add(out, async () => {
+      await this.meet(mpi);
+      mpi.call('Comm_split', comm, group, rank, out);
+      return out;
+    });
+    return new Ranks(mpi, mpi.handleIn(out), this.order);
+  }
+
+  /** Ends the processes of all ranks at once, with exit code `code`. Does nothing with one rank alone. */
+  abort(code: number): void {
+    if (this.mpi) this.mpi.call('Abort', this.mpi.abi.world, code);
+  }
+
+  /** Takes leave of the others, who have to do so, too. No rank can be told anything afterwards. */
+  async close(): Promise<void> {
+    await this.add(null, async (_, mpi) => {
+      await this.meet(mpi);
+      mpi.call('Finalize');
+      return null;
+    });
+  }
+
+  private async gatherText(text: string): Promise<string[]> {
+    const all = await this.gather(new TextEncoder().encode(text));
+    return all.map((bytes) => new TextDecoder().decode(bytes));
+  }
+
+  /** Gives a call its place in the order. Of one rank alone the data is the result. */
+  private add<T>(data: Coming<T>, work: (data: T, mpi: Mpi) => Promise<T>): Promise<T> {
+    const { mpi } = this;
+    if (data instanceof Promise) data.catch(() => {}); // awaited when its turn has come
+    return this.order.add(async () => (mpi ? work(await data, mpi) : data));
+  }
+
+  /** Resolves when all have come here. */
+  private async meet(mpi: Mpi): Promise<void> {
+    const request = new Int32Array(2);
+    mpi.call('Ibarrier', this.comm, request);
+    await settled(mpi, [request]);
+  }
+
+  /** Resolves when the two to be sent to and taken from have come here. */
+  private async meetTwo(mpi: Mpi, to: number, from: number): Promise<void> {
+    const requests = [new Int32Array(2), new Int32Array(2)] as const;
+    const { byte } = mpi.abi.types;
+    const [word, answer] = [new Uint8Array(1), new Uint8Array(1)];
+    mpi.call('Irecv', answer, 1, byte, from, meetingTag, this.comm, requests[0]);
+    mpi.call('Isend', word, 1, byte, to, meetingTag, this.comm, requests[1]);
+    await settled(mpi, requests);
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+/** Tags of messages between two. */
+const meetingTag = 1;
+const dataTag = 2;
+
+/** Waits until requests are done: at once if they are soon, then with pauses. */
+async function settled(mpi: Mpi, requests: readonly Int32Array[]): Promise<void> {
+  const flag = new Int32Array(1);
+  const status = new Int32Array(16);
+  const isDone = (request: Int32Array): boolean => {
+    mpi.call('Test', request, flag, status);
+    return flag[0] !== 0;
+  };
+  const start = performance.now();
+  for (const request of requests) {
+    while (!isDone(request)) {
+      const early = performance.now() - start < eager;
+      await new Promise((resolve) => (early ? setImmediate(resolve) : setTimeout(resolve, pause)));
+    }
+  }
+}
+
+async function exchangePieces(
+  mpi: Mpi,
+  comm: Handle,
+  out: Uint8Array,
+  to: number,
+  back: Uint8Array,
+  from: number,
+): Promise<void> {
+  const { byte } = mpi.abi.types;
+  const sent = [out, out.length, byte, to, dataTag] as const;
+  const taken = [back, back.length, byte, from, dataTag] as const;
+  const args = [...sent, ...taken, comm, new Int32Array(16)] as const;
+  if (out.length + back.length <= brief) mpi.call('Sendrecv', ...args);
+  else await mpi.callAway('Sendrecv', ...args);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Memory): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array, void, void> {
+  for (let at = 0; at < bytes.length; at += longest) yield bytes.subarray(at, at + longest);
+}
