@@ -14,9 +14,10 @@ import { flip, reshape, slice } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { formatShape, sameShape } from '../core/shape.js';
 import { Tensor } from '../core/tensor.js';
+import type { Share } from '../data/batchSource.js';
 import type { Dataset } from '../data/dataset.js';
 import { tenCrops } from '../data/images/cuts.js';
-import { type Batch, batches } from '../data/loader.js';
+import { type Batch, placedBatches } from '../data/loader.js';
 import { assign, type HostTensor, type StateDict } from '../nn/module.js';
 import { inEvaluation, inferences } from '../train/inference.js';
 import { Network } from './network.js';
@@ -150,20 +151,22 @@ export class Classifier {
   /**
    * Scores `[N, classes]` of a data set's images, batch by batch: of the centre, or the logarithm of the class
    * probabilities averaged over ten crops. Either way their softmax is the class probabilities.
+   * @param share of each batch, by default all of it; where one has nothing of a batch, it gives one of no images
    */
-  async *scores(dataset: Dataset, crops: TestCrops): AsyncGenerator<ScoredBatch, void, void> {
+  async *scores(dataset: Dataset, crops: TestCrops, share?: Share): AsyncGenerator<ScoredBatch, void, void> {
     const { recipe, net } = this.options;
     const { size } = net.architecture;
     const batchSize = Math.max(1, Math.floor(recipe.batchSize / crops));
-    const source = batches(dataset, crops === 1 ? { batchSize, crop: size } : { batchSize });
-    const results = inferences(this.network, source, (batch) => {
+    const options = crops === 1 ? { batchSize, crop: size, share } : { batchSize, share };
+    const results = inferences(this.network, placedBatches(dataset, options), ([, batch]) => {
       if (crops === 1) return this.network.forward(this.upload(batch));
       const input = tenCrops(batch.images, recipe.imageSize, size);
       return averageOverCrops(this.network.forward(this.upload(input)), crops);
     });
     for await (const { batch, numbers } of results) {
-      const { labels, indices } = batch;
-      yield { scores: Float32Array.from(numbers), labels, indices };
+      const [, { labels, indices }, counts = true] = batch;
+      if (counts) yield { scores: Float32Array.from(numbers), labels, indices };
+      else yield { scores: new Float32Array(0), labels: new Int32Array(0), indices: new Uint32Array(0) };
     }
   }
 

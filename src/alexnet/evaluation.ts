@@ -9,7 +9,8 @@ import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import { lossOf, type Report, Tally } from '../train/classification.js';
-import type { EvaluateOptions } from '../train/inference.js';
+import { type EvaluateOptions, stopAsked } from '../train/inference.js';
+import { Ranks } from '../train/ranks/ranks.js';
 import type { RunCheckpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
 import { netOf } from './description.js';
@@ -44,23 +45,28 @@ export function loadClassifier(
   return classifier;
 }
 
-/** What one network comes to, validated as `fit` does it; null when `signal` was aborted. @throws {DataError} when none of its images can be read. */
+/**
+ * What one network comes to, validated as `fit` does it; null when `signal` was aborted. Of several ranks each looks at
+ * its share of the images, and all get the counts of all.
+ * @throws {DataError} when none of its images can be read.
+ */
 export async function validate(
   classifier: Classifier,
   dataset: Dataset,
   crops: TestCrops,
-  { onBatch = () => {}, signal }: EvaluateOptions = {},
+  { onBatch = () => {}, signal, ranks = Ranks.alone() }: EvaluateOptions = {},
 ): Promise<Report | null> {
   const tally = new Tally(dataset.classes);
   let done = 0;
-  for await (const { scores, labels } of classifier.scores(dataset, crops)) {
+  for await (const { scores, labels } of classifier.scores(dataset, crops, ranks)) {
     const width = scores.length / labels.length;
     for (const [i, label] of labels.entries()) tally.add(scores.subarray(i * width, (i + 1) * width), label);
     done += labels.length;
-    await onBatch(done, dataset.length);
-    if (signal?.aborted) return null;
+    await onBatch(Math.min(done * ranks.size, dataset.length), dataset.length);
+    if (await stopAsked(ranks, signal)) return null;
   }
-  if (done === 0) {
+  await tally.gather(ranks);
+  if (tally.images === 0) {
     const { name, unreadable } = dataset;
     throw new DataError(`${name}: ${describeUnreadable(unreadable)}, none is left to evaluate`);
   }

@@ -6,14 +6,16 @@
 import { join } from 'node:path';
 import type { Device } from '../core/device.js';
 import { DataError } from '../core/errors.js';
-import { describeUnreadable } from '../data/dataset.js';
+import { describeUnreadable, type Unreadable } from '../data/dataset.js';
 import { writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import { checkValidation, type OpenedData } from '../data/sources/open.js';
+import { list, object, parseJson, text } from '../formats/json.js';
 import type { FitEvent } from '../train/events.js';
 import { fit } from '../train/fit.js';
 import { restoreParts } from '../train/parts.js';
 import { type Profile, profileSteps } from '../train/profile.js';
+import { Ranks } from '../train/ranks/ranks.js';
 import { RunFolder, runFiles as trainingFiles } from '../train/runFolder.js';
 import type { ImageStatistics, RunCheckpoint } from './checkpoint.js';
 import { type RunDescription, tablesOf } from './description.js';
@@ -39,10 +41,12 @@ export interface RunOptions {
   readonly net: Net;
   readonly devices: readonly Device[];
   readonly data: OpenedData;
-  /** Folder of the run's files, made if absent; one that is open stays so. */
-  readonly out: string | RunFolder;
+  /** Folder of the run's files, made if absent; one that is open stays so; null for ranks that write none. */
+  readonly out: string | RunFolder | null;
   readonly resume: RunCheckpoint | null;
   readonly listener: RunListener;
+  /** Processes that train it together; the first one alone writes files, and needs `out`. Default: this one. */
+  readonly ranks?: Ranks | undefined;
   /** Stops after the step or the batch of validation under way, with a checkpoint. */
   readonly signal: AbortSignal;
 }
@@ -63,13 +67,13 @@ export interface Outcome {
  * @throws {LockedError} while another process works in the folder.
  */
 export async function runTraining(options: RunOptions): Promise<Outcome> {
-  const { description, net, data, out, resume, listener, signal } = options;
+  const { description, net, data, out, resume, listener, signal, ranks = Ranks.alone() } = options;
   checkSameData(resume, description);
   checkValidation(data);
   const folder = typeof out === 'string' ? await RunFolder.open(out) : out;
   try {
     const trainer = await trainerOf(options);
-    const unreadable = new UnreadableFile(folder.path, data, listener.note);
+    const unreadable = new UnreadableFile(folder?.path ?? null, data, listener.note, ranks);
     try {
       const { history, ...ended } = await fit({
         ...trainer.fitting(data.train),
@@ -77,11 +81,15 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         epochs: description.recipe.epochs,
         validation: async (options) => {
           const { testCrops } = description.recipe;
-          const report = await validate(trainer.classifier, data.validation, testCrops, options);
+          const report = await validate(trainer.classifier, data.validation, testCrops, {
+            ...options,
+            ranks,
+          });
           return report && { loss: report.loss, error: report.top1Error, ...top5Of(report.top5Error) };
         },
-        folder,
+        folder: folder ?? undefined,
         resume: resume ?? false,
+        ranks,
         about: {
           ...description,
           tables: tablesOf(net, description.classes.length),
@@ -100,7 +108,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
       trainer.dispose();
     }
   } finally {
-    if (folder !== out) await folder.close();
+    if (folder !== out) await folder?.close();
   }
 }
 
@@ -110,22 +118,39 @@ const top5Of = (top5Error: number): { top5Error?: number } => (Number.isNaN(top5
 class UnreadableFile {
   private reported = 0;
 
+  /** @param folder null for ranks that write no files */
   constructor(
-    private readonly folder: string,
+    private readonly folder: string | null,
     private readonly data: OpenedData,
     private readonly note: RunListener['note'],
+    private readonly ranks: Ranks,
   ) {}
 
-  /** Writes it if there are more than before, and tells which. */
+  /** Writes it if there are more than before, and tells which. For all ranks to call: each has met others. */
   async update(): Promise<void> {
-    const all = [...this.data.train.unreadable, ...this.data.validation.unreadable];
+    const own = [...this.data.train.unreadable, ...this.data.validation.unreadable];
+    const all = this.ranks.size === 1 ? own : await this.ofAllRanks(own);
     if (all.length === this.reported) return;
     this.note(`went on without ${describeUnreadable(all.slice(this.reported))}`);
+    this.reported = all.length;
+    if (this.folder === null) return;
     await writeWhole(
       join(this.folder, runFiles.unreadable),
       all.map(({ name, reason }) => `${name}\t${reason}\n`),
     );
-    this.reported = all.length;
+  }
+
+  private async ofAllRanks(own: readonly Unreadable[]): Promise<Unreadable[]> {
+    const texts = await this.ranks.gather(new TextEncoder().encode(JSON.stringify(own)));
+    const lists = texts.map((bytes, rank) =>
+      parseJson(
+        new TextDecoder().decode(bytes),
+        `rank ${rank}`,
+        list(object<Unreadable>({ name: text, reason: text })),
+      ),
+    );
+    // One may have been met by several: each looks for another where it can't read its own.
+    return [...new Map(lists.flat().map((each) => [each.name, each])).values()];
   }
 }
 

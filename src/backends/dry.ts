@@ -88,6 +88,8 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     },
     free: (buffer) => books.free(buffer),
     read: async (view) => dryArray(view.dtype, sizeOf(view.shape)),
+    lend: async (views) => views.map((view) => dryArray(view.dtype, sizeOf(view.shape))),
+    takeBack: () => {},
     sync: async () => {},
     compile: async () => {},
     memory: () => books.memory(),

@@ -84,6 +84,11 @@ export function helpList(items: readonly (readonly [term: string, about: string]
   return items.map(([term, about]) => help.formatItem(term, width, about, help)).join('\n');
 }
 
+/** What an error of ours, or a file that the system refuses, says in a line; null for any other error. */
+export function messageOf(error: unknown): string | null {
+  return error instanceof TandemError ? error.message : refusalOf(error);
+}
+
 /**
  * Runs a command's work; an error of ours, or a file that the system refuses, becomes a line on standard error and exit
  * code 1. However it ends, no bar is left.
@@ -94,7 +99,7 @@ export async function runCommand(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    const message = error instanceof TandemError ? error.message : refusalOf(error);
+    const message = messageOf(error);
     if (message === null) throw error;
     stopBars();
     console.error(`error: ${message}`);

@@ -6,10 +6,11 @@ import { availableParallelism } from 'node:os';
 import { type DeviceName, isDeviceName, openDevice } from '../backends/open.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DeviceError } from '../core/errors.js';
+import { openRanks } from '../train/ranks/index.js';
 
 /** What the devices of a command are opened with. */
 export interface DeviceSettings {
-  /** Threads of each CPU device; by default the machine's, shared out among them. */
+  /** Threads of each CPU device; by default the machine's, shared out among them and the ranks that run on it. */
   readonly threads?: number;
   readonly deterministic: boolean;
   /** WebGPU: part of the adapter's name; which one to take by power; driver files. See AdapterOptions. */
@@ -87,7 +88,8 @@ export async function chooseDevices(
 export async function openDevices(names: readonly DeviceName[], settings: DeviceSettings): Promise<Device[]> {
   const { threads, deterministic, memoryLimit } = settings;
   const cpus = names.filter((name) => name.startsWith('cpu')).length;
-  const share = threads ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, cpus)));
+  const { coreSharers } = await openRanks();
+  const share = threads ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, cpus) / coreSharers));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const devices: Device[] = [];
   try {

@@ -4,18 +4,22 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addExamples, described, runCommand, settled } from './command.js';
+import { addExamples, described, settled } from './command.js';
+import { runAsRank } from './ranks.js';
 
 /** A subcommand as the table has it. */
 interface Subcommand {
   /** What `--help` says of it. */
   readonly about: string;
+  /** Whether the ranks that a launcher starts share its work. */
+  readonly shared?: boolean;
   readonly load: () => Promise<{ readonly command: Command }>;
 }
 
 const subcommands: Readonly<Record<string, Subcommand>> = {
   train: {
     about: 'train a network on images: drawn ones by default, or your own',
+    shared: true,
     load: () => import('./train.js'),
   },
   evaluate: {
@@ -110,4 +114,7 @@ function wordsOf([first, ...rest]: readonly string[]): string[] {
 }
 
 const words = wordsOf(process.argv.slice(2));
-await runCommand(async () => (await programFor(words[0])).parseAsync(words, { from: 'user' }));
+const [name] = words;
+await runAsRank(`tandem ${name ?? ''}`, subcommands[name ?? '']?.shared === true, async () =>
+  (await programFor(name)).parseAsync(words, { from: 'user' }),
+);

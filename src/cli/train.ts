@@ -13,6 +13,7 @@ import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
 import { DivergedError } from '../train/diverged.js';
+import { openRanks, type Ranks } from '../train/ranks/index.js';
 import { findCheckpoint, RunExistsError, RunFolder } from '../train/runFolder.js';
 import { addExamples, printAbout, settled, typed } from './command.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
@@ -142,6 +143,16 @@ async function main(options: Options): Promise<void> {
   const runOf = (checkpoint: RunCheckpoint | null): Run =>
     checkpoint ? resumedRun(checkpoint, options) : newRun(options);
   if (options.dryRun) return count(runOf(await read()), options);
+  const ranks = await openRanks();
+  if (ranks.size > 1 && options.profile !== undefined) {
+    throw new ArgumentError(
+      '--profile: the steps of one process are profiled; start it without the launcher',
+    );
+  }
+  if (ranks.rank > 0) {
+    const checkpoint = await read();
+    return trainIn(null, runOf(checkpoint), checkpoint, ranks, options);
+  }
   const goesOn = found !== null && resolve(options.out ?? found.folder) === resolve(found.folder);
   // A run that goes on in its folder is locked before it's read: another process may be about to write there.
   const elsewhere = goesOn ? null : await read();
@@ -149,7 +160,7 @@ async function main(options: Options): Promise<void> {
   // It is made before images are read, which may take long. What comes to nothing leaves no empty folder.
   try {
     const checkpoint = goesOn ? await read() : elsewhere;
-    await trainIn(folder, runOf(checkpoint), checkpoint, options);
+    await trainIn(folder, runOf(checkpoint), checkpoint, ranks, options);
   } catch (error) {
     throw error instanceof DivergedError ? withWayOut(error, folder.path) : error;
   } finally {
@@ -177,15 +188,16 @@ function withWayOut({ message, checkpoint }: DivergedError, out: string): Diverg
   );
 }
 
-/** Opens data and devices, and trains or profiles. */
+/** Opens data and devices, and trains or profiles. @param folder null for ranks that write no files */
 async function trainIn(
-  folder: RunFolder,
+  folder: RunFolder | null,
   run: Run,
   checkpoint: RunCheckpoint | null,
+  ranks: Ranks,
   options: Options,
 ): Promise<void> {
   const net = netOf(run);
-  const { path: out } = folder;
+  const out = folder?.path ?? '';
   const data = await open(run, options.workers);
   const watch = watchSignals('stopping after this step; once more to stop at once');
   try {
@@ -196,6 +208,7 @@ async function trainIn(
         net,
         data,
         devices.map((d) => `${d.name} (${d.description})`),
+        ranks,
         out,
       );
       const done = checkpoint?.state.epoch ?? 0;
@@ -218,6 +231,7 @@ async function trainIn(
         out: folder,
         resume: checkpoint,
         listener,
+        ranks,
         signal: watch.signal,
       });
       const took = formatDuration((performance.now() - started) / 1000);
@@ -267,6 +281,7 @@ function introduce(
   net: Net,
   data: OpenedData,
   devices: readonly string[],
+  ranks: Ranks,
   out: string,
 ): void {
   const layers = placeLayers(net.architecture, net.placement(run.classes.length));
@@ -277,6 +292,11 @@ function introduce(
   printAbout('network', `${run.net}: ${net.about}; ${parameters} parameters`);
   printAbout('data', `${train.name}: ${counts}, ${run.classes.length} classes`, ...notes);
   printAbout('devices', ...devices);
+  if (ranks.size > 1) {
+    const hosts = [...new Set(ranks.hosts)];
+    const places = hosts.map((host) => `${ranks.hosts.filter((other) => other === host).length} on ${host}`);
+    printAbout('ranks', `${ranks.size} by ${ranks.library}: ${places.join(', ')}; each as above`);
+  }
   printAbout('recipe', ...describeRecipe(recipe, run.variant));
   printAbout('seed', String(run.seed));
   printAbout('output', out);

@@ -284,6 +284,13 @@ export interface Backend {
   free(buffer: BufferId): void;
   /** A copy of a dense view's elements, after everything enqueued so far has run. */
   read(view: View): Promise<TypedArray>;
+  /**
+   * The elements of dense views for the host to change, as they are when everything enqueued so far has run: in place
+   * where it sees the device's memory, else copies. Nothing may use the views until they are taken back.
+   */
+  lend(views: readonly View[]): Promise<TypedArray[]>;
+  /** What is enqueued from now on waits for a promise and finds the lent arrays as they are then in their views. */
+  takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>): void;
   /** Resolves when everything enqueued so far has run. @throws what went wrong on the way. */
   sync(): Promise<void>;
   /** Compiles ahead what the enqueued kernels will need; a backend that needs no such thing resolves at once. */

@@ -59,12 +59,14 @@ export class Node<T extends Disposable> {
    * @param op for messages
    * @param inputs where each input came from; null for one that needs no gradient
    * @param saved handles this node owns and disposes of
+   * @param finished called when its gradient has run and what came in is let go
    */
   constructor(
     readonly op: string,
     readonly inputs: readonly (Edge<T> | null)[],
     private readonly saved: readonly (T | null)[],
     private readonly gradient: GradFunction<T>,
+    private readonly finished: () => void = () => {},
   ) {
     for (const edge of inputs) edge?.node.retain();
   }
@@ -119,7 +121,33 @@ export class Node<T extends Disposable> {
   /** Frees a node whose gradient has run. */
   finish(): void {
     for (const input of this.free()) input.release();
+    this.finished();
   }
+}
+
+/** Who is told of a leaf's gradient, and how many uses of the leaf have yet to send their share of it. */
+const watched = new WeakMap<object, { uses: number; readonly whole: () => void }>();
+
+/**
+ * Has `whole` called when the gradient of a leaf is whole: when all that use it from now on have sent their share. For
+ * those who send gradients on while `backward` goes on. What was to be called before is forgotten.
+ */
+export function watchLeaf(leaf: object, whole: () => void): void {
+  watched.set(leaf, { uses: 0, whole });
+}
+
+/** Where the gradient of a use of a leaf goes. Not counted: such a node has nothing to free. */
+export function leafEdge<T extends Disposable>(leaf: object, accumulate: (grad: T) => void): Edge<T> {
+  const watch = watched.get(leaf);
+  if (watch) watch.uses++;
+  const gather: GradFunction<T> = ({ grads }) => {
+    for (const grad of grads) if (grad) accumulate(grad);
+    return [];
+  };
+  const sent = (): void => {
+    if (watch && --watch.uses === 0) watch.whole();
+  };
+  return { node: new Node<T>('leaf', [], [], gather, sent), index: 0 };
 }
 
 /**

@@ -30,7 +30,7 @@ import {
   type View,
 } from './shape.js';
 import { reading } from './synchronous.js';
-import { type Edge, Node, walk } from './tape.js';
+import { type Edge, leafEdge, type Node, walk } from './tape.js';
 import { formatElements, type NestedArray, nest } from './text.js';
 
 /** The largest tensor whose elements are all printed. */
@@ -273,13 +273,8 @@ export class Tensor extends Handle {
     return this.edge;
   }
 
-  /** Not counted: a leaf's node has nothing to free, and each use gets a new one. */
   private newLeafEdge(): Edge<Tensor> {
-    const node = new Node<Tensor>('leaf', [], [], ({ grads }) => {
-      for (const grad of grads) if (grad) this.accumulate(grad);
-      return [];
-    });
-    return { node, index: 0 };
+    return leafEdge<Tensor>(this, (grad) => this.accumulate(grad));
   }
 
   /** Makes this tensor output `index` of `node`. @internal */

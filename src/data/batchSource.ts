@@ -7,6 +7,17 @@
 import { ArgumentError } from '../core/errors.js';
 import { randomFor } from './draws.js';
 
+/** One of `size` programs that share out each batch: it has the samples rank, rank + size, .. of it. */
+export interface Share {
+  readonly rank: number;
+  readonly size: number;
+}
+
+/** A batch with its place in its epoch. `counts` is as `BatchSource.epoch` says; true where it's left out. */
+export type Placed<B> =
+  | readonly [place: number, batch: B]
+  | readonly [place: number, batch: B, counts: boolean];
+
 /** Batches, the same each time an epoch is asked for. */
 export interface BatchSource<B> {
   /** For people: where they come from. */
@@ -16,8 +27,15 @@ export interface BatchSource<B> {
   /**
    * The batches of an epoch (from 0), each with its place in it (from 0), in order, from place `start` on. One that turns
    * out to hold nothing is left out.
+   *
+   * `counts` is false for a batch of a share that stands in for none: it's another's, computed so that all programs do
+   * the same, and counts for nothing.
    */
-  epoch(epoch: number, start: number): AsyncIterable<readonly [place: number, batch: B]>;
+  epoch(epoch: number, start: number): AsyncIterable<Placed<B>>;
+  /** What one of several programs has of each batch. Without it the data can't be trained on by several ranks. */
+  share?(share: Share): BatchSource<B>;
+  /** Samples of the batch at a place, shares of all programs together, unreadable ones included. */
+  samples?(place: number): number;
 }
 
 /** How samples are put together to batches. */
@@ -32,6 +50,8 @@ export interface BatchOptions {
   readonly dropLast?: boolean;
   /** Batches fetched ahead; default 2. */
   readonly prefetch?: number;
+  /** Give what one of several programs has of each batch. Default: all of it. */
+  readonly share?: Share | undefined;
 }
 
 /** An epoch of them, or the rest of it. */
@@ -65,25 +85,36 @@ export function batchesOf<B>(
   load: (indices: Uint32Array) => B | Promise<B>,
 ): BatchSource<B> {
   checkBatches(options);
+  const { batchSize, dropLast } = options;
   return {
     name,
-    length: batchCount(length, options.batchSize, options.dropLast),
+    length: batchCount(length, batchSize, dropLast),
     epoch: (epoch, start) =>
       fetchAhead(length, { ...options, epoch, start }, async (indices) => load(indices)),
+    share: (share) => batchesOf(name, length, { ...options, share }, load),
+    samples: (place) => samplesAt(length, batchSize, place),
   };
+}
+
+/** Samples of the batch at a place. */
+export function samplesAt(length: number, batchSize: number, place: number): number {
+  return Math.min(batchSize, length - place * batchSize);
 }
 
 /**
  * Fetches the batches of one epoch in order, some ahead of the caller, so that they're made while devices compute.
  * @param length number of samples
- * @param fetch is given the numbers of a batch's samples, and the place of the first one in the epoch
+ * @param fetch is given the numbers of samples, the first one's place in the epoch, and how many places apart they are
+ * @param isEmpty tells a batch none of whose samples could be had
  */
 export async function* fetchAhead<B>(
   length: number,
   options: EpochOptions,
-  fetch: (indices: Uint32Array, first: number) => Promise<B>,
-): AsyncGenerator<[place: number, batch: B], void, void> {
+  fetch: (indices: Uint32Array, first: number, step: number) => Promise<B>,
+  isEmpty: (batch: B) => boolean = () => false,
+): AsyncGenerator<Placed<B>, void, void> {
   const { batchSize, seed = 0, epoch = 0, shuffle, start = 0, prefetch = 2, dropLast } = options;
+  const { rank, size } = options.share ?? { rank: 0, size: 1 };
   checkBatches(options);
   const order =
     typeof shuffle === 'function'
@@ -92,13 +123,22 @@ export async function* fetchAhead<B>(
         ? epochOrder(length, seed, epoch)
         : Uint32Array.from({ length }, (_, i) => i);
   const count = batchCount(length, batchSize, dropLast);
-  const fetchOne = async (place: number): Promise<B> => {
+  const fetchOne = async (place: number): Promise<[batch: B, counts: boolean]> => {
     // Let the caller have the batch it's waiting for first: this one is made while the devices compute.
     await new Promise((resolve) => setTimeout(resolve));
     const first = place * batchSize;
-    return fetch(order.subarray(first, first + batchSize), first);
+    const whole = order.subarray(first, first + batchSize);
+    const own = size === 1 ? whole : whole.filter((_, i) => i % size === rank);
+    if (own.length > 0 || whole.length === 0) {
+      const batch = await fetch(own, first + rank, size);
+      if (size === 1 || !isEmpty(batch)) return [batch, true];
+    }
+    for (let i = 0; ; i++) {
+      const batch = await fetch(whole.subarray(i, i + 1), first + i, 1);
+      if (i === whole.length - 1 || !isEmpty(batch)) return [batch, false];
+    }
   };
-  const ahead: Promise<B>[] = [];
+  const ahead: Promise<[batch: B, counts: boolean]>[] = [];
   for (let next = start, place = start; place < count; place++) {
     for (; next < count && next <= place + prefetch; next++) {
       const coming = fetchOne(next);
@@ -106,7 +146,8 @@ export async function* fetchAhead<B>(
       coming.catch(() => {});
       ahead.push(coming);
     }
-    yield [place, await ahead.shift()!];
+    const [batch, counts] = await ahead.shift()!;
+    yield counts ? [place, batch] : [place, batch, false];
   }
 }
 

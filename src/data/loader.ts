@@ -6,7 +6,15 @@
  * batch k changes what batch k holds. A batch's number is its place in the epoch, also when unreadable pictures make some batches smaller.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
-import { type BatchSource, batchCount, checkCount, type EpochOptions, fetchAhead } from './batchSource.js';
+import {
+  type BatchSource,
+  batchCount,
+  checkCount,
+  type EpochOptions,
+  fetchAhead,
+  type Placed,
+  samplesAt,
+} from './batchSource.js';
 import { type Dataset, describeUnreadable, type LoadedImages } from './dataset.js';
 import { randomFor } from './draws.js';
 import { type Cuts, centre, copyCut, type Place } from './images/cuts.js';
@@ -45,6 +53,14 @@ export interface Batch extends LoadedImages, Cuts {
  * @throws {ArgumentError} for a batch size, crop, start or prefetch that can't be.
  */
 export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncGenerator<Batch, void, void> {
+  for await (const [, batch] of placedBatches(dataset, options)) yield batch;
+}
+
+/** The same with their places, and whether they count (`BatchSource.epoch`). */
+export async function* placedBatches(
+  dataset: Dataset,
+  options: LoaderOptions,
+): AsyncGenerator<Placed<Batch>, void, void> {
   const { seed = 0, epoch = 0, colour } = options;
   checkCount('sharedBy', options.sharedBy ?? 1, 1);
   const cut = cutter(dataset, options);
@@ -55,17 +71,20 @@ export async function* batches(dataset: Dataset, options: LoaderOptions): AsyncG
     }
     return shifts;
   };
-  const fetched = fetchAhead(dataset.length, options, async (asked, first) => {
+  const fetch = async (asked: Uint32Array, first: number, step: number): Promise<Omit<Batch, 'number'>> => {
     const loaded = await dataset.load(asked);
     const { labels, indices } = loaded;
     return {
       labels,
       indices,
-      ...cut(loaded, asked, first),
+      ...cut(loaded, asked, first, step),
       ...(colour && { colour: colours(colour, indices) }),
     };
-  });
-  for await (const [number, batch] of fetched) if (batch.labels.length > 0) yield { number, ...batch };
+  };
+  const isEmpty = ({ labels }: Omit<Batch, 'number'>): boolean => labels.length === 0;
+  for await (const [number, batch, ...counts] of fetchAhead(dataset.length, options, fetch, isEmpty)) {
+    if (!isEmpty(batch)) yield [number, { number, ...batch }, ...counts];
+  }
 }
 
 /**
@@ -84,18 +103,20 @@ export function imageBatches(
     length: batchCount(dataset.length, batchSize, dropLast),
     async *epoch(epoch, start) {
       let none = start === 0;
-      for await (const batch of batches(dataset, { ...optionsOf(epoch), epoch, start })) {
+      for await (const placed of placedBatches(dataset, { ...optionsOf(epoch), epoch, start })) {
         none = false;
-        yield [batch.number, batch];
+        yield placed;
       }
       if (none)
         throw new DataError(`${dataset.name}: ${describeUnreadable(dataset.unreadable)}, none is left`);
     },
+    share: (share) => imageBatches(dataset, (epoch) => ({ ...optionsOf(epoch), share })),
+    samples: (place) => samplesAt(dataset.length, batchSize, place),
   };
 }
 
 /** What cuts loaded pictures [N, 3, H, W] to [N, 3, crop, crop]. */
-type Cutter = (loaded: LoadedImages, asked: ArrayLike<number>, first: number) => Cuts;
+type Cutter = (loaded: LoadedImages, asked: ArrayLike<number>, first: number, step: number) => Cuts;
 
 function cutter(dataset: Dataset, options: LoaderOptions): Cutter {
   const [channels, height, width] = dataset.imageShape;
@@ -108,7 +129,7 @@ function cutter(dataset: Dataset, options: LoaderOptions): Cutter {
   const placeOf = placer(height, width, crop, options);
   const size = channels * height * width;
   const cutSize = channels * crop.height * crop.width;
-  return ({ images, indices }, asked, first) => {
+  return ({ images, indices }, asked, first, step) => {
     const count = indices.length;
     const offsets = new Int32Array(2 * count);
     const mirrored = new Uint8Array(count);
@@ -116,7 +137,7 @@ function cutter(dataset: Dataset, options: LoaderOptions): Cutter {
     for (let i = 0, position = 0; i < count; i++, position++) {
       // Unreadable pictures are absent, the others keep their places in the epoch.
       while (asked[position] !== indices[i]) position++;
-      const place = placeOf(indices[i]!, first + position);
+      const place = placeOf(indices[i]!, first + position * step);
       offsets.set([place.top, place.left], 2 * i);
       mirrored[i] = Number(place.mirror);
       copyCut(images.subarray(i * size, (i + 1) * size), height, width, place, crop, out, i * cutSize);

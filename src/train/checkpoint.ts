@@ -31,7 +31,12 @@ export type CheckpointReader = (file: SafetensorsFile, path: string) => Checkpoi
  * @throws {DivergedError} when a tensor holds NaN or infinity: nobody could go on from there.
  * @throws {DataError} when the file can't be written.
  */
-export async function writeCheckpoint(path: string, { about, parts }: Checkpoint): Promise<void> {
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  await writeWhole(path, encodeCheckpoint(checkpoint));
+}
+
+/** The pieces of a checkpoint's file. @throws {DivergedError} when a tensor holds NaN or infinity */
+export function encodeCheckpoint({ about, parts }: Checkpoint): Uint8Array[] {
   const tensors = new Map<string, HostTensor>();
   const json: [string, unknown][] = [];
   for (const [part, state] of parts) {
@@ -45,7 +50,7 @@ export async function writeCheckpoint(path: string, { about, parts }: Checkpoint
     about: toJson('about', about ?? null),
     parts: toJson('parts', Object.fromEntries(json)),
   };
-  await writeWhole(path, encodeSealed({ tensors, metadata }));
+  return encodeSealed({ tensors, metadata });
 }
 
 /**
@@ -60,7 +65,16 @@ export async function readCheckpoint(
   const bytes = await readFile(path).catch(throwNaming(path, "can't be read"));
   const file = decodeSafetensors(bytes, path);
   const found = file.metadata.format ?? '';
-  if (Object.hasOwn(earlier, found)) return earlier[found]!(file, path);
+  return Object.hasOwn(earlier, found) ? earlier[found]!(file, path) : checkpointIn(file, path);
+}
+
+/** A checkpoint from its file's bytes. @param path for messages @throws {DataError} when it's damaged, or something else */
+export function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
+  return checkpointIn(decodeSafetensors(bytes, path), path);
+}
+
+function checkpointIn(file: SafetensorsFile, path: string): Checkpoint {
+  const found = file.metadata.format ?? '';
   if (found !== format) {
     const named = found === '' ? 'it names no format' : `its format is ${shown(found)}`;
     throw new DataError(`${path}: not a checkpoint of a training: ${named}, expected ${format}`);

@@ -12,6 +12,8 @@ import { argmax, sum, topk } from '../core/ops/reduce.js';
 import { reshape } from '../core/ops/views.js';
 import { noGrad } from '../core/tape.js';
 import { Tensor } from '../core/tensor.js';
+import { list, nullable, number, object, parseJson, type Schema, tuple, whole } from '../formats/json.js';
+import type { Ranks } from './ranks/ranks.js';
 import type { StepResult } from './step.js';
 
 /** Whether there's a top-5 error of so many classes. */
@@ -67,7 +69,34 @@ class ClassTally {
   missed = 0;
   /** How often each class was answered wrongly. */
   readonly answers = new Map<number, number>();
+
+  /** Adds what was counted elsewhere. */
+  add({ images, wrong, missed, answers }: Counts['classes'][number]): void {
+    this.images += images;
+    this.wrong += wrong;
+    this.missed += missed;
+    for (const [answer, times] of answers) this.answers.set(answer, (this.answers.get(answer) ?? 0) + times);
+  }
 }
+
+/** What a rank has counted, as it tells the others. */
+interface Counts {
+  /** Null where it isn't finite. */
+  readonly loss: number | null;
+  readonly classes: readonly {
+    readonly images: number;
+    readonly wrong: number;
+    readonly missed: number;
+    readonly answers: readonly (readonly [number, number])[];
+  }[];
+}
+
+const countsSchema: Schema<Counts> = object<Counts>({
+  loss: nullable(number()),
+  classes: list(
+    object({ images: whole(), wrong: whole(), missed: whole(), answers: list(tuple(whole(), whole())) }),
+  ),
+});
 
 /** Counts answers, one image after the other. */
 export class Tally {
@@ -104,19 +133,45 @@ export class Tally {
     this.loss += loss;
   }
 
+  /** Images counted. */
+  get images(): number {
+    return this.total('images');
+  }
+
+  /** Adds what other ranks counted: all have the sums of all then. */
+  async gather(ranks: Ranks): Promise<void> {
+    if (ranks.size === 1) return;
+    const classes = this.tallies.map(({ images, wrong, missed, answers }) => {
+      return { images, wrong, missed, answers: [...answers] };
+    });
+    const text = JSON.stringify({ loss: Number.isFinite(this.loss) ? this.loss : null, classes });
+    const all = await ranks.gather(new TextEncoder().encode(text));
+    const counts = all.map((bytes, rank) =>
+      parseJson(new TextDecoder().decode(bytes), `rank ${rank}`, countsSchema),
+    );
+    // In the order of ranks, so that all come to the same loss.
+    this.loss = counts.reduce((sum, { loss }) => sum + (loss ?? Number.NaN), 0);
+    for (const [rank, { classes }] of counts.entries()) {
+      if (rank === ranks.rank) continue;
+      for (const [label, counted] of classes.entries()) this.tallies[label]!.add(counted);
+    }
+  }
+
+  private total(of: 'images' | 'wrong' | 'missed'): number {
+    return this.tallies.reduce((all, tally) => all + tally[of], 0);
+  }
+
   /** What the images so far came to. @throws {DataError} when there are none */
   report(): Report {
-    const total = (of: 'images' | 'wrong' | 'missed'): number =>
-      this.tallies.reduce((all, tally) => all + tally[of], 0);
-    const images = total('images');
+    const { images } = this;
     if (images === 0) throw new DataError('no readable image to evaluate');
     const top5 = (missed: number, among: number): number =>
       hasTop5(this.classes.length) ? missed / among : Number.NaN;
     return {
       images,
       loss: this.loss / images,
-      top1Error: total('wrong') / images,
-      top5Error: top5(total('missed'), images),
+      top1Error: this.total('wrong') / images,
+      top5Error: top5(this.total('missed'), images),
       perClass: this.tallies.map((tally, label) => {
         const [most] = [...tally.answers].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
         return {

@@ -10,15 +10,17 @@ import type { Schedule } from '../nn/schedule.js';
 import { type Checkpoint, readCheckpoint } from './checkpoint.js';
 import { DivergedError } from './diverged.js';
 import type { FitEvent } from './events.js';
-import { evaluate, type OnBatch } from './inference.js';
+import { evaluate, type OnBatch, shareOf } from './inference.js';
 import { type LineOf, logLine, RunLog } from './log.js';
 import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 import type { Metrics } from './metrics.js';
 import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
+import { Ranks } from './ranks/ranks.js';
+import { checkAlike, shareStart } from './ranks/start.js';
 import { RunFolder } from './runFolder.js';
 import type { Learner } from './step.js';
 
-/** Measures a model that isn't training; null when `signal` was aborted. */
+/** Measures a model that isn't training; null when `signal` was aborted. Of several ranks all call it, and all get the same. */
 export type Validation = (options: {
   readonly onBatch: OnBatch;
   readonly signal: AbortSignal | undefined;
@@ -50,7 +52,12 @@ export interface FitOptions<B> extends Learner<B> {
   readonly resume?: boolean | Pick<Checkpoint, 'parts'> | undefined;
   /** What the program says of the run, kept in `run.json` and in checkpoints: a value that JSON can hold. */
   readonly about?: unknown;
-  /** Stops after the step or the validation batch under way, with a checkpoint. */
+  /**
+   * Processes that train the model together, each on its share of every batch: `await openRanks()`. All call `fit` with
+   * the same options; the first one's state is what they begin with, and it alone writes files. Default: this process.
+   */
+  readonly ranks?: Ranks | undefined;
+  /** Stops after the step or the validation batch under way, with a checkpoint; on all ranks if on one. */
   readonly signal?: AbortSignal | undefined;
   /** Told what happens; may be async, training waits for it. */
   readonly on?: ((event: FitEvent) => void | Promise<void>) | undefined;
@@ -86,12 +93,18 @@ const ownParts = ['model', 'optimizer', 'schedule', 'random', 'fit'] as const;
  * @throws {RunExistsError} when the folder holds a run, but `resume` is false.
  */
 export async function fit<B>(options: FitOptions<B>): Promise<FitOutcome> {
-  const { folder, resume = true, epochs } = options;
+  const { folder, resume = true, epochs, ranks = Ranks.alone() } = options;
   if (!Number.isInteger(epochs) || epochs < 0) {
     throw new ArgumentError(`fit: epochs is ${epochs}, expected a whole number from 0`);
   }
   checkPartNames(options.parts ?? {}, ownParts);
-  if (folder === undefined) return run(options, null, typeof resume === 'object' ? resume : null);
+  if (ranks.size > 1 && !options.optimizer) {
+    throw new ArgumentError(
+      'fit: training by several ranks needs an optimizer, which takes the gradients of all',
+    );
+  }
+  if (folder === undefined || ranks.rank > 0)
+    return run(options, null, typeof resume === 'object' ? resume : null);
   const open = resume === true ? RunFolder.open : RunFolder.begin;
   const opened = typeof folder === 'string' ? await open(folder) : folder;
   try {
@@ -114,8 +127,9 @@ async function run<B>(
   folder: RunFolder | null,
   from: Pick<Checkpoint, 'parts'> | null,
 ): Promise<FitOutcome> {
-  const { model, optimizer, schedule, data, signal, on = () => {} } = options;
-  const loop = new TrainingLoop(options, schedule);
+  const { model, optimizer, schedule, signal, on = () => {}, ranks = Ranks.alone() } = options;
+  const data = shareOf('fit', options.data, ranks);
+  const loop = new TrainingLoop(options, schedule, ranks);
   const parts: Parts = {
     model,
     ...(optimizer && { optimizer: optimizerState(optimizer, model) }),
@@ -131,6 +145,7 @@ async function run<B>(
     }
     restoreParts(parts, from.parts, 'checkpoint');
   }
+  await shareStart(ranks, parts);
   const watch = watcher(options);
   const log = folder && (await RunLog.open(folder, options.line ?? logLine, loop.history));
   await folder?.write('run', `${JSON.stringify(options.about ?? null, null, 2)}\n`);
@@ -146,9 +161,9 @@ async function run<B>(
     const started = performance.now();
     const epoch = loop.epochsDone + 1;
     const onStep: OnStep = (step) => on({ kind: 'step', epoch, ...step });
-    const { samples, complete } = await loop.train(data, { onStep, signal });
+    const { samples, stopped } = await loop.train(data, { onStep, signal });
     const trained = performance.now();
-    if (!complete || signal?.aborted) return interrupted();
+    if (stopped) return interrupted();
     const onBatch: OnBatch = (done, of) => on({ kind: 'validation', epoch, done, of });
     const validation = await validate(options, onBatch);
     if (validation === 'stopped') return interrupted();
@@ -164,6 +179,7 @@ async function run<B>(
       samplesPerSecond: samples === 0 ? 0 : samples / ((trained - started) / 1000),
       seconds: (performance.now() - started) / 1000,
     };
+    await checkAlike(ranks, model, `after epoch ${epoch}`);
     if (folder && log) {
       await log.add(record, times);
       const checkpoint = { about: options.about, parts: await statesOf(parts) };
@@ -179,14 +195,14 @@ async function run<B>(
 }
 
 async function validate<B>(
-  { model, step, validation, signal }: FitOptions<B>,
+  { model, step, validation, signal, ranks }: FitOptions<B>,
   onBatch: OnBatch,
 ): Promise<Metrics | null | 'stopped'> {
   if (!validation) return null;
   const measured =
     typeof validation === 'function'
       ? await validation({ onBatch, signal })
-      : await evaluate(model, validation, step, { onBatch, signal });
+      : await evaluate(model, validation, step, { onBatch, signal, ranks });
   return measured === null ? 'stopped' : measured;
 }
 

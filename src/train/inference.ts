@@ -1,13 +1,15 @@
 /**
  * Running a model without training it: batch by batch, its numbers read one batch behind, so that devices don't wait.
  */
+import { ArgumentError } from '../core/errors.js';
 import { scope } from '../core/scope.js';
 import type { TypedArray } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
 import type { BatchSource } from '../data/batchSource.js';
 import type { Module } from '../nn/module.js';
-import { addTotals, type Metrics, meansOf, noTotals } from './metrics.js';
+import { addTotals, emptied, type Metrics, meansOf, noTotals } from './metrics.js';
+import { Ranks } from './ranks/ranks.js';
 import { figuresOf, type Step, totalsOf } from './step.js';
 
 /** Told of batches done, and how many there are. May be async; training waits for it. */
@@ -58,8 +60,27 @@ export async function* inferences<B>(
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
   readonly onBatch?: OnBatch;
-  /** Stops after the batch under way. */
+  /** Stops after the batch under way, on all ranks. */
   readonly signal?: AbortSignal | undefined;
+  /** Processes that share the batches. Default: this one alone. */
+  readonly ranks?: Ranks | undefined;
+}
+
+/** Whether a rank was asked to stop; the same on all of them, which must all ask. */
+export async function stopAsked(ranks: Ranks, signal: AbortSignal | undefined): Promise<boolean> {
+  if (ranks.size === 1) return signal?.aborted === true;
+  const [stops = 0] = await ranks.sum([Number(signal?.aborted === true)]);
+  return stops > 0;
+}
+
+/** What a rank has of data. @param what for messages @throws {ArgumentError} for data that can't be shared */
+export function shareOf<B>(what: string, data: BatchSource<B>, ranks: Ranks): BatchSource<B> {
+  if (ranks.size === 1) return data;
+  if (data.share) return data.share(ranks);
+  throw new ArgumentError(
+    `${what}: ${data.name} can't be shared by ${ranks.size} ranks: give the source a share(), as batchesOf() and ` +
+      'imageBatches() do',
+  );
 }
 
 /**
@@ -70,20 +91,24 @@ export async function evaluate<B>(
   model: Module,
   data: BatchSource<B>,
   step: Step<B>,
-  { onBatch = () => {}, signal }: EvaluateOptions = {},
+  { onBatch = () => {}, signal, ranks = Ranks.alone() }: EvaluateOptions = {},
 ): Promise<Metrics | null> {
+  const share = shareOf('evaluate', data, ranks);
   const shapes: { readonly names: readonly string[]; readonly count: number; readonly place: number }[] = [];
   let totals = noTotals;
-  const results = inferences(model, data.epoch(0, 0), ([place, batch]) => {
+  const results = inferences(model, share.epoch(0, 0), ([place, batch, counts = true]) => {
     const { row, names, count } = figuresOf(step(batch));
-    shapes.push({ names, count, place });
+    shapes.push({ names, count: counts ? count : 0, place });
     return row;
   });
   for await (const { numbers } of results) {
     const { names, count, place } = shapes.shift()!;
-    totals = addTotals(totals, totalsOf(numbers, names, count));
+    const own = totalsOf(numbers, names, count);
+    totals = addTotals(totals, count > 0 ? own : emptied(own));
     await onBatch(place + 1, data.length);
-    if (signal?.aborted) return null;
+    if (await stopAsked(ranks, signal)) return null;
   }
-  return meansOf(totals);
+  const keys = Object.keys(totals.sums);
+  const [count = 0, ...sums] = await ranks.sum([totals.count, ...Object.values(totals.sums)]);
+  return meansOf({ count, sums: Object.fromEntries(keys.map((key, i) => [key, sums[i]!])) });
 }

@@ -14,6 +14,7 @@ import type { Schedule } from '../nn/schedule.js';
 import { DivergedError, firstNotFinite } from './diverged.js';
 import {
   addTotals,
+  emptied,
   type Metrics,
   meansOf,
   metricsFromJson,
@@ -21,6 +22,8 @@ import {
   noTotals,
   type Totals,
 } from './metrics.js';
+import { GradientSums } from './ranks/gradients.js';
+import { Ranks } from './ranks/ranks.js';
 import { type Learner, type PendingFigures, readFigures, takeStep } from './step.js';
 
 /** What one epoch came to. Times are in no checkpoint: they differ from run to run. */
@@ -82,11 +85,19 @@ export class TrainingLoop<B> implements Stateful {
   private totals = noTotals;
   private records: readonly EpochRecord[] = [];
   private enough = false;
+  /** Whether a rank was asked to stop, as of the last figures that all ranks know. */
+  private asked = false;
+  /** Null for one rank alone. */
+  private readonly sums: GradientSums | null;
 
+  /** @param ranks that share each batch; by default this process alone */
   constructor(
     private readonly learner: Learner<B>,
     private readonly schedule: Schedule | undefined,
-  ) {}
+    private readonly ranks: Ranks = Ranks.alone(),
+  ) {
+    this.sums = ranks.size === 1 ? null : new GradientSums(learner.model, ranks);
+  }
 
   /** Epochs finished. */
   get epochsDone(): number {
@@ -150,14 +161,17 @@ export class TrainingLoop<B> implements Stateful {
   /**
    * Trains to the end of the epoch, or until `signal` is aborted; the next call goes on from there. The epoch is over
    * once `finish` is called; until then there's nothing left to train, and its validation to do.
-   * @returns samples trained on, and whether the end was reached
+   *
+   * Ranks stop after the same step: each tells of its signal with a step's figures, and hears of others' with them.
+   * @param data this rank's share
+   * @returns samples that all ranks trained on, whether the end was reached, and whether a rank was asked to stop
    * @throws {DivergedError} when the loss is no longer a number, naming step and parameter.
    * @throws {DataError} when the data has another number of batches than what was begun.
    */
   async train(
     data: BatchSource<B>,
     { onStep = () => {}, signal }: EpochTraining = {},
-  ): Promise<{ readonly samples: number; readonly complete: boolean }> {
+  ): Promise<{ readonly samples: number; readonly complete: boolean; readonly stopped: boolean }> {
     const of = data.length;
     if (this.batch > 0 && this.batches !== null && this.batches !== of) {
       throw new DataError(
@@ -167,12 +181,16 @@ export class TrainingLoop<B> implements Stateful {
     this.batches = of;
     this.learner.model.train();
     this.schedule?.start(this.epoch);
-    let samples = 0;
+    const { sums, ranks: share } = this;
+    const before = this.totals.count;
+    const samples = (): number => this.totals.count - before;
+    this.asked = false;
+    let stop = false;
     let next = this.batch;
     let pending: Promise<void> = Promise.resolve();
     try {
-      for await (const [place, batch] of data.epoch(this.epoch, next)) {
-        if (signal?.aborted) break;
+      for await (const [place, batch, counts = true] of data.epoch(this.epoch, next)) {
+        if (sums ? stop : signal?.aborted) break;
         if (place < next || place >= of) {
           const expected = `expected ${next} to ${of - 1}, in order`;
           throw new ArgumentError(`${data.name}: gave batch ${place} of epoch ${this.epoch}, ${expected}`);
@@ -180,12 +198,13 @@ export class TrainingLoop<B> implements Stateful {
         next = place + 1;
         trace.step = this.epoch * of + place;
         this.schedule?.beforeStep?.(this.epoch + place / of);
-        const figures = takeStep(this.learner, batch);
+        const shared = sums ? { sums, share, counts, of: data.samples?.(place) ?? share.size } : undefined;
+        const figures = takeStep(this.learner, batch, shared);
         await pending;
-        samples += figures.count;
-        const soFar = samples;
-        pending = this.account(figures, place, () =>
-          onStep({ done: place + 1, of, totals: this.totals, samples: soFar }),
+        // Not what the next figures may have said meanwhile: they come to one rank sooner than to another.
+        stop = this.asked;
+        pending = this.account(figures, place, signal, () =>
+          onStep({ done: place + 1, of, totals: this.totals, samples: samples() }),
         );
         pending.catch(() => {}); // awaited below or in the next turn
       }
@@ -194,11 +213,12 @@ export class TrainingLoop<B> implements Stateful {
       throw error;
     }
     await pending;
-    if (signal?.aborted && this.batch < of) return { samples, complete: false };
+    const stopped = sums ? this.asked : signal?.aborted === true;
+    if (stopped && this.batch < of) return { samples: samples(), complete: false, stopped };
     if (this.totals.count === 0) throw new DataError(`${data.name}: gave no batch to train on`);
     // Batches at the end that held nothing are done, too.
     this.batch = of;
-    return { samples, complete: true };
+    return { samples: samples(), complete: true, stopped };
   }
 
   /** Ends the epoch. @param watch gives the number that should fall @returns the epoch's record */
@@ -219,9 +239,11 @@ export class TrainingLoop<B> implements Stateful {
   private async account(
     figures: PendingFigures,
     place: number,
+    signal: AbortSignal | undefined,
     report: () => void | Promise<void>,
   ): Promise<void> {
-    const read = await readFigures(figures);
+    const own = readFigures(figures);
+    const read = this.sums ? await this.ofAllRanks(figures.names, own, signal) : await own;
     const { loss = Number.NaN } = read.sums;
     if (!Number.isFinite(loss)) {
       const mean = loss / read.count;
@@ -230,6 +252,24 @@ export class TrainingLoop<B> implements Stateful {
     this.totals = addTotals(this.totals, read);
     this.batch = place + 1;
     await report();
+  }
+
+  /** The figures of all ranks' shares of a batch. */
+  private async ofAllRanks(
+    names: readonly string[],
+    own: Promise<Totals>,
+    signal: AbortSignal | undefined,
+  ): Promise<Totals> {
+    const keys = ['loss', ...names];
+    const [stops = 0, count = 0, ...sums] = await this.ranks.sum(
+      own.then((totals) => {
+        // What stands in for a batch has figures, too.
+        const counted = totals.count > 0 ? totals : emptied(totals);
+        return [Number(signal?.aborted === true), counted.count, ...keys.map((key) => counted.sums[key]!)];
+      }),
+    );
+    this.asked = stops > 0;
+    return { count, sums: Object.fromEntries(keys.map((key, i) => [key, sums[i]!])) };
   }
 
   /** The error that says that training diverged. @param what was seen of it */

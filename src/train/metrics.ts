@@ -21,6 +21,11 @@ export function addTotals(a: Totals, b: Totals): Totals {
   return { count: a.count + b.count, sums: { ...a.sums, ...Object.fromEntries(sums) } };
 }
 
+/** The same names, of no samples. */
+export function emptied({ sums }: Totals): Totals {
+  return { count: 0, sums: Object.fromEntries(Object.keys(sums).map((name) => [name, 0])) };
+}
+
 /** Means over the samples; NaN of none. */
 export function meansOf({ count, sums }: Totals): Metrics {
   return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count]));

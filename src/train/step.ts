@@ -5,13 +5,16 @@
 import { ArgumentError } from '../core/errors.js';
 import { cast } from '../core/ops/elementwise.js';
 import { concat, reshape } from '../core/ops/views.js';
+import { inRows } from '../core/rows.js';
 import { scope } from '../core/scope.js';
 import { formatShape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
+import type { Share } from '../data/batchSource.js';
 import type { Module } from '../nn/module.js';
 import type { Optimizer } from '../nn/optimizer.js';
 import type { Totals } from './metrics.js';
+import type { GradientSums } from './ranks/gradients.js';
 
 /** What a step makes of a batch: scalars on one device. */
 export interface StepResult {
@@ -42,18 +45,38 @@ export interface PendingFigures {
   readonly count: number;
 }
 
-/** Enqueues a training step. @throws {ArgumentError} when the loss isn't one number */
-export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B): PendingFigures {
+/** A step on a rank's share of a batch. */
+interface SharedStep {
+  readonly sums: GradientSums;
+  readonly share: Share;
+  /** Whether the samples count; see `BatchSource.epoch`. */
+  readonly counts: boolean;
+  /** Samples of all ranks, as the data source says. */
+  readonly of: number;
+}
+
+const wholeBatch = { first: 0, step: 1 };
+
+/**
+ * Enqueues a training step.
+ * @param shared given where ranks share the batch
+ * @throws {ArgumentError} when the loss isn't one number
+ */
+export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B, shared?: SharedStep): PendingFigures {
   return scope(() => {
+    shared?.sums.begin();
+    const rows = shared ? { first: shared.share.rank, step: shared.share.size } : wholeBatch;
     // What the step made and the tape doesn't need is let go before the way back.
-    const result = scope(() => step(batch));
+    const result = scope(() => inRows(rows, () => step(batch)));
     const figures = noGrad(() => figuresOf(result));
+    const count = shared?.counts === false ? 0 : figures.count;
     if (optimizer) {
       optimizer.zeroGrad();
-      result.loss.backward();
+      if (shared) shared.sums.backward(result.loss, { count, of: shared.of });
+      else result.loss.backward();
       optimizer.step();
     }
-    return figures;
+    return { ...figures, count };
   });
 }
 

@@ -3,13 +3,13 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type BatchSource, batchesOf } from '../../src/data/batchSource.js';
+import { type BatchSource, batchesOf, type Placed } from '../../src/data/batchSource.js';
 import { rejection } from '../support/errors.js';
 
 const test = suite('batch source');
 
-async function taken<B>(source: BatchSource<B>, epoch = 0, start = 0): Promise<(readonly [number, B])[]> {
-  const all: (readonly [number, B])[] = [];
+async function taken<B>(source: BatchSource<B>, epoch = 0, start = 0): Promise<Placed<B>[]> {
+  const all: Placed<B>[] = [];
   for await (const entry of source.epoch(epoch, start)) all.push(entry);
   return all;
 }

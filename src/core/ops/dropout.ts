@@ -8,6 +8,7 @@ import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
 import { recordLinear } from '../record.js';
+import { drawOfRows } from '../rows.js';
 import type { Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
 import { type DrawPlacement, map, requireTensor } from './launch.js';
@@ -48,7 +49,7 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
   if (!training) return form === 'paper' ? mul(x, 1 - p) : reshape(x, x.shape);
   const settings = {
     params: [p, form === 'paper' || p === 1 ? 1 : 1 / (1 - p)],
-    draw: draw ?? defaultGenerator().next(),
+    draw: drawOfRows(draw ?? defaultGenerator().next(), x.shape),
   };
   const out = map(op, masked, [x], settings);
   recordLinear(op, x, out, (grad) => map(op, masked, [grad], settings));

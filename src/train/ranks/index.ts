@@ -11,6 +11,11 @@ import { Ranks } from './ranks.js';
 export { RanksError } from './mpi.js';
 export type { Coming, Numbers, Ranks } from './ranks.js';
 
+/** This process's number as its launcher says, without MPI; 0 where there is none. */
+export function rankOfLauncher(): number {
+  return launchedBy(process.env)?.rank ?? 0;
+}
+
 let opened: Promise<Ranks> | null = null;
 
 /**

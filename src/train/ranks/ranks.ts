@@ -7,6 +7,7 @@
  * MPI's own waiting takes a whole core from the threads that compute. So ranks meet first, at a barrier that is looked
  * at now and then, and the call that moves the bytes begins when all are there.
  */
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Handle } from './abi.js';
 import type { Memory, Mpi } from './mpi.js';
@@ -25,8 +26,11 @@ const brief = 1 << 15;
 /** Bytes of a message at most; longer ones go in pieces, since MPI counts in 32 bits. */
 const longest = 1 << 30;
 
-/** Milliseconds for which others are looked for without a pause, and the pause after that. */
+/** Milliseconds for which others are looked for without a pause: usually, and while devices stand still. */
 const eager = 0.3;
+const urgently = 5;
+
+/** Milliseconds of a pause. */
 const pause = 1;
 
 /** The order of calls, which all groups of this process share, and what ended it. */
@@ -59,6 +63,8 @@ export class Ranks {
   /** Its number among those of this machine, and how many those are. Of all ranks. */
   localRank = 0;
   localSize = 1;
+  /** How many ranks run on the same cores as this one, itself included: fewer than `localSize` where each has its own. */
+  coreSharers = 1;
   /** The machines, rank by rank. Of all ranks. */
   hosts: readonly string[] = [hostname()];
 
@@ -89,10 +95,12 @@ export class Ranks {
         `openRanks: ${mpi.version} was built without support for threads (MPI_THREAD_SERIALIZED)`,
       );
     }
-    ranks.hosts = await ranks.gatherText(hostname().slice(0, 255));
+    ranks.hosts = await ranks.gatherText(hostname());
+    const cores = await ranks.gatherText(coresAllowed());
     const here = [...ranks.hosts.keys()].filter((rank) => ranks.hosts[rank] === ranks.hosts[ranks.rank]);
     ranks.localRank = here.indexOf(ranks.rank);
     ranks.localSize = here.length;
+    ranks.coreSharers = here.filter((rank) => cores[rank] === cores[ranks.rank]).length;
     return ranks;
   }
 
@@ -106,11 +114,19 @@ export class Ranks {
    * library and at every run: `((x0 + x1) + x2) + ..` in the order of ranks.
    * @param data as many numbers on every rank; their memory may be shared
    */
-  allReduce<T extends Numbers>(data: Coming<T>): Promise<T> {
-    return this.add(data, async (numbers, mpi) => {
-      await this.meet(mpi);
-      await sumInOrder(mpi, this.comm, this, numbers, numbers.byteLength <= brief);
-      return numbers;
+  async allReduce<T extends Numbers>(data: Coming<T>): Promise<T> {
+    const [sums] = await this.allReduceEach(asList(data));
+    return sums!;
+  }
+
+  /** The same of several arrays, for which ranks meet once. @param urgent whether nothing can go on before */
+  allReduceEach<T extends readonly Numbers[]>(data: Coming<T>, urgent = false): Promise<T> {
+    return this.add(data, async (arrays, mpi) => {
+      await this.meet(mpi, urgent ? urgently : eager);
+      for (const numbers of arrays) {
+        await sumInOrder(mpi, this.comm, this, numbers, numbers.byteLength <= brief);
+      }
+      return arrays;
     });
   }
 
@@ -214,10 +230,10 @@ export class Ranks {
   }
 
   /** Resolves when all have come here. */
-  private async meet(mpi: Mpi): Promise<void> {
+  private async meet(mpi: Mpi, looking = eager): Promise<void> {
     const request = new Int32Array(2);
     mpi.call('Ibarrier', this.comm, request);
-    await settled(mpi, [request]);
+    await settled(mpi, [request], looking);
   }
 
   /** Resolves when the two to be sent to and taken from have come here. */
@@ -233,12 +249,25 @@ export class Ranks {
 
 const nothing = new Uint8Array(0);
 
+function asList<T>(data: Coming<T>): Coming<readonly [T]> {
+  return data instanceof Promise ? data.then((one): readonly [T] => [one]) : [data];
+}
+
+/** The cores that this process may run on, as Linux writes them; '' where it isn't told. */
+function coresAllowed(): string {
+  try {
+    return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** Tags of messages between two. */
 const meetingTag = 1;
 const dataTag = 2;
 
 /** Waits until requests are done: at once if they are soon, then with pauses. */
-async function settled(mpi: Mpi, requests: readonly Int32Array[]): Promise<void> {
+async function settled(mpi: Mpi, requests: readonly Int32Array[], looking = eager): Promise<void> {
   const flag = new Int32Array(1);
   const status = new Int32Array(16);
   const isDone = (request: Int32Array): boolean => {
@@ -248,7 +277,7 @@ async function settled(mpi: Mpi, requests: readonly Int32Array[]): Promise<void>
   const start = performance.now();
   for (const request of requests) {
     while (!isDone(request)) {
-      const early = performance.now() - start < eager;
+      const early = performance.now() - start < looking;
       await new Promise((resolve) => (early ? setImmediate(resolve) : setTimeout(resolve, pause)));
     }
   }

@@ -152,6 +152,14 @@ class CpuDevice implements Backend {
     return this.open('read').read(view);
   }
 
+  async lend(views: readonly View[]): Promise<TypedArray[]> {
+    return this.open('lend').lend(views);
+  }
+
+  takeBack(_views: readonly View[], arrays: Promise<readonly TypedArray[]>): void {
+    this.open('takeBack').waitFor(arrays);
+  }
+
   async sync(): Promise<void> {
     await this.open('sync').sync();
   }

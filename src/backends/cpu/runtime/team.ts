@@ -4,7 +4,14 @@
  */
 import type { Arrived, KernelName, Kernels } from '../../../core/backend.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from '../../../core/errors.js';
-import { type BufferId, bytesPerElement, sizeOf, type TypedArray, type View } from '../../../core/shape.js';
+import {
+  arrayAt,
+  type BufferId,
+  bytesPerElement,
+  sizeOf,
+  type TypedArray,
+  type View,
+} from '../../../core/shape.js';
 import { addressOf, type Features, type KernelModule } from '../plan.js';
 import { Allocator } from './allocator.js';
 import {
@@ -191,6 +198,19 @@ export class Team {
     await this.request(opcode.fence, 0, []);
   }
 
+  /** The elements of dense views in this memory, when everything enqueued so far has run. */
+  async lend(views: readonly View[]): Promise<TypedArray[]> {
+    await this.sync();
+    return views.map((view) => arrayAt(view.dtype, this.memory.buffer, addressOf(view), sizeOf(view.shape)));
+  }
+
+  /** What is enqueued from now on waits for a promise. Where it fails, the next await says so. */
+  waitFor(promise: Promise<unknown>): void {
+    this.queue.hold(
+      promise.catch((error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error)))),
+    );
+  }
+
   /** Enqueues noting the time. */
   mark(): void {
     this.queue.push(opcode.mark, 0, 0, []);
@@ -305,9 +325,7 @@ export class Team {
     // A block that commands may still use is written when they have run.
     const free = own === null ? this.request(opcode.fence, 0, [], true) : null;
     const written = Promise.all([data, free]).then(([elements]) => this.write(block, elements));
-    this.queue.hold(
-      written.catch((error: unknown) => this.fail(error instanceof Error ? error : new Error(String(error)))),
-    );
+    this.waitFor(written);
     return block;
   }
 

@@ -171,6 +171,19 @@ export class WebGpuDevice implements Backend {
     return data;
   }
 
+  lend(views: readonly View[]): Promise<TypedArray[]> {
+    return Promise.all(views.map((view) => this.read(view)));
+  }
+
+  takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>): void {
+    for (const [i, { buffer }] of views.entries()) {
+      this.queue.writeLater(
+        this.buffers.get(buffer),
+        arrays.then((all) => all[i]!),
+      );
+    }
+  }
+
   async sync(): Promise<void> {
     await this.waiting('sync', () => this.readbacks.finish());
   }

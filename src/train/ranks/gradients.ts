@@ -1,0 +1,200 @@
+/**
+ * Gradients of a batch that ranks share: `g = sum over ranks of (n_r / n) g_r`, where rank r computed the mean gradient
+ * g_r over its n_r of n samples. The weight goes in at the loss, so that nothing has to be multiplied afterwards.
+ *
+ * Gradients go in buckets, of the last layers first: a bucket is summed while `backward` still runs through the layers
+ * before. A device is asked for a bucket's gradients as soon as they are enqueued; it lends their memory when it has
+ * come to them, and what comes after `backward` waits until all sums are back. So the caller waits for nothing.
+ *
+ * n may be less than the data source said, where samples can't be read. Nobody knows before all ranks have told, so the
+ * first bucket carries each rank's n_r, and sums are multiplied by (what was said) / n where that isn't 1.
+ */
+import type { Device } from '../../core/device.js';
+import { full } from '../../core/ops/create.js';
+import { keep } from '../../core/scope.js';
+import type { TypedArray, View } from '../../core/shape.js';
+import { watchLeaf } from '../../core/tape.js';
+import { denseCopy, type Tensor } from '../../core/tensor.js';
+import type { Module } from '../../nn/module.js';
+import { RanksError } from './mpi.js';
+import type { Numbers, Ranks } from './ranks.js';
+
+/** Bytes after which a bucket is full. */
+const bucketBytes = 4 << 20;
+
+/** Arrays of fewer numbers are summed together, as one. */
+const few = 1 << 14;
+
+/** A rank's part in a batch. */
+interface Part {
+  /** Samples that count. */
+  readonly count: number;
+  /** Samples of all ranks together, as far as the data source knows. */
+  readonly of: number;
+}
+
+/** Parameters whose gradients are summed together. */
+interface Bucket {
+  readonly params: Tensor[];
+  /** Gradients that have yet to come. */
+  missing: number;
+}
+
+/** Gradients of one device on their way. */
+interface Lent {
+  readonly device: Device;
+  readonly views: readonly View[];
+  readonly arrays: Promise<TypedArray[]>;
+}
+
+/** Sums the gradients of a model's parameters over ranks. */
+export class GradientSums {
+  private readonly buckets: readonly Bucket[];
+  private launched = 0;
+  private part: Part = { count: 1, of: 1 };
+  /** What sums are multiplied by, known once the first bucket is back. */
+  private correction = 1;
+  private back: (() => void)[] = [];
+
+  constructor(
+    model: Module,
+    private readonly ranks: Ranks,
+  ) {
+    this.buckets = bucketsOf(model.parameters());
+  }
+
+  /** Before the forward pass of a step. */
+  begin(): void {
+    this.launched = 0;
+    this.back = [];
+    for (const bucket of this.buckets) {
+      bucket.missing = bucket.params.length;
+      for (const x of bucket.params) {
+        watchLeaf(x, () => {
+          bucket.missing--;
+          this.launch(false);
+        });
+      }
+    }
+  }
+
+  /** The backward pass of a loss, after which parameters have the gradients of the whole batch. */
+  backward(loss: Tensor, part: Part): void {
+    this.part = part;
+    loss.backward(full(loss.shape, part.count / part.of, { device: loss.device, dtype: loss.dtype }));
+    this.launch(true);
+    for (const takeBack of this.back) takeBack();
+  }
+
+  /** Sends off buckets in their order, as far as they are full, or all. */
+  private launch(all: boolean): void {
+    for (; this.launched < this.buckets.length; this.launched++) {
+      const bucket = this.buckets[this.launched]!;
+      if (bucket.missing > 0 && !all) return;
+      this.send(bucket, this.launched === 0, this.launched === this.buckets.length - 1);
+    }
+  }
+
+  private send({ params }: Bucket, first: boolean, last: boolean): void {
+    const lent = lend(params.flatMap((x) => (x.grad ? [ownGradient(x, x.grad)] : [])));
+    const { count, of } = this.part;
+    const packed = Promise.all(lent.map(({ arrays }) => arrays)).then((each) =>
+      pack(each.flat().map(asNumbers), first ? [count] : []),
+    );
+    const sent = packed.then(({ together, large }) => [together, ...large]);
+    const summed = this.ranks.allReduceEach(sent, last).then(async () => {
+      const { together, small, large } = await packed;
+      if (first) this.correction = of / together[0]!;
+      unpack(together, small);
+      if (this.correction !== 1) for (const array of [...small, ...large]) scale(array, this.correction);
+    });
+    summed.catch(() => {}); // the devices tell
+    for (const { device, views, arrays } of lent) {
+      this.back.push(() =>
+        device.takeBack(
+          views,
+          summed.then(() => arrays),
+          'backward',
+        ),
+      );
+    }
+  }
+}
+
+/** The last parameters come first, as their gradients do: parameters are found in the order in which layers run. */
+function bucketsOf(parameters: readonly Tensor[]): Bucket[] {
+  const buckets: Bucket[] = [];
+  let bytes = bucketBytes;
+  for (const x of parameters.toReversed()) {
+    if (bytes >= bucketBytes) {
+      buckets.push({ params: [], missing: 0 });
+      bytes = 0;
+    }
+    buckets.at(-1)!.params.push(x);
+    bytes += 4 * x.size;
+  }
+  return buckets;
+}
+
+/** A leaf's gradient in memory that nothing else looks at, dense from the beginning of its buffer. */
+function ownGradient(x: Tensor, grad: Tensor): Tensor {
+  if (grad.exclusive && grad.contiguous && grad.view('backward').offset === 0) return grad;
+  const copy = keep(denseCopy('backward', grad));
+  grad.dispose();
+  x.grad = copy;
+  return copy;
+}
+
+/** Asks devices for gradients. */
+function lend(gradients: readonly Tensor[]): Lent[] {
+  const devices = [...new Set(gradients.map((x) => x.device))];
+  return devices.map((device) => {
+    const views = gradients.filter((x) => x.device === device).map((x) => x.view('backward'));
+    const arrays = device.lend(views, 'backward');
+    arrays.catch(() => {}); // awaited with the sums
+    return { device, views, arrays };
+  });
+}
+
+function asNumbers(array: TypedArray): Numbers {
+  if (array instanceof Float32Array || array instanceof Float64Array) return array;
+  throw new RanksError('backward: a gradient of integers');
+}
+
+/** Gradients as they are sent. */
+interface Packed {
+  /** Some numbers, then all of `small`. */
+  readonly together: Float32Array;
+  readonly small: readonly Float32Array[];
+  readonly large: readonly Numbers[];
+}
+
+function pack(arrays: readonly Numbers[], before: readonly number[]): Packed {
+  const small: Float32Array[] = [];
+  const large: Numbers[] = [];
+  for (const array of arrays) {
+    if (array instanceof Float32Array && array.length < few) small.push(array);
+    else large.push(array);
+  }
+  const together = new Float32Array(before.length + small.reduce((sum, { length }) => sum + length, 0));
+  together.set(before);
+  let at = before.length;
+  for (const array of small) {
+    together.set(array, at);
+    at += array.length;
+  }
+  return { together, small, large };
+}
+
+/** Gives the small arrays their numbers back, the last of `together`. */
+function unpack(together: Float32Array, small: readonly Float32Array[]): void {
+  let end = together.length;
+  for (const array of small.toReversed()) {
+    array.set(together.subarray(end - array.length, end));
+    end -= array.length;
+  }
+}
+
+function scale(array: Numbers, factor: number): void {
+  for (let i = 0; i < array.length; i++) array[i]! *= factor;
+}
