@@ -1,5 +1,9 @@
 /** The package as its users get it: what `exports` names is there, and its types ask for nothing of theirs. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -58,6 +62,51 @@ test('the types of Tensor and Device show what users may call, and no internals'
   for (const name of ['memory', 'sync', 'close', 'liveTensors']) assert.ok(device.includes(name), name);
   for (const name of 'run alloc upload receive free read note'.split(' '))
     assert.not.ok(device.includes(name), name);
+});
+
+/** As a project without types of Node or WebGPU has it. */
+const program = `import { customOp, e, gradcheck, mul, noLeaks, openDevice, tensor, update } from 'tandem-ts';
+import type { Expr, Tensor } from 'tandem-ts';
+import { Module } from 'tandem-ts/nn';
+const device = await openDevice('cpu:0');
+const square = customOp({ op: 'square', value: (x: Expr) => e.mul(x, x), gradients: [(g, _y, x) => e.mul(g, e.mul(2, x))] });
+const y: Tensor = square(tensor([1], { device }));
+// @ts-expect-error two operands where one belongs
+square(y, y);
+// @ts-expect-error for kernels
+y.view('x');
+// @ts-expect-error for ops
+device.run('map', {});
+const pair = customOp({
+  op: 'pair',
+  forward: (x: Tensor) => ({ result: { twice: mul(x, 2), same: x }, saved: { x } }),
+  gradient: ({ twice, same }, { x }) => [twice && same ? mul(twice, x) : null],
+});
+const { twice, same }: { twice: Tensor; same: Tensor } = pair(y);
+update([twice, same], [1, 2], []);
+await gradcheck(square, [y]);
+await noLeaks(device, () => new (class extends Module {})().namedBuffers());
+`;
+
+test("a user's program compiles with the published types alone, and not where it calls internals", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tandem-user-'));
+  try {
+    await mkdir(join(folder, 'node_modules'));
+    await symlink(fileURLToPath(root), join(folder, 'node_modules', 'tandem-ts'));
+    const options = {
+      ...{ target: 'es2023', lib: ['es2023', 'esnext.disposable'], module: 'nodenext', types: [] },
+      ...{ strict: true, noEmit: true, skipLibCheck: false, preserveSymlinks: true },
+    };
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    await writeFile(join(folder, 'program.ts'), program);
+    const config = JSON.stringify({ compilerOptions: options, files: ['program.ts'] });
+    await writeFile(join(folder, 'tsconfig.json'), config);
+    const compiler = fileURLToPath(new URL('node_modules/typescript/bin/tsc', root));
+    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', folder], { encoding: 'utf8' });
+    assert.is(status, 0, stdout);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test('nothing has to be run to install it', () => {
