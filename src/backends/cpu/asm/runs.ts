@@ -47,20 +47,15 @@ export function storeRun(l: Lanes, run: Run, address: Local<'i32'>, value: (vect
 /** How many elements a run has. */
 export const elementsOf = (run: Run): number => (run.single ? 1 : 4 * run.vectors);
 
-/**
- * Code for `count` elements; the pointers, which `body` uses for its loads and stores, walk along.
- * @param most elements of a run: fewer where `body` is long
- */
+/** Code for `count` elements; the pointers, which `body` uses for its loads and stores, walk along. */
 export function forRuns(
   l: Lanes,
   count: Local<'i32'>,
   pointers: readonly Local<'i32'>[],
   body: (run: Run) => void,
-  most: 16 | 4 = 16,
 ): void {
   const left = l.let<'i32'>(count);
   for (const { elements, run } of runs) {
-    if (elements > most) continue;
     const group = l.block(() => body(run));
     const advance = pointers.map((pointer) => pointer.set(i32.add(pointer, 4 * elements)));
     l.do(while_(i32.geU(left, elements), [group, advance, left.set(i32.sub(left, elements))]));

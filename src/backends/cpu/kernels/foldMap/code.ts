@@ -2,7 +2,8 @@
  * Row-wise kernels (`Kernels.foldMap`) as SIMD code, in two layouts:
  *
  *     rows     a thread takes a row at a time: one walk along it for each pass of numbers (backends/foldMap.ts), then one
- *              for the outputs, while a row of ordinary length lies in the cache
+ *              for the outputs, while a row of ordinary length lies in the cache; what a sum and the output have in
+ *              common and is dear, such as softmax's exponential, is left in the output on the way
  *     columns  one pass of numbers where the rows' number runs densely: 512 neighbouring rows at a time, four lines
  *              across them side by side, gathered in memory
  *
@@ -10,7 +11,7 @@
  * the last reduced one (`rows`) or the last kept one (`columns`).
  */
 import type { FoldOp, RowNumber } from '../../../../core/backend.js';
-import { type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
+import { childrenOf, type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
 import { passesOf } from '../../../foldMap.js';
 import { while_ } from '../../asm/flow.js';
 import { type Code, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
@@ -22,7 +23,7 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
 import { isSimple, load, type MapOperand, store } from '../map/code.js';
 import { printExpr } from '../map/expr.js';
-import { combine, extremesInMemory, firstLane, foldOf, sumsInMemory } from '../reduce/folds.js';
+import { combine, firstLane, floatsInMemory, foldOf, sumsInMemory } from '../reduce/folds.js';
 
 /** What the code depends on. */
 export interface FoldMapKind {
@@ -38,6 +39,8 @@ export interface FoldMapKind {
   readonly kept: number;
   readonly reduced: number;
   readonly params: number;
+  /** Of `columns`: whether there are at most `shortLines` lines, of which single precision holds the sums. */
+  readonly short: boolean;
 }
 
 /** Tells kernels of different code apart. */
@@ -45,7 +48,7 @@ export function foldMapKey(kind: FoldMapKind): string {
   const numbers = kind.numbers.map(({ op, expr }, k) => `${kind.keeps[k] ? '!' : ''}${op}:${exprKey(expr)}`);
   const lying = [...kind.inputs, ...kind.outputs].map(({ inner }) => inner);
   const axes = `${kind.kept} ${kind.reduced}`;
-  return `foldMap ${kind.layout} ${axes} (${lying};${kind.params}) ${numbers} ${kind.exprs.map(exprKey)}`;
+  return `foldMap ${kind.layout} ${kind.short} ${axes} (${lying};${kind.params}) ${numbers} ${kind.exprs.map(exprKey)}`;
 }
 
 /** Neighbouring rows of a unit of `columns`. */
@@ -54,8 +57,9 @@ export const blockRows = 512;
 /** Bytes of scratch memory for each number and thread (`columns`). */
 export const scratchBytes = 8 * blockRows;
 
-/** Lines of `columns` read side by side. */
+/** Lines of `columns` read side by side, and as many as a sum in single precision takes. */
 const linesAtOnce = 4;
+export const shortLines = 64 * linesAtOnce;
 
 /** Runs added up in single precision. */
 const runsAtOnce = 58;
@@ -106,12 +110,21 @@ export function emitFoldMap(kind: FoldMapKind, features: Features): Uint8Array<A
 
 const integers = { integers: false };
 
-/** Values of trees at the elements that walkers stand at. @param input the value of input k, or of an earlier number */
-function evaluate({ l, params }: Frame, exprs: readonly Expr[], input: (k: number) => V128): V128[] {
+/**
+ * Values of trees at the elements that walkers stand at.
+ * @param input the value of input k, or of an earlier number
+ * @param known values of trees, by their keys
+ */
+function evaluate(
+  { l, params }: Frame,
+  exprs: readonly Expr[],
+  input: (k: number) => V128,
+  known: ReadonlyMap<string, V128> = new Map(),
+): V128[] {
   const uniform = (): never => {
     throw new TypeError('foldMap has no random numbers');
   };
-  return printExpr(l, exprs, { input, param: (k) => params[k]!, uniform }, integers);
+  return printExpr(l, exprs, { input, param: (k) => params[k]!, uniform, known }, integers);
 }
 
 /** Numbers of the inputs that occur in trees. */
@@ -185,6 +198,7 @@ interface Group {
  * @param start of the inputs that occur in the trees, and of outputs
  * @param input the value of earlier numbers
  * @param settle code that runs after a few dozen groups, and at the end
+ * @param found the key of a tree whose values the output holds already
  */
 function forRow(
   f: Frame,
@@ -193,19 +207,17 @@ function forRow(
   input: (k: number) => V128,
   body: (group: Group) => void,
   settle: () => void,
+  found: string | null = null,
 ): void {
   const { l, kind, word } = f;
   const operands = [...kind.inputs, ...kind.outputs];
   const isInput = (w: number): boolean => w < kind.inputs.length;
   const inner = kind.reduced - 1;
   const walking = [...start.keys()];
-  const simple = isSimple({
-    exprs,
-    inputs: walking.map((w) => operands[w]!),
-    outputs: [],
-    ...integers,
-  });
-  const lengths = simple ? [16, 4, 1] : [4, 1];
+  const inputs = walking.map((w) => operands[w]!);
+  const isLying = inputs.every(({ inner }) => inner !== 'strided');
+  const longest = isSimple({ exprs, inputs, outputs: [], ...integers }) ? [16] : isLying ? [8] : [];
+  const lengths = [...longest, 4, 1];
   forOuter(f, start, (line) => {
     const at = copied(l, line);
     const still = new Map(
@@ -215,14 +227,16 @@ function forRow(
     );
     const group = (elements: number): void => {
       const single = elements === 1;
-      const values = Array.from({ length: Math.ceil(elements / 4) }, (_, vector) =>
-        evaluate(f, exprs, (k) => {
-          const address = at.get(k);
-          if (!isInput(k) || !address) return input(k);
-          const step = word(`at${k} reduced${inner}`);
-          return still.get(k) ?? l.let(load(l, operands[k]!, address, step, vector, single, integers));
-        }),
-      );
+      const read = (w: number, vector: number): V128 => {
+        const step = word(`at${w} reduced${inner}`);
+        return l.let(load(l, operands[w]!, at.get(w)!, step, vector, single, integers));
+      };
+      const values = Array.from({ length: Math.ceil(elements / 4) }, (_, vector) => {
+        const known = found === null ? [] : [[found, read(kind.inputs.length, vector)] as const];
+        const leaf = (k: number): V128 =>
+          isInput(k) && at.has(k) ? (still.get(k) ?? read(k, vector)) : input(k);
+        return evaluate(f, exprs, leaf, new Map(known));
+      });
       body({ values, single, at });
       for (const [w, address] of at) {
         const operand = operands[w]!;
@@ -251,6 +265,16 @@ function foldsAmong(numbers: readonly RowNumber[]): { op: FoldOp; expr: Expr }[]
   return numbers.flatMap(({ op, expr }) => (op === null ? [] : [{ op, expr }]));
 }
 
+/** The first fold whose tree is dear and part of the one output's; -1 for none. */
+function foldInOutput({ numbers, exprs }: FoldMapKind): number {
+  const contains = (tree: Expr, key: string): boolean =>
+    exprKey(tree) === key || childrenOf(tree).some((child) => contains(child, key));
+  const isDear = (expr: Expr): boolean => !isSimple({ exprs: [expr], inputs: [], outputs: [], ...integers });
+  return numbers.findIndex(
+    ({ op, expr }) => op !== null && exprs.length === 1 && isDear(expr) && contains(exprs[0]!, exprKey(expr)),
+  );
+}
+
 /** `rows`: row number `unit`. */
 function oneRow(f: Frame, unit: Local<'i32'>): void {
   const { l, kind } = f;
@@ -260,12 +284,25 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
   const startsOf = (walkers: readonly number[]): Walkers => new Map(walkers.map((w) => [w, starts[w]!]));
   const found: V128[] = [];
   const input = (k: number): V128 => (k < count ? v128.load32Splat(starts[k]!) : found[k - count]!);
+  const write = ({ values, single, at }: Group, results: readonly number[]): void => {
+    kind.outputs.slice(0, results.length).forEach((output, j) => {
+      const w = count + j;
+      const step = f.word(`at${w} reduced${kind.reduced - 1}`);
+      values.forEach((vector, i) => {
+        l.do(store(l, output, at.get(w)!, step, vector[results[j]!]!, i, single));
+      });
+    });
+  };
+  const left = foldInOutput(kind);
   for (const pass of passesOf(kind.numbers, count)) {
     const numbers = pass.map((k) => kind.numbers[k]!);
     const exprs = numbers.map(({ expr }) => expr);
     const folds = foldsAmong(numbers).map(({ op }) => ({ op, fold: foldOf(l, op, 1) }));
     if (folds.length > 0) {
-      const add = ({ values, single }: Group): void => {
+      const leaves = pass.includes(left);
+      const add = (group: Group): void => {
+        const { values, single } = group;
+        if (leaves) write(group, [pass.indexOf(left)]);
         folds.forEach(({ op, fold }, i) => {
           const all = values.map((vector) => vector[i]!);
           const terms = l.let(tree(all, combine[op]));
@@ -275,7 +312,8 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
       const settle = (): void => {
         for (const { fold } of folds) fold.settle();
       };
-      forRow(f, startsOf(usedInputs(f, exprs)), exprs, input, add, settle);
+      const walkers = [...usedInputs(f, exprs), ...(leaves ? [count] : [])];
+      forRow(f, startsOf(walkers), exprs, input, add, settle);
     }
     const results =
       folds.length > 0 ? folds.map(({ fold }) => fold.total(l.f32(1))) : evaluate(f, exprs, input);
@@ -286,17 +324,11 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
     });
   }
   if (kind.exprs.length === 0) return;
-  const outputs = kind.outputs.map((_, j) => count + j);
-  const write = ({ values, single, at }: Group): void => {
-    values.forEach((results, vector) => {
-      kind.outputs.forEach((output, j) => {
-        const w = count + j;
-        const step = f.word(`at${w} reduced${kind.reduced - 1}`);
-        l.do(store(l, output, at.get(w)!, step, results[j]!, vector, single));
-      });
-    });
-  };
-  forRow(f, startsOf([...usedInputs(f, kind.exprs), ...outputs]), kind.exprs, input, write, () => {});
+  const walkers = [...usedInputs(f, kind.exprs), ...kind.outputs.map((_, j) => count + j)];
+  const all = kind.outputs.map((_, j) => j);
+  const key = left < 0 ? null : exprKey(kind.numbers[left]!.expr);
+  const writeAll = (group: Group): void => write(group, all);
+  forRow(f, startsOf(walkers), kind.exprs, input, writeAll, () => {}, key);
 }
 
 /** `columns`: block number `unit` of rows, gathered in `scratch`. */
@@ -313,7 +345,9 @@ function oneBlock(f: Frame, unit: Local<'i32'>, scratch: Local<'i32'>): void {
   const used = usedInputs(f, exprs);
   const isDense = (k: number): boolean => kind.inputs[k]!.inner === 'dense';
   const start = new Map(used.map((k) => [k, placeOf(f, `at${k}`, `at${k}`, indices)]));
-  const results = folds.map(({ op }) => (op === 'sum' ? sumsInMemory(l) : extremesInMemory(l, op)));
+  const results = folds.map(({ op }) =>
+    op === 'sum' && !kind.short ? sumsInMemory(l) : floatsInMemory(l, op),
+  );
   const places = folds.map((_, i) => l.let(i32.add(scratch, scratchBytes * i)));
   results.forEach((result, i) => {
     result.clear(places[i]!, count);
@@ -334,16 +368,20 @@ function oneBlock(f: Frame, unit: Local<'i32'>, scratch: Local<'i32'>): void {
       const to = places.map((place) => l.let<'i32'>(place));
       const moving = walkers.flatMap((line) => used.filter(isDense).map((k) => line.get(k)!));
       const fold = (run: Run): void => {
-        const values = walkers.map((line, n) =>
-          evaluate(f, exprs, (k) => still[n]!.get(k) ?? l.let(run.load(line.get(k)!, 0))),
-        );
-        folds.forEach(({ op }, i) => {
-          const terms = values.map((ofLine) => ofLine[i]!);
-          results[i]!.fold(run, to[i]!, 0, l.let(tree(terms, combine[op])));
-          l.do(to[i]!.set(i32.add(to[i]!, results[i]!.bytes * elementsOf(run))));
+        for (let v = 0; v < run.vectors; v++) {
+          const values = walkers.map((line, n) =>
+            evaluate(f, exprs, (k) => still[n]!.get(k) ?? l.let(run.load(line.get(k)!, v))),
+          );
+          folds.forEach(({ op }, i) => {
+            const terms = values.map((ofLine) => ofLine[i]!);
+            results[i]!.fold(run, to[i]!, v, l.let(tree(terms, combine[op])));
+          });
+        }
+        results.forEach((result, i) => {
+          l.do(to[i]!.set(i32.add(to[i]!, result.bytes * elementsOf(run))));
         });
       };
-      forRuns(l, count, moving, fold, 4);
+      forRuns(l, count, moving, fold);
     };
     for (const lines of [linesAtOnce, 1]) {
       const turn = l.block(() => together(lines));

@@ -10,7 +10,15 @@ import { simplifyAxes } from '../axes.js';
 import type { MapOperand } from '../map/code.js';
 import { planMap } from '../map/plan.js';
 import { planReduce } from '../reduce/plan.js';
-import { blockRows, emitFoldMap, type FoldMapKind, foldMapKey, foldMapWords, scratchBytes } from './code.js';
+import {
+  blockRows,
+  emitFoldMap,
+  type FoldMapKind,
+  foldMapKey,
+  foldMapWords,
+  scratchBytes,
+  shortLines,
+} from './code.js';
 
 type Args = Kernels['foldMap'];
 
@@ -88,11 +96,13 @@ function axesOf({ shape, kept, inputs, outputs }: Args): Axes | null {
 /** One pass of numbers. */
 function planPass(args: OnePass, planner: Planner): void {
   const axes = axesOf(args)!;
-  const { kept, reduced, strides, keep } = axes;
+  const { kept, reduced, strides, keep, layout } = axes;
   const longest = reduced.indexOf(Math.max(...reduced));
   const size = reduced[longest]!;
   const total = sizeOf(kept) * sizeOf(reduced);
-  const pieces = Math.min(mostPieces, Math.floor(total / leastPiece), Math.floor(size / 8));
+  const least = layout === 'columns' ? Math.ceil(sizeOf(reduced) / shortLines) : 0;
+  const even = Math.min(mostPieces, Math.floor(total / leastPiece));
+  const pieces = Math.min(Math.max(even, least), Math.floor(size / 8));
   if (total < long || unitsOf(axes) >= mostPieces || kept.length === 3 || pieces < 2) {
     run(args, axes, planner);
     return;
@@ -156,6 +166,7 @@ function run(args: Args, axes: Axes, planner: Planner): void {
     kept: kept.length,
     reduced: reduced.length,
     params: params.length,
+    short: layout === 'columns' && sizeOf(reduced) <= shortLines,
   };
   const scratch =
     layout === 'columns' ? planner.temporary(scratchBytes * numbers.length * planner.threads) : 0;

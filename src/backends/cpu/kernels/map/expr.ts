@@ -23,6 +23,8 @@ interface Leaves {
   param(index: number): V128;
   /** Both random words of these elements, as uniform numbers. */
   uniform(): [V128, V128];
+  /** Values of trees that were computed before, by their keys. */
+  readonly known?: ReadonlyMap<string, V128>;
 }
 
 /** How a map's nodes are computed: on float32 or on int32 lanes. */
@@ -43,7 +45,7 @@ export function printExpr(
   { integers }: { readonly integers: boolean },
 ): V128[] {
   const { constant, compare, isnan, unary, binary } = integers ? onIntegers : onFloats;
-  const known = new Map<string, V128>();
+  const known = new Map<string, V128>(leaves.known);
   let words: [V128, V128] | null = null;
 
   const value = (expr: Expr): V128 => {

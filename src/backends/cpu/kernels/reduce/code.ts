@@ -20,7 +20,7 @@ import { tree } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
-import { combine, extremesInMemory, type Fold, firstLane, foldOf, sumsInMemory } from './folds.js';
+import { combine, type Fold, firstLane, floatsInMemory, foldOf, sumsInMemory } from './folds.js';
 
 export type ReduceLayout = 'rows' | 'columns' | 'wide';
 
@@ -231,7 +231,7 @@ function oneWideBlock(
   scratch: Local<'i32'>,
 ): void {
   const { count, x, out } = blockAt(l, w, unit, blockOf.wide);
-  const results = op === 'sum' ? sumsInMemory(l) : extremesInMemory(l, op);
+  const results = op === 'sum' ? sumsInMemory(l) : floatsInMemory(l, op);
   results.clear(scratch, count);
   forOuter(l, w, x, (start) => {
     const line = l.let<'i32'>(start);

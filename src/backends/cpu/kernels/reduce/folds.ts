@@ -86,8 +86,8 @@ export function sumsInMemory(l: Lanes): InMemory {
   };
 }
 
-/** Extremes as they are. */
-export function extremesInMemory(l: Lanes, op: FoldOp): InMemory {
+/** Extremes, and sums of a few dozen terms, in single precision. */
+export function floatsInMemory(l: Lanes, op: FoldOp): InMemory {
   return {
     bytes: 4,
     clear: (at, count) => {
