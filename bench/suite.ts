@@ -8,6 +8,7 @@ import { type KernelSizes, kernelRows } from './kernels.js';
 import { measureNetwork, networkRows } from './networks.js';
 import { opRows } from './ops.js';
 import { bestRates, type Probe } from './probes.js';
+import { rowOpRows } from './rowOps.js';
 import { type Row, startName } from './rows.js';
 import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
 import { transferRows } from './transfers.js';
@@ -112,6 +113,7 @@ async function runDeviceRows(
   const works = [
     ...kernelRows(plan.kernels),
     ...opRows(options.scaling ? scaled.opSides : []),
+    ...rowOpRows(plan.kernels.batch),
     ...transferRows(plan.kernels.batch),
   ].filter((work) => work.devices === devices.length && options.only.test(work.name));
   try {
