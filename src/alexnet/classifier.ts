@@ -2,11 +2,12 @@
  * A network together with what its images go through first: class scores and hidden vectors of pixels 0-255.
  *
  * Bytes are uploaded to every device and become `(pixels - mean + colour) * scale` there, where the mean is the part
- * of the mean image that a crop covers, mirrored as it is, or its centre (recipe.mean).
+ * of the mean image that a crop covers, mirrored as it is, or its centre (recipe.mean), and the scale is one for all
+ * channels or one for each.
  */
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
-import { e } from '../core/expr.js';
+import { type Expr, e } from '../core/expr.js';
 import { sub } from '../core/ops/elementwise.js';
 import { map, mapInto } from '../core/ops/launch.js';
 import { logSoftmax, logSumExp } from '../core/ops/softmax.js';
@@ -48,15 +49,20 @@ export interface ScoredBatch {
 /** Images `[N, 3, size, size]`, 0-255; where they were cut from (the centre unless given); their shifts of colour. */
 export type Input = Pick<Batch, 'images'> & Partial<Pick<Batch, 'offsets' | 'mirrored' | 'colour'>>;
 
-/** Bytes, mean, and shift of colour. */
-const shifted = e.mul(e.add(e.sub(e.input(0), e.input(1)), e.input(2)), e.param(0));
-const normalized = e.mul(e.sub(e.input(0), e.input(1)), e.param(0));
+/** Of bytes, mean, and where there are any shifts of colour and the channels' own scales. */
+function normalized(shifts: boolean, scales: boolean): Expr {
+  const centred = e.sub(e.input(0), e.input(1));
+  const coloured = shifts ? e.add(centred, e.input(2)) : centred;
+  return e.mul(scales ? e.mul(coloured, e.input(shifts ? 3 : 2)) : coloured, e.param(0));
+}
 
 /** The network and its input. */
 export class Classifier {
   readonly network: Network;
   private meanImage: HostTensor;
   private readonly means: readonly Tensor[];
+  /** `[channels, 1, 1]` on each device; none where one scale is for all. */
+  private readonly scales: readonly Tensor[];
 
   /** @throws {ArgumentError} when the devices don't suit the placement, or images are smaller than the network's. */
   constructor(private readonly options: ClassifierOptions) {
@@ -79,6 +85,11 @@ export class Classifier {
     this.meanImage = { shape: [architecture.channels, side, side], data: options.mean };
     const { shape } = this.meanImage;
     this.means = this.network.devices.map((device) => keep(Tensor.from('mean', device, options.mean, shape)));
+    const { inputScale } = recipe;
+    this.scales =
+      typeof inputScale === 'number'
+        ? []
+        : this.network.devices.map((device) => scalesOn(device, inputScale));
   }
 
   /** The mean training image. */
@@ -102,10 +113,11 @@ export class Classifier {
 
   /** Images on each device as the network reads them. */
   upload(input: Input): Tensor[] {
-    return this.network.devices.map((device, i) => scope(() => this.uploadTo(device, this.means[i]!, input)));
+    return this.network.devices.map((device, i) => scope(() => this.uploadTo(device, i, input)));
   }
 
-  private uploadTo(device: Device, meanImage: Tensor, { images, offsets, mirrored, colour }: Input): Tensor {
+  private uploadTo(device: Device, at: number, { images, offsets, mirrored, colour }: Input): Tensor {
+    const meanImage = this.means[at]!;
     const { recipe, net } = this.options;
     const { name, channels, size } = net.architecture;
     const n = images.length / (channels * size * size);
@@ -117,22 +129,24 @@ export class Classifier {
     }
     const bytes = Tensor.from('upload', device, images, [n, channels, size, size]);
     const divisor = colour && recipe.colourNoise ? recipe.colourNoise.divisor : 1;
-    const params = [recipe.inputScale / divisor];
-    const expr = colour ? shifted : normalized;
+    const { inputScale } = recipe;
+    const params = [(typeof inputScale === 'number' ? inputScale : 1) / divisor];
     const shifts = colour ? [Tensor.from('upload', device, colour, [n, channels, 1, 1])] : [];
+    const scales = this.scales.slice(at, at + 1);
+    const expr = normalized(shifts.length > 0, scales.length > 0);
     const middle = (recipe.imageSize - size) >> 1;
     const partAt = (top: number, left: number, mirror: boolean): Tensor => {
       const part = slice(slice(meanImage, 1, top, top + size), 2, left, left + size);
       return mirror ? flip(part, 2) : part;
     };
     if (recipe.mean === 'centre' || !offsets || !mirrored || areCentral(offsets, mirrored, middle)) {
-      return map('normalize', expr, [bytes, partAt(middle, middle, false), ...shifts], { params });
+      return map('normalize', expr, [bytes, partAt(middle, middle, false), ...shifts, ...scales], { params });
     }
     const out = Tensor.empty('normalize', device, bytes.shape);
     for (let i = 0; i < n; i++) {
       const part = partAt(offsets[2 * i]!, offsets[2 * i + 1]!, mirrored[i] === 1);
       const own = [bytes, ...shifts].map((x) => slice(x, 0, i, i + 1));
-      const inputs = [own[0]!, part, ...own.slice(1)];
+      const inputs = [own[0]!, part, ...own.slice(1), ...scales];
       mapInto('normalize', [expr], inputs, [slice(out, 0, i, i + 1)], { params });
     }
     return out;
@@ -173,8 +187,12 @@ export class Classifier {
   /** Gives parameters and means back. */
   dispose(): void {
     this.network.dispose();
-    for (const mean of this.means) mean.dispose();
+    for (const x of [...this.means, ...this.scales]) x.dispose();
   }
+}
+
+function scalesOn(device: Device, scales: readonly number[]): Tensor {
+  return keep(Tensor.from('scale', device, Float32Array.from(scales), [scales.length, 1, 1]));
 }
 
 /**

@@ -109,7 +109,7 @@ const recipeSchema = object<Recipe>({
   ),
   mean: oneOf('crop', 'centre'),
   testCrops: oneOf(1, 10),
-  inputScale: number(),
+  inputScale: anyOf<Recipe['inputScale']>(number(), list(number())),
   dropoutForm: oneOf('paper', 'inverted'),
 });
 
@@ -170,7 +170,7 @@ const layerSchema = object<LayerSpec>({
 });
 
 /** A network as tables. */
-const tablesSchema: Schema<NetTables> = object<NetTables>({
+export const tablesSchema: Schema<NetTables> = object<NetTables>({
   architecture: object<Architecture>({
     name: text,
     channels: whole(1),

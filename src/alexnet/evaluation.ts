@@ -27,9 +27,12 @@ export interface Answers {
   readonly losses?: Float32Array;
 }
 
-/** Builds the network of a checkpoint. @throws {DataError} @throws {ArgumentError} when the devices don't suit it. */
+/** A network with all that its answers depend on: of a checkpoint, or made of weights from elsewhere. */
+export type TrainedNetwork = Pick<RunCheckpoint, 'run' | 'mean' | 'parameters'>;
+
+/** Builds a trained network. @throws {DataError} @throws {ArgumentError} when the devices don't suit it. */
 export function loadClassifier(
-  { run, mean, parameters }: RunCheckpoint,
+  { run, mean, parameters }: TrainedNetwork,
   devices: readonly Device[],
 ): Classifier {
   const classifier = new Classifier({

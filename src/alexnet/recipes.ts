@@ -59,8 +59,8 @@ export interface Recipe {
   readonly mean: 'crop' | 'centre';
   /** Crops of an image whose class probabilities are averaged to validate. */
   readonly testCrops: TestCrops;
-  /** What pixels 0-255 less the mean image are multiplied by. */
-  readonly inputScale: number;
+  /** What pixels 0-255 less the mean image are multiplied by, all or each channel's. */
+  readonly inputScale: number | readonly number[];
   readonly dropoutForm: 'paper' | 'inverted';
 }
 

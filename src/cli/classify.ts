@@ -2,7 +2,6 @@
  * `tandem classify`: the classes that a trained network finds likeliest for images of one's own, printed and drawn.
  */
 import { Command, Option } from 'commander';
-import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { answersOf, likeliest } from '../alexnet/evaluation.js';
 import { openImages } from '../alexnet/features.js';
 import { type Answered, drawAnswers } from '../alexnet/figures/answers.js';
@@ -15,9 +14,9 @@ import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions } from './options.js';
 import { captionOf } from './queries.js';
 import { withClassifier } from './runData.js';
+import { addTrainedOptions, openTrained, type TrainedOptions } from './trained.js';
 
-interface Options extends DeviceOptions {
-  run: string;
+interface Options extends DeviceOptions, TrainedOptions {
   crops: '1' | '10';
   out?: string;
   workers?: number;
@@ -26,9 +25,11 @@ interface Options extends DeviceOptions {
 /** Classes that are named for each image. */
 const named = 5;
 
-export const command = settled(new Command())
-  .argument('<images...>', 'JPEG and PNG files, or folders and tar archives of them')
-  .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
+export const command = settled(new Command()).argument(
+  '<images...>',
+  'JPEG and PNG files, or folders and tar archives of them',
+);
+addTrainedOptions(command)
   .addOption(
     new Option('--crops <n>', 'the centre, or the average of ten crops').choices(['1', '10']).default('1'),
   )
@@ -41,10 +42,10 @@ async function main(paths: readonly string[], options: Options): Promise<void> {
     if (!out.endsWith('.svg')) throw new ArgumentError(`--out ${out}: the picture is an .svg file`);
     await checkWritable(out);
   }
-  const { checkpoint } = await openCheckpoint(options.run, 'best');
-  const { run } = checkpoint;
+  const trained = await openTrained(options);
+  const { run } = trained;
   const names = briefNames(run);
-  const answered = await withClassifier(options, checkpoint, async (classifier) => {
+  const answered = await withClassifier(options, trained, async (classifier) => {
     const all: Answered[] = [];
     for (const path of paths) {
       const images = await openImages(path, run.recipe.imageSize, options.workers);
@@ -92,4 +93,5 @@ addExamples(
   'cat.jpg --run runs/DATE-alexnet',
   'cat.jpg dog.png --run runs/DATE-alexnet --out answers.svg',
   'FOLDER --run last.safetensors --crops 10',
+  'cat.jpg --weights alexnet.pth --labels names.txt',
 ).action(main);

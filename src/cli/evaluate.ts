@@ -2,23 +2,22 @@
  * `tandem evaluate`: errors of trained networks on images they weren't trained on, beside what was published.
  */
 import { Command, Option } from 'commander';
-import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
+import type { RunDescription } from '../alexnet/description.js';
 import { type Answers, answersOf, averageAnswers, reportOf } from '../alexnet/evaluation.js';
 import { type Published, publishedFor } from '../alexnet/published.js';
 import type { TestCrops } from '../alexnet/recipes.js';
 import { ArgumentError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
-import { counted } from '../data/sources/names.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
 import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions, dataHelp, list } from './options.js';
 import { Countdown, percent } from './progress.js';
-import { openValidation, withClassifier } from './runData.js';
+import { openLabelled, openValidation, withClassifier } from './runData.js';
+import { addTrainedOptions, openTrained, type TrainedOptions } from './trained.js';
 
-interface Options extends DeviceOptions {
-  run?: string;
+interface Options extends DeviceOptions, TrainedOptions {
   checkpoints?: string[];
   data?: string;
   crops: '1' | '10';
@@ -27,8 +26,7 @@ interface Options extends DeviceOptions {
   workers?: number;
 }
 
-export const command = settled(new Command())
-  .option('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
+export const command = addTrainedOptions(settled(new Command()))
   .option('--checkpoints <list>', 'several runs or checkpoints, whose class probabilities are averaged', list)
   .option('--data <path>', `${dataHelp}, with the classes trained on (default: the run's validation images)`)
   .addOption(
@@ -39,35 +37,39 @@ export const command = settled(new Command())
 addDeviceOptions(addWorkers(command));
 
 async function main(options: Options): Promise<void> {
-  const paths = [...(options.run === undefined ? [] : [options.run]), ...(options.checkpoints ?? [])];
-  if (paths.length === 0) throw new ArgumentError('evaluate: give --run DIR or --checkpoints A,B,..');
+  const { checkpoints = [] } = options;
   if (options.json !== undefined) await checkWritable(options.json);
   const crops: TestCrops = options.crops === '10' ? 10 : 1;
   const networks = [];
-  for (const path of paths) networks.push({ path, ...(await openCheckpoint(path, 'best')) });
-  const { run } = networks[0]!.checkpoint;
-  for (const { path, checkpoint } of networks) checkAlike(path, run, checkpoint.run);
-  const data = await openValidation(run, options);
+  if (checkpoints.length === 0 || options.run !== undefined || options.weights !== undefined)
+    networks.push(await openTrained(options));
+  for (const run of checkpoints) networks.push(await openTrained({ run }));
+  const [first] = networks;
+  if (!first) throw new ArgumentError('evaluate: no network was given');
+  for (const { file, run } of networks) checkAlike(file, first.run, run);
+  const data = await (options.weights === undefined
+    ? openValidation(first.run, options)
+    : openLabelled(first, options));
   try {
-    const { validation } = data;
-    console.log(`images    ${validation.name}: ${validation.length}, ${run.classes.length} classes`);
+    const { validation, classes } = data;
+    const { run } = first;
+    console.log(`images    ${validation.name}: ${validation.length}, ${classes.length} classes`);
     const all: Answers[] = [];
-    for (const { file, checkpoint } of networks) {
-      const { state, run: own } = checkpoint;
-      console.log(`network   ${own.net} after ${counted(state.epoch, 'epoch')}: ${file}`);
+    for (const network of networks) {
+      console.log(`network   ${network.about}: ${network.file}`);
       const countdown = new Countdown('evaluating');
-      const answers = await withClassifier(options, checkpoint, (classifier) =>
+      const answers = await withClassifier(options, network, (classifier) =>
         answersOf(classifier, validation, crops, countdown.show),
       ).finally(countdown.stop);
       all.push(answers);
-      if (networks.length > 1) printErrors(reportOf(answers, run.classes), 1, crops);
+      if (networks.length > 1) printErrors(reportOf(answers, classes), 1, crops);
     }
     if (validation.unreadable.length > 0) {
       console.log(`left out  ${describeUnreadable(validation.unreadable)}`);
     }
-    const report = reportOf(averageAnswers(all), run.classes);
-    const published = publishedFor(run.net, run.classes);
-    const names = new Map(briefNames(data).map((name, i) => [run.classes[i], name]));
+    const report = reportOf(averageAnswers(all), classes);
+    const published = publishedFor(run.net, classes);
+    const names = new Map(briefNames(data).map((name, i) => [classes[i], name]));
     printErrors(report, all.length, crops);
     if (options.perClass) printClasses(report, names);
     if (published.length > 0) printPublished(published);
@@ -89,7 +91,7 @@ async function main(options: Options): Promise<void> {
 }
 
 /** @throws {ArgumentError} unless two networks answer with the same classes about images of the same size. */
-function checkAlike(path: string, a: RunCheckpoint['run'], b: RunCheckpoint['run']): void {
+function checkAlike(path: string, a: RunDescription, b: RunDescription): void {
   if (a.classes.join('\n') !== b.classes.join('\n')) {
     throw new ArgumentError(`${path}: its classes aren't those of the other networks`);
   }
@@ -143,4 +145,5 @@ addExamples(
   '--run runs/DATE-small',
   '--run runs/DATE-small --data FOLDER --crops 10',
   '--checkpoints runs/A,runs/B --json errors.json',
+  '--weights alexnet.pth --labels names.txt --data FOLDER',
 ).action(main);

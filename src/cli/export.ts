@@ -1,18 +1,21 @@
 /**
  * `tandem export`: a trained network for other programs. Beside the file of its weights stand the mean image as .npy and
- * a .json that says what the network reads and which classes it names.
+ * a .json that says what the network reads and which classes it names (alexnet/weights/exported.ts). An .onnx file has the
+ * network's own form of dropout in it; weights alone are written for the inverted form, which other libraries have.
  */
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { openCheckpoint, type RunCheckpoint } from '../alexnet/checkpoint.js';
-import { netOf } from '../alexnet/description.js';
+import { netOf, tablesOf } from '../alexnet/description.js';
 import { exportState } from '../alexnet/onnx.js';
+import { type ExportedDescription, withDropoutForm } from '../alexnet/weights/exported.js';
 import { ArgumentError } from '../core/errors.js';
 import { checkWritable, writeTogether } from '../data/files.js';
 import { counted } from '../data/sources/names.js';
 import { encodeNpy } from '../formats/npy.js';
 import { encodeNpz } from '../formats/npz.js';
 import { encodeSafetensors } from '../formats/safetensors.js';
+import type { StateDict } from '../nn/module.js';
 import { addExamples, helpList, settled } from './command.js';
 
 interface Options {
@@ -40,16 +43,24 @@ const kinds: readonly Kind[] = [
   },
   {
     ending: '.safetensors',
-    about: 'its weights by name, towers joined',
-    encode: ({ run, parameters }) =>
-      encodeSafetensors({ tensors: parameters, metadata: { network: run.net, format: 'pt' } }),
+    about: 'its weights by name, towers joined, for inverted dropout (PyTorch)',
+    encode: (checkpoint) =>
+      encodeSafetensors({
+        tensors: inverted(checkpoint),
+        metadata: { network: checkpoint.run.net, format: 'pt' },
+      }),
   },
   {
     ending: '.npz',
     about: 'the same weights for numpy.load',
-    encode: ({ parameters }) => encodeNpz(parameters),
+    encode: (checkpoint) => encodeNpz(inverted(checkpoint)),
   },
 ];
+
+/** The weights as layers of other libraries take them. */
+function inverted({ run, parameters }: RunCheckpoint): StateDict {
+  return withDropoutForm(netOf(run).architecture, parameters, run.recipe.dropoutForm, 'inverted');
+}
 
 export const command = settled(new Command())
   .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
@@ -69,13 +80,15 @@ async function main({ run: path, out }: Options): Promise<void> {
   await checkWritable(out);
   const { checkpoint, file } = await openCheckpoint(path, 'best');
   const { run, mean } = checkpoint;
-  const { architecture } = netOf(run);
+  const net = netOf(run);
+  const { architecture } = net;
   const stem = out.slice(0, -kind.ending.length);
   const side = run.recipe.imageSize;
-  const about = {
+  const about: ExportedDescription = {
     network: run.net,
     checkpoint: file,
     epochs: checkpoint.state.epoch,
+    dropout: kind.ending === '.onnx' ? run.recipe.dropoutForm : 'inverted',
     input: {
       shape: ['N', architecture.channels, architecture.size, architecture.size],
       pixels: '(RGB 0-255 - mean image under the crop) * scale',
@@ -85,6 +98,7 @@ async function main({ run: path, out }: Options): Promise<void> {
     },
     classes: run.classes,
     ...(run.classNames && { classNames: run.classNames }),
+    tables: tablesOf(net, run.classes.length),
   };
   await writeTogether([
     [out, await kind.encode(checkpoint)],

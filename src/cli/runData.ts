@@ -1,16 +1,20 @@
 /**
- * What commands take of a finished run: its network, and the images it was validated with or others given in their
- * place.
+/**
+ * What commands take of a trained network: the network at work, and the images that it is evaluated on: those a run was
+ * validated with, or others given in their place.
  */
 
-import type { RunCheckpoint } from '../alexnet/checkpoint.js';
 import type { Classifier } from '../alexnet/classifier.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
-import { loadClassifier } from '../alexnet/evaluation.js';
+import { loadClassifier, type TrainedNetwork } from '../alexnet/evaluation.js';
 import type { Device } from '../core/device.js';
-import { DataError } from '../core/errors.js';
+import { ArgumentError, DataError } from '../core/errors.js';
+import { resized } from '../data/dataset.js';
+import { matched } from '../data/sources/classes.js';
 import { checkValidation, type OpenedData, openData } from '../data/sources/open.js';
+import { openSets } from '../data/sources/sets.js';
 import { type DeviceOptions, withChosenDevices } from './options.js';
+import type { Trained } from './trained.js';
 
 /** Where other images lie, and how many threads decode them. */
 interface ImageOptions {
@@ -49,14 +53,55 @@ export async function openValidation(
   }
 }
 
-/** Opens the devices chosen, builds a checkpoint's network on them, and closes all of it after `use`. */
+/**
+ * Opens the devices chosen, builds a trained network on them, and closes all of it after `use`. By default each tower
+ * has a device, unless it normalizes across all of them, which takes one device.
+ */
 export function withClassifier<T>(
   options: DeviceOptions,
-  checkpoint: RunCheckpoint,
+  trained: TrainedNetwork,
   use: (classifier: Classifier, devices: readonly Device[]) => Promise<T>,
 ): Promise<T> {
-  return withChosenDevices(options, netOf(checkpoint.run).towers, async (devices) => {
-    const classifier = loadClassifier(checkpoint, devices);
+  const { architecture, towers } = netOf(trained.run);
+  const stages = architecture.layers.flatMap((layer) => layer.stages);
+  const joined = stages.some((stage) => stage.kind === 'norm' && stage.across === 'all');
+  return withChosenDevices(options, joined ? 1 : towers, async (devices) => {
+    const classifier = loadClassifier(trained, devices);
     return use(classifier, devices).finally(() => classifier.dispose());
   });
+}
+
+/**
+ * Opens labelled images for weights from elsewhere: the validation images of a data set that has some, else all of its
+ * images. Where the weights' classes have no names, they are those of the data, in its order.
+ * @throws {DataError} for images of classes that the network doesn't know
+ */
+export async function openLabelled(
+  { run, named, file }: Trained,
+  { data, workers }: ImageOptions,
+): Promise<Pick<OpenedData, 'validation' | 'classes' | 'classNames' | 'close'>> {
+  if (data === undefined) throw new ArgumentError('--weights: give --data FOLDER of images to evaluate on');
+  const side = run.recipe.imageSize;
+  const { classes, train, validation, close } = await openSets(data, { side, workers });
+  try {
+    const count = run.classes.length;
+    const known = named
+      ? run
+      : { classes: classes.map(({ id }) => id), classNames: classes.map(({ name }) => name) };
+    if (known.classes.length !== count) {
+      throw new DataError(
+        `${data}: ${classes.length} classes, and ${file} tells ${count} by number: give it a file of labels`,
+      );
+    }
+    const pictures = matched(data, validation ?? train, known.classes);
+    return {
+      validation: resized(pictures, side, side),
+      classes: known.classes,
+      classNames: known.classNames,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }

@@ -33,12 +33,14 @@ function classifierOn(devices: readonly Device[], changes: Partial<Recipe> = {})
   return new Classifier({ net, recipe, classes, devices, seed: 1, mean });
 }
 
-/** (pixels - mean + colour) * scale, image by image. */
-function expected(input: Required<Input>, means: Float32Array, scale: number): number[] {
+/** (pixels - mean + colour) * scale, image by image; the scale is one for all channels, or one for each. */
+function expected(input: Required<Input>, means: Float32Array, scale: number | readonly number[]): number[] {
   const area = size * size;
   return Array.from(input.images, (pixel, i) => {
     const m = means.length === input.images.length ? i : i % means.length;
-    return (pixel - means[m]! + input.colour[Math.floor(i / area)]!) * scale;
+    const plane = Math.floor(i / area);
+    const factor = typeof scale === 'number' ? scale : scale[plane % 3]!;
+    return (pixel - means[m]! + input.colour[plane]!) * factor;
   });
 }
 
@@ -68,13 +70,17 @@ test('subtracts the mean under each crop, mirrored as it is, and adds the colour
     try {
       const colourNoise = { form: 'sqrt', deviation: 0.1, divisor: 1.1, until: null } as const;
       const devices = gpu ? [cpu, gpu] : [cpu];
-      const classifier = classifierOn(devices, { mean: 'crop', inputScale: 0.5, colourNoise });
-      const data = expected(input, meanCrops(mean, side, size, input), 0.5 / 1.1);
-      for (const x of classifier.upload(input)) {
-        assertClose(await onHost(x), { shape: [3, 3, size, size], data }, `input on ${x.device.name}`);
-        x.dispose();
+      const means = meanCrops(mean, side, size, input);
+      for (const inputScale of [0.5, [0.5, 0.25, 2]]) {
+        const classifier = classifierOn(devices, { mean: 'crop', inputScale, colourNoise });
+        const scale = typeof inputScale === 'number' ? inputScale / 1.1 : inputScale.map((s) => s / 1.1);
+        const data = expected(input, means, scale);
+        for (const x of classifier.upload(input)) {
+          assertClose(await onHost(x), { shape: [3, 3, size, size], data }, `input on ${x.device.name}`);
+          x.dispose();
+        }
+        classifier.dispose();
       }
-      classifier.dispose();
       for (const device of devices) assert.is(device.memory().buffers, 0, device.name);
     } finally {
       await gpu?.close();

@@ -1,0 +1,117 @@
+/**
+ * Weights from elsewhere as a trained network: read (files.ts), recognised (fit.ts) or described by the file beside them
+ * (exported.ts), and their classes named (labels.ts).
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DataError } from '../../core/errors.js';
+import type { HostTensor } from '../../core/state.js';
+import { throwNaming } from '../../data/files.js';
+import { parseJson } from '../../formats/json.js';
+import { decodeNpy } from '../../formats/npy.js';
+import { tablesOf } from '../description.js';
+import type { TrainedNetwork } from '../evaluation.js';
+import { exportedSchema, runOf } from './exported.js';
+import { readWeights } from './files.js';
+import { fitWeights, type WeightsFile } from './fit.js';
+import { type WeightKindName, weightKinds } from './kinds.js';
+import { findLabels, type Labels, readLabels } from './labels.js';
+
+/** What is known of weights besides their file. */
+export interface WeightsOptions {
+  /** The kind they are taken for; default: the one that their names and shapes tell of. */
+  readonly kind?: WeightKindName | undefined;
+  /** A .npy file of the mean to subtract instead of the kind's, channels in its order: `[3]`, or `[3, 256, 256]`. */
+  readonly mean?: string | undefined;
+  /** A file that names the classes (see `parseLabels`); default: one beside the weights. */
+  readonly labels?: string | undefined;
+}
+
+/** Weights as a trained network. */
+export interface OpenedWeights extends TrainedNetwork {
+  readonly kind: WeightKindName | 'exported';
+  /** Which network it was taken for, and what its images go through, for people. */
+  readonly about: string;
+  readonly input: string;
+  /** Where the names of the classes are from; null: they are numbered. */
+  readonly labels: string | null;
+  /** Tensors of the file that nothing was made of. */
+  readonly left: readonly string[];
+}
+
+/**
+ * Opens a file of weights.
+ * @throws {DataError} for a file that can't be read or holds no AlexNet that is known
+ * @throws {ArgumentError} where it could be of several kinds and none is named, or the mean doesn't fit
+ */
+export async function openWeights(path: string, options: WeightsOptions = {}): Promise<OpenedWeights> {
+  const file = await readWeights(path);
+  const beside = path.replace(/\.[^.]*$/, '.json');
+  const opened =
+    options.kind === undefined && beside !== path && existsSync(beside)
+      ? await openExported(file, beside)
+      : await openKnown(file, options);
+  const labels = options.labels ?? (opened.labels === null ? findLabels(path) : undefined);
+  if (labels === undefined) return opened;
+  const named = await readLabels(labels, opened.run.classes.length);
+  return { ...opened, labels, run: { ...opened.run, classNames: undefined, ...named } };
+}
+
+async function openExported({ tensors }: WeightsFile, beside: string): Promise<OpenedWeights> {
+  const described = parseJson((await bytesOf(beside)).toString(), beside, exportedSchema);
+  const { input, network, tables } = described;
+  const { channels, size } = tables.architecture;
+  const side = input.imageSize;
+  const mean = await readMean(join(dirname(beside), input.mean));
+  if (!(mean.data instanceof Float32Array) || mean.data.length !== channels * side * side)
+    throw new DataError(
+      `${beside}: the mean image ${input.mean} isn't ${channels} x ${side} x ${side} float32`,
+    );
+  return {
+    kind: 'exported',
+    about: `${network}, as ${beside} describes it`,
+    input: `${channels} x ${size} x ${size}: ${input.pixels}`,
+    labels: beside,
+    left: [],
+    run: runOf(described),
+    mean: mean.data,
+    parameters: tensors,
+  };
+}
+
+async function openKnown(file: WeightsFile, { kind, mean }: WeightsOptions): Promise<OpenedWeights> {
+  const given = mean === undefined ? undefined : await readMean(mean);
+  const fitted = fitWeights(file, { kind, mean: given });
+  const { net, classes, parameters, left } = fitted;
+  const { about, input } = weightKinds[fitted.kind];
+  const { size } = net.architecture;
+  const unnamed: Labels = { classes: Array.from({ length: classes }, (_, i) => `class ${i}`) };
+  return {
+    kind: fitted.kind,
+    about,
+    input: `shorter side to ${net.recipe.imageSize} pixels, ${size} x ${size} of the centre, ${mean === undefined ? input : `less ${mean}`}`,
+    labels: null,
+    left,
+    run: {
+      net: fitted.kind,
+      variant: {},
+      recipe: net.recipe,
+      seed: 0,
+      ...unnamed,
+      data: null,
+      validation: null,
+      limit: null,
+      trainingImages: 1,
+      tables: tablesOf(net, classes),
+    },
+    mean: fitted.mean,
+    parameters,
+  };
+}
+
+const bytesOf = (path: string): Promise<Buffer> => readFile(path).catch(throwNaming(path, "can't be read"));
+
+async function readMean(path: string): Promise<HostTensor> {
+  return decodeNpy(await bytesOf(path), path, { widen: true });
+}
