@@ -1,15 +1,15 @@
 /**
  * Losses with all their options and activations: values and gradients are PyTorch's, in double precision on a CPU
- * device and in single precision on WebGPU.
+ * device, and in single precision on another and on WebGPU.
  */
 import { suite } from 'uvu';
 import * as core from '../../src/index.js';
 import { mul, sum, type Tensor } from '../../src/index.js';
-import { assertTorch, fixture, type Held, place, placeOptions } from '../support/torch.js';
-import { leaklessOnEach, openEachKind } from './devices.js';
+import { assertTorch, fixture, type Held, openWithSingle, place, placeOptions } from '../support/torch.js';
+import { leaklessOnEach } from './devices.js';
 
 const test = suite('as PyTorch');
-const devices = await openEachKind();
+const devices = await openWithSingle();
 const onEach = leaklessOnEach(test, devices);
 test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));

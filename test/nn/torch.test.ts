@@ -1,6 +1,6 @@
 /**
- * Optimizers, clipped gradients and schedules: numbers are PyTorch's, in double precision on a CPU device and in single precision
- * on WebGPU.
+ * Optimizers, clipped gradients and schedules: numbers are PyTorch's, in double precision on a CPU device, and in single
+ * precision on another and on WebGPU.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -26,11 +26,11 @@ import {
   sequential,
   warmUp,
 } from '../../src/nn/index.js';
-import { leaklessOnEach, list, openEachKind } from '../core/devices.js';
-import { assertTorch, fixture, type Held, place } from '../support/torch.js';
+import { leaklessOnEach, list } from '../core/devices.js';
+import { assertTorch, fixture, type Held, openWithSingle, place } from '../support/torch.js';
 
 const test = suite('as PyTorch');
-const devices = await openEachKind();
+const devices = await openWithSingle();
 const onEach = leaklessOnEach(test, devices);
 test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));

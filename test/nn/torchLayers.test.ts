@@ -1,18 +1,17 @@
 /**
- * Layers: values, gradients and running statistics are PyTorch's, in double precision on a CPU device and in single
- * precision on WebGPU; PyTorch's state dicts load.
+ * Layers: values, gradients and running statistics are PyTorch's, in double precision on a CPU device, and in
+ * single precision on another and on WebGPU; PyTorch's state dicts load.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Device, mul, sum } from '../../src/index.js';
 import * as nn from '../../src/nn/index.js';
 import { type HostTensor, Layer, parameter } from '../../src/nn/index.js';
-import { openEachKind } from '../core/devices.js';
 import { inScope } from '../support/scope.js';
-import { assertTorch, fixture, type Held, place } from '../support/torch.js';
+import { assertTorch, fixture, type Held, openWithSingle, place } from '../support/torch.js';
 
 const test = suite('layers as PyTorch');
-const devices = await openEachKind();
+const devices = await openWithSingle();
 test.after(async () => {
   await Promise.all(devices.map((device) => device.close()));
 });

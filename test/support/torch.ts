@@ -3,8 +3,9 @@
  */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { type Device, type Tensor, tensor } from '../../src/index.js';
+import { type Device, openDevice, type Tensor, tensor } from '../../src/index.js';
 import { root } from '../../support/root.js';
+import { openEachKind } from '../core/devices.js';
 
 /** A tensor as the files hold it: float64 unless it says otherwise. */
 export interface Held {
@@ -23,8 +24,13 @@ export function isHeld(value: unknown): value is Held {
   return typeof value === 'object' && value !== null && 'data' in value;
 }
 
-/** Floats where PyTorch had float64: double precision on CPU devices, else single. */
-const floats = (device: Device) => (device.kind === 'cpu' ? 'float64' : 'float32');
+/** Each kind of device, and another CPU one, so that its kernels of single precision are met, too. */
+export async function openWithSingle(): Promise<Device[]> {
+  return [...(await openEachKind()), await openDevice('cpu:1', { threads: 2 })];
+}
+
+/** Floats where PyTorch had float64: double precision on the first CPU device, else single. */
+const floats = (device: Device) => (device.name === 'cpu:0' ? 'float64' : 'float32');
 
 /** The tensor on a device; leaves gather gradients. */
 export function place(device: Device, held: Held, requiresGrad = false): Tensor {
