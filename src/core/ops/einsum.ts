@@ -31,10 +31,8 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   requireText('einsum', 'equation', equation);
   requireTensors('einsum', 'operands', operands);
   commonDevice('einsum', operands);
-  const { spelled, result, sizes } = parse(
-    equation,
-    operands.map((x) => x.shape),
-  );
+  const shapes = operands.map((x) => x.shape);
+  const { spelled, result, sizes } = parse(equation, shapes);
   return scope(() => {
     const terms = operands.map((x, i): Term => {
       const letters = spelled[i]!;
@@ -116,14 +114,8 @@ function summed({ x, letters }: Term, kept: readonly string[]): Term {
 /** The term's axes in the order of `letters`, of size 1 for one that it hasn't. */
 function arranged({ x, letters }: Term, order: readonly string[]): Tensor {
   const axes = order.map((letter) => letters.indexOf(letter));
-  const turned = permute(
-    x,
-    axes.filter((axis) => axis >= 0),
-  );
-  return reshape(
-    turned,
-    axes.map((axis) => x.shape[axis] ?? 1),
-  );
+  const [own, shape] = [axes.filter((axis) => axis >= 0), axes.map((axis) => x.shape[axis] ?? 1)];
+  return reshape(permute(x, own), shape);
 }
 
 /** The product of two terms, summed over what isn't `kept`. */
@@ -137,11 +129,10 @@ function join(left: Term, right: Term, kept: readonly string[], sizes: ReadonlyM
   const columns = b.letters.filter((letter) => !shared.includes(letter));
   const letters = [...batch, ...rows, ...columns];
   if (inner.length === 0) return { x: mul(arranged(a, letters), arranged(b, letters)), letters };
-  const matrices = (term: Term, ...groups: readonly string[][]): Tensor =>
-    reshape(
-      arranged(term, groups.flat()),
-      groups.map((group) => sizeOf(shapeOf(group, sizes))),
-    );
+  const matrices = (term: Term, ...groups: readonly string[][]): Tensor => {
+    const shape = groups.map((group) => sizeOf(shapeOf(group, sizes)));
+    return reshape(arranged(term, groups.flat()), shape);
+  };
   const product = matmul(matrices(a, batch, rows, inner), matrices(b, batch, inner, columns));
   return { x: reshape(product, shapeOf(letters, sizes)), letters };
 }

@@ -4,7 +4,7 @@
  */
 import { readOptions, requireBoolean } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { e } from '../expr.js';
+import { type Expr, e } from '../expr.js';
 import { recordLinear } from '../record.js';
 import { scope } from '../scope.js';
 import { isIntegerType, normalizeAxis } from '../shape.js';
@@ -13,7 +13,7 @@ import { arange } from './create.js';
 import { sub } from './elementwise.js';
 import { gather } from './gather.js';
 import { mapInto, requireTensor } from './launch.js';
-import { contiguous, flip, slice, transpose } from './views.js';
+import { contiguous, flip, reshape, slice, transpose } from './views.js';
 
 const total = e.add(e.input(0), e.input(1));
 
@@ -26,25 +26,23 @@ export function cumsum(x: Tensor, axis: number): Tensor {
   requireTensor(op, 'x', x);
   const along = normalizeAxis(op, axis, x.shape.length);
   const n = x.shape[along]!;
-  const out = Tensor.empty(op, x.device, x.shape, isIntegerType(x.dtype) ? 'int32' : x.dtype);
-  scope(() => {
-    mapInto(op, [e.input(0)], [x.alias(op)], [out]);
-    const { shape, strides, offset } = out.view(op);
+  const out = scope(() => {
+    // The axis goes first, so that rows of neighbours are added.
+    const turned = transpose(x.alias(op), along, 0);
+    const sums = Tensor.empty(op, x.device, turned.shape, isIntegerType(x.dtype) ? 'int32' : x.dtype);
+    mapInto(op, [e.input(0)], [turned], [sums]);
+    const row = sums.size / n;
     /** Adds elements `from`, `from + step`, .. to elements `to`, `to + step`, .. */
     const addEach = (from: number, to: number, step: number): void => {
       if (to >= n) return;
-      const [source, target] = [from, to].map((start) =>
-        out.alias(op, {
-          shape: shape.with(along, Math.ceil((n - to) / step)),
-          strides: strides.with(along, strides[along]! * step),
-          offset: offset + start * strides[along]!,
-        }),
-      );
+      const layout = { shape: [Math.ceil((n - to) / step), row], strides: [step * row, 1] };
+      const [source, target] = [from, to].map((at) => sums.alias(op, { ...layout, offset: at * row }));
       mapInto(op, [total], [target!, source!], [target!]);
     };
     let half = 1;
     for (; half < n; half *= 2) addEach(half - 1, 2 * half - 1, 2 * half);
     for (; half >= 1; half /= 2) addEach(2 * half - 1, 3 * half - 1, 2 * half);
+    return transpose(sums, along, 0);
   });
   recordLinear(op, x, out, (grad) => flip(cumsum(flip(grad, along), along), along));
   return out;
@@ -57,12 +55,8 @@ const swaps = e.where(
   e.where(e.isnan(high), later, 1),
   e.where(e.eq(low, high), later, e.gt(low, high)),
 );
-const ordered = [
-  e.where(swaps, high, low),
-  e.where(swaps, low, high),
-  e.where(swaps, highAt, lowAt),
-  e.where(swaps, lowAt, highAt),
-];
+const either = (a: Expr, b: Expr): Expr => e.where(swaps, a, b);
+const ordered = [either(high, low), either(low, high), either(highAt, lowAt), either(lowAt, highAt)];
 
 /**
  * The elements along an axis in rising order, and their int32 indices: equal ones by rising index, NaN after all
@@ -84,32 +78,41 @@ export function sort(
   return scope(() => {
     const { device } = x;
     // Falling order is rising order read backwards; equal ones stay in theirs where they come in backwards, too.
-    const turned = transpose(descending ? flip(x.alias(op), along) : x.alias(op), along, -1);
+    const turned = transpose(descending ? flip(x.alias(op), along) : x.alias(op), along, 0);
     const whole = isIntegerType(x.dtype);
     const width = 2 ** Math.ceil(Math.log2(Math.max(1, n)));
-    const shape = [...turned.shape.slice(0, -1), width];
-    // What fills a row up to a power of 2 goes last: none is larger, and its indices are.
+    const shape = [width, ...turned.shape.slice(1)];
+    // What fills an axis up to a power of 2 goes last: none is larger, and its indices are.
     const keys = Tensor.empty(op, device, shape, whole ? 'int32' : x.dtype);
     mapInto(op, [e.param(0)], [], [keys], { params: [whole ? 2 ** 31 - 1 : Number.NaN] });
     mapInto(op, [e.input(0)], [turned], [keys.alias(op, { shape: turned.shape })]);
     const places = Tensor.empty(op, device, shape, 'int32');
-    mapInto(op, [e.input(0)], [arange(0, width, { device, dtype: 'int32' })], [places]);
+    const order = arange(0, width, { device, dtype: 'int32' });
+    mapInto(
+      op,
+      [e.input(0)],
+      [
+        reshape(
+          order,
+          shape.map((_, axis) => (axis === 0 ? width : 1)),
+        ),
+      ],
+      [places],
+    );
+    const rows = keys.size / width;
     for (let block = 2; block <= width; block *= 2) {
       for (let span = block; span >= 2; span /= 2) {
-        const half = { shape: [keys.size / span, span / 2] };
+        const half = { shape: [width / span, span / 2, rows] };
         // Two sorted halves are merged by meeting each other's mirror image first.
-        const upper =
-          span === block
-            ? { strides: [span, -1], offset: span - 1 }
-            : { strides: [span, 1], offset: span / 2 };
+        const [first, step] = span === block ? [span - 1, -1] : [span / 2, 1];
         const pair = [keys, places].flatMap((all) => [
-          all.alias(op, { ...half, strides: [span, 1] }),
-          all.alias(op, { ...half, ...upper }),
+          all.alias(op, { ...half, strides: [span * rows, rows, 1] }),
+          all.alias(op, { ...half, strides: [span * rows, step * rows, 1], offset: first * rows }),
         ]);
         mapInto(op, ordered, pair, pair);
       }
     }
-    const found = transpose(slice(places, -1, 0, n), along, -1);
+    const found = transpose(slice(places, 0, 0, n), along, 0);
     const indices = contiguous(descending ? flip(sub(n - 1, found), along) : found);
     return { values: gather(x, along, indices), indices };
   });
