@@ -60,7 +60,7 @@ test('the types of Tensor and Device show what users may call, and no internals'
     'empty from receive view overwrite version requireVersion requireAlive alias exclusive gradEdge attach';
   for (const name of [...internal.split(' '), 'held', 'release']) assert.not.ok(tensor.includes(name), name);
   for (const name of ['memory', 'sync', 'close', 'liveTensors']) assert.ok(device.includes(name), name);
-  for (const name of 'run alloc upload receive free read note'.split(' '))
+  for (const name of 'run alloc upload receive free read lend takeBack note'.split(' '))
     assert.not.ok(device.includes(name), name);
 });
 

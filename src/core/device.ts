@@ -144,12 +144,12 @@ export class Device {
     return this.open(op).read(view);
   }
 
-  /** Elements of dense views for the host to change, in place where it can; see `Backend.lend`. */
+  /** Elements of dense views for the host to change, in place where it can; see `Backend.lend`. @internal */
   async lend(views: readonly View[], op: string): Promise<TypedArray[]> {
     return this.open(op).lend(views);
   }
 
-  /** What is enqueued from now on waits for a promise, and finds what was lent as the host left it. */
+  /** What is enqueued from now on waits for a promise, and finds what was lent as the host left it. @internal */
   takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>, op: string): void {
     this.open(op).takeBack(views, arrays);
   }

@@ -225,6 +225,10 @@ test('what is no definition is refused where it is made', () => {
     made(null),
     /^customOp: the definition is null, expected an object of op, forward and gradient$/,
   );
+  assert.match(
+    made(Promise.resolve({})),
+    /^customOp: the definition is a Promise, expected an object of op, forward and gradient: await it$/,
+  );
   assert.match(made({ op: 'f', forward: 3 }), /^f: forward is 3, expected a function$/);
   assert.match(made({ op: 3, forward: value, gradient: value }), /^customOp: op is 3, expected a text$/);
   assert.match(made({ op: 'f', forward: value, gradient: value, save: 1 }), /^f: there is no option save/);

@@ -77,7 +77,7 @@ export function customOp<A extends Tensor[], R extends Tensor | Named, S extends
   definition: CustomOp<A, R, S>,
 ): (...inputs: A) => R;
 export function customOp(definition: ElementwiseOp | AnyOp) {
-  if (typeof definition !== 'object' || definition === null)
+  if (typeof definition !== 'object' || definition === null || !('op' in definition))
     throw wrongArgument('customOp', 'the definition', definition, 'an object of op, forward and gradient');
   if ('value' in definition) {
     readOptions('customOp', definition, { op: undefined, value: undefined, gradients: undefined });
