@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Device, mul, sum } from '../../src/index.js';
+import { type Device, mul, sum, type Tensor, tensor } from '../../src/index.js';
 import * as nn from '../../src/nn/index.js';
 import { type HostTensor, Layer, parameter } from '../../src/nn/index.js';
 import { inScope } from '../support/scope.js';
@@ -109,6 +109,45 @@ onEach("layers load PyTorch's state dicts under their names", async (device) => 
     assert.equal([...(await layer.stateDict())], given, expected.layer);
     layer.dispose();
   }
+});
+
+onEach("an embedding's padding row is zeros and stays so; indices outside give NaN", async (device) => {
+  const table = new nn.Embedding(4, 2, { device, paddingIdx: 1 });
+  const optimizer = new nn.SGD([table.weight], { learningRate: 1, weightDecay: 0 });
+  const before = await table.weight.data();
+  sum(table.forward(tensor(Int32Array.of(1, 2, 1), { device }))).backward();
+  optimizer.step();
+  const after = await table.weight.data();
+  assert.equal([...after.slice(2, 4)], [0, 0]);
+  assert.not.equal([...after.slice(4, 6)], [...before.slice(4, 6)]);
+  const outside = await table.forward(tensor(Int32Array.of(4), { device })).data();
+  assert.ok(outside.every(Number.isNaN));
+  optimizer.dispose();
+  table.dispose();
+});
+
+onEach('layers refuse what they were not made for, by name', async (device) => {
+  const rows = tensor([[1, 2, 3, 4]], { device });
+  const made: Layer[] = [];
+  const use = (layer: Layer): Tensor => {
+    made.push(layer);
+    return layer.forward(rows);
+  };
+  const wrong: readonly (readonly [() => unknown, RegExp])[] = [
+    [() => use(new nn.BatchNorm2d(4, { device })), /BatchNorm2d: x is 1x4, expected 4 axes \[N, C, H, W\]/],
+    [() => use(new nn.BatchNorm1d(4, { device })), /batchNorm: x is 1x4, expected more than one element/],
+    [() => new nn.GroupNorm(3, 4, { device }), /GroupNorm: groups=3 must divide the 4 input/],
+    [() => use(new nn.LayerNorm(3, { device })), /layerNorm: x is 1x4, expected it to end in \[3\]/],
+    [
+      () => new nn.Embedding(4, 2, { device, paddingIdx: 4 }),
+      /Embedding: paddingIdx is 4, expected a row of 4/,
+    ],
+    [() => use(new nn.Embedding(4, 2, { device })), /Embedding: x is float32, expected int32/],
+    [() => new nn.Conv1d(3, 4, 2, { device, groups: 2 }), /Conv1d: groups=2 must divide the 3 input/],
+    [() => new nn.ConvTranspose2d(4, 3, 2, { device, groups: 2 }), /ConvTranspose2d: groups=2 must divide/],
+  ];
+  for (const [f, message] of wrong) assert.throws(f, message);
+  for (const layer of made) layer.dispose();
 });
 
 test.run();
