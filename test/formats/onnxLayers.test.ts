@@ -17,6 +17,8 @@ const one = [{ threads: 1 }];
 
 type Make = (device: Device) => nn.Layer;
 
+const transposed = { stride: 2, padding: [0, 1, 2, 1], outputPadding: 1, dilation: 2, groups: 2 } as const;
+
 const layers: readonly (readonly [input: number[], make: Make])[] = [
   [[5], () => new nn.SiLU()],
   [[5], () => new nn.GELU()],
@@ -28,6 +30,7 @@ const layers: readonly (readonly [input: number[], make: Make])[] = [
   [[5, 3], () => new nn.Softmax(1)],
   [[5, 3], () => new nn.LogSoftmax()],
   [[3, 9], (device) => new nn.Conv1d(3, 4, 2, { device, stride: 2, padding: [1, 2], relu: true })],
+  [[4, 3, 5], (device) => new nn.ConvTranspose2d(4, 6, 3, { device, ...transposed })],
   [[4, 5, 6], (device) => new nn.BatchNorm2d(4, { device })],
   [[4], (device) => new nn.BatchNorm1d(4, { device, affine: false, eps: 1e-2 })],
   [[4, 5], (device) => new nn.LayerNorm(5, { device })],
