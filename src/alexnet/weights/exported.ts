@@ -8,7 +8,8 @@
  * For p = 1/2 nothing is rounded, there and back.
  */
 import { DataError } from '../../core/errors.js';
-import type { HostTensor, StateDict } from '../../core/state.js';
+import type { StateDict } from '../../core/state.js';
+import { scaled } from '../../formats/conventions.js';
 import {
   anyOf,
   list,
@@ -100,17 +101,14 @@ export function withDropoutForm(
   to: Recipe['dropoutForm'],
 ): StateDict {
   if (from === to) return state;
-  const converted = new Map(state);
+  let converted = state;
   for (const [i, layer] of layers.entries()) {
     const p = dropoutOf(layer.stages.at(-1));
     if (p === 1 || layer.stages.slice(0, -1).some((stage) => stage.kind === 'dropout'))
       throw new DataError(`${name}: what ${layer.name} drops can't be told in the ${to} form`);
     const next = layers[i + 1];
-    const weight = next && state.get(`${next.name}.weight`);
-    if (p === null || !next || !weight) continue;
-    const factor = to === 'inverted' ? 1 - p : 1 / (1 - p);
-    const scaled: HostTensor = { shape: weight.shape, data: weight.data.map((w) => w * factor) };
-    converted.set(`${next.name}.weight`, scaled);
+    if (p === null || !next) continue;
+    converted = scaled(`${next.name}.weight`, to === 'inverted' ? 1 - p : 1 / (1 - p))(converted);
   }
   return converted;
 }

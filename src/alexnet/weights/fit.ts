@@ -7,8 +7,9 @@
  * layers with axes of 1 before theirs (Caffe's `[1, 1, 4096, 9216]`) lose them.
  */
 import { ArgumentError, DataError } from '../../core/errors.js';
-import { formatShape, type Shape, sizeOf } from '../../core/shape.js';
+import { formatShape, type Shape } from '../../core/shape.js';
 import type { HostTensor, StateDict } from '../../core/state.js';
+import { fromBgr } from '../../formats/conventions.js';
 import { checkState } from '../../nn/module.js';
 import { type Architecture, joinedShapes, type Placement, placeLayers } from '../architecture.js';
 import type { Net } from '../recipes.js';
@@ -20,7 +21,7 @@ export interface WeightsFile {
   /** Its name, for messages. */
   readonly file: string;
   readonly tensors: StateDict;
-  /** The kind that its format tells of, by the order of its layers say. */
+  /** The kind that its format tells of, by the order of its layers, say. */
   readonly told?: WeightKindName | undefined;
 }
 
@@ -70,12 +71,7 @@ export function fitWeights({ file, tensors, told }: WeightsFile, options: FitOpt
   const placed = placeLayers(architecture, placement);
   checkState(`${file}, taken for ${kind}`, joinedShapes(placed), given);
   const first = `${architecture.layers[0]?.name}.weight`;
-  const parameters = new Map(
-    [...given].map(([name, tensor]): [string, HostTensor] => [
-      name,
-      name === first && colours === 'BGR' ? turned(tensor) : tensor,
-    ]),
-  );
+  const parameters = colours === 'BGR' ? fromBgr(first)(given) : given;
   const towers = placed[0]?.towers.length ?? 1;
   const { about, recipe } = chosen;
   return {
@@ -139,19 +135,6 @@ function placementOf(file: string, { layers, channels }: Architecture, given: St
     return [name, { kernels: i === layers.length - 1 ? [kernels, 0] : [kernels - half, half], reads }];
   });
   return Object.fromEntries(places);
-}
-
-/** Kernels `[O, 3, k, k]` with their channels in the other order. */
-function turned({ shape, data }: HostTensor): HostTensor {
-  const [kernels = 0, channels = 0, ...window] = shape;
-  const area = sizeOf(window);
-  const result = data.slice();
-  for (let o = 0; o < kernels; o++)
-    for (let c = 0; c < channels; c++) {
-      const from = (o * channels + c) * area;
-      result.set(data.subarray(from, from + area), (o * channels + (channels - 1 - c)) * area);
-    }
-  return { shape, data: result };
 }
 
 /** The mean image, R, G, B. */

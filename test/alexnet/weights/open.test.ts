@@ -17,7 +17,8 @@ import { DataError } from '../../../src/core/errors.js';
 import { encodeNpy } from '../../../src/formats/npy.js';
 import { encodeNpz } from '../../../src/formats/npz.js';
 import { encodeSafetensors } from '../../../src/formats/safetensors.js';
-import type { StateDict } from '../../../src/nn/module.js';
+import type { HostTensor, StateDict } from '../../../src/nn/module.js';
+import { field, message } from '../../formats/protobufWriter.js';
 import { withDevices } from '../../support/devices.js';
 import { rejection, thrown } from '../../support/errors.js';
 import { narrowFile, narrowImages, narrowState, referenceLogits } from './narrow.js';
@@ -60,6 +61,102 @@ test('one file, a set of files, an archive of arrays: the same network', async (
   const error = await rejection(openWeights(await put('a.h5', 'x')));
   assert.instance(error, DataError);
   assert.match(error.message, /a\.h5: weights are read from files ending in \.pt, \.pth/);
+});
+
+/** The layers of a grouped net, as Caffe's files list them: conv1 and what comes after it by type, then the others. */
+const caffeLayers = (order: readonly string[]): [name: string, type: string][] => [
+  ['conv1', 'Convolution'],
+  ...order.map((type): [string, string] => [`${type}1`, type]),
+  ...['conv2', 'conv3', 'conv4', 'conv5'].map((name): [string, string] => [name, 'Convolution']),
+  ...['fc6', 'fc7', 'fc8'].map((name): [string, string] => [name, 'InnerProduct']),
+];
+
+/** Numbers of types in Caffe's older files. */
+const v1Types: Readonly<Record<string, number>> = {
+  Convolution: 4,
+  InnerProduct: 14,
+  LRN: 15,
+  Pooling: 17,
+  ReLU: 18,
+};
+
+/** A `.caffemodel` of a narrow net: newer with shapes, or older with four sizes each. */
+function caffemodel(state: StateDict, order: readonly string[], older: boolean): Uint8Array {
+  const blob = ({ shape, data }: HostTensor): number[][] => {
+    const four = [...Array.from({ length: 4 - shape.length }, () => 1), ...shape];
+    const sizes = older
+      ? four.map((n, i) => field.int(i + 1, n))
+      : [field.message(7, field.packedInts(1, shape))];
+    return [...sizes, field.packedFloats(5, [...data])];
+  };
+  const [name, type, blobs] = older ? [4, 5, 6] : [1, 2, 7];
+  return message(
+    field.text(1, 'net'),
+    ...caffeLayers(order).map(([layer, kind]) =>
+      field.message(
+        older ? 2 : 100,
+        field.text(name!, layer),
+        older ? field.int(type!, v1Types[kind]!) : field.text(type!, kind),
+        ...['weight', 'bias'].flatMap((what) => {
+          const tensor = state.get(`${layer}.${what}`);
+          return tensor ? [field.message(blobs!, ...blob(tensor))] : [];
+        }),
+      ),
+    ),
+  );
+}
+
+test("Caffe's files tell by the order of their layers which net they are, old and new", async () => {
+  const state = narrowFile('bvlc-alexnet');
+  for (const [kind, order] of [
+    ['bvlc-alexnet', ['ReLU', 'LRN', 'Pooling']],
+    ['caffenet', ['ReLU', 'Pooling', 'LRN']],
+  ] as const) {
+    const expected = await openWeights(await put('state.npz', ...encodeNpz(state)), { kind });
+    for (const older of [false, true]) {
+      const opened = await openWeights(await put('net.caffemodel', caffemodel(state, order, older)));
+      assert.is(opened.kind, kind);
+      assert.equal(opened.parameters, expected.parameters);
+    }
+  }
+  const bare = await put('bare.caffemodel', caffemodel(state, [], false));
+  assert.match((await rejection(openWeights(bare))).message, /say which of bvlc-alexnet, caffenet, alexnet/);
+});
+
+test("the constants of the ONNX zoo's model, and numbers in a file beside it", async () => {
+  const state = narrowFile('onnx-zoo');
+  const tensor = (name: string, { shape, data }: HostTensor, start: number): number[] => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const entry = (key: string, value: string): number[] =>
+      field.message(13, field.text(1, key), field.text(2, value));
+    const beside = [entry('location', 'numbers.bin'), entry('offset', `${start}`), field.int(14, 1)];
+    const inside = [field.message(9, [...bytes])];
+    return field.message(
+      5,
+      ...[...shape.map((n) => field.int(1, n)), field.int(2, 1), field.text(8, name)],
+      ...(name.startsWith('fc6') ? beside : inside),
+    );
+  };
+  const outside: Uint8Array[] = [];
+  let start = 0;
+  const tensors = [...state].map(([name, held]) => {
+    const written = tensor(name, held, start);
+    if (name.startsWith('fc6')) {
+      outside.push(new Uint8Array(held.data.buffer));
+      start += held.data.byteLength;
+    }
+    return written;
+  });
+  await put('numbers.bin', ...outside);
+  const opened = await openWeights(
+    await put('zoo.onnx', message(field.message(7, ...tensors), field.message(8, field.int(2, 12)))),
+  );
+  assert.is(opened.kind, 'onnx-zoo');
+  const expected = await openWeights(await put('zoo.npz', ...encodeNpz(state)));
+  assert.equal(
+    [...opened.parameters].map(([name, { shape, data }]) => [name, { shape, data }]),
+    [...expected.parameters],
+  );
 });
 
 test('a mean of its own, and its classes by name', async () => {
