@@ -10,6 +10,7 @@ import type { HostTensor } from '../../core/state.js';
 import { throwNaming } from '../../data/files.js';
 import { parseJson } from '../../formats/json.js';
 import { decodeNpy } from '../../formats/npy.js';
+import { joinedShapes, placeLayers } from '../architecture.js';
 import { tablesOf } from '../description.js';
 import type { TrainedNetwork } from '../evaluation.js';
 import { exportedSchema, runOf } from './exported.js';
@@ -58,12 +59,21 @@ export async function openWeights(path: string, options: WeightsOptions = {}): P
   return { ...opened, labels, run: { ...opened.run, classNames: undefined, ...named } };
 }
 
-async function openExported({ tensors }: WeightsFile, beside: string): Promise<OpenedWeights> {
+async function openExported({ file, tensors }: WeightsFile, beside: string): Promise<OpenedWeights> {
   const described = parseJson((await bytesOf(beside)).toString(), beside, exportedSchema);
   const { input, network, tables } = described;
   const { channels, size } = tables.architecture;
   const side = input.imageSize;
   const mean = await readMean(join(dirname(beside), input.mean));
+  const parameters = new Map<string, HostTensor>();
+  const used = new Set<string>();
+  for (const name of joinedShapes(placeLayers(tables.architecture, tables.placement)).keys()) {
+    // Whoever trained it further may have put something before all names: `module.`, say.
+    const theirs = tensors.has(name) ? name : [...tensors.keys()].find((given) => given.endsWith(`.${name}`));
+    if (theirs === undefined) throw new DataError(`${file}: ${name} is missing, which ${beside} describes`);
+    parameters.set(name, tensors.get(theirs)!);
+    used.add(theirs);
+  }
   if (!(mean.data instanceof Float32Array) || mean.data.length !== channels * side * side)
     throw new DataError(
       `${beside}: the mean image ${input.mean} isn't ${channels} x ${side} x ${side} float32`,
@@ -73,10 +83,10 @@ async function openExported({ tensors }: WeightsFile, beside: string): Promise<O
     about: `${network}, as ${beside} describes it`,
     input: `${channels} x ${size} x ${size}: ${input.pixels}`,
     labels: beside,
-    left: [],
+    left: [...tensors.keys()].filter((name) => !used.has(name)),
     run: runOf(described),
     mean: mean.data,
-    parameters: tensors,
+    parameters,
   };
 }
 
