@@ -1,8 +1,10 @@
 /**
  * Images as the operand of a product: in frames of zeros, chunk by chunk, addressed by tables of offsets.
  */
-import type { Shape, View } from '../../../../core/shape.js';
+import { e } from '../../../../core/expr.js';
+import { contiguousStrides, type Shape, type View } from '../../../../core/shape.js';
 import { addressOf, type Planner } from '../../plan.js';
+import { planMap } from '../map/plan.js';
 import { chunkBytes, isSmallCopy } from '../matmul/product.js';
 import { padModule, padWords } from './pad.js';
 
@@ -52,6 +54,26 @@ export function framed(
   const words = { from, to, units, height, width, top, left, paddedHeight, paddedWidth };
   planner.run(padModule, 'pad', padWords.encode(words), isSmallCopy((count * frame.copyBytes) / 4));
   return to;
+}
+
+/** A view of float32 memory at an address, dense unless strides are given. */
+export function viewAt(
+  buffer: number,
+  shape: Shape,
+  strides: readonly number[] = contiguousStrides(shape),
+): View {
+  return { buffer, dtype: 'float32', shape, strides, offset: 0 };
+}
+
+/** What a copy computes. */
+const itself = [e.input(0)];
+
+/** Enqueues a copy between views of the same shape. */
+export function runCopy(planner: Planner, input: View, output: View): void {
+  planMap(
+    { shape: output.shape, exprs: itself, inputs: [input], outputs: [output], params: [], draw: null },
+    planner,
+  );
 }
 
 /**

@@ -10,12 +10,10 @@
  * The taps that are zeros are the price.
  */
 import type { Kernels } from '../../../../core/backend.js';
-import { e } from '../../../../core/expr.js';
-import { contiguousStrides, type Shape, sizeOf, type View } from '../../../../core/shape.js';
+import { contiguousStrides, type Shape, sizeOf } from '../../../../core/shape.js';
 import { addressOf, type Plan, type Planner } from '../../plan.js';
-import { planMap } from '../map/plan.js';
 import { panelsOf } from '../matmul/panels.js';
-import { framed, frameOf } from './images.js';
+import { framed, frameOf, runCopy, viewAt } from './images.js';
 
 /** An axis: zeros before the kernel, taps a side and positions of a phase, zeros before the positions. */
 function axisOf(stride: number, before: number, size: number, kernel: number) {
@@ -27,20 +25,6 @@ function axisOf(stride: number, before: number, size: number, kernel: number) {
     positions: Math.ceil(size / stride),
     before: (before + zeros) / stride,
   };
-}
-
-/** A view of float32 memory, dense unless strides are given. */
-function viewAt(buffer: number, shape: Shape, strides: readonly number[] = contiguousStrides(shape)): View {
-  return { buffer, dtype: 'float32', shape, strides, offset: 0 };
-}
-
-/** Enqueues a copy between views of the same shape. */
-function runCopy(planner: Planner, input: View, output: View): void {
-  const exprs = [e.input(0)];
-  planMap(
-    { shape: output.shape, exprs, inputs: [input], outputs: [output], params: [], draw: null },
-    planner,
-  );
 }
 
 /**

@@ -6,6 +6,9 @@
  *     forward      out[o, n]  = sum over k of weight[o, k] * x[pixel(n) + tap(k)]
  *     weight grad  dw[o, k]   = sum over n of grad[o, n] * x[pixel(n) + tap(k)]
  *
+ * Forward at a horizontal stride s, images are taken apart first, so that the pixels that a tap sees lie side by side and
+ * are packed as whole vectors: a row `[s * q + p]` becomes `[p][q]`.
+ *
  * The columns n run through the pixels of all images of a chunk, so that small maps fill whole tiles too. Where a
  * kernel reaches beyond the image, the chunk is copied into frames of zeros first; chunks are as large as
  * `chunkBytes` allows, whatever the number of threads.
@@ -16,10 +19,18 @@ import { addressOf, type Planner } from '../../plan.js';
 import { Partials, runInPartials } from '../matmul/partials.js';
 import { runPack, runProduct, strided, tables, workspaceOf } from '../matmul/product.js';
 import { planWinograd, planWinogradWeightGrad } from '../winograd/plan.js';
-import { chunkOf, framed, frameOf, multiples, table } from './images.js';
+import { chunkOf, framed, frameOf, multiples, runCopy, table, viewAt } from './images.js';
 
-/** What forward and weight gradient share: sizes, the framed image, and the tables of pixels, taps and results. */
-function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
+/** Whether each pixel is packed often enough that taking images apart before pays. */
+function takesApart({ stride: [sv, sh] }: ConvGeometry, [, , KH = 0, KW = 0]: Shape): boolean {
+  return sh > 1 && KW > sh && KH * KW >= 4 * sv * sh;
+}
+
+/**
+ * What forward and weight gradient share: sizes, the framed image, and the tables of pixels, taps and results.
+ * @param apart numbers that rows are taken apart into; 1 leaves them
+ */
+function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape, apart = 1) {
   const [images = 0, , H = 0, W = 0] = x.shape;
   const [O = 0, C = 0, KH = 0, KW = 0] = weight;
   const [, , OH = 0, OW = 0] = out;
@@ -31,8 +42,9 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
     top,
     left,
     Math.max(H + top, (OH - 1) * sv + (KH - 1) * dv + 1),
-    Math.max(W + left, (OW - 1) * sh + (KW - 1) * dh + 1),
+    apart * Math.ceil(Math.max(W + left, (OW - 1) * sh + (KW - 1) * dh + 1) / apart),
   );
+  const part = frame.width / apart;
   const plane = frame.planeBytes / 4;
   const pixels = OH * OW;
   return {
@@ -47,16 +59,17 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
     taps: (planner: Planner) =>
       table(
         planner,
-        ['taps', plane, frame.width, dv, dh],
+        ['taps', plane, frame.width, dv, dh, apart],
         [C, KH, KW],
-        (c, i, j) => c * plane + i * dv * frame.width + j * dh,
+        (c, i, j) =>
+          c * plane + i * dv * frame.width + ((j * dh) % apart) * part + Math.floor((j * dh) / apart),
       ),
     places: (planner: Planner, count: number) =>
       table(
         planner,
-        ['pixels', frame.channels * plane, frame.width, sv, sh],
+        ['pixels', frame.channels * plane, frame.width, sv, sh, apart],
         [count, OH, OW],
-        (n, y, x) => n * frame.channels * plane + y * sv * frame.width + x * sh,
+        (n, y, x) => n * frame.channels * plane + y * sv * frame.width + (x * sh) / apart,
       ),
     outs: (planner: Planner, count: number) =>
       table(planner, ['outs', O * pixels], [count, 1, pixels], (n, _, p) => n * O * pixels + p),
@@ -67,15 +80,27 @@ function geometryOf(g: ConvGeometry, x: View, weight: Shape, out: Shape) {
 export function planConv2d(args: Kernels['conv2d'], planner: Planner): boolean {
   if (planWinograd(args, planner)) return true;
   const { groups, x, weight, bias, out } = args;
+  const apart = takesApart(args, weight.shape) ? args.stride[1] : 1;
   const { images, O, K, pixels, frame, groupBytes, outBytes, ...tablesOf } = geometryOf(
     args,
     x,
     weight.shape,
     out.shape,
+    apart,
   );
   if (images === 0 || O === 0 || pixels === 0) return true;
-  const chunk = chunkOf(images, Math.max(1, frame.copyBytes), pixels);
+  const imageBytes = frame.channels * frame.planeBytes;
+  const chunk = chunkOf(images, Math.max(1, apart > 1 ? 2 * imageBytes : frame.copyBytes), pixels);
   const copy = planner.temporary(chunk * frame.copyBytes);
+  const parts = apart > 1 ? planner.temporary(chunk * imageBytes) : 0;
+  /** The address of `count` images from number `first` on, framed and taken apart. */
+  const imagesAt = (first: number, count: number): number => {
+    const whole = framed(planner, x, frame, first, count, copy);
+    if (apart === 1) return whole;
+    const shape = [count * frame.channels * frame.height, apart, frame.width / apart];
+    runCopy(planner, viewAt(whole, shape, [frame.width, 1, apart]), viewAt(parts, shape));
+    return parts;
+  };
   const packed = planner.temporary(4 * groups * O * K);
   const workspace = workspaceOf(planner);
   const source = { address: addressOf(weight), group: 4 * O * K, lanes: 4 * K, depth: 4 };
@@ -86,7 +111,7 @@ export function planConv2d(args: Kernels['conv2d'], planner: Planner): boolean {
       a: packed,
       aGroup: 4 * O * K,
       b: {
-        address: framed(planner, x, frame, first, count, copy),
+        address: imagesAt(first, count),
         group: groupBytes,
         lanes: tablesOf.places(planner, chunk),
         depth: tablesOf.taps(planner),

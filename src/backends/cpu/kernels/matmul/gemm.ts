@@ -77,17 +77,26 @@ function emitGemm(addressing: Addressing, features: Features): Uint8Array<ArrayB
   const packColumns = emitPackStrip(module, addressing, features.tileColumns);
   emitPack(module, features, packRows, packEdge);
   const packStrips = emitPackStrips(module, features, packColumns, packEdge);
-  const multiplyBlock = emitMultiplyBlock(module, features);
-  emitMain(module, features, packStrips, multiplyBlock);
+  const multiplyBlock = emitMultiplyBlock(module, features, '');
+  // What is left of wide strips is often half of one or less.
+  const multiplyRest =
+    features.tileColumns === 8 ? null : emitMultiplyBlock(module, halved(features), 'Rest');
+  emitMain(module, features, packStrips, multiplyBlock, multiplyRest);
   return module.finish();
 }
+
+/** With tiles of 8 columns. */
+const halved = (features: Features): Features => ({ ...features, tileColumns: 8 });
 
 /** `base + 4 * i`, or 0 if base is 0. */
 function elementOf(base: Local<'i32'>, i: I32): Value<'i32'> {
   return choose(base, i32.add(base, i32.shl(i, 2)), 0);
 }
 
-/** Emits the packing of `count` columns from `first` on into strips: `(b, lanes, first, count, depth, from, end, to)`. */
+/**
+ * Emits the packing of `count` columns from `first` on into strips: `(b, lanes, first, count, depth, from, end, to)`. What
+ * is left after whole strips goes into one of 8 columns if it fits.
+ */
 function emitPackStrips(
   module: ModuleBuilder,
   { tileColumns }: Features,
@@ -105,7 +114,7 @@ function emitPackStrips(
       if_(
         i32.geU(left, tileColumns),
         packStrip.call(b, lanes, column, depth, from, end, to),
-        packEdge.call(b, lanes, column, left, tileColumns, depth, from, end, to),
+        packEdge.call(b, lanes, column, left, restColumns(left, tileColumns), depth, from, end, to),
       ),
       to.set(i32.add(to, i32.mul(i32.sub(end, from), 4 * tileColumns))),
     ]),
@@ -116,12 +125,14 @@ function emitPackStrips(
  * Emits the product of panels `begin` to `end` of one block of depth, `steps` long, with `count` packed columns. `a`
  * is the block's first panel, `columns` the columns' offsets or 0.
  */
-function emitMultiplyBlock(module: ModuleBuilder, features: Features): FuncBuilder<null> {
-  const tiles = Array.from({ length: tileRows(features) }, (_, i) => emitTile(module, features, i + 1));
+function emitMultiplyBlock(module: ModuleBuilder, features: Features, suffix: string): FuncBuilder<null> {
+  const tiles = Array.from({ length: tileRows(features) }, (_, i) =>
+    emitTile(module, features, i + 1, `tile${i + 1}${suffix}`),
+  );
   const { tileColumns } = features;
-  const finishTile = emitFinishTile(module, features);
-  const storeEdge = emitStoreEdge(module, features);
-  const f = module.func('multiplyBlock');
+  const finishTile = emitFinishTile(module, features, `finishTile${suffix}`);
+  const storeEdge = emitStoreEdge(module, features, `storeEdge${suffix}`);
+  const f = module.func(`multiplyBlock${suffix}`);
   const { a, b, c, columns } = f.params('i32', 'a', 'b', 'c', 'columns');
   const { count, steps, begin, end } = f.params('i32', 'count', 'steps', 'begin', 'end');
   const shape = f.params('i32', 'panels', 'rows', 'lastHeight');
@@ -172,12 +183,18 @@ function emitMultiplyBlock(module: ModuleBuilder, features: Features): FuncBuild
   return f.body(l.finish(), forRange(j, 0, count, tileColumns, eachStrip));
 }
 
+/** Columns of the strip that takes the last `left` columns. */
+function restColumns(left: Local<'i32'>, tileColumns: number): I32 {
+  return tileColumns === 8 ? i32.const(8) : select(i32.leU(left, 8), i32.const(8), i32.const(tileColumns));
+}
+
 /** Emits `gemm(address of words, thread, threads)`: the loops over groups, blocks of columns, depth and panels. */
 function emitMain(
   module: ModuleBuilder,
   features: Features,
   packStrips: FuncBuilder<null>,
   multiplyBlock: FuncBuilder<null>,
+  multiplyRest: FuncBuilder<null> | null,
 ): void {
   const f = module.func('gemm');
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
@@ -215,25 +232,35 @@ function emitMain(
       const eachDepth = l.block(() => {
         const to = l.let(smaller(l.let(i32.add(from, depthBlock)), w.depth));
         const isLast = l.let(i32.eq(to, w.depth));
-        const multiply = multiplyBlock.call(
-          i32.add(a, i32.shl(i32.mul(from, w.rows), 2)),
-          packed,
-          blockC,
-          table,
-          count,
-          i32.sub(to, from),
-          panel,
-          blockEnd,
-          w.panels,
-          w.rows,
-          w.lastHeight,
-          w.cRow,
-          i32.or(i32.gtU(from, 0), w.accumulate),
-          select(isLast, rowBias, 0),
-          select(isLast, columnBias, 0),
-          i32.and(isLast, w.relu),
-          scratch,
-        );
+        const steps = l.let(i32.sub(to, from));
+        /** The product with `many` columns from number `skip` of the block on. */
+        const multiplyBy = (block: FuncBuilder<null>, many: I32, skip: I32): Code =>
+          block.call(
+            i32.add(a, i32.shl(i32.mul(from, w.rows), 2)),
+            i32.add(packed, i32.mul(i32.shl(skip, 2), steps)),
+            choose(table, blockC, i32.add(blockC, i32.shl(skip, 2))),
+            elementOf(table, skip),
+            many,
+            steps,
+            panel,
+            blockEnd,
+            w.panels,
+            w.rows,
+            w.lastHeight,
+            w.cRow,
+            i32.or(i32.gtU(from, 0), w.accumulate),
+            select(isLast, rowBias, 0),
+            select(isLast, elementOf(columnBias, skip), 0),
+            i32.and(isLast, w.relu),
+            scratch,
+          );
+        const rest = l.let(i32.and(count, tileColumns - 1));
+        const isShort = l.let(i32.and(i32.ltU(i32.sub(rest, 1), 8), multiplyRest === null ? 0 : 1));
+        const whole = l.let(choose(isShort, i32.sub(count, rest), count));
+        const multiply = [
+          multiplyBy(multiplyBlock, whole, i32.const(0)),
+          multiplyRest === null ? [] : if_(isShort, multiplyBy(multiplyRest, rest, whole)),
+        ];
         l.do(
           packStrips.call(b, w.bLanes, column, count, w.bDepth, from, to, packed),
           forRange(panel, begin, end, panelBlock, [

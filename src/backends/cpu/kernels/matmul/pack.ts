@@ -16,7 +16,7 @@
  * The lanes' offsets must rise; those of the depth may come in any order.
  */
 import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
-import { choose, doWhile, if_, while_ } from '../../asm/flow.js';
+import { choose, forRange, if_, while_ } from '../../asm/flow.js';
 import {
   type Code,
   f32,
@@ -225,23 +225,29 @@ export function emitPackEdge(module: ModuleBuilder, addressing: Addressing): Fun
   const { source, lanes, first } = f.params('i32', 'source', 'lanes', 'first');
   const { count, width } = f.params('i32', 'count', 'width');
   const { depth, from, end, to } = f.params('i32', 'depth', 'from', 'end', 'to');
-  const { cursor, remaining, offset, x } = f.locals('i32', 'cursor', 'remaining', 'offset', 'x');
+  const { cursor, remaining, offset, x, fours } = f.locals(
+    'i32',
+    'cursor',
+    'remaining',
+    'offset',
+    'x',
+    'fours',
+  );
   const walk = new Walk(addressing, depth, cursor, remaining);
   const element = i32.add(i32.add(source, offset), offsetAt(addressing, lanes, i32.add(first, x)));
+  const sideBySide = addressing === 'strided' ? i32.eq(lanes, 4) : 0;
   return f.body(
     walk.start(from, end),
+    if_(sideBySide, fours.set(i32.and(count, -4))),
     while_(remaining, [
       offset.set(walk.offset),
-      x.set(0),
-      doWhile(
-        [
-          f32.store(to, 0),
-          if_(i32.ltU(x, count), f32.store(to, f32.load(element))),
-          to.set(i32.add(to, 4)),
-          x.set(i32.add(x, 1)),
-        ],
-        i32.ltU(x, width),
-      ),
+      forRange(x, 0, fours, 4, [v128.store(to, v128.load(element)), to.set(i32.add(to, 16))]),
+      while_(i32.ltU(x, width), [
+        f32.store(to, 0),
+        if_(i32.ltU(x, count), f32.store(to, f32.load(element))),
+        to.set(i32.add(to, 4)),
+        x.set(i32.add(x, 1)),
+      ]),
       walk.next(),
     ]),
   );

@@ -75,8 +75,12 @@ export function emitTile(
 /**
  * Emits the last steps for a tile in c: `(c, cRow, height, rowBias, columnBias, relu)`. An address of 0 means no bias.
  */
-export function emitFinishTile(module: ModuleBuilder, { tileColumns }: Features): FuncBuilder<null> {
-  const f = module.func('finishTile');
+export function emitFinishTile(
+  module: ModuleBuilder,
+  { tileColumns }: Features,
+  name: string,
+): FuncBuilder<null> {
+  const f = module.func(name);
   const { c, cRow, height } = f.params('i32', 'c', 'cRow', 'height');
   const { rowBias, columnBias, relu } = f.params('i32', 'rowBias', 'columnBias', 'relu');
   const { i } = f.locals('i32', 'i');
@@ -107,20 +111,36 @@ export function emitFinishTile(module: ModuleBuilder, { tileColumns }: Features)
 }
 
 /**
- * Emits the way of a tile in memory (whole rows) to `count` columns of c: `(tile, height, count, c, cRow,
- * columns, accumulate, rowBias, columnBias, relu)`. `columns` is a table of the columns' offsets in bytes, 0 where
+ * Emits the way of a tile in memory (whole rows) to `count` columns of c: `(tile, height, count, c, cRow, columns,
+ * accumulate, rowBias, columnBias, relu)`. `columns` is a table of the columns' offsets in bytes, 0 where
  * they lie side by side.
  */
-export function emitStoreEdge(module: ModuleBuilder, { tileColumns }: Features): FuncBuilder<null> {
-  const f = module.func('storeEdge');
+export function emitStoreEdge(
+  module: ModuleBuilder,
+  { tileColumns }: Features,
+  name: string,
+): FuncBuilder<null> {
+  const f = module.func(name);
   const { tile, height, count, c, cRow } = f.params('i32', 'tile', 'height', 'count', 'c', 'cRow');
   const { columns, accumulate, rowBias } = f.params('i32', 'columns', 'accumulate', 'rowBias');
   const { columnBias, relu } = f.params('i32', 'columnBias', 'relu');
-  const { i, x, to } = f.locals('i32', 'i', 'x', 'to');
+  const { i, x, to, whole } = f.locals('i32', 'i', 'x', 'to', 'whole');
   const { sum } = f.locals('f32', 'sum');
+  const { four } = f.locals('v128', 'four');
   return f.body(
+    // Columns side by side go by fours.
+    if_(i32.eqz(columns), whole.set(i32.and(i32.shl(count, 2), -16))),
     forRange(i, 0, height, 1, [
-      forRange(x, 0, i32.shl(count, 2), 4, [
+      forRange(x, 0, whole, 16, [
+        to.set(i32.add(c, x)),
+        four.set(v128.load(i32.add(tile, x))),
+        if_(accumulate, four.set(f32x4.add(four, v128.load(to)))),
+        if_(rowBias, four.set(f32x4.add(four, v128.load32Splat(rowBias)))),
+        if_(columnBias, four.set(f32x4.add(four, v128.load(i32.add(columnBias, x))))),
+        if_(relu, four.set(f32x4.max(f32x4.const(0), four))),
+        v128.store(to, four),
+      ]),
+      forRange(x, whole, i32.shl(count, 2), 4, [
         to.set(i32.add(c, x)),
         if_(columns, to.set(i32.add(c, i32.load(i32.add(columns, x))))),
         sum.set(f32.load(i32.add(tile, x))),
