@@ -54,13 +54,14 @@ export async function runCase(name: string, path: string, device: Device): Promi
   }
 }
 
-/** What a case gives: floats on the device; single numbers and whole ones, of which shapes are made, on the host. */
+/** What a case gives: floats on the device; single numbers, whole ones and scales, of which shapes are made, on the host. */
 function inputsOf(model: OnnxModule, path: string): Record<string, Tensor | HostTensor> {
   const inputs: Record<string, Tensor | HostTensor> = {};
   for (const [i, { name }] of model.inputs.entries()) {
     const value = readValue(join(path, 'test_data_set_0', `input_${i}.pb`));
     if (value === null) continue;
-    const onHost = value.shape.length === 0 || !value.type.includes('float');
+    const sizes = ['scales', 'roi'].includes(name);
+    const onHost = sizes || value.shape.length === 0 || !value.type.includes('float');
     inputs[name] = onHost ? value : onDevice(value, model.device);
   }
   return inputs;

@@ -19,7 +19,7 @@ export const operators: Reasons = [
   ],
   [
     'signals, boxes and sampling are outside of what nets of convolutions use',
-    `BlackmanWindow DFT HammingWindow HannWindow MelWeightMatrix STFT GridSample NonMaxSuppression RoiAlign Resize Upsample`,
+    `BlackmanWindow DFT HammingWindow HannWindow MelWeightMatrix STFT GridSample NonMaxSuppression RoiAlign`,
   ],
   ['recurrent layers are not there', 'GRU LSTM RNN ReverseSequence'],
   ['random numbers are counted, and never those of another library', 'Bernoulli RandomUniformLike'],
@@ -63,6 +63,7 @@ export const cases: Reasons = [
     `test_cast_BFLOAT16_to_FLOAT test_cast_FLOAT_to_BFLOAT16 test_castlike_BFLOAT16_to_FLOAT
      test_castlike_BFLOAT16_to_FLOAT_expanded test_castlike_FLOAT_to_BFLOAT16 test_castlike_FLOAT_to_BFLOAT16_expanded`,
   ],
+  ['a part of an image is not resized by itself', 'test_resize_tf_crop_and_resize'],
   ['sequences and optional values are no tensors', 'test_identity_opt test_identity_sequence'],
   [
     'a range up to a number that the device computes',

@@ -35,6 +35,7 @@ const saysSizes: Readonly<Record<string, readonly number[]>> = {
   Pad: [1, 2, 3],
   Range: [0, 1, 2],
   Reshape: [1],
+  Resize: [1, 2, 3],
   Slice: [1, 2, 3, 4],
   Split: [1],
   Squeeze: [1],
@@ -42,6 +43,7 @@ const saysSizes: Readonly<Record<string, readonly number[]>> = {
   TopK: [1],
   Trilu: [1],
   Unsqueeze: [1],
+  Upsample: [1],
 };
 
 /** Inputs that are measured, not trained. */

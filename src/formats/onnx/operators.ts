@@ -7,11 +7,14 @@ import { hostOperator, onHostAlone } from './ops/host.js';
 import { indices } from './ops/indices.js';
 import { products } from './ops/products.js';
 import { reductions } from './ops/reductions.js';
+import { resizes } from './ops/resize.js';
 import { shapes } from './ops/shapes.js';
 import { windows } from './ops/windows.js';
 
 const operators: ReadonlyMap<string, Operator> = new Map(
-  [elementwise, indices, products, reductions, shapes, windows].flatMap((table) => Object.entries(table)),
+  [elementwise, indices, products, reductions, resizes, shapes, windows].flatMap((table) =>
+    Object.entries(table),
+  ),
 );
 
 /** Whether there is an operator of a name. */
