@@ -8,9 +8,17 @@ import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
-import { broadcastShapes, broadcastTo, type DType, formatShape, type Shape, sizeOf } from '../shape.js';
+import {
+  broadcastShapes,
+  broadcastTo,
+  type DType,
+  formatShape,
+  type Shape,
+  sizeOf,
+  type View,
+} from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { commonDevice, floatType, map, requireRank, requireTensor, withDense } from './launch.js';
+import { commonDevice, floatType, map, requireRank, requireTensor } from './launch.js';
 import { sum, sumTo } from './reduce.js';
 import { reshape, transpose } from './views.js';
 
@@ -27,17 +35,23 @@ function batchStride(shape: Shape, strides: readonly number[]): number | null {
   return step ?? 0;
 }
 
-/** x as `[B, rows, columns]` for the kernel: a view where the strides allow it, else a copy. */
-function asMatrices(op: string, x: Tensor, batch: Shape): Tensor {
+/** x as `[B, rows, columns]` for the kernel; null where its strides don't allow it. */
+function asMatrices(op: string, x: Tensor, batch: Shape): View | null {
+  const view = x.view(op);
   const [rows, columns] = [x.shape.at(-2)!, x.shape.at(-1)!];
-  const { shape, strides } = broadcastTo(x.view(op), [...batch, rows, columns]);
+  const { strides } = batch.length === 0 ? view : broadcastTo(view, [...batch, rows, columns]);
   const [down, right] = [strides.at(-2)!, strides.at(-1)!];
-  const stride = batchStride(batch, strides.slice(0, -2));
-  const folded = [sizeOf(batch), rows, columns];
+  const stride = batch.length === 0 ? 0 : batchStride(batch, strides.slice(0, -2));
   const usable = (right === 1 && down >= columns) || (down === 1 && right >= rows);
-  if (stride !== null && stride >= 0 && usable)
-    return x.alias(op, { shape: folded, strides: [stride, down, right] });
-  return reshape(denseCopy(op, x.alias(op, { shape, strides })), folded);
+  if (stride === null || stride < 0 || !usable) return null;
+  return { ...view, shape: [sizeOf(batch), rows, columns], strides: [stride, down, right] };
+}
+
+/** x itself if `usable`, else a dense copy of it with the batch's axes. */
+function copyUnless(usable: boolean, op: string, x: Tensor, batch: Shape): Tensor {
+  if (usable) return x;
+  const { shape, strides } = broadcastTo(x.view(op), [...batch, ...x.shape.slice(-2)]);
+  return denseCopy(op, x.alias(op, { shape, strides }));
 }
 
 /** a b (+ bias) (then ReLU), past the tape. Batch axes broadcast. */
@@ -54,19 +68,31 @@ function product(op: string, a: Tensor, b: Tensor, bias: Tensor | null = null, r
     throw new ArgumentError(`${op}: ${shapes}: ${k} columns meet ${inner} rows; transpose() one of them?`);
   }
   const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2));
-  return scope(() => {
-    const out = Tensor.empty(op, device, [sizeOf(batch), m, n], a.dtype);
-    withDense(op, (dense) =>
-      device.run('matmul', {
-        a: asMatrices(op, a, batch).view(op),
-        b: asMatrices(op, b, batch).view(op),
-        bias: bias && dense(bias),
+  const [left, right] = [asMatrices(op, a, batch), asMatrices(op, b, batch)];
+  if (!left || !right || bias?.contiguous === false) {
+    return scope(() =>
+      product(
+        op,
+        copyUnless(left !== null, op, a, batch),
+        copyUnless(right !== null, op, b, batch),
+        bias?.contiguous === false ? denseCopy(op, bias) : bias,
         relu,
-        out: out.view(op),
-      }),
+      ),
     );
-    return reshape(out, [...batch, m, n]);
+  }
+  const out = Tensor.empty(op, device, [...batch, m, n], a.dtype);
+  const [shape, strides] = [
+    [sizeOf(batch), m, n],
+    [m * n, n, 1],
+  ];
+  device.run('matmul', {
+    a: left,
+    b: right,
+    bias: bias ? bias.view(op) : null,
+    relu,
+    out: { ...out.view(op), shape, strides },
   });
+  return out;
 }
 
 /**

@@ -47,10 +47,10 @@ interface Reduction {
 export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
   requireTensor(op, 'x', x);
   const { shape } = x;
-  const { axes, keepDim } = readOptions(op, options, { axes: [...shape.keys()], keepDim: false });
-  const reduced = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort(
-    (a, b) => a - b,
-  );
+  const { axes, keepDim } = readOptions(op, options, { axes: null, keepDim: false });
+  const named = (some: number | readonly number[]): number[] =>
+    [...new Set([some].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort((a, b) => a - b);
+  const reduced = axes === null ? [...shape.keys()] : named(axes);
   const kept = [...shape.keys()].filter((axis) => !reduced.includes(axis));
   const keptShape = shape.map((n, axis) => (reduced.includes(axis) ? 1 : n));
   return {
