@@ -135,15 +135,11 @@ export class OnnxCall {
     return only;
   }
 
-  private attribute(name: string): AttributeValue | undefined {
+  /** An attribute, whatever it is; undefined where it is absent. */
+  attribute(name: string): AttributeValue | undefined {
     const found = this.node.attributes.get(name);
     if (found?.other) this.fail(`its attribute ${name} isn't read`);
     return found;
-  }
-
-  /** An attribute, whatever it is. */
-  raw(name: string): AttributeValue | undefined {
-    return this.attribute(name);
   }
 
   int(name: string, otherwise: number): number {

@@ -108,7 +108,7 @@ function remainder(call: OnnxCall): Tensor {
 
 function clip(call: OnnxCall): Tensor {
   const bound = (name: string, i: number, none: number): number =>
-    call.raw(name)?.float ?? (call.has(i) ? call.scalar(i) : none);
+    call.attribute(name)?.float ?? (call.has(i) ? call.scalar(i) : none);
   const [low, high] = [bound('min', 1, Number.NEGATIVE_INFINITY), bound('max', 2, Number.POSITIVE_INFINITY)];
   return clamp(call.tensor(), low, high);
 }

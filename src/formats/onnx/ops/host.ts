@@ -143,7 +143,7 @@ function range(call: OnnxCall): HostValue {
 }
 
 function constantOfShape(call: OnnxCall): HostValue {
-  const held = call.raw('value')?.tensor?.value;
+  const held = call.attribute('value')?.tensor?.value;
   const sizes = checked(call, call.ints(0));
   const value = held && 'data' in held ? (held.data[0] ?? 0) : 0;
   return host(held?.type ?? 'float32', sizes, new Float64Array(sizeOf(sizes)).fill(value));

@@ -82,7 +82,7 @@ function eyeLike(call: OnnxCall): Tensor {
   const x = call.value(0);
   if (x.shape.length !== 2) call.fail(`reads ${formatShape(x.shape)}, expected a matrix`);
   const own = 'type' in x ? dtypeOfType(x.type) : x.dtype;
-  const code = call.raw('dtype')?.int;
+  const code = call.attribute('dtype')?.int;
   const type = code === undefined ? undefined : typeOfNumber(code);
   const k = call.int('k', 0);
   const all = ones(x.shape, { device: call.device });

@@ -108,7 +108,7 @@ function lossOptions(call: OnnxCall): Pick<NllLossOptions, 'reduction' | 'ignore
   const reduction = call.text('reduction', 'mean');
   if (reduction !== 'mean' && reduction !== 'sum' && reduction !== 'none')
     return call.fail(`its reduction is ${reduction}`);
-  return { reduction, ignoreIndex: call.raw('ignore_index')?.int };
+  return { reduction, ignoreIndex: call.attribute('ignore_index')?.int };
 }
 
 /** Over the axes named, by default all but the channels'. */

@@ -120,7 +120,7 @@ function resize(call: OnnxCall): Tensor {
   );
   const early = call.opset < 11;
   const sizes = !early && call.has(3) ? call.ints(3) : undefined;
-  const scales = early ? (call.raw('scales')?.floats ?? []) : [];
+  const scales = early ? (call.attribute('scales')?.floats ?? []) : [];
   const factors = scales.length > 0 ? scales : sizes ? [] : call.ints(early ? 1 : 2);
   const given = sizes ?? factors;
   if (given.length !== axes.length) call.fail(`has ${given.length} sizes or scales for ${axes.length} axes`);

@@ -155,7 +155,7 @@ function spaceToDepth(call: OnnxCall): Tensor {
 
 function dropped(call: OnnxCall): Value | readonly Value[] {
   const x = call.tensor();
-  const ratio = call.raw('ratio')?.float ?? (call.has(1) ? call.scalar(1) : 0.5);
+  const ratio = call.attribute('ratio')?.float ?? (call.has(1) ? call.scalar(1) : 0.5);
   const out = dropout(x, ratio, { training: call.training });
   if (call.outputs < 2) return out;
   if (call.training) call.fail('gives its mask as well, which is never stored');
@@ -166,7 +166,7 @@ function dropped(call: OnnxCall): Value | readonly Value[] {
 export const shapes: Readonly<Record<string, Operator>> = {
   Concat: (call) => concat(call.tensors(), call.int('axis', 1)),
   ConstantOfShape: (call) => {
-    const held = call.raw('value')?.tensor?.value;
+    const held = call.attribute('value')?.tensor?.value;
     if (held && !('data' in held)) return call.fail('its value is in another file');
     const dtype = dtypeOfType(held?.type ?? 'float32');
     return full(call.ints(0), held?.data[0] ?? 0, { device: call.device, dtype });

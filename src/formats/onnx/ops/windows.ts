@@ -202,7 +202,7 @@ function padding(call: OnnxCall): Tensor {
   const mode = call.text('mode', 'constant');
   const widths = call.list('pads') ?? call.list('paddings') ?? call.ints(1);
   const rank = x.shape.length;
-  const value = call.raw('value')?.float ?? (call.has(2) ? call.scalar(2) : 0);
+  const value = call.attribute('value')?.float ?? (call.has(2) ? call.scalar(2) : 0);
   const named = call.has(3)
     ? call.ints(3).map((axis) => (axis < 0 ? axis + rank : axis))
     : [...x.shape.keys()];
