@@ -1,4 +1,6 @@
 /** Files as `torch.save` writes them, put together opcode by opcode. */
+import { contiguousStrides, sizeOf } from '../../src/core/shape.js';
+import type { StateDict } from '../../src/core/state.js';
 import { joined } from './damage.js';
 import { type ZipOptions, zipOf } from './zipWriter.js';
 
@@ -51,6 +53,17 @@ export function torchFile(
     ],
     options,
   );
+}
+
+/** A state dict as `torch.save` writes it. @param under the key that it stands under, if any */
+export function stateDictFile(state: StateDict, under?: string): Uint8Array {
+  const tensors = [...state].map(([name, { shape }], key): [string, string] => {
+    const storage = op.storage('FloatStorage', `${key}`, sizeOf(shape));
+    return [name, op.tensor(storage, 0, shape, contiguousStrides(shape))];
+  });
+  const dict = op.dict(Object.fromEntries(tensors));
+  const storages = [...state.values()].map(({ data }, key): [string, ArrayBufferView] => [`${key}`, data]);
+  return torchFile(under === undefined ? dict : op.dict({ [under]: dict }), Object.fromEntries(storages));
 }
 
 /** A file in the form before zip archives. @param storages elements by key */
