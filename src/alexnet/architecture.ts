@@ -9,7 +9,7 @@ import type { Padding } from '../core/backend.js';
 import { ArgumentError } from '../core/errors.js';
 import { outputSize, type PaddingLike, toPadding } from '../core/ops/conv.js';
 import type { ResponseNormOptions } from '../core/ops/normalize.js';
-import { type Shape, sizeOf } from '../core/shape.js';
+import { type Shape, sameShape, sizeOf } from '../core/shape.js';
 
 /** What happens to a layer's output, in order. */
 export type Stage =
@@ -165,18 +165,44 @@ function afterStage(
   return [shape[0], pooled(shape[1]), pooled(shape[2])];
 }
 
-/** The shapes of all parameters by name, towers joined: `conv1.weight` has the kernels of all of them as rows. */
+/** A parameter as a state dict has it. */
+export interface JoinedParameter {
+  readonly name: string;
+  readonly what: 'weight' | 'bias';
+  readonly shape: Shape;
+  /** The towers whose rows it holds, in order. */
+  readonly towers: readonly number[];
+}
+
+/**
+ * A layer's parameters as a state dict has them, towers joined: `conv1.weight` has the kernels of all of them as rows.
+ * Kernels that read different numbers of maps don't join; they have their tower's number, `conv2.1.weight`.
+ */
+export function joinedParameters({ spec, towers }: PlacedLayer): JoinedParameter[] {
+  const present = towers.flatMap((tower, i) => (tower.kernels > 0 ? [i] : []));
+  const rowsOf = (some: readonly number[]): number => some.reduce((sum, i) => sum + towers[i]!.kernels, 0);
+  const columnsOf = (i: number | undefined): Shape => (i === undefined ? [] : towers[i]!.weight.slice(1));
+  const weightOf = (name: string, some: readonly number[]): JoinedParameter => {
+    return { name, what: 'weight', shape: [rowsOf(some), ...columnsOf(some[0])], towers: some };
+  };
+  const joins = present.every((i) => sameShape(columnsOf(i), columnsOf(present[0])));
+  const weights = joins
+    ? [weightOf(`${spec.name}.weight`, present)]
+    : present.map((i) => weightOf(`${spec.name}.${i}.weight`, [i]));
+  return [...weights, { name: `${spec.name}.bias`, what: 'bias', shape: [rowsOf(present)], towers: present }];
+}
+
+/** The shapes of all parameters by name, as `joinedParameters` joins them. */
 export function joinedShapes(layers: readonly PlacedLayer[]): Map<string, Shape> {
-  return new Map(
-    layers.flatMap(({ spec, towers }): [string, Shape][] => {
-      const present = towers.filter((tower) => tower.kernels > 0);
-      const kernels = present.reduce((sum, tower) => sum + tower.kernels, 0);
-      return [
-        [`${spec.name}.weight`, [kernels, ...(present[0]?.weight.slice(1) ?? [])]],
-        [`${spec.name}.bias`, [kernels]],
-      ];
-    }),
-  );
+  return new Map(layers.flatMap(joinedParameters).map(({ name, shape }) => [name, shape]));
+}
+
+/** Whether a layer keeps towers of different sizes apart, which takes a device for each: groups are all of one size. */
+export function differsApart({ spec, reads, towers }: PlacedLayer): boolean {
+  const apart =
+    reads === 'own' || spec.stages.some((stage) => stage.kind === 'norm' && stage.across === 'tower');
+  const groups = towers.filter((t) => t.kernels > 0 || (reads === 'own' && t.input[0] > 0));
+  return apart && new Set(groups.map(({ kernels, input }) => `${input[0]} to ${kernels}`)).size > 1;
 }
 
 /** Weights and biases in all. */

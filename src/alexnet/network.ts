@@ -14,6 +14,8 @@ import { inLayer } from '../core/trace.js';
 import { checkState, Module, type StateDict } from '../nn/module.js';
 import {
   type Architecture,
+  differsApart,
+  joinedParameters,
   joinedShapes,
   type PlacedLayer,
   type Placement,
@@ -89,20 +91,17 @@ export class Network extends Module {
   }
 
   /** @throws {ArgumentError} for what these devices can't do. */
-  private check(name: string, { spec, reads, towers }: PlacedLayer, last: boolean): void {
+  private check(name: string, layer: PlacedLayer, last: boolean): void {
+    const { spec, towers } = layer;
     const fail = (problem: string): never => {
       throw new ArgumentError(`${name}: ${spec.name} ${problem}`);
     };
-    const norms = spec.stages.flatMap((stage) => (stage.kind === 'norm' ? [stage.across] : []));
     if (this.merged) {
-      // Groups: as many channels to as many kernels in each.
-      const groups = towers.filter((t) => t.kernels > 0 || (reads === 'own' && t.input[0] > 0));
-      const sizes = new Set(groups.map(({ kernels, input }) => `${input[0]} to ${kernels}`));
-      if (sizes.size > 1 && (reads === 'own' || norms.includes('tower'))) {
+      if (differsApart(layer))
         fail('keeps towers of different sizes apart: that needs a device for each tower');
-      }
       return;
     }
+    const norms = spec.stages.flatMap((stage) => (stage.kind === 'norm' ? [stage.across] : []));
     if (norms.includes('all')) fail('normalizes across all towers: that needs one device for all');
     if (last && towers.some(({ kernels }, i) => (i === 0) !== kernels > 0)) {
       fail('is the last layer: on several devices it must sit on the first tower alone');
@@ -192,13 +191,14 @@ export class Network extends Module {
     });
   }
 
-  /** Parameters by name, towers joined: `conv1.weight` is the same whatever the devices. */
+  /** Parameters by name, towers joined (see `joinedParameters`): `conv1.weight` is the same whatever the devices. */
   override joinedParameters(): Map<string, readonly Tensor[]> {
     const found = new Map<string, readonly Tensor[]>();
     for (const { placed, parts } of this.layers) {
-      for (const what of ['weight', 'bias'] as const) {
-        const pieces = parts.map((part) => part?.product[what] ?? null).filter((x) => x !== null);
-        found.set(`${placed.spec.name}.${what}`, pieces);
+      for (const { name, what, towers } of joinedParameters(placed)) {
+        const holders = this.merged ? parts : towers.map((i) => parts[i]);
+        const pieces = holders.map((part) => part?.product[what] ?? null).filter((x) => x !== null);
+        found.set(name, pieces);
       }
     }
     return found;

@@ -6,9 +6,11 @@
  * is a Concat.
  */
 import { openDevice } from '../backends/open.js';
+import type { Device } from '../core/device.js';
 import { exportOnnx, onnxRule } from '../formats/onnx/export.js';
 import type { GraphValue } from '../formats/onnx/graph.js';
 import type { StateDict } from '../nn/module.js';
+import { differsApart, placeLayers } from './architecture.js';
 import { Network, type NetworkOptions } from './network.js';
 
 const networkRule = onnxRule(Network, (network, images, graph) => {
@@ -44,7 +46,7 @@ export function exportNetwork(network: Network): Promise<Uint8Array> {
 
 /**
  * As `exportNetwork`, of the tables of a network and its parameters with towers joined, as checkpoints hold them: it is
- * built on one device, and so needs towers of equal sizes.
+ * built on one device, or on one for each tower where towers of different sizes are kept apart.
  * @param options `state`: the parameters
  * @throws {ArgumentError} for parameters that don't fit as well
  */
@@ -56,11 +58,14 @@ export async function exportState({
 }: Pick<NetworkOptions, 'architecture' | 'placement' | 'dropoutForm'> & {
   readonly state: StateDict;
 }): Promise<Uint8Array> {
-  const device = await openDevice('cpu:0', { threads: 1 });
+  const placed = placeLayers(architecture, placement);
+  const count = placed.some(differsApart) ? (placed[0]?.towers.length ?? 1) : 1;
+  const devices: Device[] = [];
   try {
-    const options = { architecture, placement, dropoutForm, devices: [device], seed: 0 };
+    for (let i = 0; i < count; i++) devices.push(await openDevice(`cpu:${i}`, { threads: 1 }));
+    const options = { architecture, placement, dropoutForm, devices, seed: 0 };
     return await exportNetwork(new Network({ ...options, parameters: state }));
   } finally {
-    await device.close();
+    await Promise.all(devices.map((device) => device.close()));
   }
 }

@@ -26,7 +26,7 @@ import {
 } from '../nn/index.js';
 import { constant, normal } from '../nn/init.js';
 import type { StateDict } from '../nn/module.js';
-import type { PlacedLayer, Stage } from './architecture.js';
+import { type JoinedParameter, joinedParameters, type PlacedLayer, type Stage } from './architecture.js';
 
 /** A layer's share on one device: a tower's, or on a single device all towers' as groups. */
 export interface Part {
@@ -49,10 +49,15 @@ export function drawn({ spec }: PlacedLayer, draw: Draw): Maker {
 }
 
 /** Takes rows of a state dict that was checked to fit. */
-export function given({ spec }: PlacedLayer, state: StateDict): Maker {
+export function given(layer: PlacedLayer, state: StateDict): Maker {
+  const all = joinedParameters(layer);
   return (what, shape, device, start) => {
+    // The one that holds these rows: of all towers, or of the tower that begins with them.
+    const starts = ({ towers }: JoinedParameter): number => layer.towers[towers[0] ?? 0]!.start;
+    const held = all.findLast((one) => one.what === what && starts(one) <= start)!;
     const row = sizeOf(shape.slice(1));
-    const rows = state.get(`${spec.name}.${what}`)!.data.subarray(start * row, (start + shape[0]!) * row);
+    const first = (start - starts(held)) * row;
+    const rows = state.get(held.name)!.data.subarray(first, first + shape[0]! * row);
     return Tensor.from('parameters', device, hostArray('parameters', 'float32', rows), shape);
   };
 }

@@ -4,7 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { NetworkOptions } from '../../src/alexnet/network.js';
+import { Network, type NetworkOptions } from '../../src/alexnet/network.js';
 import { cifar80sec, place80sec, small, smallTowers } from '../../src/alexnet/networks.js';
 import { exportNetwork, exportState } from '../../src/alexnet/onnx.js';
 import { ArgumentError } from '../../src/core/errors.js';
@@ -118,6 +118,32 @@ test('parameters without a network export as those of a network on one device', 
       assert.instance(error, ArgumentError);
       assert.match(error.message, /small: conv1\.weight is missing/);
     });
+  });
+});
+
+test('towers of different sizes that read their own: a weight each in the state dict, branches in the export', async () => {
+  const placement = { ...smallTowers(), conv1: { kernels: [8, 16], reads: 'image' } } as const;
+  const uneven = { architecture: small, placement, seed: 3 };
+  const { nodes, tensors, state } = await exported(uneven, 2);
+  assert.equal(state.get('conv2.0.weight')?.shape, [24, 8, 5, 5]);
+  assert.equal(state.get('conv2.1.weight')?.shape, [24, 16, 5, 5]);
+  assert.equal(state.get('conv2.bias')?.shape, [48]);
+  assert.equal(floats(tensors.get('conv2.1.weight')!), state.get('conv2.1.weight')?.data);
+  const sizes = nodes
+    .filter(({ op }) => op === 'Conv')
+    .map(({ inputs }) => tensors.get(inputs[1]!)?.shape[0]);
+  assert.equal(sizes.slice(0, 4), [8, 16, 24, 24]);
+  const again = readModel(await exportState({ architecture: small, placement, state }));
+  assert.equal(again.nodes, nodes);
+  assert.equal([...again.tensors], [...tensors]);
+  await withDevices([{ threads: 1 }, { threads: 1 }], async (...devices) => {
+    await withNetwork({ ...uneven, devices, parameters: state }, async (network) => {
+      assert.equal(await network.stateDict(), state);
+      network.loadStateDict(state);
+      assert.equal(await network.stateDict(), state);
+    });
+    const one = () => new Network({ ...uneven, devices: devices.slice(0, 1) });
+    assert.throws(one, /conv1 keeps towers of different sizes apart: that needs a device for each tower/);
   });
 });
 

@@ -108,7 +108,8 @@ export function withDropoutForm(
       throw new DataError(`${name}: what ${layer.name} drops can't be told in the ${to} form`);
     const next = layers[i + 1];
     if (p === null || !next) continue;
-    converted = scaled(`${next.name}.weight`, to === 'inverted' ? 1 - p : 1 / (1 - p))(converted);
+    const isNext = (given: string): boolean => given.startsWith(`${next.name}.`) && given.endsWith('.weight');
+    converted = scaled(isNext, to === 'inverted' ? 1 - p : 1 / (1 - p))(converted);
   }
   return converted;
 }
