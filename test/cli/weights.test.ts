@@ -77,6 +77,11 @@ test('what is missing is asked for', async () => {
 
 test('what was exported comes back with the same errors', async () => {
   await ran('train', '--data', 'images', '--epochs', '1', '--threads', '1', '--out', 'run');
+  const checkpoint = await refused('evaluate', '--weights', 'run/last.safetensors', '--data', 'images');
+  assert.match(
+    checkpoint,
+    /last\.safetensors: the checkpoint of a run, with more than weights: open it as a run/,
+  );
   const [before] = /1 network.*/.exec(await ran('evaluate', '--run', 'run')) ?? ['none'];
   for (const name of ['m.safetensors', 'm.npz', 'm.onnx']) {
     await ran('export', '--run', 'run', '--out', name);

@@ -69,7 +69,12 @@ const formats: readonly Format[] = [
   },
   {
     endings: ['.safetensors'],
-    read: async (bytes, path) => ({ tensors: decodeSafetensors(bytes, path, widen).tensors }),
+    read: async (bytes, path) => {
+      const { tensors, metadata } = decodeSafetensors(bytes, path, widen);
+      if (metadata.format?.startsWith('tandem-checkpoint'))
+        throw new DataError(`${path}: the checkpoint of a run, with more than weights: open it as a run`);
+      return { tensors };
+    },
   },
   {
     endings: ['.safetensors.index.json'],
