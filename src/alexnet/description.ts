@@ -22,7 +22,7 @@ import {
   tuple,
   whole,
 } from '../formats/json.js';
-import type { Architecture, LayerPlacement, LayerSpec, Stage } from './architecture.js';
+import type { Architecture, LayerPlacement, LayerSpec, Placement, Stage } from './architecture.js';
 import { isNetName, type Net, nets, type Recipe, type ScheduleRecipe } from './recipes.js';
 import { applyVariant, type Variant } from './variants.js';
 
@@ -68,12 +68,24 @@ export function netOf({ net, variant, tables, recipe }: RunNet): Net {
     const { architecture, placement } = tables;
     const towers = Math.max(...Object.values(placement).map(({ kernels }) => kernels.length));
     const about = known?.about ?? "a network of one's own";
-    return { about, architecture, placement: () => placement, towers, recipe };
+    const placed = (classes: number): Placement => withClasses({ architecture, placement }, classes);
+    return { about, architecture, placement: placed, towers, recipe };
   }
   if (known) return applyVariant(known, variant);
   throw new DataError(
     `the checkpoint is of a network '${net}' that isn't in the catalogue, and lacks its tables`,
   );
+}
+
+/** The placement for so many classes: the table's own, or with a last layer that sits on the first tower. */
+function withClasses({ architecture, placement }: NetTables, classes: number): Placement {
+  const last = architecture.layers.at(-1)?.name ?? '';
+  const place = placement[last];
+  if (!place || place.kernels.reduce((a, b) => a + b, 0) === classes) return placement;
+  return {
+    ...placement,
+    [last]: { ...place, kernels: place.kernels.map((_, i) => (i === 0 ? classes : 0)) },
+  };
 }
 
 /** What says which network a run is of. */

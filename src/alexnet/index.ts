@@ -24,7 +24,7 @@ export * from './networks.js';
 export { exportNetwork, exportState } from './onnx.js';
 export * from './presets.js';
 export * from './recipes.js';
-export { type Outcome, type RunListener, type RunOptions, runTraining } from './run.js';
+export { type Outcome, type RunListener, type RunOptions, runTraining, type StartingWeights } from './run.js';
 export { type LabelledImages, Trainer, type TrainerOptions } from './trainer.js';
 export * from './variants.js';
 export { type ExportedDescription, withDropoutForm } from './weights/exported.js';

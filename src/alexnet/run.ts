@@ -11,6 +11,7 @@ import { writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import { checkValidation, type OpenedData } from '../data/sources/open.js';
 import { list, object, parseJson, text } from '../formats/json.js';
+import { loadWeights } from '../formats/load.js';
 import type { FitEvent } from '../train/events.js';
 import { fit } from '../train/fit.js';
 import { restoreParts } from '../train/parts.js';
@@ -19,7 +20,7 @@ import { Ranks } from '../train/ranks/ranks.js';
 import { RunFolder, runFiles as trainingFiles } from '../train/runFolder.js';
 import type { ImageStatistics, RunCheckpoint } from './checkpoint.js';
 import { type RunDescription, tablesOf } from './description.js';
-import { validate } from './evaluation.js';
+import { type TrainedNetwork, validate } from './evaluation.js';
 import { type LogLine, lineOf } from './log.js';
 import type { Net } from './recipes.js';
 import { Trainer } from './trainer.js';
@@ -44,11 +45,19 @@ export interface RunOptions {
   /** Folder of the run's files, made if absent; one that is open stays so; null for ranks that write none. */
   readonly out: string | RunFolder | null;
   readonly resume: RunCheckpoint | null;
+  /** Weights to begin with instead of drawn ones, those that fit, and the mean that they were trained with. */
+  readonly start?: StartingWeights | undefined;
   readonly listener: RunListener;
   /** Processes that train it together; the first one alone writes files, and needs `out`. Default: this one. */
   readonly ranks?: Ranks | undefined;
   /** Stops after the step or the batch of validation under way, with a checkpoint. */
   readonly signal: AbortSignal;
+}
+
+/** Weights that a run begins with. */
+export interface StartingWeights extends Pick<TrainedNetwork, 'parameters' | 'mean'> {
+  /** Where they are from, for messages. */
+  readonly file: string;
 }
 
 /** How a run ended. */
@@ -183,10 +192,18 @@ async function trainerOf({
   devices,
   data,
   resume,
-}: Omit<RunOptions, 'listener' | 'signal' | 'out'>): Promise<Trainer> {
-  const statistics = resume ?? (await statisticsOf(data));
-  const { mean, pca } = statistics;
-  return new Trainer({ net, recipe, classes: classes.length, devices, seed, mean, pca });
+  start,
+  listener,
+}: Omit<RunOptions, 'listener' | 'signal' | 'out'> &
+  Partial<Pick<RunOptions, 'listener'>>): Promise<Trainer> {
+  const { mean, pca } = resume ?? { ...(await statisticsOf(data)), ...(start && { mean: start.mean }) };
+  const trainer = new Trainer({ net, recipe, classes: classes.length, devices, seed, mean, pca });
+  if (!start || resume) return trainer;
+  const report = await loadWeights(trainer.model, start.parameters, { strict: false });
+  const drawn = [...report.missing, ...report.mismatched.map(({ name }) => name)];
+  const rest = drawn.length > 0 ? `; ${drawn.join(', ')} drawn anew` : '';
+  listener?.note(`${report.loaded.length} parameters begin as ${start.file} has them${rest}`);
+  return trainer;
 }
 
 async function statisticsOf({ train, mean }: OpenedData): Promise<ImageStatistics> {

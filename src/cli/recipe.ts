@@ -26,6 +26,21 @@ export interface RecipeOptions {
   readonly middleStd?: number;
 }
 
+/** The options that choose a network and its variant. */
+export const netKeys: readonly string[] = [
+  'net',
+  'preset',
+  'activation',
+  'lrn',
+  'lrnAlpha',
+  'pooling',
+  'towers',
+  'communication',
+  'conv1Order',
+  'spatialNorm',
+  'middleStd',
+] satisfies (keyof RecipeOptions)[];
+
 const choice = (flags: string, about: string, names: readonly string[]): Option =>
   new Option(flags, about).choices(names);
 

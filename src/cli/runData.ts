@@ -7,6 +7,7 @@
 import type { Classifier } from '../alexnet/classifier.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { loadClassifier, type TrainedNetwork } from '../alexnet/evaluation.js';
+import type { Net } from '../alexnet/recipes.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { resized } from '../data/dataset.js';
@@ -53,19 +54,19 @@ export async function openValidation(
   }
 }
 
-/**
- * Opens the devices chosen, builds a trained network on them, and closes all of it after `use`. By default each tower
- * has a device, unless it normalizes across all of them, which takes one device.
- */
+/** How many devices a network has by default: one for each tower, but one for all where it normalizes across them. */
+export function devicesFor({ architecture, towers }: Net): number {
+  const stages = architecture.layers.flatMap((layer) => layer.stages);
+  return stages.some((stage) => stage.kind === 'norm' && stage.across === 'all') ? 1 : towers;
+}
+
+/** Opens the devices chosen, builds a trained network on them, and closes all of it after `use`. */
 export function withClassifier<T>(
   options: DeviceOptions,
   trained: TrainedNetwork,
   use: (classifier: Classifier, devices: readonly Device[]) => Promise<T>,
 ): Promise<T> {
-  const { architecture, towers } = netOf(trained.run);
-  const stages = architecture.layers.flatMap((layer) => layer.stages);
-  const joined = stages.some((stage) => stage.kind === 'norm' && stage.across === 'all');
-  return withChosenDevices(options, joined ? 1 : towers, async (devices) => {
+  return withChosenDevices(options, devicesFor(netOf(trained.run)), async (devices) => {
     const classifier = loadClassifier(trained, devices);
     return use(classifier, devices).finally(() => classifier.dispose());
   });

@@ -2,13 +2,15 @@
  * `tandem train`: trains a network of the catalogue on the images at hand.
  */
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { parameterCount, placeLayers } from '../alexnet/architecture.js';
 import { type RunCheckpoint, readRunCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { dryRunNet } from '../alexnet/dryRun.js';
 import type { Net } from '../alexnet/recipes.js';
 import { profileRun, runFiles, runTraining } from '../alexnet/run.js';
+import { type WeightKindName, weightKinds } from '../alexnet/weights/kinds.js';
+import { type OpenedWeights, openWeights } from '../alexnet/weights/open.js';
 import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
@@ -28,11 +30,21 @@ import {
 } from './options.js';
 import { say } from './output.js';
 import { formatDuration, percent, TerminalProgress } from './progress.js';
-import { addNetOptions, catalogue, chosenTraining, describeRecipe, type RecipeOptions } from './recipe.js';
+import {
+  addNetOptions,
+  catalogue,
+  chosenTraining,
+  describeRecipe,
+  netKeys,
+  type RecipeOptions,
+} from './recipe.js';
 import { addRecipeOptions, changedRecipe, mayResume } from './recipeFields.js';
+import { devicesFor } from './runData.js';
 import { watchSignals } from './signals.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
+  weights?: string;
+  as?: WeightKindName;
   seed?: number;
   out?: string;
   resume?: string;
@@ -45,6 +57,8 @@ addRecipeOptions(addNetOptions(addTrainingData(command)));
 addDeviceOptions(command.optionsGroup('Devices:'));
 command
   .optionsGroup('Run:')
+  .option('--weights <file>', 'begin with weights from elsewhere, those that fit, in their network')
+  .addOption(new Option('--as <kind>', 'the kind of those weights').choices(Object.keys(weightKinds)))
   .option('--seed <n>', 'seed of weights, order, augmentation and dropout (default: 0)', whole(0))
   .option('--out <dir>', 'folder for the log and the checkpoints (default: a dated one under runs/)')
   .option('--resume <path>', 'go on with a run: its folder, or a checkpoint file')
@@ -107,17 +121,36 @@ function absolute(path: string | undefined): string | null {
   return path === undefined ? null : resolve(path);
 }
 
-function newRun(options: Options): Run {
-  const { name, variant, recipe } = chosenTraining(options);
+/** What a new run trains: a network of the catalogue, or that of weights to begin with, at a tenth of its rates. */
+function newRun(options: Options, start: OpenedWeights | null): Run {
+  const chosen = start ? fineTuning(start, options) : chosenTraining(options);
   return {
-    net: name,
-    variant,
-    recipe,
+    net: chosen.name,
+    variant: chosen.variant,
+    recipe: chosen.recipe,
+    tables: start?.run.tables,
     seed: options.seed ?? 0,
     data: absolute(options.data),
     validation: absolute(options.validation),
     limit: options.limit ?? null,
   };
+}
+
+/** @throws {ArgumentError} for options that choose another network */
+function fineTuning(
+  { run }: OpenedWeights,
+  options: Options,
+): Pick<Run, 'variant' | 'recipe'> & { readonly name: string } {
+  const stray = command.options.find(
+    (option) =>
+      netKeys.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (stray) throw new ArgumentError(`${stray.long} and --weights: the weights have a network of their own`);
+  const { learningRate, biasRate } = run.recipe;
+  const slower = { ...run.recipe, learningRate: learningRate / 10, biasRate: biasRate / 10 };
+  const recipe = changedRecipe(slower, options);
+  return { name: run.net, variant: {}, recipe };
 }
 
 function datedFolder(net: string): string {
@@ -140,8 +173,10 @@ async function open(run: Run, workers: number | undefined): Promise<OpenedData> 
 async function main(options: Options): Promise<void> {
   const found = options.resume === undefined ? null : await findCheckpoint(options.resume);
   const read = async (): Promise<RunCheckpoint | null> => found && readRunCheckpoint(found.file);
+  const start =
+    options.weights === undefined ? null : await openWeights(options.weights, { kind: options.as });
   const runOf = (checkpoint: RunCheckpoint | null): Run =>
-    checkpoint ? resumedRun(checkpoint, options) : newRun(options);
+    checkpoint ? resumedRun(checkpoint, options) : newRun(options, start);
   if (options.dryRun) return count(runOf(await read()), options);
   const ranks = await openRanks();
   if (ranks.size > 1 && options.profile !== undefined) {
@@ -151,7 +186,7 @@ async function main(options: Options): Promise<void> {
   }
   if (ranks.rank > 0) {
     const checkpoint = await read();
-    return trainIn(null, runOf(checkpoint), checkpoint, ranks, options);
+    return trainIn(null, runOf(checkpoint), checkpoint, start, ranks, options);
   }
   const goesOn = found !== null && resolve(options.out ?? found.folder) === resolve(found.folder);
   // A run that goes on in its folder is locked before it's read: another process may be about to write there.
@@ -160,7 +195,7 @@ async function main(options: Options): Promise<void> {
   // It is made before images are read, which may take long. What comes to nothing leaves no empty folder.
   try {
     const checkpoint = goesOn ? await read() : elsewhere;
-    await trainIn(folder, runOf(checkpoint), checkpoint, ranks, options);
+    await trainIn(folder, runOf(checkpoint), checkpoint, start, ranks, options);
   } catch (error) {
     throw error instanceof DivergedError ? withWayOut(error, folder.path) : error;
   } finally {
@@ -193,15 +228,17 @@ async function trainIn(
   folder: RunFolder | null,
   run: Run,
   checkpoint: RunCheckpoint | null,
+  weights: OpenedWeights | null,
   ranks: Ranks,
   options: Options,
 ): Promise<void> {
+  const start = weights ? { ...weights, file: options.weights ?? '' } : undefined;
   const net = netOf(run);
   const out = folder?.path ?? '';
   const data = await open(run, options.workers);
   const watch = watchSignals('stopping after this step; once more to stop at once');
   try {
-    await withChosenDevices(options, net.towers, async (devices) => {
+    await withChosenDevices(options, devicesFor(net), async (devices) => {
       const description = { ...run, classes: data.classes, trainingImages: data.train.length };
       introduce(
         description,
@@ -214,7 +251,10 @@ async function trainIn(
       const done = checkpoint?.state.epoch ?? 0;
       const { profile: steps } = options;
       if (steps !== undefined) {
-        const profiled = await profileRun({ description, net, devices, data, resume: checkpoint }, steps);
+        const profiled = await profileRun(
+          { description, net, devices, data, resume: checkpoint, start },
+          steps,
+        );
         console.log(['', ...profileLines(profiled)].join('\n'));
         await writeWhole(join(out, runFiles.profile), [profileJson(profiled), '\n']);
         console.log(`\nall of it in ${join(out, runFiles.profile)}`);
@@ -230,6 +270,7 @@ async function trainIn(
         data,
         out: folder,
         resume: checkpoint,
+        start,
         listener,
         ranks,
         signal: watch.signal,
@@ -271,7 +312,7 @@ async function count(run: Run, options: Options): Promise<void> {
   }
   const { memoryLimit, threads } = options;
   const settings = { ...(memoryLimit !== undefined && { memoryLimit }), ...(threads && { threads }) };
-  const devices = await chosenNames(options, net.towers);
+  const devices = await chosenNames(options, devicesFor(net));
   const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings });
   console.log([`network   ${run.net}: ${net.about}; ${classes} classes`, ...needsLines(needs)].join('\n'));
 }

@@ -91,4 +91,16 @@ test('what was exported comes back with the same errors', async () => {
   }
 });
 
+test('train begins with weights that fit, in their network, and goes on from its own checkpoint', async () => {
+  const weights = ['--weights', 'torchvision.npz', '--data', 'images'];
+  const output = await ran('train', ...weights, '--epochs', '1', '--batch', '45', '--out', 'tuned');
+  assert.match(output, /network torchvision: a network of one's own; [\d,]+ parameters/);
+  assert.match(output, /14 parameters begin as torchvision\.npz has them; fc8\.weight, fc8\.bias drawn anew/);
+  assert.match(await ran('evaluate', '--run', 'tuned', '--no-per-class'), /1 network, 1 crop: top-1 error/);
+  const more = await ran('train', '--resume', 'tuned', '--epochs', '2');
+  assert.match(more, /resuming after epoch 1/);
+  assert.not.match(more, /parameters begin as/);
+  assert.match(await refused('train', ...weights, '--net', 'small'), /--net and --weights: the weights have/);
+});
+
 test.run();
