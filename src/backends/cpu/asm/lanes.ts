@@ -25,6 +25,10 @@ export class Lanes {
   private statements: Code[] = [];
   private readonly constants = new Map<string, Local<'v128'>>();
   private readonly setup: Code[] = [];
+  /** Vectors made so far, constants left out. */
+  private readonly vectors: Local<'v128'>[] = [];
+  /** Never set, so it stays zero. */
+  private zero: Local<'v128'> | null = null;
 
   constructor(
     private readonly f: FuncBuilder,
@@ -40,7 +44,9 @@ export class Lanes {
 
   /** A new variable, not set yet. */
   variable<T extends ValueType>(type: T): Local<T> {
-    return this.f.array(type, 1)[0]!;
+    const local = this.f.array(type, 1)[0]!;
+    if (isVector(local)) this.vectors.push(local);
+    return local;
   }
 
   /** Adds statements. */
@@ -58,6 +64,22 @@ export class Lanes {
     return inner;
   }
 
+  /**
+   * A `block` for the turns of a loop, whose vectors are of one turn alone: they are empty at its end. Else engines would
+   * hand them on from turn to turn, and not fuse pairs of what is needed by itself later on (runtime/wide.ts).
+   */
+  turn(emit: () => void): Code {
+    const before = this.vectors.length;
+    return this.block(() => {
+      emit();
+      const own = this.vectors.splice(before);
+      if (own.length === 0) return;
+      const zero = this.zero ?? this.f.array('v128', 1)[0]!;
+      this.zero = zero;
+      this.do(own.map((vector) => vector.set(zero)));
+    });
+  }
+
   /** The float32 `value` in four lanes. */
   f32(value: number): V128 {
     return this.once(`f32 ${Object.is(value, -0) ? '-0' : value}`, () => f32x4.splat(value));
@@ -73,11 +95,11 @@ export class Lanes {
     return this.once(`f64 ${value}`, () => f64x2.splat(f64.const(value)));
   }
 
-  /** A value that the whole function shares; `key` names it. `make` may only use parameters and memory. */
+  /** A value that the whole function shares; `key` names it. `make` may only use parameters, memory and other such values. */
   once(key: string, make: () => V128): V128 {
     let local = this.constants.get(key);
     if (local === undefined) {
-      local = this.variable('v128');
+      local = this.f.array('v128', 1)[0]!;
       this.constants.set(key, local);
       this.setup.push(local.set(make()));
     }
@@ -114,6 +136,10 @@ export class Lanes {
   finish(): Code {
     return [this.setup, this.statements];
   }
+}
+
+function isVector(local: Local<ValueType>): local is Local<'v128'> {
+  return local.type === 'v128';
 }
 
 /** `a * b + c`: in one instruction with relaxed SIMD, else rounded twice. */

@@ -56,7 +56,7 @@ export function forRuns(
 ): void {
   const left = l.let<'i32'>(count);
   for (const { elements, run } of runs) {
-    const group = l.block(() => body(run));
+    const group = l.turn(() => body(run));
     const advance = pointers.map((pointer) => pointer.set(i32.add(pointer, 4 * elements)));
     l.do(while_(i32.geU(left, elements), [group, advance, left.set(i32.sub(left, elements))]));
   }

@@ -9,7 +9,7 @@ import { choose, if_ } from '../../asm/flow.js';
 import { f32, f32x4, i32, i32x4, type Local, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 import { exp, log1p } from '../../asm/math.js';
-import { forRuns } from '../../asm/runs.js';
+import { forRuns, storeRun } from '../../asm/runs.js';
 import { LongSum } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
@@ -119,9 +119,7 @@ export function emitCrossEntropyGrad(features: Features): Uint8Array<ArrayBuffer
     const factor = l.let(choose(known, share, l.f32(NaN)));
     const weight = (logit: V128): V128 => exp(l, l.let(f32x4.sub(logit, m)));
     forRuns(l, w.classes, [from, to], (run) => {
-      for (let i = 0; i < run.vectors; i++) {
-        l.do(run.store(to, i, f32x4.mul(weight(run.load(from, i)), factor)));
-      }
+      storeRun(l, run, to, (i) => f32x4.mul(weight(run.load(from, i)), factor));
     });
     // The label's class once more, less one; the pointers stand at the row's end.
     const correct = l.block(() => {

@@ -104,9 +104,8 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   /** Both random words of group `number` of four neighbouring elements (or one), as uniform numbers. */
   const uniform = (number: number, single: boolean): [V128, V128] => {
     const numbers = i32x4.const(4 * number, 4 * number + 1, 4 * number + 2, 4 * number + 3);
-    const apart = l.once(`counter steps ${number}`, () =>
-      i32x4.mul(numbers, i32x4.splat(word(places.stride(at.length - 1, outer)))),
-    );
+    const step = l.once('counter step', () => i32x4.splat(word(places.stride(at.length - 1, outer))));
+    const apart = l.once(`counter steps ${number}`, () => i32x4.mul(numbers, step));
     const first = i32x4.splat(at.at(-1)!);
     const draw = { key0: word(places.draw), key1: word(places.draw + 1), stream: word(places.draw + 2) };
     const [a, b] = threefry(l, l.let(single ? first : i32x4.add(first, apart)), draw);
@@ -147,7 +146,7 @@ export function emitMap(kind: MapKind, features: Features): Uint8Array<ArrayBuff
   const runOf = (elements: number): Code =>
     while_(
       i32.geU(left, elements),
-      l.block(() => {
+      l.turn(() => {
         const count = Math.max(1, elements / 4);
         for (let g = 0; g < count; g += groupsAtOnce) {
           groups(

@@ -79,11 +79,14 @@ class Walk {
   }
 }
 
-/** Copies `width` numbers that lie side by side. */
-function copyLanes(to: Address, from: Address, width: number): Code {
-  const code: Code[] = [];
-  let x = 0;
-  for (; x + 4 <= width; x += 4) code.push(v128.store(to, v128.load(from, 4 * x), 4 * x));
+/** Copies `width` numbers that lie side by side: all vectors are read before any is written, so that pairs are fused. */
+function copyLanes(to: Address, from: Address, width: number, vectors: readonly Local<'v128'>[]): Code {
+  const whole = vectors.slice(0, Math.floor(width / 4));
+  const code: Code[] = [
+    whole.map((vector, v) => vector.set(v128.load(from, 16 * v))),
+    whole.map((vector, v) => v128.store(to, vector, 16 * v)),
+  ];
+  const x = 4 * whole.length;
   if (width - x >= 2) code.push(v128.store64Lane(to, v128.load64Zero(from, 4 * x), 0, 4 * x));
   if (width % 2 === 1) code.push(f32.store(to, f32.load(from, 4 * width - 4), 4 * width - 4));
   return code;
@@ -152,6 +155,9 @@ export function emitPackStrip(
   const masks = f.array('v128', Math.floor(width / 4));
   const starts = f.array('i32', width);
   const vectors = f.array('v128', 8);
+  // Vectors of a turn are empty at its end, as in `Lanes.turn`.
+  const { zero } = f.locals('v128', 'zero');
+  const emptied = vectors.slice(0, Math.floor(width / 4)).map((vector) => vector.set(zero));
   const walk = new Walk(addressing, depth, cursor, remaining);
   const span = 4 * (width - 1);
   const [firstStart, lastStart] = [starts[0]!, starts[width - 1]!];
@@ -159,7 +165,8 @@ export function emitPackStrip(
 
   const copy = while_(remaining, [
     near.set(i32.add(firstStart, walk.offset)),
-    copyLanes(to, near, width),
+    copyLanes(to, near, width, vectors),
+    emptied,
     advance(1),
   ]);
   const transpose = while_(
@@ -197,8 +204,9 @@ export function emitPackStrip(
     near.set(i32.add(firstStart, offset)),
     far.set(i32.add(lastRun, offset)),
     masks.map((mask, v) =>
-      v128.store(to, v128.bitselect(v128.load(near, 16 * v), v128.load(far, 16 * v), mask), 16 * v),
+      vectors[v]!.set(v128.bitselect(v128.load(near, 16 * v), v128.load(far, 16 * v), mask)),
     ),
+    masks.map((_, v) => v128.store(to, vectors[v]!, 16 * v)),
     advance(1),
   ]);
   return f.body(

@@ -20,7 +20,7 @@
 
 import type { FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
 import { doWhile, forRange, if_ } from '../../asm/flow.js';
-import { f32, f32x4, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
+import { type Code, f32, f32x4, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
 import { multiplyAdd } from '../../asm/lanes.js';
 import type { Features } from '../../plan.js';
 
@@ -55,10 +55,11 @@ export function emitTile(
     a.set(i32.add(a, 4 * height)),
     b.set(i32.add(b, 16 * vectors.length)),
   ];
-  const store = (result: (sum: V128, v: number) => V128) => [
+  const store = (before: (sum: Local<'v128'>, v: number) => Code) => [
     row.set(c),
     rows.map((sums) => [
-      sums.map((sum, v) => v128.store(row, result(sum, v), 16 * v)),
+      sums.map(before),
+      sums.map((sum, v) => v128.store(row, sum, 16 * v)),
       row.set(i32.add(row, cRow)),
     ]),
   ];
@@ -66,8 +67,8 @@ export function emitTile(
     if_(i32.ne(b, bEnd), doWhile(step, i32.ne(b, bEnd))),
     if_(
       accumulate,
-      store((sum, v) => f32x4.add(sum, v128.load(row, 16 * v))),
-      store((sum) => sum),
+      store((sum, v) => sum.set(f32x4.add(sum, v128.load(row, 16 * v)))),
+      store(() => []),
     ),
   );
 }
