@@ -3,7 +3,7 @@
 import { openDevice, tensor } from 'tandem-ts';
 import { imageBatches, openData } from 'tandem-ts/data';
 import { Conv2d, Dropout, Flatten, Linear, MaxPool2d, Sequential, SGD, StepSchedule } from 'tandem-ts/nn';
-import { classification, eventText, fit } from 'tandem-ts/train';
+import { classification, eventPrinter, fit } from 'tandem-ts/train';
 
 const [images, folder = 'runs/folders', epochs = '12'] = process.argv.slice(2);
 const [data, device] = [await openData(images, { imageSize: 36 }), await openDevice('cpu:0')];
@@ -33,7 +33,7 @@ const { history, interrupted } = await fit({
   epochs: Number(epochs),
   folder,
   signal: stop.signal,
-  on: (event) => console.log(eventText(event)),
+  on: eventPrinter(process.stdout),
 });
 console.log(interrupted ? 'stopped; the same command goes on' : `error ${history.at(-1)?.validation?.error}`);
 await Promise.all([device.close(), data.close()]);

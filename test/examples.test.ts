@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { decode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeImages } from './cli/commands.js';
@@ -43,27 +44,26 @@ function run(
 const last = (out: string): Promise<Buffer> => readFile(join(folder, out, 'last.safetensors'));
 
 test('folders: a network on a folder of images, stopped by Ctrl-C and killed, goes on to the same bits', async () => {
-  const whole = await run('folders', ['images', 'whole', '3']);
+  const whole = await run('folders', ['images', 'whole', '9']);
   assert.is(whole.code, 0, whole.output);
-  assert.match(whole.output, /^epoch 1, 1\/2: loss [\d.]+, error [\d.]+$/m);
-  assert.match(whole.output, /^epoch 3: loss [\d.]+, error [\d.]+; validation: loss [\d.]+, error [\d.]+/m);
+  assert.match(whole.output, /^epoch 9: loss [\d.]+, error [\d.]+; validation: loss [\d.]+, error [\d.]+/m);
   assert.match(whole.output, /^error [\d.]+$/m);
   const files = ['best.safetensors', 'last.safetensors', 'log.jsonl', 'run.json'];
   assert.equal((await readdir(join(folder, 'whole'))).sort(), files);
 
   let asked = false;
-  const stopped = await run('folders', ['images', 'parts', '3'], (output, child) => {
-    if (!asked && /^epoch 1, 1\/2/m.test(output)) asked = child.kill('SIGINT');
+  const stopped = await run('folders', ['images', 'parts', '9'], (output, child) => {
+    if (!asked && /^epoch 1:/m.test(output)) asked = child.kill('SIGINT');
   });
   assert.is(stopped.code, 0, stopped.output);
   assert.match(stopped.output, /^stopped; the same command goes on$/m);
-  const killed = await run('folders', ['images', 'parts', '3'], (output, child) => {
-    if (/^epoch 2, 1\/2/m.test(output)) child.kill('SIGKILL');
+  const killed = await run('folders', ['images', 'parts', '9'], (output, child) => {
+    if (/^epoch [3-9]:/m.test(output)) child.kill('SIGKILL');
   });
   assert.is(killed.code, null, killed.output);
-  const rest = await run('folders', ['images', 'parts', '3']);
+  const rest = await run('folders', ['images', 'parts', '9']);
   assert.is(rest.code, 0, rest.output);
-  assert.not.match(rest.output, /^epoch 1/m);
+  assert.not.match(rest.output, /^epoch [12]:/m);
   assert.ok((await last('parts')).equals(await last('whole')));
   assert.equal((await readdir(join(folder, 'parts'))).sort(), files);
 });
@@ -95,6 +95,31 @@ test('extending: a layer, an optimizer and a logger from outside, and a leak tha
   assert.ok(Number(last) < Number(first) / 2, output);
   assert.match(output, /^61 batches were seen$/m);
   assert.match(output, /^linear .* float32, 4 bytes, made at file:.*examples\/extending\.js:\d+:\d+$/m);
+});
+
+test('spiral: three arms are told apart', async () => {
+  const { code, output } = await run('spiral', []);
+  assert.is(code, 0, output);
+  assert.ok(Number(/step 1000 {2}loss ([\d.]+)/.exec(output)?.[1]) < 0.06, output);
+  assert.match(output, /^[.o#]{48}$/m);
+});
+
+test('gan: points lie on the ring', async () => {
+  const { code, output } = await run('gan', ['1000']);
+  assert.is(code, 0, output);
+  assert.match(output, /^step 1000 {2}discriminator [\d.]+ {2}generator [\d.]+$/m);
+  const rows = output.split('\n').filter((line) => /^[ .:*#]{40}$/.test(line));
+  assert.is(rows.length, 20);
+  const middle = rows.slice(8, 12).map((row) => row.slice(17, 23));
+  assert.ok(!/[*#]/.test(middle.join('')), output);
+});
+
+test('vae: trains, and draws images', async () => {
+  const { code, output } = await run('vae', ['drawn', 'images', '2']);
+  assert.is(code, 0, output);
+  assert.match(output, /^epoch 2: loss [\d.]+; validation: loss [\d.]+/m);
+  const { width, height } = decode(await readFile(join(folder, 'drawn', 'samples.png')));
+  assert.equal([width, height], [448, 224]);
 });
 
 test.run();

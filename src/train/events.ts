@@ -31,7 +31,7 @@ export type FitEvent =
 /** An event of a kind. */
 export type EventOf<K extends FitEvent['kind']> = Extract<FitEvent, { readonly kind: K }>;
 
-/** An event in words, for those who print progress line by line: `epoch 2, 3/10: loss 0.523, error 0.25`. */
+/** An event in words: `epoch 2, 3/10: loss 0.523, error 0.25`. */
 export function eventText(event: FitEvent): string {
   const words = (metrics: Metrics): string =>
     Object.entries(metrics)
@@ -44,4 +44,22 @@ export function eventText(event: FitEvent): string {
   const { epoch, train, validation } = event.record;
   const validated = validation ? `; validation: ${words(validation)}` : '';
   return `epoch ${epoch}: ${words(train)}${validated}${event.best ? ' (the best so far)' : ''}`;
+}
+
+/** Where words go, such as `process.stdout`. */
+interface Output {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/**
+ * Prints a training's events, to be given to `fit` as `on`: a line for each epoch, and on a terminal one that steps write
+ * over.
+ */
+export function eventPrinter(output: Output): (event: FitEvent) => void {
+  return (event) => {
+    const text = eventText(event);
+    if (output.isTTY) output.write(`\r\x1b[K${text}${event.kind === 'epoch' ? '\n' : ''}`);
+    else if (event.kind === 'epoch') output.write(`${text}\n`);
+  };
 }

@@ -8,7 +8,7 @@ export { type Checkpoint, type CheckpointReader, readCheckpoint, writeCheckpoint
 export { type ClassErrors, classification, type Report, Tally } from './classification.js';
 export { DivergedError } from './diverged.js';
 export { type DeviceNeeds, type DryTraining, dryRun, type StepNeeds } from './dryRun.js';
-export { eventText, type FitEvent } from './events.js';
+export { eventPrinter, eventText, type FitEvent } from './events.js';
 export { type FitOptions, type FitOutcome, fit, type Validation } from './fit.js';
 export { type EvaluateOptions, evaluate, inEvaluation, inferences, type OnBatch } from './inference.js';
 export { type EpochTimes, type LineOf, logLine } from './log.js';
