@@ -1,0 +1,55 @@
+/** A small residual network with batch normalization (He 2015) on a folder of images, a folder for each class, or CIFAR-10's
+ * own files: `node dist/examples/resnet.js IMAGES RUN [EPOCHS] [DEVICE]`. Ctrl-C saves and stops, the same command goes on. */
+import { add, isDeviceName, openDevice, relu, type Tensor, tensor } from 'tandem-ts';
+import { imageBatches, openData } from 'tandem-ts/data';
+import {
+  BatchNorm2d,
+  Conv2d,
+  Flatten,
+  Layer,
+  Linear,
+  MaxPool2d,
+  OneCycleSchedule,
+  ReLU,
+  Sequential,
+  SGD,
+} from 'tandem-ts/nn';
+import { classification, eventPrinter, fit } from 'tandem-ts/train';
+
+const [images, folder = 'runs/resnet', epochs = '12', name = 'cpu:0'] = process.argv.slice(2);
+if (!isDeviceName(name)) throw new Error(`${name} is no device`);
+const [data, device] = [await openData(images, { imageSize: 36 }), await openDevice(name)];
+
+const convolution = (from: number, to: number): Sequential =>
+  new Sequential(
+    new Conv2d(from, to, 3, { device, padding: 1, bias: false }),
+    new BatchNorm2d(to, { device }),
+    new ReLU(),
+  );
+
+/** x plus what two convolutions make of it. */
+class Residual extends Layer {
+  readonly branch: Sequential;
+  constructor(channels: number) {
+    super();
+    this.branch = new Sequential(convolution(channels, channels), convolution(channels, channels));
+  }
+  forward(x: Tensor): Tensor {
+    return add(x, this.branch.forward(x));
+  }
+}
+
+const model = new Sequential(
+  convolution(3, 32),
+  convolution(32, 64),
+  new MaxPool2d(2),
+  new Residual(64),
+  convolution(64, 128),
+  new MaxPool2d(2),
+  convolution(128, 128),
+  new MaxPool2d(2),
+  new Residual(128),
+  new MaxPool2d(4),
+  new Flatten(),
+  new Linear(128, data.classes.length, { device }),
+);
