@@ -2,7 +2,7 @@
  * dataset-fashion-mnist puts one at /usr/share/datasets/fashion-mnist. Ctrl-C saves and stops, the same command goes on. */
 import { openDevice, tensor } from 'tandem-ts';
 import { imageBatches, openData } from 'tandem-ts/data';
-import { Adam, Conv2d, CosineSchedule, Flatten, Linear, MaxPool2d, Sequential } from 'tandem-ts/nn';
+import { Adam, Conv2d, cosine, Flatten, LambdaSchedule, Linear, MaxPool2d, Sequential } from 'tandem-ts/nn';
 import { classification, eventPrinter, fit } from 'tandem-ts/train';
 
 const [path, folder = 'runs/lenet', epochs = '8'] = process.argv.slice(2);
@@ -22,7 +22,7 @@ process.once('SIGINT', () => stop.abort());
 const { history, interrupted } = await fit({
   model,
   optimizer,
-  schedule: new CosineSchedule(optimizer, { epochs: Number(epochs) }),
+  schedule: new LambdaSchedule(optimizer, cosine({ epochs: Number(epochs) }), { by: 'step' }),
   data: imageBatches(data.train, { batchSize: 64, shuffle: true }),
   validation: imageBatches(data.validation, { batchSize: 256 }),
   step: ({ images, labels }) => {

@@ -1,15 +1,16 @@
 /** A small residual network with batch normalization (He 2015) on a folder of images, a folder for each class, or CIFAR-10's
  * own files: `node dist/examples/resnet.js IMAGES RUN [EPOCHS] [DEVICE]`. Ctrl-C saves and stops, the same command goes on. */
-import { add, isDeviceName, openDevice, relu, type Tensor, tensor } from 'tandem-ts';
+import { add, isDeviceName, openDevice, type Tensor, tensor } from 'tandem-ts';
 import { imageBatches, openData } from 'tandem-ts/data';
 import {
   BatchNorm2d,
   Conv2d,
   Flatten,
+  LambdaSchedule,
   Layer,
   Linear,
   MaxPool2d,
-  OneCycleSchedule,
+  oneCycle,
   ReLU,
   Sequential,
   SGD,
@@ -53,3 +54,27 @@ const model = new Sequential(
   new Flatten(),
   new Linear(128, data.classes.length, { device }),
 );
+
+const optimizer = new SGD([
+  { params: model.parameters(), learningRate: 0.1, momentum: 0.9, weightDecay: 5e-4 },
+]);
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+const { history, interrupted } = await fit({
+  model,
+  optimizer,
+  schedule: new LambdaSchedule(optimizer, oneCycle({ epochs: Number(epochs) }), { by: 'step' }),
+  data: imageBatches(data.train, { batchSize: 128, shuffle: true, crop: 32, augment: true, dropLast: true }),
+  validation: imageBatches(data.validation, { batchSize: 128, crop: 32 }),
+  step: ({ images, labels }) => {
+    const pixels = Float32Array.from(images, (byte) => byte / 64 - 2);
+    const x = tensor(pixels, { shape: [labels.length, 3, 32, 32], device });
+    return classification(model.forward(x), labels);
+  },
+  epochs: Number(epochs),
+  folder,
+  signal: stop.signal,
+  on: eventPrinter(process.stdout),
+});
+console.log(interrupted ? 'stopped; the same command goes on' : `error ${history.at(-1)?.validation?.error}`);
+await Promise.all([device.close(), data.close()]);
