@@ -123,7 +123,8 @@ for (let step = 1; step <= Number(steps); step++) {
     optimizer.step();
     return loss;
   });
-  if (step % 50 === 0) console.log(`step ${step}  loss ${(await loss.item()).toFixed(4)}`);
+  if (step % Math.ceil(Number(steps) / 8) === 0)
+    console.log(`step ${step}  loss ${(await loss.item()).toFixed(4)}`);
   loss.dispose();
 }
 

@@ -22,7 +22,7 @@ process.once('SIGINT', () => stop.abort());
 const { history, interrupted } = await fit({
   model,
   optimizer,
-  schedule: new LambdaSchedule(optimizer, cosine({ epochs: Number(epochs) }), { by: 'step' }),
+  schedule: new LambdaSchedule(optimizer, cosine(Number(epochs)), { by: 'step' }),
   data: imageBatches(data.train, { batchSize: 64, shuffle: true }),
   validation: imageBatches(data.validation, { batchSize: 256 }),
   step: ({ images, labels }) => {

@@ -41,13 +41,13 @@ class Residual extends Layer {
 }
 
 const model = new Sequential(
-  convolution(3, 32),
+  convolution(3, 16),
+  convolution(16, 32),
+  new MaxPool2d(2),
+  new Residual(32),
   convolution(32, 64),
   new MaxPool2d(2),
-  new Residual(64),
   convolution(64, 128),
-  new MaxPool2d(2),
-  convolution(128, 128),
   new MaxPool2d(2),
   new Residual(128),
   new MaxPool2d(4),
@@ -63,8 +63,8 @@ process.once('SIGINT', () => stop.abort());
 const { history, interrupted } = await fit({
   model,
   optimizer,
-  schedule: new LambdaSchedule(optimizer, oneCycle({ epochs: Number(epochs) }), { by: 'step' }),
-  data: imageBatches(data.train, { batchSize: 128, shuffle: true, crop: 32, augment: true, dropLast: true }),
+  schedule: new LambdaSchedule(optimizer, oneCycle(Number(epochs)), { by: 'step' }),
+  data: imageBatches(data.train, { batchSize: 128, shuffle: true, crop: 32, augment: true }),
   validation: imageBatches(data.validation, { batchSize: 128, crop: 32 }),
   step: ({ images, labels }) => {
     const pixels = Float32Array.from(images, (byte) => byte / 64 - 2);

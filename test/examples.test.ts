@@ -3,13 +3,14 @@
  * or killed goes on to the same bits.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { softwareDriver } from '../support/driver.js';
 import { writeImages } from './cli/commands.js';
 
 const test = suite('examples');
@@ -25,10 +26,12 @@ function run(
   name: string,
   args: readonly string[],
   watch: (output: string, child: ChildProcess) => void = () => {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; output: string }> {
   const script = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url));
   const child = spawn(process.execPath, [script, ...args], {
     cwd: folder,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -121,5 +124,50 @@ test('vae: trains, and draws images', async () => {
   const { width, height } = decode(await readFile(join(folder, 'drawn', 'samples.png')));
   assert.equal([width, height], [448, 224]);
 });
+
+test('lenet: learns from IDX files', async () => {
+  const digits = Array.from({ length: 60 }, (_, i) => i % 3);
+  // Each class is a bar at a height of its own.
+  const pixels = digits.flatMap((digit) =>
+    Array.from({ length: 28 * 28 }, (_, i) => (Math.floor(i / 28 / 9) === digit ? 200 : 20)),
+  );
+  const idx = (sizes: readonly number[], data: readonly number[]): Uint8Array =>
+    Uint8Array.from([0, 0, 8, sizes.length, ...sizes.flatMap((n) => [0, 0, n >> 8, n & 255]), ...data]);
+  await mkdir(join(folder, 'idx'));
+  for (const set of ['train', 't10k']) {
+    await writeFile(join(folder, 'idx', `${set}-images-idx3-ubyte`), idx([60, 28, 28], pixels));
+    await writeFile(join(folder, 'idx', `${set}-labels-idx1-ubyte`), idx([60], digits));
+  }
+  const { code, output } = await run('lenet', ['idx', 'letters', '8']);
+  assert.is(code, 0, output);
+  assert.match(output, /^error 0$/m);
+});
+
+/** The losses that an example prints. */
+const losses = (output: string): number[] =>
+  [...output.matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
+
+// The software driver takes seconds for what these networks do, so they get a few steps.
+const onDevices: readonly (readonly [name: string, args: (run: string, device: string) => string[]])[] = [
+  ['resnet', (out, device) => ['images', out, '2', device]],
+  ['charTransformer', (_, device) => ['text.txt', '8', device]],
+];
+for (const [name, args] of onDevices) {
+  test(`${name}: the same losses on a GPU as on the CPU`, async () => {
+    await writeFile(join(folder, 'text.txt'), 'the towers talk at the third layer. '.repeat(40));
+    const onCpu = await run(name, args(`${name}-cpu`, 'cpu:0'));
+    assert.is(onCpu.code, 0, onCpu.output);
+    const wanted = losses(onCpu.output);
+    assert.ok(wanted.length >= 4 && wanted.at(-1)! < wanted[0]!, onCpu.output);
+    const driver = await softwareDriver();
+    if (driver === null) return;
+    const onGpu = await run(name, args(`${name}-gpu`, 'webgpu:0'), undefined, { VK_DRIVER_FILES: driver });
+    assert.is(onGpu.code, 0, onGpu.output);
+    assert.ok(
+      losses(onGpu.output).every((loss, i) => Math.abs(loss - wanted[i]!) < 0.01 * wanted[i]!),
+      `${onCpu.output}\n${onGpu.output}`,
+    );
+  });
+}
 
 test.run();
