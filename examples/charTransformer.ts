@@ -130,7 +130,7 @@ for (let step = 1; step <= Number(steps); step++) {
 
 // A letter is drawn as the model's probabilities say: by the largest of scores to which Gumbel's noise is added.
 const written = [...codes.subarray(0, 16)];
-for (let i = 0; i < 400; i++) {
+for (let i = 0; i < Math.min(400, Number(steps)); i++) {
   const seen = written.slice(-context);
   const next = scope(() =>
     noGrad(() => {

@@ -11,7 +11,7 @@ import { decode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { softwareDriver } from '../support/driver.js';
-import { writeImages } from './cli/commands.js';
+import { command, writeImages } from './cli/commands.js';
 
 const test = suite('examples');
 let folder = '';
@@ -143,6 +143,15 @@ test('lenet: learns from IDX files', async () => {
   assert.match(output, /^error 0$/m);
 });
 
+test("features: a classifier of a trained network's features", async () => {
+  const trained = await command('train', ['--data', 'images', '--epochs', '1', '--out', 'trained'], folder);
+  assert.is(trained.code, 0, trained.output);
+  const { code, output } = await run('features', ['trained', 'images', '20']);
+  assert.is(code, 0, output);
+  assert.match(output, /^step 20 {2}loss [\d.]+$/m);
+  assert.match(output, /^\d+ of \d+ validation images are right, of \d classes$/m);
+});
+
 /** The losses that an example prints. */
 const losses = (output: string): number[] =>
   [...output.matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
@@ -150,7 +159,7 @@ const losses = (output: string): number[] =>
 // The software driver takes seconds for what these networks do, so they get a few steps.
 const onDevices: readonly (readonly [name: string, args: (run: string, device: string) => string[]])[] = [
   ['resnet', (out, device) => ['images', out, '2', device]],
-  ['charTransformer', (_, device) => ['text.txt', '8', device]],
+  ['charTransformer', (_, device) => ['text.txt', '4', device]],
 ];
 for (const [name, args] of onDevices) {
   test(`${name}: the same losses on a GPU as on the CPU`, async () => {
