@@ -13,7 +13,7 @@ import { fromBgr } from '../../formats/conventions.js';
 import { checkState } from '../../nn/module.js';
 import { type Architecture, joinedShapes, type Placement, placeLayers } from '../architecture.js';
 import type { Net } from '../recipes.js';
-import { type WeightKind, type WeightKindName, weightKinds } from './kinds.js';
+import { isWeightKind, type WeightKind, type WeightKindName, weightKinds } from './kinds.js';
 import { type FoundNames, findNames } from './names.js';
 
 /** What a file of weights holds. */
@@ -84,10 +84,14 @@ export function fitWeights({ file, tensors, told }: WeightsFile, options: FitOpt
   };
 }
 
+const kindNames = Object.keys(weightKinds).filter(isWeightKind);
+
+/** The kinds whose files have such names. */
 function kindsOf({ style }: FoundNames): WeightKindName[] {
-  const all: [string, WeightKind][] = Object.entries(weightKinds);
-  const fitting = new Set(all.flatMap(([name, { styles }]) => (styles.includes(style) ? [name] : [])));
-  return (Object.keys(weightKinds) as WeightKindName[]).filter((name) => fitting.has(name));
+  return kindNames.filter((name) => {
+    const { styles }: WeightKind = weightKinds[name];
+    return styles.includes(style);
+  });
 }
 
 function onlyKind(file: string, found: FoundNames): WeightKindName {

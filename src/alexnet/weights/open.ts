@@ -5,15 +5,15 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DataError } from '../../core/errors.js';
+import { ArgumentError, DataError } from '../../core/errors.js';
 import type { HostTensor } from '../../core/state.js';
 import { throwNaming } from '../../data/files.js';
-import { parseJson } from '../../formats/json.js';
+import { anything, checkJson, isObject, parseJson } from '../../formats/json.js';
 import { decodeNpy } from '../../formats/npy.js';
 import { joinedShapes, placeLayers } from '../architecture.js';
 import { tablesOf } from '../description.js';
 import type { TrainedNetwork } from '../evaluation.js';
-import { exportedSchema, runOf } from './exported.js';
+import { type ExportedDescription, exportedSchema, runOf } from './exported.js';
 import { readWeights } from './files.js';
 import { fitWeights, type WeightsFile } from './fit.js';
 import { type WeightKindName, weightKinds } from './kinds.js';
@@ -48,20 +48,39 @@ export interface OpenedWeights extends TrainedNetwork {
  */
 export async function openWeights(path: string, options: WeightsOptions = {}): Promise<OpenedWeights> {
   const file = await readWeights(path);
-  const beside = path.replace(/\.[^.]*$/, '.json');
-  const opened =
-    options.kind === undefined && beside !== path && existsSync(beside)
-      ? await openExported(file, beside)
-      : await openKnown(file, options);
+  const description = options.kind === undefined ? await descriptionBeside(path) : null;
+  if (description && options.mean !== undefined) {
+    throw new ArgumentError(
+      `${path}: ${description.beside} beside it names its mean: give no other, or the kind as well`,
+    );
+  }
+  const opened = description ? await openExported(file, description) : await openKnown(file, options);
   const labels = options.labels ?? (opened.labels === null ? findLabels(path) : undefined);
   if (labels === undefined) return opened;
   const named = await readLabels(labels, opened.run.classes.length);
   return { ...opened, labels, run: { ...opened.run, classNames: undefined, ...named } };
 }
 
-async function openExported({ file, tensors }: WeightsFile, beside: string): Promise<OpenedWeights> {
-  const described = parseJson((await bytesOf(beside)).toString(), beside, exportedSchema);
-  const { input, network, tables } = described;
+/** What an export wrote beside weights, and its file. */
+interface Described {
+  readonly beside: string;
+  readonly description: ExportedDescription;
+}
+
+/** The description beside weights; null where there is none, or a file that is about something else. */
+async function descriptionBeside(path: string): Promise<Described | null> {
+  const beside = path.replace(/\.[^.]*$/, '.json');
+  if (beside === path || !existsSync(beside)) return null;
+  const json = parseJson((await bytesOf(beside)).toString(), beside, anything);
+  if (!isObject(json) || !('tables' in json)) return null;
+  return { beside, description: checkJson(json, beside, exportedSchema) };
+}
+
+async function openExported(
+  { file, tensors }: WeightsFile,
+  { beside, description }: Described,
+): Promise<OpenedWeights> {
+  const { input, network, tables } = description;
   const { channels, size } = tables.architecture;
   const side = input.imageSize;
   const mean = await readMean(join(dirname(beside), input.mean));
@@ -84,7 +103,7 @@ async function openExported({ file, tensors }: WeightsFile, beside: string): Pro
     input: `${channels} x ${size} x ${size}: ${input.pixels}`,
     labels: beside,
     left: [...tensors.keys()].filter((name) => !used.has(name)),
-    run: runOf(described),
+    run: runOf(description),
     mean: mean.data,
     parameters,
   };

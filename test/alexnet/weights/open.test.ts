@@ -41,6 +41,9 @@ test('one file, a set of files, an archive of arrays: the same network', async (
   const state = narrowFile('torchvision');
   const expected = await openWeights(await put('one.safetensors', ...safetensors(state)));
   assert.is(expected.kind, 'torchvision');
+  // A file of that name that no export wrote says nothing.
+  await put('one.json', '{"about": "something else"}');
+  assert.equal(await openWeights(join(folder, 'one.safetensors')), expected);
   assert.match(
     expected.input,
     /^shorter side to 256 pixels, 224 x 224 of the centre, RGB \/ 255, less 0\.485/,
