@@ -74,9 +74,9 @@ function runReduce(
   if (scale === null && isIntegerType(x.dtype)) {
     return foldIntegers(op, kind, x, order, r.kept.length, r.shape);
   }
-  const source = floatType([x]) === x.dtype ? x.alias(op) : map(op, e.input(0), [x]);
-  const view = source.view(op);
-  const out = Tensor.empty(op, x.device, r.shape, source.dtype);
+  const converted = floatType([x]) === x.dtype ? null : map(op, e.input(0), [x]);
+  const view = (converted ?? x).view(op);
+  const out = Tensor.empty(op, x.device, r.shape, view.dtype);
   const permuted: View = {
     ...view,
     shape: order.map((axis) => view.shape[axis]!),
@@ -94,7 +94,7 @@ function runReduce(
     scale: scale ?? 1,
     out: { ...target, shape: kept, strides },
   });
-  source.dispose();
+  converted?.dispose();
   return out;
 }
 
