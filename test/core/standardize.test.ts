@@ -106,6 +106,37 @@ onEach('the variance of a million elements far from zero is right to a millionth
   }
 });
 
+onEach('the moments of pixels in many images are right to a millionth', async (device) => {
+  for (const center of [0, 1e4, 1e6]) {
+    // A first image unlike the others, and a first pixel unlike its image.
+    const valueAt = (n: number, i: number): number =>
+      center + (n === 0 ? 40 : ((n * 53 + i * 7919) % 1000) / 100) + (n + i === 0 ? 300 : 0);
+    const [images, pixels] = [30, 500];
+    const numbers = Float32Array.from({ length: images * 2 * pixels }, (_, i) =>
+      valueAt(Math.floor(i / (2 * pixels)), i % pixels),
+    );
+    const channel = [...numbers].filter((_, i) => i % (2 * pixels) < pixels);
+    const { mean, variance: spread } = momentsOf(channel);
+    const x = tensor(numbers, { shape: [images, 2, pixels], device });
+    const found = batchNorm(x);
+    const own = await variance(x, { axes: [0, 2], correction: 0 }).data();
+    for (const [c, value] of (await found.variance.data()).entries()) {
+      assert.ok(Math.abs(value / spread - 1) < 1e-6, `around ${center}: ${value}, expected ${spread}`);
+      assert.is(own[c], value);
+    }
+    for (const value of await found.mean.data())
+      assert.ok(
+        Math.abs(value - mean) <= 1e-7 * (mean + 5 * Math.sqrt(spread)),
+        `around ${center}: ${value}, expected ${mean}`,
+      );
+    const out = await found.out.data();
+    for (let i = 0; i < pixels; i++) {
+      const expected = (channel[i]! - mean) / Math.sqrt(spread + 1e-5);
+      assert.ok(Math.abs(out[i]! - expected) < 2e-6 * Math.max(1, Math.abs(expected)), `around ${center}`);
+    }
+  }
+});
+
 onEach('layerNorm over the last axes', async (device) => {
   for (const [shape, own] of [
     [[4, 33], [33]],

@@ -15,7 +15,7 @@ import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../shape
 import { Tensor } from '../tensor.js';
 import { commonDevice, requireDType, requireTensor } from './launch.js';
 import { type RowProgram, rowProgram, runRows } from './rows.js';
-import { writeMoments } from './variance.js';
+import { momentsInParts, writeMoments } from './variance.js';
 import { reshape } from './views.js';
 
 /** Options of all normalizations. */
@@ -165,6 +165,8 @@ interface Form {
   readonly bias: boolean;
   /** Mean and variance are inputs, and constants to the gradient. */
   readonly given: boolean;
+  /** Mean and variance were worked out before, and what the mean has lost. */
+  readonly known: boolean;
   /** Weight and bias are numbers of a row: the statistics are those of a channel. */
   readonly ofRow: boolean;
 }
@@ -172,7 +174,7 @@ interface Form {
 const programs = new Map<string, RowProgram>();
 
 /** The program of a form, written once. */
-function known(kind: string, form: Form, write: () => RowProgram): RowProgram {
+function programOf(kind: string, form: Form, write: () => RowProgram): RowProgram {
   const key = kind + JSON.stringify(form);
   const program = programs.get(key) ?? write();
   programs.set(key, program);
@@ -186,23 +188,26 @@ function inputsOf<N extends string>(names: readonly (N | false)[]): { count: num
 }
 
 /**
- * Inputs x, mean and variance where they are given, weight, bias. Params: elements of a row, eps. The last number is
- * `1 / sqrt(variance + eps)`; where the statistics aren't given, numbers 5 and 6 are the mean and the variance.
+ * Inputs x, mean and variance where they are given or known, what the mean has lost where known, weight, bias. Params:
+ * elements of a row, eps. The last number is `1 / sqrt(variance + eps)`; of statistics that are neither given nor known,
+ * numbers 5 and 6 are the mean and the variance.
  */
-function forward(form: Form): RowProgram {
-  const { given, weight, bias } = form;
+function forward({ given, known, weight, bias }: Form): RowProgram {
   const { count, of } = inputsOf([
     'x',
-    given && 'mean',
-    given && 'variance',
+    (given || known) && 'mean',
+    (given || known) && 'variance',
+    known && 'rest',
     weight && 'weight',
     bias && 'bias',
   ]);
   return rowProgram(count, (writer) => {
     const rootOf = (variance: Expr): Expr => writer.number(e.div(1, e.sqrt(e.add(variance, e.param(1)))));
     let standard: Expr;
-    if (given) standard = e.mul(e.sub(of('x'), of('mean')), rootOf(of('variance')));
-    else {
+    if (given || known) {
+      const centered = e.sub(of('x'), of('mean'));
+      standard = e.mul(known ? e.sub(centered, of('rest')) : centered, rootOf(of('variance')));
+    } else {
       const { center, rest, variance } = writeMoments(writer, e.param(0), e.param(0));
       standard = e.mul(e.sub(e.sub(of('x'), center), rest), rootOf(variance));
     }
@@ -256,20 +261,22 @@ function standardize(
     const kept = x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
     const constant = own.every((n, i) => n === 1 || !axes.includes(i + x.shape.length - own.length));
     const ofRow = constant && sizeOf(own) === sizeOf(rows);
-    const form = { weight: weight !== null, bias: bias !== null, given: given !== null, ofRow };
-    const params = [x.size / Math.max(1, sizeOf(rows)), eps];
+    const size = x.size / Math.max(1, sizeOf(rows));
     const empty = (shape: Shape): Tensor => Tensor.empty(op, device, shape, dtype);
-    const [out, mean, spread, root] = [
+    const [out, mean, spread, rest, root] = [
       empty(x.shape),
       given?.mean ?? empty(rows),
       given?.variance ?? empty(rows),
       empty(rows),
+      empty(rows),
     ];
-    const program = known('forward', form, () => forward(form));
-    const keeps = given ? [root] : [null, null, null, null, null, mean, spread, root];
-    const statistics = given
-      ? [reshape(given.mean.detach(), kept), reshape(given.variance.detach(), kept)]
-      : [];
+    const known = !given && momentsInParts(op, x, axes, size, { mean, rest, variance: spread });
+    const form = { weight: weight !== null, bias: bias !== null, given: given !== null, known, ofRow };
+    const params = [size, eps];
+    const program = programOf('forward', form, () => forward(form));
+    const keeps = given || known ? [root] : [null, null, null, null, null, mean, spread, root];
+    const found = given || known ? [mean, spread, ...(known ? [rest] : [])] : [];
+    const statistics = found.map((part) => reshape(part.detach(), kept));
     const parameters = [weight, bias].flatMap((part) => (part ? [reshape(part, own)] : []));
     runRows(op, program, { axes, inputs: [x, ...statistics, ...parameters], outputs: [out], keeps, params });
     const differentiable = [x, ...parameters];
@@ -289,7 +296,7 @@ function standardize(
           const sums = ofRow ? [byBias, byWeight] : [];
           runRows(
             op,
-            known('backward', form, () => backward(form)),
+            programOf('backward', form, () => backward(form)),
             { axes, inputs, outputs: [dx], keeps: sums, params },
           );
         }

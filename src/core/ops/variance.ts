@@ -7,7 +7,7 @@ import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
-import { formatShape } from '../shape.js';
+import { formatShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { sqrt } from './elementwise.js';
 import { map, requireDType } from './launch.js';
@@ -52,6 +52,66 @@ const program = rowProgram(1, (writer) => {
   return [];
 });
 
+/**
+ * Moments of equal parts as one, from centers, what these have lost, and variances: number 3 is the mean, 4 what it has
+ * lost, 6 the variance, from that in the parts and the means' distances from the mean.
+ */
+const joining = rowProgram(3, ({ sum, number }, input) => {
+  const [count, divisor] = [e.param(0), e.param(1)];
+  const shift = number(input(0));
+  const distance = e.add(e.sub(input(0), shift), input(1));
+  const further = number(e.div(sum(distance), count));
+  const mean = number(e.add(shift, further));
+  number(e.add(e.sub(shift, mean), further));
+  const apart = e.sub(distance, further);
+  number(e.div(sum(e.add(input(2), e.mul(apart, apart))), divisor));
+  return [];
+});
+
+/** Elements of a part that is worth a row of its own. */
+const leastPart = 32;
+
+/** Where moments go, one number for each row. */
+interface MomentsOut {
+  readonly mean: Tensor;
+  /** What the mean has lost to rounding. */
+  readonly rest?: Tensor;
+  readonly variance: Tensor;
+}
+
+/**
+ * Writes the moments over axes of rows that lie apart in memory, as a channel's pixels in all images do: part by part,
+ * so that a part is still in the cache when its differences are summed.
+ * @param divisor of the sum of squares
+ * @returns whether the rows lie so; if not nothing is done
+ */
+export function momentsInParts(
+  op: string,
+  x: Tensor,
+  axes: readonly number[],
+  divisor: number,
+  { mean, rest, variance }: MomentsOut,
+): boolean {
+  const last = x.shape.findLastIndex((_, axis) => !axes.includes(axis));
+  const inner = axes.filter((axis) => axis > last);
+  const outer = axes.filter((axis) => axis < last);
+  const [part, parts] = [inner, outer].map((own) => sizeOf(own.map((axis) => x.shape[axis]!)));
+  if (!part || !parts || parts === 1 || part < leastPart) return false;
+  const shape = x.shape.slice(0, last + 1);
+  const found = Array.from({ length: 3 }, () => Tensor.empty(op, x.device, shape, x.dtype));
+  const [center, lost, spread] = found;
+  const keeps = [null, center!, null, null, lost!, null, spread!];
+  runRows(op, program, { axes: inner, inputs: [x], keeps, params: [part, part] });
+  runRows(op, joining, {
+    axes: outer,
+    inputs: found,
+    keeps: [null, null, null, mean, rest ?? null, null, variance],
+    params: [parts, divisor / part],
+  });
+  for (const tensor of found) tensor.dispose();
+  return true;
+}
+
 /** Of x, the mean and the gradient of the variance. */
 const gradient = e.mul(e.input(2), e.mul(e.param(0), e.sub(e.input(0), e.input(1))));
 
@@ -80,12 +140,10 @@ function spreadOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
   const divisor = Math.max(0, count - correction);
   const out = Tensor.empty(op, x.device, shape, x.dtype);
   const mean = Tensor.empty(op, x.device, shape, x.dtype);
-  runRows(op, program, {
-    axes,
-    inputs: [x],
-    keeps: [null, null, null, null, null, mean, out],
-    params: [count, divisor],
-  });
+  if (!momentsInParts(op, x, axes, divisor, { mean, variance: out })) {
+    const keeps = [null, null, null, null, null, mean, out];
+    runRows(op, program, { axes, inputs: [x], keeps, params: [count, divisor] });
+  }
   record({
     op,
     inputs: [x],

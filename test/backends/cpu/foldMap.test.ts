@@ -66,4 +66,10 @@ test('rows across the memory, and in several axes', () => {
   check([2, 50, 3, 40], [0, 2, 3, 1], 3);
 });
 
+test('rows in stretches that lie apart', () => {
+  check([40, 80, 90], [1, 0, 2], 1);
+  check([9, 7, 90, 50], [1, 0, 2, 3], 1);
+  check([3, 20, 2, 2500], [1, 2, 0, 3], 2);
+});
+
 test.run();

@@ -1,6 +1,7 @@
 /**
  * The plan of row-wise kernels: whole rows at once where there are many of them along a dense axis, else pass by pass
- * (backends/foldMap.ts), a pass over few long rows in pieces whose number depends on the shape alone.
+ * (backends/foldMap.ts): few long rows in pieces whose number depends on the shape alone, and rows that lie apart in
+ * memory, as a channel's pixels in all images do, stretch by stretch in the memory's order, in which it is quickest.
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
@@ -27,6 +28,10 @@ const long = 1 << 16;
 const mostPieces = 64;
 const leastPiece = 1 << 13;
 
+/** Stretches of rows that lie apart: elements of a kernel that goes along them, and of one at the least. */
+const large = 1 << 18;
+const leastStretch = 32;
+
 /** Kernels of fewer elements run on one thread. */
 const small = 1 << 13;
 
@@ -47,7 +52,8 @@ export function planFoldMap(args: Args, planner: Planner): boolean {
   if (sizeOf(shape.slice(0, kept)) === 0) return true;
   const axes = axesOf(args);
   if (axes === null || sizeOf(shape) === 0) return false;
-  if (axes.layout === 'rows' && (sizeOf(axes.kept) >= mostPieces || sizeOf(shape) < long)) {
+  const isWhole = sizeOf(axes.kept) >= mostPieces && !liesApart(axes);
+  if (axes.layout === 'rows' && (isWhole || sizeOf(shape) < long)) {
     run(args, axes, planner);
     return true;
   }
@@ -93,20 +99,41 @@ function axesOf({ shape, kept, inputs, outputs }: Args): Axes | null {
   };
 }
 
+/** Whether a row is several stretches with others' in between. */
+function liesApart({ kept, reduced, strides, layout }: Axes): boolean {
+  const [x] = strides;
+  return (
+    layout === 'rows' &&
+    reduced.length === 2 &&
+    kept.length < 3 &&
+    sizeOf(kept) * sizeOf(reduced) >= large &&
+    reduced[1]! >= leastStretch &&
+    x![kept.length]! > x![0]!
+  );
+}
+
+/** Which reduced axis a pass is cut along, and into how many pieces. */
+function cutOf(axes: Axes): { longest: number; pieces: number } {
+  const { kept, reduced, layout } = axes;
+  if (liesApart(axes)) return { longest: 0, pieces: reduced[0]! };
+  const longest = reduced.indexOf(Math.max(...reduced));
+  const total = sizeOf(kept) * sizeOf(reduced);
+  if (total < long || unitsOf(axes) >= mostPieces || kept.length === 3) return { longest, pieces: 1 };
+  const least = layout === 'columns' ? Math.ceil(sizeOf(reduced) / shortLines) : 0;
+  const even = Math.min(mostPieces, Math.floor(total / leastPiece));
+  return { longest, pieces: Math.min(Math.max(even, least), Math.floor(reduced[longest]! / 8)) };
+}
+
 /** One pass of numbers. */
 function planPass(args: OnePass, planner: Planner): void {
   const axes = axesOf(args)!;
-  const { kept, reduced, strides, keep, layout } = axes;
-  const longest = reduced.indexOf(Math.max(...reduced));
-  const size = reduced[longest]!;
-  const total = sizeOf(kept) * sizeOf(reduced);
-  const least = layout === 'columns' ? Math.ceil(sizeOf(reduced) / shortLines) : 0;
-  const even = Math.min(mostPieces, Math.floor(total / leastPiece));
-  const pieces = Math.min(Math.max(even, least), Math.floor(size / 8));
-  if (total < long || unitsOf(axes) >= mostPieces || kept.length === 3 || pieces < 2) {
+  const { kept, reduced, strides, keep } = axes;
+  const { longest, pieces } = cutOf(axes);
+  if (pieces < 2) {
     run(args, axes, planner);
     return;
   }
+  const size = reduced[longest]!;
   const results = sizeOf(kept);
   const piece = Math.floor(size / pieces);
   const rest = size - pieces * piece;
