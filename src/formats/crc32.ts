@@ -1,9 +1,9 @@
 /**
  * CRC-32 as PNG and zip have it: the polynomial 0xedb88320 on bits from the lowest on, from -1, inverted at the end.
- * Four bytes are taken at once: `table[256 k + b]` is what a byte `b` leaves after `k` bytes of 0 more.
+ * Eight bytes are taken at once: `table[256 k + b]` is what a byte `b` leaves after `k` bytes of 0 more.
  */
 
-const table = new Int32Array(4 * 256);
+const table = new Int32Array(8 * 256);
 for (let byte = 0; byte < 256; byte++) {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
@@ -19,13 +19,17 @@ export function crc32(...pieces: readonly Uint8Array[]): number {
   let crc = -1;
   for (const bytes of pieces) {
     let i = 0;
-    for (; i + 4 <= bytes.length; i += 4) {
+    for (; i + 8 <= bytes.length; i += 8) {
       crc ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
       crc =
-        table[768 + (crc & 255)]! ^
-        table[512 + ((crc >>> 8) & 255)]! ^
-        table[256 + ((crc >>> 16) & 255)]! ^
-        table[crc >>> 24]!;
+        table[1792 + (crc & 255)]! ^
+        table[1536 + ((crc >>> 8) & 255)]! ^
+        table[1280 + ((crc >>> 16) & 255)]! ^
+        table[1024 + (crc >>> 24)]! ^
+        table[768 + bytes[i + 4]!]! ^
+        table[512 + bytes[i + 5]!]! ^
+        table[256 + bytes[i + 6]!]! ^
+        table[bytes[i + 7]!]!;
     }
     for (; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]!) & 255]!;
   }
