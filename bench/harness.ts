@@ -9,7 +9,7 @@
  * with the probe's rates of that moment; `shareOfPeak` is the median of ideal / measured over the samples.
  */
 import { Bench } from 'tinybench';
-import type { Cost } from '../src/core/cost.js';
+import type { Cost } from '../src/backends/cost.js';
 import type { Probe, Rates } from './probes.js';
 import { median, spread } from './stats.js';
 import type { Ready } from './work.js';

@@ -1,8 +1,9 @@
 /**
  * Work that a row measures on devices opened before, and the operands of kernels.
  */
+
+import { type Cost, costOf } from '../src/backends/cost.js';
 import type { KernelName, Kernels } from '../src/core/backend.js';
-import { type Cost, costOf } from '../src/core/cost.js';
 import type { Device } from '../src/core/device.js';
 import { randn } from '../src/core/ops/create.js';
 import { drawOf } from '../src/core/random.js';

@@ -6,12 +6,13 @@
  * enqueued, so it counts padded and packed temporaries, tables, and rounded sizes as the real one does. Whatever is
  * read from it is zeros.
  */
-import { type Backend, type KernelName, kernelTable } from '../core/backend.js';
-import { costOf } from '../core/cost.js';
+import type { Backend, KernelName } from '../core/backend.js';
 import { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { bytesPerElement, type DType, makeArray, sizeOf, type TypedArray } from '../core/shape.js';
 import { type Phase, trace } from '../core/trace.js';
+import { costOf } from './cost.js';
+import { kernelTable } from './kernelTable.js';
 import type { DryOptions } from './kind.js';
 import { type DeviceName, kindOf, loadKind } from './registry.js';
 

@@ -194,33 +194,6 @@ export type KernelName = keyof Kernels;
 /** What a backend implements: a function for each kernel that enqueues it. */
 export type KernelTable = { readonly [K in KernelName]: (args: Kernels[K]) => void };
 
-/** The table of a backend that enqueues every kernel through one function. */
-export function kernelTable(
-  enqueue: <K extends KernelName>(kernel: K, args: Kernels[K]) => void,
-): KernelTable {
-  const through = <K extends KernelName>(kernel: K) => {
-    return (args: Kernels[K]): void => enqueue(kernel, args);
-  };
-  return {
-    map: through('map'),
-    reduce: through('reduce'),
-    foldMap: through('foldMap'),
-    matmul: through('matmul'),
-    conv2d: through('conv2d'),
-    conv2dInputGrad: through('conv2dInputGrad'),
-    conv2dWeightGrad: through('conv2dWeightGrad'),
-    pool2d: through('pool2d'),
-    pool2dGrad: through('pool2dGrad'),
-    lrn: through('lrn'),
-    lrnGrad: through('lrnGrad'),
-    crossEntropy: through('crossEntropy'),
-    crossEntropyGrad: through('crossEntropyGrad'),
-    gather: through('gather'),
-    scatterAdd: through('scatterAdd'),
-    topk: through('topk'),
-  };
-}
-
 /** Bytes of a device, by its own account. */
 export interface MemoryStats {
   /** Held by buffers that tensors use. */

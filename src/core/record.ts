@@ -22,7 +22,8 @@ interface Recorded {
 
 /** Puts an op on the tape if any of its inputs needs a gradient and recording is on; integer outputs have none. */
 export function record({ op, inputs, outputs, saved = [], gradient }: Recorded): void {
-  if (!gradEnabled() || !inputs.some((x) => x.requiresGrad)) return;
+  const wanted = gradEnabled() && inputs.some((x) => x.requiresGrad);
+  if (!wanted || outputs.every((out) => isIntegerType(out.dtype))) return;
   const edges = inputs.map((x) => x.gradEdge());
   const handles = saved.map((x) => x && keep(x.detach()));
   const versions = handles.map((x) => x?.version ?? 0);
@@ -33,7 +34,16 @@ export function record({ op, inputs, outputs, saved = [], gradient }: Recorded):
   for (const [index, out] of outputs.entries()) if (!isIntegerType(out.dtype)) out.attach(node, index);
 }
 
-/** `record` for one input and one output, where the gradient depends on nothing but the one that comes in. */
-export function recordLinear(op: string, x: Tensor, out: Tensor, back: (grad: Tensor) => Tensor): void {
-  record({ op, inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [grad ? back(grad) : null] });
+/** `record` for one input and one output: `back` is given the gradient that comes in, and what was saved. */
+export function recordOne(
+  op: string,
+  x: Tensor,
+  out: Tensor,
+  back: (grad: Tensor, ...saved: Tensor[]) => Tensor,
+  ...saved: Tensor[]
+): void {
+  const gradient: GradFunction<Tensor> = ({ grads: [grad], saved: held }) => [
+    grad ? back(grad, ...held.filter((kept) => kept !== null)) : null,
+  ];
+  record({ op, inputs: [x], outputs: [out], saved, gradient });
 }

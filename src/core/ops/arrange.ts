@@ -5,7 +5,7 @@
 import { readOptions, requireArray, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordLinear } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
@@ -96,7 +96,7 @@ export function unfold(x: Tensor, kernel: PairLike, options: Omit<ConvWindow, 'g
       return whole.alias(op, { shape: [n, c, kh, kw, oh, ow], strides: [sn, sc, ...steps] });
     };
     const windows = seen(image);
-    recordLinear(op, image, windows, (grad) => {
+    recordOne(op, image, windows, (grad) => {
       const spread = zeros(image.shape, { device: grad.device, dtype: grad.dtype });
       const parts = seen(spread);
       const at = (all: Tensor, i: number, j: number) => slice(slice(all, 2, i, i + 1), 3, j, j + 1);

@@ -10,10 +10,11 @@ import type { Device } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
 import { formatShape, type Shape } from '../shape.js';
-import { Tensor } from '../tensor.js';
-import { commonDevice, requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import type { Tensor } from '../tensor.js';
+import { commonDevice, computed, requireDType, requireRank, requireTensor } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
+import { contiguous } from './views.js';
 
 /** A number for both directions, or vertical and horizontal. */
 export type PairLike = number | Pair;
@@ -133,21 +134,14 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     outputSize(w, (kw - 1) * dilation[1] + 1, stride[1], left, right, false),
   ];
   if (oh < 1 || ow < 1) {
-    throw new ArgumentError(
-      `conv2d: a ${kh}x${kw} kernel${dilation[0] * dilation[1] > 1 ? ` of dilation [${dilation.join(', ')}]` : ''} doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
-    );
+    const spread = dilation.some((step) => step > 1) ? ` of dilation [${dilation.join(', ')}]` : '';
+    const image = `${h}x${w} padded by [${padding.join(', ')}]`;
+    throw new ArgumentError(`conv2d: a ${kh}x${kw} kernel${spread} doesn't fit into ${image}`);
   }
-  const out = Tensor.empty(op, device, [n, o, oh, ow], x.dtype);
-  withDense(op, (dense) =>
-    device.run('conv2d', {
-      ...geometry,
-      x: dense(x),
-      weight: dense(weight),
-      bias: bias && dense(bias),
-      relu,
-      out: out.view(op),
-    }),
-  );
+  const out = computed(op, x, [n, o, oh, ow], (dense, out) => {
+    const args = { ...geometry, x: dense(x), weight: dense(weight), bias: bias && dense(bias), relu, out };
+    device.run('conv2d', args);
+  });
   const [inputShape, weightShape] = [x.shape, weight.shape];
   record({
     op,
@@ -156,17 +150,17 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null, relu ? out : null],
     gradient: ({ grads: [grad], saved: [input, kernel, result], needs }) => {
       if (!grad) return [];
-      const g = throughRelu(op, grad, result);
-      return withDense(op, (dense) => {
-        const by = dense(g);
-        const like = (shape: Shape): Tensor => Tensor.empty(op, device, shape, g.dtype);
-        const [dx, dw] = [kernel && like(inputShape), input && like(weightShape)];
-        if (kernel && dx)
-          device.run('conv2dInputGrad', { ...geometry, grad: by, weight: dense(kernel), out: dx.view(op) });
-        if (input && dw)
-          device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: by, out: dw.view(op) });
-        return [dx ?? null, dw ?? null, needs[2] ? sum(g, { axes: [0, 2, 3] }) : null];
-      });
+      const g = contiguous(throughRelu(op, grad, result));
+      const byInput = (kernel: Tensor): Tensor =>
+        computed(op, g, inputShape, (dense, out) =>
+          device.run('conv2dInputGrad', { ...geometry, grad: dense(g), weight: dense(kernel), out }),
+        );
+      const byWeight = (input: Tensor): Tensor =>
+        computed(op, g, weightShape, (dense, out) =>
+          device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: dense(g), out }),
+        );
+      const byBias = needs[2] ? sum(g, { axes: [0, 2, 3] }) : null;
+      return [kernel ? byInput(kernel) : null, input ? byWeight(input) : null, byBias];
     },
   });
   return out;

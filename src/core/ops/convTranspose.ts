@@ -7,12 +7,12 @@ import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { type ConvWindow, convDevice, type PairLike, toGeometry, toPair, windowDefaults } from './conv.js';
 import { add } from './elementwise.js';
-import { withDense } from './launch.js';
+import { computed } from './launch.js';
 import { checkBias } from './matmul.js';
-import { reshape } from './views.js';
+import { contiguous, reshape } from './views.js';
 
 /** Options of `convTranspose2d`. `padding` is what is cut off each side of the result. */
 export interface ConvTranspose2dOptions extends ConvWindow {
@@ -61,9 +61,8 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     throw new ArgumentError(
       `${op}: padding [${padding.join(', ')}] leaves nothing of ${formatShape(x.shape)}`,
     );
-  const out = Tensor.empty(op, device, [n, each * groups, oh, ow], x.dtype);
-  withDense(op, (dense) =>
-    device.run('conv2dInputGrad', { ...geometry, grad: dense(x), weight: dense(weight), out: out.view(op) }),
+  const out = computed(op, x, [n, each * groups, oh, ow], (dense, out) =>
+    device.run('conv2dInputGrad', { ...geometry, grad: dense(x), weight: dense(weight), out }),
   );
   const [inputShape, weightShape] = [x.shape, weight.shape];
   record({
@@ -73,18 +72,17 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null],
     gradient: ({ grads: [grad], saved: [input, kernel] }) => {
       if (!grad) return [];
-      return withDense(op, (dense) => {
-        const by = dense(grad);
-        const dx = kernel && Tensor.empty(op, device, inputShape, grad.dtype);
-        const dw = input && Tensor.empty(op, device, weightShape, grad.dtype);
-        if (kernel && dx) {
-          const ends = { bias: null, relu: false, out: dx.view(op) };
-          device.run('conv2d', { ...geometry, x: by, weight: dense(kernel), ...ends });
-        }
-        if (input && dw)
-          device.run('conv2dWeightGrad', { ...geometry, x: by, grad: dense(input), out: dw.view(op) });
-        return [dx ?? null, dw ?? null];
-      });
+      const g = contiguous(grad);
+      const byInput = (kernel: Tensor): Tensor =>
+        computed(op, g, inputShape, (dense, out) => {
+          const ends = { bias: null, relu: false, out };
+          device.run('conv2d', { ...geometry, x: dense(g), weight: dense(kernel), ...ends });
+        });
+      const byWeight = (input: Tensor): Tensor =>
+        computed(op, g, weightShape, (dense, out) =>
+          device.run('conv2dWeightGrad', { ...geometry, x: dense(g), grad: dense(input), out }),
+        );
+      return [kernel ? byInput(kernel) : null, input ? byWeight(input) : null];
     },
   });
   if (!bias) return out;

@@ -7,7 +7,7 @@ import { readOptions, requireChoice, requireNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { recordLinear } from '../record.js';
+import { recordOne } from '../record.js';
 import { drawOfRows } from '../rows.js';
 import type { Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
@@ -52,6 +52,6 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
     draw: drawOfRows(draw ?? defaultGenerator().next(), x.shape),
   };
   const out = map(op, masked, [x], settings);
-  recordLinear(op, x, out, (grad) => map(op, masked, [grad], settings));
+  recordOne(op, x, out, (grad) => map(op, masked, [grad], settings));
   return out;
 }

@@ -7,12 +7,12 @@
  */
 import { requireChoice, requireNumber } from '../arguments.js';
 import { type Expr, e } from '../expr.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { asElement, bytesPerElement, type DType, isIntegerType } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { binary, elementwise, type Operand, unary } from './expressionOps.js';
-import { floatType, map, requireTensor } from './launch.js';
+import { map, requireTensor } from './launch.js';
 
 /** g where a isn't below b, half of it where they are equal: how the larger of two shares a gradient; NaN hands it on. */
 const share = (g: Expr, a: Expr, b: Expr): Expr =>
@@ -174,10 +174,6 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   requireChoice('cast', 'dtype', dtype, Object.keys(bytesPerElement));
   const out = map('cast', e.input(0), [x], { dtype });
   const from = x.dtype;
-  const gradient = (grad: Tensor | null | undefined): Tensor | null =>
-    grad ? map('cast', e.input(0), [grad], { dtype: from }) : null;
-  if (floatType([out]) === out.dtype) {
-    record({ op: 'cast', inputs: [x], outputs: [out], gradient: ({ grads: [grad] }) => [gradient(grad)] });
-  }
+  recordOne('cast', x, out, (grad) => map('cast', e.input(0), [grad], { dtype: from }));
   return out;
 }

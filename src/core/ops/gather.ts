@@ -5,12 +5,12 @@
 import { requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { arange } from './create.js';
-import { commonDevice, map, requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import { commonDevice, computed, map, requireDType, requireRank, requireTensor } from './launch.js';
 
 /** A dense view as `[O, A, I]`: the axes before `axis`, the axis, the axes after it. */
 function three(view: View, axis: number): View {
@@ -26,33 +26,17 @@ function run(
   index: Tensor,
   arrange: (index: View) => View,
 ): Tensor {
-  const out = Tensor.empty(op, x.device, shape, x.dtype);
-  withDense(op, (dense) =>
-    x.device.run('gather', {
-      x: three(dense(x), axis),
-      index: arrange(dense(index)),
-      out: three(out.view(op), axis),
-    }),
-  );
-  const before = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    saved: [index],
-    gradient: ({ grads: [grad], saved: [chosen] }) => {
-      if (!grad || !chosen) return [null];
-      const spread = Tensor.empty(op, grad.device, before, grad.dtype);
-      withDense(op, (dense) =>
-        grad.device.run('scatterAdd', {
-          grad: three(dense(grad), axis),
-          index: arrange(dense(chosen)),
-          out: three(spread.view(op), axis),
-        }),
-      );
-      return [spread];
-    },
+  const out = computed(op, x, shape, (dense, out) => {
+    const args = { x: three(dense(x), axis), index: arrange(dense(index)), out: three(out, axis) };
+    x.device.run('gather', args);
   });
+  const before = x.shape;
+  const back = (grad: Tensor, chosen: Tensor): Tensor =>
+    computed(op, grad, before, (dense, out) => {
+      const args = { grad: three(dense(grad), axis), index: arrange(dense(chosen)), out: three(out, axis) };
+      grad.device.run('scatterAdd', args);
+    });
+  recordOne(op, x, out, back, index);
   return out;
 }
 

@@ -30,10 +30,7 @@ export function requireTensors(op: string, name: string, parts: readonly Tensor[
   for (const [i, x] of parts.entries()) requireTensor(op, `${name}[${i}]`, x);
 }
 
-/**
- * The one device of all `tensors`.
- * @throws {DeviceError} naming the op and both devices. @throws {DisposedError} naming the op
- */
+/** The one device of all `tensors`. @throws {DeviceError} naming both devices. @throws {DisposedError} naming the op */
 export function commonDevice(op: string, tensors: readonly Tensor[]): Device {
   const device = tensors[0]?.device;
   if (!device) throw new ArgumentError(`${op}: got no tensor`);
@@ -67,10 +64,7 @@ export function floatType(tensors: readonly Tensor[]): DType {
   return tensors.some((x) => x.dtype === 'float64') ? 'float64' : 'float32';
 }
 
-/**
- * Whether a map is one of integers (`Kernels.map`): all of `operands` are (its inputs; its outputs where it has no
- * inputs), and nothing in it needs fractions.
- */
+/** Whether a map is one of integers: all `operands` are (outputs where it has no inputs), and nothing needs fractions. */
 export function isIntegral(
   exprs: readonly Expr[],
   operands: readonly Tensor[],
@@ -93,6 +87,18 @@ export function withDense<T>(op: string, run: (dense: (x: Tensor) => View) => T)
   } finally {
     for (const copy of copies) copy.dispose();
   }
+}
+
+/** A new tensor, of the device and dtype of `like`, that `run` has a kernel fill; else as `withDense`. */
+export function computed(
+  op: string,
+  like: Tensor,
+  shape: Shape,
+  run: (dense: (x: Tensor) => View, out: View) => void,
+): Tensor {
+  const out = Tensor.empty(op, like.device, shape, like.dtype);
+  withDense(op, (dense) => run(dense, out.view(op)));
+  return out;
 }
 
 /** What a map needs besides its expression. */
@@ -121,11 +127,7 @@ export function map(op: string, expr: Expr, inputs: readonly Tensor[], options: 
   return out;
 }
 
-/**
- * Computes `exprs` over the broadcast inputs into existing tensors of one shape, in one pass; an output may be one
- * of the inputs. Past the tape, for optimizers and buffers: a gradient that needs what an output held before is an
- * error from then on.
- */
+/** Computes `exprs` over the broadcast inputs into existing tensors of one shape, which may be inputs; past the tape. */
 export function mapInto(
   op: string,
   exprs: readonly Expr[],

@@ -3,13 +3,13 @@
  */
 import { readOptions, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { add, div, mul, ne, neg, where } from './elementwise.js';
 import { gather, indexSelect } from './gather.js';
-import { commonDevice, floatType, requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import { commonDevice, computed, floatType, requireDType, requireRank, requireTensor } from './launch.js';
 import { type LossOptions, type LossReduction, lossOptions, reduced } from './pointwiseLoss.js';
 import { sum } from './reduce.js';
 import { logSoftmax } from './softmax.js';
@@ -154,35 +154,16 @@ export function crossEntropy(
 function fused(op: string, logits: Tensor, labels: Tensor): Tensor {
   const { device, dtype } = logits;
   const [n = 0] = logits.shape;
-  const losses = Tensor.empty(op, device, [n], dtype);
   const peaks = Tensor.empty(op, device, [n, 2], dtype);
-  withDense(op, (dense) =>
-    device.run('crossEntropy', {
-      logits: dense(logits),
-      labels: dense(labels),
-      losses: losses.view(op),
-      peaks: peaks.view(op),
-    }),
-  );
-  record({
-    op,
-    inputs: [logits],
-    outputs: [losses],
-    saved: [logits, labels, peaks],
-    gradient: ({ grads: [grad], saved: [x, target, peak] }) => {
-      if (!grad || !x || !target || !peak) return [null];
-      const dx = Tensor.empty(op, device, x.shape, x.dtype);
-      withDense(op, (dense) =>
-        device.run('crossEntropyGrad', {
-          logits: dense(x),
-          labels: dense(target),
-          peaks: peak.view(op),
-          grad: dense(grad),
-          out: dx.view(op),
-        }),
-      );
-      return [dx];
-    },
+  const losses = computed(op, logits, [n], (dense, losses) => {
+    const args = { logits: dense(logits), labels: dense(labels), losses, peaks: peaks.view(op) };
+    device.run('crossEntropy', args);
   });
+  const back = (grad: Tensor, x: Tensor, target: Tensor, peak: Tensor): Tensor =>
+    computed(op, x, x.shape, (dense, out) => {
+      const args = { logits: dense(x), labels: dense(target), peaks: peak.view(op), grad: dense(grad), out };
+      device.run('crossEntropyGrad', args);
+    });
+  recordOne(op, logits, losses, back, logits, labels, peaks);
   return losses;
 }

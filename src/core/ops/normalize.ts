@@ -7,11 +7,11 @@
  */
 import { readOptions, requireChoice, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { add, mul, pow } from './elementwise.js';
-import { requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import { computed, requireDType, requireRank, requireTensor } from './launch.js';
 import { avgPool2d } from './pool.js';
 
 /** Options of both normalizations; the defaults are the paper's. */
@@ -64,22 +64,14 @@ export function localResponseNorm(x: Tensor, options: ResponseNormOptions = {}):
   requireImages(op, x);
   const { size, alpha, beta, k, mean } = readResponseNorm(op, options);
   const geometry = { size, alpha: mean ? alpha / size : alpha, beta, k };
-  const out = Tensor.empty(op, x.device, x.shape, x.dtype);
-  withDense(op, (dense) => x.device.run('lrn', { ...geometry, x: dense(x), out: out.view(op) }));
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    saved: [x],
-    gradient: ({ grads: [grad], saved: [input] }) => {
-      if (!grad || !input) return [null];
-      const dx = Tensor.empty(op, grad.device, input.shape, input.dtype);
-      withDense(op, (dense) =>
-        grad.device.run('lrnGrad', { ...geometry, x: dense(input), grad: dense(grad), out: dx.view(op) }),
-      );
-      return [dx];
-    },
-  });
+  const out = computed(op, x, x.shape, (dense, out) =>
+    x.device.run('lrn', { ...geometry, x: dense(x), out }),
+  );
+  const back = (grad: Tensor, input: Tensor): Tensor =>
+    computed(op, input, input.shape, (dense, out) =>
+      grad.device.run('lrnGrad', { ...geometry, x: dense(input), grad: dense(grad), out }),
+    );
+  recordOne(op, x, out, back, x);
   return out;
 }
 

@@ -4,12 +4,12 @@
 import { readOptions } from '../arguments.js';
 import type { Pair, PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
-import { requireDType, requireRank, requireTensor, withDense } from './launch.js';
+import { computed, requireDType, requireRank, requireTensor } from './launch.js';
 import { mean } from './reduce.js';
 import { slice, stack } from './views.js';
 
@@ -73,36 +73,17 @@ function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor
       `${op}: a [${kernel.join(', ')}] window doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
     );
   }
-  const out = Tensor.empty(op, x.device, [n, c, ...size], x.dtype);
-  const indices = mode === 'max' ? Tensor.empty(op, x.device, out.shape, 'int32') : null;
-  withDense(op, (dense) =>
-    x.device.run('pool2d', {
-      ...geometry,
-      x: dense(x),
-      out: out.view(op),
-      indices: indices?.view(op) ?? null,
-    }),
+  const indices = mode === 'max' ? Tensor.empty(op, x.device, [n, c, ...size], 'int32') : null;
+  const out = computed(op, x, [n, c, ...size], (dense, out) =>
+    x.device.run('pool2d', { ...geometry, x: dense(x), out, indices: indices?.view(op) ?? null }),
   );
   const shape = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    saved: indices ? [indices] : [],
-    gradient: ({ grads: [grad], saved: [chosen] }) => {
-      if (!grad) return [null];
-      const dx = Tensor.empty(op, grad.device, shape, grad.dtype);
-      withDense(op, (dense) =>
-        grad.device.run('pool2dGrad', {
-          ...geometry,
-          grad: dense(grad),
-          indices: chosen?.view(op) ?? null,
-          out: dx.view(op),
-        }),
-      );
-      return [dx];
-    },
-  });
+  const back = (grad: Tensor, chosen?: Tensor): Tensor =>
+    computed(op, grad, shape, (dense, out) => {
+      const args = { ...geometry, grad: dense(grad), indices: chosen?.view(op) ?? null, out };
+      grad.device.run('pool2dGrad', args);
+    });
+  recordOne(op, x, out, back, ...(indices ? [indices] : []));
   indices?.dispose();
   return out;
 }

@@ -8,7 +8,7 @@
 import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { record, recordLinear } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import {
   broadcastTo,
@@ -108,17 +108,9 @@ function scaledSum(
   const scale = scaleOf(r.count);
   const out = runReduce(op, 'sum', x, r, scale);
   const shape = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => {
-      if (!grad) return [null];
-      const spread = expand(reshape(grad, r.keptShape), shape);
-      return [
-        scale === null ? spread : map(op, e.mul(e.input(0), e.param(0)), [spread], { params: [scale] }),
-      ];
-    },
+  recordOne(op, x, out, (grad) => {
+    const spread = expand(reshape(grad, r.keptShape), shape);
+    return scale === null ? spread : map(op, e.mul(e.input(0), e.param(0)), [spread], { params: [scale] });
   });
   return out;
 }
@@ -144,19 +136,13 @@ function extreme(kind: 'max' | 'min', x: Tensor, options: ReduceOptions): Tensor
   if (r.count === 0)
     throw new ArgumentError(`${kind}: no elements to choose from in ${formatShape(x.shape)}`);
   const out = runReduce(kind, kind, x, r, null);
-  record({
-    op: kind,
-    inputs: [x],
-    outputs: [out],
-    saved: [x, out],
-    // Equal extremes share the gradient evenly, and so do those that are NaN.
-    gradient: ({ grads: [grad], saved: [input, result] }) => {
-      if (!grad || !input || !result) return [null];
-      const chosen = map(kind, isExtreme, [input, reshape(result, r.keptShape)]);
-      const ties = sum(chosen, { axes: r.axes, keepDim: true });
-      return [map(kind, share, [reshape(grad, r.keptShape), chosen, ties])];
-    },
-  });
+  // Equal extremes share the gradient evenly, and so do those that are NaN.
+  const back = (grad: Tensor, input: Tensor, result: Tensor): Tensor => {
+    const chosen = map(kind, isExtreme, [input, reshape(result, r.keptShape)]);
+    const ties = sum(chosen, { axes: r.axes, keepDim: true });
+    return map(kind, share, [reshape(grad, r.keptShape), chosen, ties]);
+  };
+  recordOne(kind, x, out, back, x, out);
   return out;
 }
 
@@ -248,7 +234,7 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   const { strides } = broadcastTo(x.view(op), shape);
   const out = x.alias(op, { shape: [...shape], strides });
   const before = x.shape;
-  recordLinear(op, x, out, (grad) => sumTo(grad, before));
+  recordOne(op, x, out, (grad) => sumTo(grad, before));
   return out;
 }
 

@@ -5,7 +5,7 @@
 import { readOptions, requireBoolean } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordLinear } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { isIntegerType, normalizeAxis } from '../shape.js';
 import { Tensor } from '../tensor.js';
@@ -44,7 +44,7 @@ export function cumsum(x: Tensor, axis: number): Tensor {
     for (; half >= 1; half /= 2) addEach(2 * half - 1, 3 * half - 1, 2 * half);
     return transpose(sums, along, 0);
   });
-  recordLinear(op, x, out, (grad) => flip(cumsum(flip(grad, along), along), along));
+  recordOne(op, x, out, (grad) => flip(cumsum(flip(grad, along), along), along));
   return out;
 }
 

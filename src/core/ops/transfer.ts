@@ -9,7 +9,7 @@ import { readOptions, requireArray } from '../arguments.js';
 import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
-import { record } from '../record.js';
+import { record, recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
@@ -43,12 +43,7 @@ export function to(x: Tensor, device: Device): Tensor {
   requireDevice(op, device);
   const home = x.device;
   const out = copyTo(op, x, device);
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => [grad ? copyTo(op, grad, home) : null],
-  });
+  recordOne(op, x, out, (grad) => copyTo(op, grad, home));
   return out;
 }
 

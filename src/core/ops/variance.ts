@@ -5,7 +5,7 @@
 import { readOptions, requireNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { record } from '../record.js';
+import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
@@ -144,17 +144,11 @@ function spreadOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
     const keeps = [null, null, null, null, null, mean, out];
     runRows(op, program, { axes, inputs: [x], keeps, params: [count, divisor] });
   }
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    saved: [x, mean],
-    gradient: ({ grads: [grad], saved: [input, center] }) => {
-      if (!grad || !input || !center) return [null];
-      const operands = [input, reshape(center, keptShape), reshape(grad, keptShape)];
-      return [map(op, gradient, operands, { params: [2 / divisor] })];
-    },
-  });
+  const back = (grad: Tensor, input: Tensor, center: Tensor): Tensor => {
+    const operands = [input, reshape(center, keptShape), reshape(grad, keptShape)];
+    return map(op, gradient, operands, { params: [2 / divisor] });
+  };
+  recordOne(op, x, out, back, x, mean);
   mean.dispose();
   return out;
 }

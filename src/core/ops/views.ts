@@ -5,7 +5,7 @@
 import { requireArray, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
-import { record, recordLinear } from '../record.js';
+import { record, recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import {
   contiguousStrides,
@@ -24,7 +24,7 @@ export function contiguous(x: Tensor): Tensor {
   const op = 'contiguous';
   requireTensor(op, 'x', x);
   const out = x.contiguous ? x.alias(op) : denseCopy(op, x);
-  recordLinear(op, x, out, (grad) => grad.detach());
+  recordOne(op, x, out, (grad) => grad.detach());
   return out;
 }
 
@@ -32,7 +32,7 @@ export function contiguous(x: Tensor): Tensor {
 export function clone(x: Tensor): Tensor {
   requireTensor('clone', 'x', x);
   const out = denseCopy('clone', x);
-  recordLinear('clone', x, out, (grad) => grad.detach());
+  recordOne('clone', x, out, (grad) => grad.detach());
   return out;
 }
 
@@ -59,7 +59,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const out = (copy ?? x).alias(op, layout);
   copy?.dispose();
   const before = x.shape;
-  recordLinear(op, x, out, (grad) => reshape(grad, before));
+  recordOne(op, x, out, (grad) => reshape(grad, before));
   return out;
 }
 
@@ -114,7 +114,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   const { shape, strides } = x.view(op);
   const out = x.alias(op, { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
   const inverse = axes.map((_, axis) => axes.indexOf(axis));
-  recordLinear(op, x, out, (grad) => permute(grad, inverse));
+  recordOne(op, x, out, (grad) => permute(grad, inverse));
   return out;
 }
 
@@ -149,16 +149,10 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   }
   const out = window(op, x, along, from, to - from);
   const shape = x.shape;
-  record({
-    op,
-    inputs: [x],
-    outputs: [out],
-    gradient: ({ grads: [grad] }) => {
-      if (!grad) return [null];
-      const whole = filled(op, grad, shape, 0);
-      copyInto(op, grad, whole, along, from);
-      return [whole];
-    },
+  recordOne(op, x, out, (grad) => {
+    const whole = filled(op, grad, shape, 0);
+    copyInto(op, grad, whole, along, from);
+    return whole;
   });
   return out;
 }
@@ -264,7 +258,7 @@ export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
     strides: strides.map((s, axis) => (reversed.includes(axis) ? -s : s)),
     offset: last,
   });
-  recordLinear(op, x, out, (grad) => flip(grad, reversed));
+  recordOne(op, x, out, (grad) => flip(grad, reversed));
   return out;
 }
 
@@ -356,6 +350,6 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
     target.dispose();
     return padded;
   });
-  recordLinear(op, x, out, inner);
+  recordOne(op, x, out, inner);
   return out;
 }

@@ -2,20 +2,20 @@
  * The CPU device: the contract's kernels, each as a plan's commands (plan.ts) or as a plain loop, on a team of threads.
  */
 import { readOptions, requireBoolean, requireChoice, wrongArgument } from '../../../core/arguments.js';
-import {
-  type Arrived,
-  type Backend,
-  type KernelName,
-  type Kernels,
-  type KernelTable,
-  type KernelTime,
-  kernelTable,
-  type MemoryStats,
+import type {
+  Arrived,
+  Backend,
+  KernelName,
+  Kernels,
+  KernelTable,
+  KernelTime,
+  MemoryStats,
 } from '../../../core/backend.js';
-import { costOf } from '../../../core/cost.js';
 import { DeviceError } from '../../../core/errors.js';
 import type { BufferId, DType, TypedArray, View } from '../../../core/shape.js';
 import { trace } from '../../../core/trace.js';
+import { costOf } from '../../cost.js';
+import { kernelTable } from '../../kernelTable.js';
 import { plans } from '../kernels/plans.js';
 import type { Plan, Planner } from '../plan.js';
 import { heapAt, pageBytes } from './control.js';

@@ -2,16 +2,14 @@
  * WebGPU devices: `openWebGpu` chooses an adapter and makes a logical device on it; `WebGpuDevice` joins buffers,
  * pipelines, queue and kernels to the `Backend` of the contract.
  */
-import {
-  type Backend,
-  type KernelName,
-  type Kernels,
-  type KernelTable,
-  type KernelTime,
-  kernelTable,
-  type MemoryStats,
+import type {
+  Backend,
+  KernelName,
+  Kernels,
+  KernelTable,
+  KernelTime,
+  MemoryStats,
 } from '../../../core/backend.js';
-import { costOf } from '../../../core/cost.js';
 import {
   type BufferId,
   bytesPerElement,
@@ -22,6 +20,8 @@ import {
   type View,
 } from '../../../core/shape.js';
 import { trace } from '../../../core/trace.js';
+import { costOf } from '../../cost.js';
+import { kernelTable } from '../../kernelTable.js';
 import { kernels } from '../kernels/index.js';
 import { type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
 import { Buffers, type MemoryLimits } from './buffers.js';

@@ -2,9 +2,9 @@
  * What a kernel costs, by arithmetic: floating-point operations (a multiply-add is two) and the bytes that must
  * move at the least (each operand once). Profiles and benchmarks divide by these.
  */
-import type { KernelName, Kernels } from './backend.js';
-import { childrenOf, type Expr } from './expr.js';
-import { bytesPerElement, sizeOf, type View } from './shape.js';
+import type { KernelName, Kernels } from '../core/backend.js';
+import { childrenOf, type Expr } from '../core/expr.js';
+import { bytesPerElement, sizeOf, type View } from '../core/shape.js';
 
 /** Operations and bytes of one run of a kernel. */
 export interface Cost {
