@@ -13,10 +13,12 @@ import { loadClassifier } from '../src/alexnet/evaluation.js';
 import { type ExportedDescription, withDropoutForm } from '../src/alexnet/weights/exported.js';
 import { fitWeights } from '../src/alexnet/weights/fit.js';
 import { openWeights } from '../src/alexnet/weights/open.js';
+import { tensor } from '../src/core/ops/create.js';
 import { encodeNpy } from '../src/formats/npy.js';
 import { decodeNpz, encodeNpz } from '../src/formats/npz.js';
 import { encodeSafetensors } from '../src/formats/safetensors.js';
 import { decodeTorch } from '../src/formats/torch.js';
+import * as nn from '../src/nn/index.js';
 import type { HostTensor, StateDict } from '../src/nn/module.js';
 import { root } from '../support/root.js';
 import { narrowFile, narrowImages, narrowState } from './alexnet/weights/narrow.js';
@@ -219,6 +221,46 @@ torch.save(net.state_dict(), "towers.pt")`,
   const back = await openWeights(join(folder, 'towers.pt'));
   assert.is(back.kind, 'exported');
   assert.equal(sorted(withDropoutForm(architecture, back.parameters, 'inverted', 'paper')), sorted(held));
+});
+
+test('modules of all kinds go to PyTorch under its names, running statistics too, and compute the same there', async () => {
+  if (python === null) return;
+  await withDevices([{ threads: 1 }], async (device) => {
+    const net = new nn.Sequential(
+      new nn.Conv2d(3, 4, 3, { device }),
+      new nn.BatchNorm2d(4, { device }),
+      new nn.ReLU(),
+      new nn.GroupNorm(2, 4, { device }),
+      new nn.ConvTranspose2d(4, 2, 2, { device }),
+      new nn.Flatten(),
+      new nn.Linear(98, 6, { device }),
+      new nn.LayerNorm(6, { device }),
+    );
+    const x = tensor(
+      Float32Array.from({ length: 192 }, (_, i) => (i % 17) / 17),
+      { shape: [1, 3, 8, 8], device },
+    );
+    net.forward(x); // in training: its statistics move
+    const ours = await net.eval().forward(x).data();
+    await writeFile(join(folder, 'modules.npz'), encodeNpz(await net.stateDict()));
+    const printed = runPython(
+      python,
+      '-c',
+      `import os; os.chdir(${JSON.stringify(folder)})
+import json, numpy, torch
+from torch import nn
+net = nn.Sequential(
+    nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.GroupNorm(2, 4), nn.ConvTranspose2d(4, 2, 2),
+    nn.Flatten(), nn.Linear(98, 6), nn.LayerNorm(6),
+)
+net.load_state_dict({name: torch.from_numpy(array) for name, array in numpy.load("modules.npz").items()})
+x = (torch.arange(192) % 17 / 17).reshape(1, 3, 8, 8)
+print(json.dumps(net.eval()(x).flatten().tolist()))`,
+    );
+    const theirs: number[] = JSON.parse(printed);
+    for (const [i, value] of theirs.entries())
+      assert.ok(Math.abs(value - ours[i]!) < 1e-4, `${value} ${ours[i]}`);
+  });
 });
 
 const sorted = (state: StateDict): [string, HostTensor][] =>
