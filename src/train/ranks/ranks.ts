@@ -7,8 +7,6 @@
  * MPI's own waiting takes a whole core from the threads that compute. So ranks meet first, at a barrier that is looked
  * at now and then, and the call that moves the bytes begins when all are there.
  */
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import type { Handle } from './abi.js';
 import type { Memory, Mpi } from './mpi.js';
 import { RanksError } from './mpi.js';
@@ -66,7 +64,7 @@ export class Ranks {
   /** How many ranks run on the same cores as this one, itself included: fewer than `localSize` where each has its own. */
   coreSharers = 1;
   /** The machines, rank by rank. Of all ranks. */
-  hosts: readonly string[] = [hostname()];
+  hosts: readonly string[] = ['localhost'];
 
   private constructor(
     private readonly mpi: Mpi | null,
@@ -95,8 +93,10 @@ export class Ranks {
         `openRanks: ${mpi.version} was built without support for threads (MPI_THREAD_SERIALIZED)`,
       );
     }
+    // Node's modules only where there is MPI: one rank alone also works in browsers.
+    const { hostname } = await import('node:os');
     ranks.hosts = await ranks.gatherText(hostname());
-    const cores = await ranks.gatherText(coresAllowed());
+    const cores = await ranks.gatherText(await coresAllowed());
     const here = [...ranks.hosts.keys()].filter((rank) => ranks.hosts[rank] === ranks.hosts[ranks.rank]);
     ranks.localRank = here.indexOf(ranks.rank);
     ranks.localSize = here.length;
@@ -254,9 +254,10 @@ function asList<T>(data: Coming<T>): Coming<readonly [T]> {
 }
 
 /** The cores that this process may run on, as Linux writes them; '' where it isn't told. */
-function coresAllowed(): string {
+async function coresAllowed(): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
   try {
-    return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '';
+    return /^Cpus_allowed_list:\s*(.*)$/m.exec(await readFile('/proc/self/status', 'latin1'))?.[1] ?? '';
   } catch {
     return '';
   }
