@@ -2,7 +2,7 @@
  * What every command of `tandem` has: usage lines and examples as one types them, a hint at a mistyped name, and an end
  * in one line when something is wrong.
  */
-import { type Command, Help } from 'commander';
+import { type Command, CommanderError, Help } from 'commander';
 import { nearestName } from '../core/arguments.js';
 import { TandemError } from '../core/errors.js';
 import { refusalOf } from '../data/files.js';
@@ -32,6 +32,7 @@ function pathOf(command: Command): string[] {
 export function settled(command: Command): Command {
   return command
     .allowExcessArguments(false)
+    .exitOverride()
     .helpCommand(false)
     .showHelpAfterError('(--help lists the options)')
     .showSuggestionAfterError(false)
@@ -99,6 +100,10 @@ export async function runCommand(work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode; // all is said
+      return;
+    }
     const message = messageOf(error);
     if (message === null) throw error;
     stopBars();

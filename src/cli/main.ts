@@ -115,6 +115,8 @@ function wordsOf([first, ...rest]: readonly string[]): string[] {
 
 const words = wordsOf(process.argv.slice(2));
 const [name] = words;
-await runAsRank(`tandem ${name ?? ''}`, subcommands[name ?? '']?.shared === true, async () =>
+const asked = subcommands[name ?? ''];
+const shared = asked?.shared === true || asked === undefined || words.includes('--help');
+await runAsRank(`tandem ${name}`, shared, async () =>
   (await programFor(name)).parseAsync(words, { from: 'user' }),
 );

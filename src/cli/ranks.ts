@@ -4,6 +4,7 @@
  * When a rank fails, the others wait for it; so it ends them all. What fails on all of them is told by the first, for
  * which the others wait a little before they tell it themselves.
  */
+import { CommanderError } from 'commander';
 import { ArgumentError } from '../core/errors.js';
 import { DivergedError } from '../train/diverged.js';
 import { openRanks, type Ranks, rankOfLauncher } from '../train/ranks/index.js';
@@ -31,8 +32,9 @@ export async function runAsRank(name: string, shared: boolean, work: () => Promi
         );
       await work();
     } catch (error) {
-      // All ranks have seen the same figures, and come to the same end.
-      if (!(error instanceof DivergedError)) return endAll(ranks, error, tell);
+      // All ranks have read the same words and seen the same figures, and come to the same end.
+      if (!(error instanceof DivergedError || error instanceof CommanderError))
+        return endAll(ranks, error, tell);
       await ranks.close();
       throw error;
     }

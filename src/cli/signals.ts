@@ -1,10 +1,11 @@
 /**
- * Signals that ask a command to stop: Ctrl-C, what `kill` and `timeout` send, and a terminal that is closed.
+ * Signals that ask a command to stop: Ctrl-C, what `kill` and `timeout` send, a terminal that is closed, and SIGUSR2,
+ * which launchers of several ranks hand on where they end the ranks at once for the others.
  */
 import { constants } from 'node:os';
 import { say } from './output.js';
 
-const handled = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const handled = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const;
 
 /** The exit code of a process that a signal ended. */
 const codeOf = (name: (typeof handled)[number]): number => 128 + constants.signals[name];

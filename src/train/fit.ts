@@ -16,7 +16,7 @@ import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 import type { Metrics } from './metrics.js';
 import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
 import { Ranks } from './ranks/ranks.js';
-import { checkAlike, shareStart } from './ranks/start.js';
+import { checkAlike, shareBuffers, shareStart } from './ranks/start.js';
 import { RunFolder } from './runFolder.js';
 import type { Learner } from './step.js';
 
@@ -164,6 +164,7 @@ async function run<B>(
     const { samples, stopped } = await loop.train(data, { onStep, signal });
     const trained = performance.now();
     if (stopped) return interrupted();
+    await shareBuffers(ranks, model);
     const onBatch: OnBatch = (done, of) => on({ kind: 'validation', epoch, done, of });
     const validation = await validate(options, onBatch);
     if (validation === 'stopped') return interrupted();

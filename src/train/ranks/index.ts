@@ -4,6 +4,7 @@
  * Loaded for users: `openRanks`, and what `fit` takes of it. Without a launcher there is one rank, the same program, and
  * neither MPI nor koffi is looked for.
  */
+import { fstatSync } from 'node:fs';
 import { launchedBy } from './launcher.js';
 import { Mpi, RanksError } from './mpi.js';
 import { Ranks } from './ranks.js';
@@ -32,6 +33,7 @@ export function openRanks(): Promise<Ranks> {
 async function open(): Promise<Ranks> {
   const launched = launchedBy(process.env);
   if (!launched) return Ranks.alone();
+  checkConnection(process.env.PMI_FD);
   const mpi = await Mpi.load(launched);
   const ranks = await Ranks.of(mpi);
   const { launcher, size } = launched;
@@ -44,4 +46,21 @@ async function open(): Promise<Ranks> {
     throw new RanksError(message);
   }
   return ranks;
+}
+
+/**
+ * MPICH's mpiexec speaks with the processes it starts over a socket that they inherit. npx and npm close it.
+ * @param number of the socket's file
+ */
+function checkConnection(number: string | undefined): void {
+  if (number === undefined) return;
+  try {
+    if (fstatSync(Number(number)).isSocket()) return;
+  } catch {
+    // It isn't open.
+  }
+  throw new RanksError(
+    "openRanks: the launcher's connection to this process was closed on the way, as npx and npm do: start the program " +
+      'itself (node_modules/.bin/tandem, or node program.js), or give mpiexec the option -pmi-port',
+  );
 }

@@ -55,6 +55,8 @@ export class Mpi {
   readonly version: string;
   readonly abi: Abi;
   private readonly bound = new Map<Name, Call>();
+  /** What C works on: koffi doesn't keep the memory of calls on other threads from being collected. */
+  private readonly underWay = new Set<readonly Argument[]>();
 
   private constructor(
     private readonly library: LibraryHandle,
@@ -106,12 +108,13 @@ export class Mpi {
 
   /** Calls a function on another thread. @throws as `call` does */
   async callAway(name: Name, ...args: readonly Argument[]): Promise<void> {
+    this.underWay.add(args);
     const code = await new Promise<number>((resolve, reject) => {
       this.function(name).async(...args, (error, result) => {
         if (error) reject(error);
         else resolve(result);
       });
-    });
+    }).finally(() => this.underWay.delete(args));
     this.check(name, code);
   }
 

@@ -66,6 +66,10 @@ export class Ranks {
   /** The machines, rank by rank. Of all ranks. */
   hosts: readonly string[] = ['localhost'];
 
+  /** What those who meet send each other; not collected while C works on it. */
+  private readonly word = new Uint8Array(1);
+  private readonly answer = new Uint8Array(1);
+
   private constructor(
     private readonly mpi: Mpi | null,
     private readonly comm: Handle,
@@ -240,9 +244,8 @@ export class Ranks {
   private async meetTwo(mpi: Mpi, to: number, from: number): Promise<void> {
     const requests = [new Int32Array(2), new Int32Array(2)] as const;
     const { byte } = mpi.abi.types;
-    const [word, answer] = [new Uint8Array(1), new Uint8Array(1)];
-    mpi.call('Irecv', answer, 1, byte, from, meetingTag, this.comm, requests[0]);
-    mpi.call('Isend', word, 1, byte, to, meetingTag, this.comm, requests[1]);
+    mpi.call('Irecv', this.answer, 1, byte, from, meetingTag, this.comm, requests[0]);
+    mpi.call('Isend', this.word, 1, byte, to, meetingTag, this.comm, requests[1]);
     await settled(mpi, requests);
   }
 }

@@ -3,7 +3,7 @@
  * after each epoch, since ranks that have come apart would train different models with each other's gradients.
  */
 import { createHash } from 'node:crypto';
-import type { Module } from '../../nn/module.js';
+import { assign, type Module } from '../../nn/module.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
 import { type Parts, restoreParts, statesOf } from '../parts.js';
 import { RanksError } from './mpi.js';
@@ -26,13 +26,22 @@ export async function shareStart(ranks: Ranks, parts: Parts): Promise<void> {
 }
 
 /**
+ * Sets buffers of all ranks to those of the first: a running mean, of which each rank knows that of its shares alone.
+ */
+export async function shareBuffers(ranks: Ranks, model: Module): Promise<void> {
+  if (ranks.size === 1) return;
+  for (const [name, x] of model.namedBuffers()) assign(name, x, await ranks.broadcast(await x.data()));
+}
+
+/**
  * @param when for the message: 'after epoch 3'
  * @throws {RanksError} on all ranks when the parameters of one aren't the first's, to the bit
  */
 export async function checkAlike(ranks: Ranks, model: Module, when: string): Promise<void> {
   if (ranks.size === 1) return;
   const hash = createHash('sha1');
-  for (const { data } of (await model.stateDict()).values()) {
+  for (const x of model.parameters()) {
+    const data = await x.data();
     hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
   const [first, ...others] = (await ranks.gather(hash.digest())).map((bytes) => bytes.join());

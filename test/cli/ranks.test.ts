@@ -1,0 +1,157 @@
+/**
+ * `tandem train` as several ranks, with each MPI that is installed: the figures of one process, the same checkpoint by
+ * every MPI, and ends that leave a checkpoint to go on from with any number of ranks.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Launcher, launchers, runProgram, runRanks } from '../support/mpi.js';
+import { program, writeImages } from './commands.js';
+
+const test = suite('ranks of tandem');
+const installed = launchers();
+let folder = '';
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tandem-ranks-'));
+  await writeImages(folder);
+});
+test.after(() => rm(folder, { recursive: true, force: true }));
+
+type Settings = Parameters<typeof runRanks>[4];
+
+/** Trains as so many ranks, or by itself; gives the exit code and what was printed. */
+function train(
+  launcher: Launcher | null,
+  ranks: number,
+  args: readonly string[],
+  settings: Settings = {},
+): ReturnType<typeof runRanks> {
+  const all = [program, 'train', '--threads', '1', ...args];
+  return launcher ? runRanks(launcher, ranks, all, folder, settings) : runProgram(all, folder);
+}
+
+// A net without dropout: its rows move up where an image can't be read, and one can't.
+const tiny =
+  '--data images --net 80sec --device cpu:0 --epochs 3 --batch 10 --seed 7 --learning-rate 0.001'.split(' ');
+
+/** Figures of a run's epochs. */
+async function figures(out: string): Promise<number[][]> {
+  const lines = (await readFile(join(folder, out, 'log.jsonl'), 'utf8')).trim().split('\n');
+  return lines.map((line) => {
+    const { trainLoss, trainError, valLoss, valError }: Record<string, number> = JSON.parse(line);
+    return [trainLoss!, trainError!, valLoss!, valError!];
+  });
+}
+
+/** Fails unless a run's figures are another's: losses to 1e-5, errors exactly. */
+async function assertFigures(out: string, expected: readonly number[][]): Promise<void> {
+  const actual = await figures(out);
+  assert.is(actual.length, expected.length, out);
+  for (const [epoch, numbers] of actual.entries()) {
+    for (const [i, value] of numbers.entries()) {
+      const off = Math.abs(value - expected[epoch]![i]!);
+      assert.ok(off <= (i % 2 === 0 ? 1e-5 : 0), `${out}, epoch ${epoch + 1}, figure ${i}: off by ${off}`);
+    }
+  }
+}
+
+const bytes = (out: string): Promise<Buffer> => readFile(join(folder, out, 'last.safetensors'));
+
+/** Processes that a process started, and those that they started, that run the command. */
+function ranksOf(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const [, parent] = readFileSync(`/proc/${name}/stat`, 'latin1').split(') ').at(-1)!.split(' ');
+      parents.set(Number(name), Number(parent));
+    } catch {
+      // It has ended.
+    }
+  }
+  const isBelow = (other: number): boolean =>
+    other === pid || (parents.has(other) && isBelow(parents.get(other)!));
+  return [...parents.keys()].filter(
+    (other) =>
+      other !== pid && isBelow(other) && readFileSync(`/proc/${other}/cmdline`, 'latin1').includes(program),
+  );
+}
+
+test('two and three ranks train as one process does, and every MPI comes to the same bytes', async () => {
+  const alone = await train(null, 1, [...tiny, '--out', 'one']);
+  assert.is(alone.code, 0, alone.output);
+  const expected = await figures('one');
+  for (const ranks of [2, 3]) {
+    for (const [i, launcher] of installed.entries()) {
+      const out = `${ranks}-${i}`;
+      const { code, output } = await train(launcher, ranks, [...tiny, '--out', out]);
+      assert.is(code, 0, output);
+      assert.is(output.split('done in').length, 2, `progress is printed once: ${output}`);
+      assert.match(output, new RegExp(`ranks +${ranks} by ${launcher.name}`));
+      await assertFigures(out, expected);
+      assert.ok((await bytes(out)).equals(await bytes(`${ranks}-0`)), `${launcher.name}, ${ranks} ranks`);
+      assert.match(
+        await readFile(join(folder, out, 'unreadable.txt'), 'utf8'),
+        /^train\/bars\/broken\.jpg\tneither[^\n]*\n$/,
+      );
+    }
+  }
+});
+
+for (const launcher of installed) {
+  test(`Ctrl-C stops all ranks after the same step, and another number of them goes on (${launcher.name})`, async () => {
+    const out = `stopped-${launcher.name}`;
+    let asked = false;
+    const first = await train(launcher, 2, [...tiny, '--out', out], {
+      watch: (output, child) => {
+        if (!asked && /epoch 1\/3 /.test(output)) {
+          asked = true;
+          child.kill('SIGINT');
+        }
+      },
+    });
+    assert.is.not(first.code, 0, first.output);
+    assert.is(first.output.split('interrupted after').length, 2, first.output);
+    const second = await train(launcher, 3, ['--resume', out, '--device', 'cpu:0']);
+    assert.is(second.code, 0, second.output);
+    await assertFigures(out, await figures('one'));
+  });
+
+  test(`a rank that is killed ends all, and two go on to the same bits (${launcher.name})`, async () => {
+    const out = `killed-${launcher.name}`;
+    let killed = false;
+    const first = await train(launcher, 2, [...tiny, '--out', out], {
+      watch: (output, child) => {
+        if (killed || !/epoch 1\/3 .*validation/.test(output)) return;
+        killed = true;
+        process.kill(ranksOf(child.pid!).at(-1)!, 'SIGKILL');
+      },
+    });
+    assert.is.not(first.code, 0, first.output);
+    assert.not.match(first.output, /done in/);
+    const second = await train(launcher, 2, ['--resume', out, '--device', 'cpu:0']);
+    assert.is(second.code, 0, second.output);
+    assert.ok((await bytes(out)).equals(await bytes('2-0')));
+  });
+
+  test(`what fails on all ranks is told once, and what fails on one by that one (${launcher.name})`, async () => {
+    const once = async (args: readonly string[], message: RegExp): Promise<void> => {
+      const { code, output } = await train(launcher, 2, args);
+      assert.is.not(code, 0, output);
+      assert.is(output.split(message).length, 2, output);
+    };
+    await once(['--bogus'], /error: unknown option '--bogus'/);
+    await once(['--data', 'nowhere'], /error: .*nowhere/);
+    await once(
+      [...tiny, '--learning-rate', '1e9', '--out', `diverged-${launcher.name}`],
+      /error: training diverged/,
+    );
+    await once([...tiny, '--out', '2-0'], /error: 2-0: holds a run already/);
+    const other = await runRanks(launcher, 2, [program, 'devices'], folder);
+    assert.match(other.output, /error: tandem devices isn't shared by ranks/);
+  });
+}
+
+test.run();

@@ -1,0 +1,92 @@
+/**
+ * Starting programs as several ranks, with each MPI that is installed here.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+
+/** An installed MPI. */
+export interface Launcher {
+  readonly name: 'Open MPI' | 'MPICH';
+  /** The command and its options before `-n`. */
+  readonly command: readonly string[];
+}
+
+/** How a program of several ranks ended. */
+export interface RanksEnded {
+  readonly code: number | null;
+  /** Standard output and standard error of all ranks. */
+  readonly output: string;
+}
+
+const families = [
+  {
+    name: 'Open MPI',
+    commands: ['mpirun.openmpi', 'mpirun', 'mpiexec'],
+    says: /Open MPI|OpenRTE/,
+    // Of two cores there are three ranks, and a rank asked to stop may take a while.
+    options: '--oversubscribe --bind-to none --mca odls_base_sigkill_timeout 60'.split(' '),
+  },
+  { name: 'MPICH', commands: ['mpirun.mpich', 'mpirun', 'mpiexec'], says: /HYDRA|MPICH/, options: [] },
+] as const;
+
+/** The MPIs installed here; where one is missing, a line says so. */
+export function launchers(): Launcher[] {
+  return families.flatMap(({ name, commands, says, options }): Launcher[] => {
+    for (const command of commands) {
+      const { stdout, stderr } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+      if (!says.test(`${stdout}${stderr}`)) continue;
+      const root = name === 'Open MPI' && process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
+      return [{ name, command: [command, ...root, ...options] }];
+    }
+    console.log(`SKIPPED: ranks by ${name}, which isn't installed (${commands[0]})`);
+    return [];
+  });
+}
+
+/** What may be said of how a program is run. */
+interface RunSettings {
+  /** Variables of the environment besides this process's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sees the output so far each time it grows, and the process that was started: the launcher. */
+  readonly watch?: (output: string, child: ChildProcess) => void;
+}
+
+/** Runs a program of Node's as `ranks` processes. @param args the program's file and its arguments */
+export function runRanks(
+  { command: [file = '', ...options] }: Launcher,
+  ranks: number,
+  args: readonly string[],
+  folder: string,
+  settings: RunSettings = {},
+): Promise<RanksEnded> {
+  return run(file, [...options, '-n', String(ranks), process.execPath, ...args], folder, settings);
+}
+
+/** Runs a program of Node's by itself. */
+export function runProgram(
+  args: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RanksEnded> {
+  return run(process.execPath, args, folder, { env });
+}
+
+function run(
+  file: string,
+  args: readonly string[],
+  folder: string,
+  { env = {}, watch = () => {} }: RunSettings,
+): Promise<RanksEnded> {
+  const child = spawn(file, args, {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const grow = (chunk: Buffer): void => {
+    output += chunk.toString();
+    watch(output, child);
+  };
+  child.stdout.on('data', grow);
+  child.stderr.on('data', grow);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+}
