@@ -47,7 +47,11 @@ async function endAll(ranks: Ranks, error: unknown, tell: (text: string) => void
   const { rank, hosts } = ranks;
   const message = messageOf(error);
   if (message === null) throw error;
-  if (rank > 0) await new Promise((resolve) => setTimeout(resolve, patience + turn * rank));
+  if (rank > 0) {
+    // The launcher's word that another has ended all.
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
+    await new Promise((resolve) => setTimeout(resolve, patience + turn * rank));
+  }
   stopBars();
   tell(`error: ${rank > 0 ? `rank ${rank} (${hosts[rank]}): ` : ''}${message}\n`);
   ranks.abort(1);
