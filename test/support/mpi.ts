@@ -22,8 +22,7 @@ const families = [
     name: 'Open MPI',
     commands: ['mpirun.openmpi', 'mpirun', 'mpiexec'],
     says: /Open MPI|OpenRTE/,
-    // Of two cores there are three ranks, and a rank asked to stop may take a while.
-    options: '--oversubscribe --bind-to none --mca odls_base_sigkill_timeout 60'.split(' '),
+    options: ['--oversubscribe', '--bind-to', 'none'],
   },
   { name: 'MPICH', commands: ['mpirun.mpich', 'mpirun', 'mpiexec'], says: /HYDRA|MPICH/, options: [] },
 ] as const;
