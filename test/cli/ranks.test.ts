@@ -59,7 +59,7 @@ function train(
 
 // A net without dropout: its rows move up where an image can't be read, and one can't.
 const tiny =
-  '--data images --net 80sec --device cpu:0 --epochs 3 --batch 10 --seed 7 --learning-rate 0.001'.split(' ');
+  '--data images --net 80sec --device cpu:0 --epochs 2 --batch 10 --seed 7 --learning-rate 0.001'.split(' ');
 
 /** Figures of a run's epochs. */
 async function figures(out: string): Promise<number[][]> {
@@ -132,7 +132,7 @@ for (const launcher of installed) {
       // Open MPI's mpirun kills ranks a second after it has asked them to stop, unless told to wait longer.
       env: { OMPI_MCA_odls_base_sigkill_timeout: '60' },
       watch: (output, child) => {
-        if (!asked && /epoch 1\/3 /.test(output)) {
+        if (!asked && /epoch 1\/2 /.test(output)) {
           asked = true;
           child.kill('SIGINT');
         }
@@ -150,7 +150,7 @@ for (const launcher of installed) {
     let killed = false;
     const first = await train(launcher, 2, [...tiny, '--out', out], {
       watch: (output, child) => {
-        if (killed || !/epoch 1\/3 .*validation/.test(output)) return;
+        if (killed || !/epoch 1\/2 .*validation/.test(output)) return;
         killed = true;
         process.kill(ranksOf(child.pid!).at(-1)!, 'SIGKILL');
       },
@@ -169,14 +169,11 @@ for (const launcher of installed) {
       assert.is(output.split(message).length, 2, output);
     };
     await once(['--bogus'], /error: unknown option '--bogus'/);
-    await once(['--data', 'nowhere'], /error: .*nowhere/);
     await once(
       [...tiny, '--learning-rate', '1e9', '--out', `diverged-${launcher.name}`],
       /error: training diverged/,
     );
     await once([...tiny, '--out', '2-0'], /error: 2-0: holds a run already/);
-    const other = await runRanks(launcher, 2, [program, 'devices'], folder);
-    assert.match(other.output, /error: tandem devices isn't shared by ranks/);
   });
 }
 
