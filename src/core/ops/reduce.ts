@@ -50,7 +50,12 @@ export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Redu
   const { axes, keepDim } = readOptions(op, options, { axes: null, keepDim: false });
   const named = (some: number | readonly number[]): number[] =>
     [...new Set([some].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort((a, b) => a - b);
-  const reduced = axes === null ? [...shape.keys()] : named(axes);
+  if (axes === null) {
+    const keptShape = shape.map(() => 1);
+    const all = { axes: [...shape.keys()], kept: [], keptShape, count: x.size };
+    return { ...all, shape: keepDim ? keptShape : [] };
+  }
+  const reduced = named(axes);
   const kept = [...shape.keys()].filter((axis) => !reduced.includes(axis));
   const keptShape = shape.map((n, axis) => (reduced.includes(axis) ? 1 : n));
   return {

@@ -3,7 +3,7 @@
  * cut into pieces, whose number depends on its shape alone, and the pieces' results are reduced.
  */
 import type { FoldOp, Kernels } from '../../../../core/backend.js';
-import { contiguousStrides, sizeOf } from '../../../../core/shape.js';
+import { contiguousStrides, isContiguous, sizeOf } from '../../../../core/shape.js';
 import { addressOf, floatBits, type KernelModule, type Planner } from '../../plan.js';
 import { simplifyAxes } from '../axes.js';
 import {
@@ -50,16 +50,31 @@ interface Reduction {
   readonly reduced: readonly Axis[];
 }
 
+/** The axes of a sum over all of so many elements that lie side by side. */
+function wholeAxes(size: number): Pick<Reduction, 'kept' | 'reduced'> {
+  return { kept: [{ size: 1, stride: 0, outStride: 0 }], reduced: [{ size, stride: 1, outStride: 0 }] };
+}
+
+function axesOfView(
+  { x, kept }: Kernels['reduce'],
+  keptShape: readonly number[],
+): Pick<Reduction, 'kept' | 'reduced'> {
+  const keptWalk = simplifyAxes(keptShape, [x.strides.slice(0, kept), contiguousStrides(keptShape)], 1);
+  const reducedWalk = simplifyAxes(x.shape.slice(kept), [x.strides.slice(kept)], 0);
+  return {
+    kept: axesOf(keptWalk.shape, keptWalk.strides[0]!, keptWalk.strides[1]!),
+    reduced: axesOf(reducedWalk.shape, reducedWalk.strides[0]!, []),
+  };
+}
+
 /** See `Kernels.reduce`. Covers float32 views whose kept or reduced axes end in a dense run. */
 export function planReduce(args: Kernels['reduce'], planner: Planner): boolean {
   const { op, x, out, scale } = args;
   if (x.dtype !== 'float32' || out.dtype !== 'float32') return false;
   const keptShape = x.shape.slice(0, args.kept);
   if (sizeOf(keptShape) === 0) return true;
-  const keptWalk = simplifyAxes(keptShape, [x.strides.slice(0, args.kept), contiguousStrides(keptShape)], 1);
-  const kept = axesOf(keptWalk.shape, keptWalk.strides[0]!, keptWalk.strides[1]!);
-  const reducedWalk = simplifyAxes(x.shape.slice(args.kept), [x.strides.slice(args.kept)], 0);
-  const reduced = axesOf(reducedWalk.shape, reducedWalk.strides[0]!, []);
+  const whole = args.kept === 0 && isContiguous(x);
+  const { kept, reduced } = whole ? wholeAxes(sizeOf(x.shape)) : axesOfView(args, keptShape);
   if (kept.length > 3 || reduced.length > 3) return false;
 
   const reduction = { op, x: addressOf(x), out: addressOf(out), scale, kept, reduced };
