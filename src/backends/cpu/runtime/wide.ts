@@ -51,10 +51,11 @@ export async function enableWideSimd(relaxed: boolean): Promise<Vectors> {
 async function race(relaxed: boolean): Promise<Vectors> {
   const { setFlagsFromString } = await import('node:v8');
   const plain = new Runner({ relaxed, wide: false, tileColumns: 8 });
-  plain.run();
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  plain.run(memory);
   setFlagsFromString(`--${flag}`);
   const runners = ([8, 16] as const).map((tileColumns) => new Runner({ relaxed, wide: true, tileColumns }));
-  for (const runner of runners) runner.run();
+  for (const runner of runners) runner.run(memory);
   const [best] = runners
     .filter((runner) => runner.agreesWith(plain) && runner.rate > worthIt * plain.rate)
     .sort((a, b) => b.rate - a.rate);
@@ -83,50 +84,46 @@ const compiledWell = 2.5;
 class Runner {
   /** The best, in results times steps a millisecond. */
   rate = 0;
-  private slowest = Number.POSITIVE_INFINITY;
-  private readonly memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  private readonly numbers = new Float32Array(this.memory.buffer);
-  private readonly rows: number;
+  private results: readonly number[] = [];
 
-  constructor(readonly features: Features) {
-    this.rows = tileRows(features);
-    const { numbers, rows } = this;
-    const { tileColumns } = features;
-    for (let i = 0; i < steps * rows; i++) numbers[room + i] = Math.sin(i);
-    for (let i = 0; i < steps * tileColumns; i++) {
-      numbers[room + steps * rows + i] = Math.cos(16 * Math.floor(i / tileColumns) + (i % tileColumns));
-    }
-  }
+  constructor(readonly features: Features) {}
 
-  run(): void {
-    const { features, memory, rows } = this;
+  run(memory: WebAssembly.Memory): void {
+    const { features } = this;
     const { tileColumns } = features;
+    const rows = tileRows(features);
+    const numbers = new Float32Array(memory.buffer);
+    const [a, b] = [room, room + steps * rows];
+    for (let i = 0; i < steps * rows; i++) numbers[a + i] = Math.sin(i);
+    for (let i = 0; i < steps * tileColumns; i++)
+      numbers[b + i] = Math.cos(16 * Math.floor(i / tileColumns) + (i % tileColumns));
     const module = new ModuleBuilder();
     // Of modules with the same bytes engines compile the first alone.
     const { name } = emitTile(module, features, rows, `race${features.wide ? 'Wide' : ''}${tileColumns}`);
     const tile = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), { env: { memory } })
       .exports[name];
     if (typeof tile !== 'function') return;
-    const a = 4 * room;
-    const b = a + 4 * steps * rows;
     const rates: number[] = [];
+    let slowest = Number.POSITIVE_INFINITY;
     let quick = 0;
     for (const start = performance.now(); quick < enough && performance.now() - start < patience; ) {
       const begin = performance.now();
-      for (let i = 0; i < calls; i++) tile(a, b, b + 4 * steps * tileColumns, 0, 4 * tileColumns, 0);
+      for (let i = 0; i < calls; i++)
+        tile(4 * a, 4 * b, 4 * (b + steps * tileColumns), 0, 4 * tileColumns, 0);
       rates.push((calls * steps * rows * tileColumns) / (performance.now() - begin));
       // Of a few in a row one may have been interrupted, but not all of them.
       const level = Math.max(...rates.slice(-3));
-      if (rates.length >= 3) this.slowest = Math.min(this.slowest, level);
-      if (level > compiledWell * this.slowest) quick++;
+      if (rates.length >= 3) slowest = Math.min(slowest, level);
+      if (level > compiledWell * slowest) quick++;
     }
     this.rate = Math.max(...rates);
+    this.results = [...numbers.subarray(0, rows * tileColumns)];
   }
 
   /** Whether the results that both have are the same to the bit. */
   agreesWith(other: Runner): boolean {
     const [own, others] = [this.features.tileColumns, other.features.tileColumns];
-    const results = other.numbers.subarray(0, other.rows * others);
-    return results.every((x, i) => Object.is(x, this.numbers[Math.floor(i / others) * own + (i % others)]));
+    const { results } = this;
+    return other.results.every((x, i) => Object.is(x, results[Math.floor(i / others) * own + (i % others)]));
   }
 }
