@@ -21,9 +21,9 @@ import { reshape } from './views.js';
 
 const [x, y, g] = [e.input(0), e.input(0), e.input(1)];
 
-const softmaxProgram = rowProgram(1, ({ max, sum }) => {
+const softmaxProgram = rowProgram(1, ({ max, sum, number }) => {
   const weight = e.exp(e.sub(x, max(x)));
-  return [e.div(weight, sum(weight))];
+  return [e.mul(weight, number(e.div(1, sum(weight))))];
 });
 const softmaxGradient = rowProgram(2, ({ sum }) => [e.mul(y, e.sub(g, sum(e.mul(g, y))))]);
 

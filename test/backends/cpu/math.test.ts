@@ -39,6 +39,16 @@ for (const [name, low, high, limit] of functions) {
   });
 }
 
+test('exp of a NaN is NaN, whatever its bits', () => {
+  const bits = Array.from(
+    { length: 64 },
+    () => 0x7f800001 + random.integer(0x7ffffe) + 2 ** 31 * random.integer(2),
+  );
+  const x = new Float32Array(Uint32Array.from(bits).buffer);
+  for (const relaxed of relaxedModes)
+    assert.ok(evaluate(e.exp(e.input(0)), relaxed, x).every((y) => Number.isNaN(y)));
+});
+
 test('sin keeps the sign of zero and of the smallest numbers', () => {
   const y = evaluate(e.sin(e.input(0)), false, Float32Array.of(-0, 0, 1e-45, -1e-45));
   assert.ok(Object.is(y[0], -0) && Object.is(y[1], 0) && y[2]! > 0 && y[3]! < 0);

@@ -39,16 +39,19 @@ function inDoubles(l: Lanes, inputs: readonly V128[], fn: (inputs: V128[]) => V1
 
 /** 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits. */
 const roundingShift = 12582912;
-const roundingShiftBits = 0x4b400000;
 
-/** `exp(r) * 2^n` for r in [-0.35, 0.35]; n are integers below 300, within int32 lanes. */
+/** The bits of 1. */
+const oneBits = 0x3f800000;
+
+/** `exp(r) * 2^n` for r in [-0.35, 0.35] or NaN; n in the low nine bits of int32 lanes, from -300 to 300. */
 function scaledExp(l: Lanes, r: V128, n: V128): V128 {
   const p = l.polynomial(r, expTail);
   const value = f32x4.add(l.madd(l.let(p), f32x4.mul(r, r), r), l.f32(1));
-  // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not.
-  const half = l.let(i32x4.shrS(n, 1));
-  const power = (k: V128): V128 => i32x4.shl(i32x4.add(k, l.i32(127)), 23);
-  return l.let(f32x4.mul(f32x4.mul(value, power(half)), power(i32x4.sub(n, half))));
+  // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not. The first is
+  // added to the exponent, which it leaves within bounds; the second is NaN for a NaN, whose bits that may spoil.
+  const half = l.let(i32x4.shl(i32x4.shrS(n, 1), 23));
+  const rest = i32x4.sub(i32x4.add(i32x4.shl(n, 23), l.i32(oneBits)), half);
+  return l.let(f32x4.mul(i32x4.add(value, half), v128.or(rest, f32x4.ne(r, r))));
 }
 
 /** e^x */
@@ -58,7 +61,7 @@ export function exp(l: Lanes, x: V128): V128 {
   const shifted = l.let(l.madd(t, l.f32(Math.LOG2E), l.f32(roundingShift)));
   const n = l.let(f32x4.sub(shifted, l.f32(roundingShift)));
   const r = l.let(l.nmadd(n, l.f32(ln2Parts[1]), l.nmadd(n, l.f32(ln2Parts[0]), t)));
-  return scaledExp(l, r, l.let(i32x4.sub(shifted, l.i32(roundingShiftBits))));
+  return scaledExp(l, r, shifted);
 }
 
 /** e and m of x = 2^e m with m in [sqrt 1/2, sqrt 2), for positive finite x; e as float32. */

@@ -2,8 +2,8 @@
  * Row-wise kernels (`Kernels.foldMap`) as SIMD code, in two layouts:
  *
  *     rows     a thread takes a row at a time: one walk along it for each pass of numbers (backends/foldMap.ts), then one
- *              for the outputs, while a row of ordinary length lies in the cache; what a sum and the output have in
- *              common and is dear, such as softmax's exponential, is left in the output on the way
+ *              for the outputs, while a row of ordinary length lies in the cache; what a sum needs and is dear, such as
+ *              softmax's exponential, is left in the output on the way
  *     columns  one pass of numbers where the rows' number runs densely: 512 neighbouring rows at a time, four lines
  *              across them side by side, gathered in memory
  *
@@ -14,7 +14,7 @@ import type { FoldOp, RowNumber } from '../../../../core/backend.js';
 import { childrenOf, type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
 import { passesOf } from '../../../foldMap.js';
 import { while_ } from '../../asm/flow.js';
-import { type Code, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
+import { type Code, f32x4, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
 import { elementsOf, forRuns, type Run } from '../../asm/runs.js';
 import { tree } from '../../asm/sums.js';
@@ -23,7 +23,7 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
 import { isSimple, load, type MapOperand, store } from '../map/code.js';
 import { printExpr } from '../map/expr.js';
-import { combine, firstLane, floatsInMemory, foldOf, sumsInMemory } from '../reduce/folds.js';
+import { combine, firstLane, floatsInMemory, rowFold, sumsInMemory } from '../reduce/folds.js';
 
 /** What the code depends on. */
 export interface FoldMapKind {
@@ -250,7 +250,7 @@ function forRow(
     const some = l.variable('i32');
     const turn = l.block(() => {
       for (const elements of lengths) {
-        const once = l.block(() => group(elements));
+        const once = l.turn(() => group(elements));
         l.do(while_(i32.geU(some, elements), [once, some.set(i32.sub(some, elements))]));
       }
       settle();
@@ -265,14 +265,15 @@ function foldsAmong(numbers: readonly RowNumber[]): { op: FoldOp; expr: Expr }[]
   return numbers.flatMap(({ op, expr }) => (op === null ? [] : [{ op, expr }]));
 }
 
-/** The first fold whose tree is dear and part of the one output's; -1 for none. */
-function foldInOutput({ numbers, exprs }: FoldMapKind): number {
-  const contains = (tree: Expr, key: string): boolean =>
-    exprKey(tree) === key || childrenOf(tree).some((child) => contains(child, key));
+/** The first fold whose tree is dear, and part of the one output's, or that one lies densely; -1 for none. */
+function dearFold({ numbers, exprs, outputs }: FoldMapKind): number {
   const isDear = (expr: Expr): boolean => !isSimple({ exprs: [expr], inputs: [], outputs: [], ...integers });
-  return numbers.findIndex(
-    ({ op, expr }) => op !== null && exprs.length === 1 && isDear(expr) && contains(exprs[0]!, exprKey(expr)),
-  );
+  const fits = (expr: Expr): boolean => outputs[0]?.inner === 'dense' || contains(exprs[0]!, exprKey(expr));
+  return numbers.findIndex(({ op, expr }) => op && exprs.length === 1 && isDear(expr) && fits(expr));
+}
+
+function contains(tree: Expr, key: string): boolean {
+  return exprKey(tree) === key || childrenOf(tree).some((child) => contains(child, key));
 }
 
 /** `rows`: row number `unit`. */
@@ -282,8 +283,8 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
   const indices = indicesOf(f, unit, kind.kept);
   const starts = [...kind.inputs, ...kind.outputs].map((_, w) => placeOf(f, `at${w}`, `at${w}`, indices));
   const startsOf = (walkers: readonly number[]): Walkers => new Map(walkers.map((w) => [w, starts[w]!]));
-  const found: V128[] = [];
-  const input = (k: number): V128 => (k < count ? v128.load32Splat(starts[k]!) : found[k - count]!);
+  const before: V128[] = [];
+  const input = (k: number): V128 => (k < count ? v128.load32Splat(starts[k]!) : before[k - count]!);
   const write = ({ values, single, at }: Group, results: readonly number[]): void => {
     kind.outputs.slice(0, results.length).forEach((output, j) => {
       const w = count + j;
@@ -293,20 +294,20 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
       });
     });
   };
-  const left = foldInOutput(kind);
+  // Written even where the output needs something else: what is written is fused to 256 bits (runtime/wide.ts).
+  const left = dearFold(kind);
   for (const pass of passesOf(kind.numbers, count)) {
     const numbers = pass.map((k) => kind.numbers[k]!);
     const exprs = numbers.map(({ expr }) => expr);
-    const folds = foldsAmong(numbers).map(({ op }) => ({ op, fold: foldOf(l, op, 1) }));
+    const folds = foldsAmong(numbers).map(({ op }) => ({ op, fold: rowFold(l, op) }));
     if (folds.length > 0) {
       const leaves = pass.includes(left);
       const add = (group: Group): void => {
         const { values, single } = group;
         if (leaves) write(group, [pass.indexOf(left)]);
         folds.forEach(({ op, fold }, i) => {
-          const all = values.map((vector) => vector[i]!);
-          const terms = l.let(tree(all, combine[op]));
-          fold.add([single ? firstLane(l, op, terms) : terms]);
+          const terms = values.map((vector) => vector[i]!);
+          fold.add(single ? [firstLane(l, op, terms[0]!)] : terms);
         });
       };
       const settle = (): void => {
@@ -320,15 +321,15 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
     pass.forEach((k, i) => {
       const value = l.let(results[i]!);
       if (kind.keeps[k]) l.do(v128.store32Lane(placeOf(f, `keep${k}`, 'keep', indices), value, 0));
-      found.push(folds.length > 0 ? l.let(v128.shuffle32(value, value, 0, 0, 0, 0)) : value);
+      before.push(folds.length > 0 ? l.let(f32x4.splat(f32x4.extractLane(value, 0))) : value);
     });
   }
   if (kind.exprs.length === 0) return;
   const walkers = [...usedInputs(f, kind.exprs), ...kind.outputs.map((_, j) => count + j)];
-  const all = kind.outputs.map((_, j) => j);
   const key = left < 0 ? null : exprKey(kind.numbers[left]!.expr);
-  const writeAll = (group: Group): void => write(group, all);
-  forRow(f, startsOf(walkers), kind.exprs, input, writeAll, () => {}, key);
+  const found = key !== null && contains(kind.exprs[0]!, key) ? key : null;
+  const writeAll = (group: Group): void => write(group, [...kind.exprs.keys()]);
+  forRow(f, startsOf(walkers), kind.exprs, input, writeAll, () => {}, found);
 }
 
 /** `columns`: block number `unit` of rows, gathered in `scratch`. */
