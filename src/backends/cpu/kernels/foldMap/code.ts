@@ -216,8 +216,7 @@ function forRow(
   const walking = [...start.keys()];
   const inputs = walking.map((w) => operands[w]!);
   const isLying = inputs.every(({ inner }) => inner !== 'strided');
-  const longest = isSimple({ exprs, inputs, outputs: [], ...integers }) ? [16] : isLying ? [8] : [];
-  const lengths = [...longest, 4, 1];
+  const lengths = isLying ? [16, 4, 1] : [4, 1];
   forOuter(f, start, (line) => {
     const at = copied(l, line);
     const still = new Map(
