@@ -193,18 +193,19 @@ function inputsOf<N extends string>(names: readonly (N | false)[]): { count: num
  * numbers 5 and 6 are the mean and the variance.
  */
 function forward({ given, known, weight, bias }: Form): RowProgram {
+  const statistics = given || known;
+  const own = [weight && 'weight', bias && 'bias'] as const;
   const { count, of } = inputsOf([
     'x',
-    (given || known) && 'mean',
-    (given || known) && 'variance',
+    statistics && 'mean',
+    statistics && 'variance',
     known && 'rest',
-    weight && 'weight',
-    bias && 'bias',
+    ...own,
   ]);
   return rowProgram(count, (writer) => {
     const rootOf = (variance: Expr): Expr => writer.number(e.div(1, e.sqrt(e.add(variance, e.param(1)))));
     let standard: Expr;
-    if (given || known) {
+    if (statistics) {
       const centered = e.sub(of('x'), of('mean'));
       standard = e.mul(known ? e.sub(centered, of('rest')) : centered, rootOf(of('variance')));
     } else {
@@ -263,14 +264,9 @@ function standardize(
     const ofRow = constant && sizeOf(own) === sizeOf(rows);
     const size = x.size / Math.max(1, sizeOf(rows));
     const empty = (shape: Shape): Tensor => Tensor.empty(op, device, shape, dtype);
-    const [out, mean, spread, rest, root] = [
-      empty(x.shape),
-      given?.mean ?? empty(rows),
-      given?.variance ?? empty(rows),
-      empty(rows),
-      empty(rows),
-    ];
-    const known = !given && momentsInParts(op, x, axes, size, { mean, rest, variance: spread });
+    const [mean, spread] = [given?.mean ?? empty(rows), given?.variance ?? empty(rows)];
+    const [out, rest, root] = [empty(x.shape), empty(rows), empty(rows)];
+    const known = !given && momentsInParts(op, x, axes, size, [mean, rest, spread]);
     const form = { weight: weight !== null, bias: bias !== null, given: given !== null, known, ofRow };
     const params = [size, eps];
     const program = programOf('forward', form, () => forward(form));

@@ -21,30 +21,21 @@ export interface VarianceOptions extends ReduceOptions {
   readonly correction?: number | undefined;
 }
 
-/** Mean and variance of a row, as numbers of it. */
-interface Moments {
-  /** The mean as the first sum gives it, and what that has lost. */
-  readonly center: Expr;
-  readonly rest: Expr;
-  /** Both together. */
-  readonly mean: Expr;
-  readonly variance: Expr;
-}
-
 /**
  * Writes the moments of input 0: numbers 0 to 6, of which 5 is the mean and 6 the variance.
  * @param count elements of a row
  * @param divisor of the sum of squares
+ * @returns the mean as the first sum gives it, what that has lost, and the variance
  */
-export function writeMoments({ sum, number }: RowWriter, count: Expr, divisor: Expr): Moments {
+export function writeMoments({ sum, number }: RowWriter, count: Expr, divisor: Expr) {
   const x = e.input(0);
   const center = number(e.div(sum(x), count));
   const difference = e.sub(x, center);
   const [left, squares] = [sum(difference), sum(e.mul(difference, difference))];
   const rest = number(e.div(left, count));
-  const mean = number(e.add(center, rest));
+  number(e.add(center, rest));
   const spread = e.max(e.sub(squares, e.mul(left, rest)), 0);
-  return { center, rest, mean, variance: number(e.div(spread, divisor)) };
+  return { center, rest, variance: number(e.div(spread, divisor)) };
 }
 
 const program = rowProgram(1, (writer) => {
@@ -71,17 +62,9 @@ const joining = rowProgram(3, ({ sum, number }, input) => {
 /** Elements of a part that is worth a row of its own. */
 const leastPart = 32;
 
-/** Where moments go, one number for each row. */
-interface MomentsOut {
-  readonly mean: Tensor;
-  /** What the mean has lost to rounding. */
-  readonly rest?: Tensor;
-  readonly variance: Tensor;
-}
-
 /**
- * Writes the moments over axes of rows that lie apart in memory, as a channel's pixels in all images do: part by part,
- * so that a part is still in the cache when its differences are summed.
+ * Writes the mean, what it has lost and the variance over axes of rows that lie apart in memory, as a channel's pixels in
+ * all images do: part by part, so that a part is still in the cache when its differences are summed.
  * @param divisor of the sum of squares
  * @returns whether the rows lie so; if not nothing is done
  */
@@ -90,24 +73,20 @@ export function momentsInParts(
   x: Tensor,
   axes: readonly number[],
   divisor: number,
-  { mean, rest, variance }: MomentsOut,
+  [mean = null, lost = null, spread = null]: readonly (Tensor | null)[],
 ): boolean {
   const last = x.shape.findLastIndex((_, axis) => !axes.includes(axis));
   const inner = axes.filter((axis) => axis > last);
   const outer = axes.filter((axis) => axis < last);
   const [part, parts] = [inner, outer].map((own) => sizeOf(own.map((axis) => x.shape[axis]!)));
   if (!part || !parts || parts === 1 || part < leastPart) return false;
-  const shape = x.shape.slice(0, last + 1);
-  const found = Array.from({ length: 3 }, () => Tensor.empty(op, x.device, shape, x.dtype));
-  const [center, lost, spread] = found;
-  const keeps = [null, center!, null, null, lost!, null, spread!];
+  const own = x.shape.slice(0, last + 1);
+  const found = Array.from({ length: 3 }, () => Tensor.empty(op, x.device, own, x.dtype));
+  const [center, rest, squares] = found;
+  const keeps = [null, center!, null, null, rest!, null, squares!];
   runRows(op, program, { axes: inner, inputs: [x], keeps, params: [part, part] });
-  runRows(op, joining, {
-    axes: outer,
-    inputs: found,
-    keeps: [null, null, null, mean, rest ?? null, null, variance],
-    params: [parts, divisor / part],
-  });
+  const joined = [null, null, null, mean, lost, null, spread];
+  runRows(op, joining, { axes: outer, inputs: found, keeps: joined, params: [parts, divisor / part] });
   for (const tensor of found) tensor.dispose();
   return true;
 }
@@ -140,7 +119,7 @@ function spreadOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
   const divisor = Math.max(0, count - correction);
   const out = Tensor.empty(op, x.device, shape, x.dtype);
   const mean = Tensor.empty(op, x.device, shape, x.dtype);
-  if (!momentsInParts(op, x, axes, divisor, { mean, variance: out })) {
+  if (!momentsInParts(op, x, axes, divisor, [mean, null, out])) {
     const keeps = [null, null, null, null, null, mean, out];
     runRows(op, program, { axes, inputs: [x], keeps, params: [count, divisor] });
   }
