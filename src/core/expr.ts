@@ -77,12 +77,7 @@ const unary =
 
 const binary =
   (op: BinaryOp) =>
-  (a: ExprLike, b: ExprLike): Expr => ({
-    kind: 'binary',
-    op,
-    a: lift(`e.${op}`, a),
-    b: lift(`e.${op}`, b),
-  });
+  (a: ExprLike, b: ExprLike): Expr => ({ kind: 'binary', op, a: lift(`e.${op}`, a), b: lift(`e.${op}`, b) });
 
 /** Builders, one for each kind of node: `e.mul(e.input(0), e.param(0))`. */
 export const e = {
@@ -126,9 +121,7 @@ const keys = new WeakMap<Expr, string>();
 
 /** A text that two trees share exactly when they are the same: the key of caches of compiled kernels. */
 export function exprKey(expr: Expr): string {
-  const known = keys.get(expr);
-  if (known !== undefined) return known;
-  const key = writeKey(expr);
+  const key = keys.get(expr) ?? writeKey(expr);
   keys.set(expr, key);
   return key;
 }
@@ -143,12 +136,8 @@ function writeKey(expr: Expr): string {
       return `p${expr.index}`;
     case 'random':
       return `r${expr.lane}`;
-    case 'unary':
-      return `${expr.op}(${exprKey(expr.a)})`;
-    case 'binary':
-      return `${expr.op}(${exprKey(expr.a)},${exprKey(expr.b)})`;
-    case 'where':
-      return `where(${exprKey(expr.condition)},${exprKey(expr.a)},${exprKey(expr.b)})`;
+    default:
+      return `${expr.kind === 'where' ? 'where' : expr.op}(${childrenOf(expr).map(exprKey).join()})`;
   }
 }
 
@@ -181,11 +170,9 @@ export function paramsOf(expr: Expr): number[] {
   return expr.kind === 'param' ? [expr.index] : childrenOf(expr).flatMap(paramsOf);
 }
 
-const wholeUnary: ReadonlySet<UnaryOp> = new Set<WholeUnary>(['neg', 'abs', 'floor', 'isnan']);
-
 /** Whether a function of one argument is exact in int32. */
 export function isWholeUnary(op: UnaryOp): op is WholeUnary {
-  return wholeUnary.has(op);
+  return op === 'neg' || op === 'abs' || op === 'floor' || op === 'isnan';
 }
 
 /** Whether a function of two arguments is exact in int32. */
@@ -200,31 +187,13 @@ export function isInt32(value: number): boolean {
 
 /** Whether the tree is exact in int32, given that its inputs and params are int32 numbers. */
 export function isWhole(expr: Expr): boolean {
-  switch (expr.kind) {
-    case 'random':
-      return false;
-    case 'constant':
-      return isInt32(expr.value);
-    case 'unary':
-      return isWholeUnary(expr.op) && isWhole(expr.a);
-    case 'binary':
-      return isWholeBinary(expr.op) && isWhole(expr.a) && isWhole(expr.b);
-    default:
-      return childrenOf(expr).every(isWhole);
-  }
+  if (expr.kind === 'random' || (expr.kind === 'constant' && !isInt32(expr.value))) return false;
+  if (expr.kind === 'unary' && !isWholeUnary(expr.op)) return false;
+  if (expr.kind === 'binary' && !isWholeBinary(expr.op)) return false;
+  return childrenOf(expr).every(isWhole);
 }
-
-const predicates: ReadonlySet<UnaryOp | BinaryOp> = new Set([
-  'isnan',
-  'eq',
-  'ne',
-  'lt',
-  'le',
-  'gt',
-  'ge',
-] as const);
 
 /** Whether the tree's value says that something is so: 1 or 0. */
 export function isPredicate(expr: Expr): boolean {
-  return (expr.kind === 'unary' || expr.kind === 'binary') && predicates.has(expr.op);
+  return (expr.kind === 'unary' || expr.kind === 'binary') && /^(isnan|eq|ne|l[te]|g[te])$/.test(expr.op);
 }

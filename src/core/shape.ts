@@ -22,11 +22,6 @@ export interface ArrayOf {
 /** The typed arrays that hold elements on the host. */
 export type TypedArray = ArrayOf[DType];
 
-/** Whether an array holds elements of a dtype. */
-export function holds<D extends DType>(dtype: D, data: TypedArray): data is ArrayOf[D] {
-  return dtypeOf(data) === dtype;
-}
-
 /** Sizes of the axes, outermost first: images are `[N, C, H, W]`. A scalar is `[]`. */
 export type Shape = readonly number[];
 
@@ -40,22 +35,11 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
 
 /** Makes a zeroed host array of `length` elements. */
 export function makeArray(dtype: DType, length: number): TypedArray {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(length);
-    case 'float64':
-      return new Float64Array(length);
-    case 'int32':
-      return new Int32Array(length);
-    case 'uint8':
-      return new Uint8Array(length);
-  }
+  return arrayAt(dtype, new ArrayBuffer(length * bytesPerElement[dtype]), 0, length);
 }
 
 /** The host array of `length` elements at byte `address` of `memory`, which it shares. */
 export function arrayAt(dtype: DType, memory: ArrayBufferLike, address: number, length: number): TypedArray {
-  if (address % bytesPerElement[dtype] !== 0)
-    throw new RangeError(`address ${address} isn't one of a ${dtype}`);
   switch (dtype) {
     case 'float32':
       return new Float32Array(memory, address, length);
@@ -117,11 +101,9 @@ export function hostArray(op: string, dtype: DType, numbers: readonly number[] |
 /** @throws {ArgumentError} naming `op` unless the value is a number, and in the range of an integer dtype. */
 export function requireFits(op: string, dtype: DType, value: number): void {
   requireNumber(op, 'value', value);
-  const [low, high] = integerRanges[dtype] ?? [];
-  if (low === undefined || high === undefined) return;
-  const whole = Math.trunc(value);
-  if (whole >= low && whole <= high) return;
-  throw new ArgumentError(`${op}: ${value} is out of the range of ${dtype}, ${low} to ${high}`);
+  if (!isIntegerType(dtype) || asElement(dtype, value) === Math.trunc(value)) return;
+  const range = integerRanges[dtype]!.join(' to ');
+  throw new ArgumentError(`${op}: ${value} is out of the range of ${dtype}, ${range}`);
 }
 
 /** A buffer of one backend, by the number that backend gave it (an address, or a key of its table). */
@@ -222,10 +204,7 @@ export function broadcastTo(view: View, shape: Shape): View {
   return { ...view, shape, strides };
 }
 
-/**
- * Turns a possibly negative axis into one in `[0, rank)`.
- * @throws {ArgumentError} when there is no such axis.
- */
+/** Turns a possibly negative axis into one in `[0, rank)`. @throws {ArgumentError} when there is no such axis. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   requireNumber(op, 'axis', axis);
   const result = axis < 0 ? axis + rank : axis;

@@ -9,8 +9,8 @@
 import { requireFunction, wrongArgument } from './arguments.js';
 import type { Arrived } from './backend.js';
 import type { Device } from './device.js';
-import { ArgumentError, DeviceError, TandemError } from './errors.js';
-import { e } from './expr.js';
+import { ArgumentError, DeviceError } from './errors.js';
+import { type Expr, e } from './expr.js';
 import { describe, Handle, Storage } from './handle.js';
 import { adopt, keep } from './scope.js';
 import {
@@ -22,7 +22,6 @@ import {
   type DType,
   dtypeOf,
   formatShape,
-  holds,
   isIntegerType,
   type Shape,
   sizeOf,
@@ -41,10 +40,7 @@ type Layout = Pick<View, 'shape' | 'strides' | 'offset'>;
 
 /** A multi-dimensional array on a device. */
 export class Tensor extends Handle {
-  /**
-   * Accumulated gradient of a leaf that `requiresGrad`, null before the first `backward()`. It is disposed of with the
-   * leaf; set to null, it is the caller's to dispose of.
-   */
+  /** Accumulated gradient of a leaf that `requiresGrad`, disposed of with it; null before the first `backward()`. */
   grad: Tensor | null = null;
   private edge: Edge<Tensor> | null = null;
   private leaf = false;
@@ -88,7 +84,8 @@ export class Tensor extends Handle {
   private static of(op: string, device: Device, buffer: BufferId, dtype: DType, shape: Shape): Tensor {
     const storage = new Storage(device, buffer);
     device.note(op, shape, dtype, storage);
-    return new Tensor(storage, dense(buffer, dtype, shape));
+    const strides = contiguousStrides(shape);
+    return new Tensor(storage, { buffer, dtype, shape: [...shape], strides, offset: 0 });
   }
 
   /** Whether `backward()` computes a gradient through this tensor. */
@@ -98,14 +95,12 @@ export class Tensor extends Handle {
 
   /** Marks a leaf as one that gathers `grad`. @throws {ArgumentError} on a tensor that an op computed */
   set requiresGrad(value: boolean) {
-    if (this.edge) {
+    if (this.edge)
       throw new ArgumentError('requiresGrad: only a leaf can be marked; use detach() to make one');
-    }
-    if (value && this.dtype !== 'float32' && this.dtype !== 'float64') {
+    if (value && isIntegerType(this.dtype))
       throw new ArgumentError(
         `requiresGrad: ${this.dtype} tensors have no gradient; cast() to float32 first`,
       );
-    }
     this.leaf = value;
   }
 
@@ -139,15 +134,9 @@ export class Tensor extends Handle {
     this.dispose();
   }
 
-  /**
-   * A copy of the elements in row-major order, once computed.
-   */
+  /** A copy of the elements in row-major order, once computed. */
   data(): Promise<TypedArray>;
-  /**
-   * The same, typed by dtype.
-   * @param dtype the tensor's own
-   * @throws {ArgumentError} when the tensor is of another dtype
-   */
+  /** The same, typed by dtype. @throws {ArgumentError} when the tensor is of another */
   data<D extends DType>(dtype: D): Promise<ArrayOf[D]>;
   data(dtype: DType = this.dtype): Promise<TypedArray> {
     return reading(this.readAs(dtype));
@@ -158,42 +147,32 @@ export class Tensor extends Handle {
     return reading(this.data().then((data) => nest(data, this.shape)));
   }
 
-  private async readAs<D extends DType>(dtype: D): Promise<ArrayOf[D]> {
-    if (dtype !== this.dtype) {
+  private async readAs(dtype: DType): Promise<TypedArray> {
+    if (dtype !== this.dtype)
       throw new ArgumentError(`data: the tensor is ${this.dtype}, not ${dtype}; use cast() first`);
-    }
     const version = this.version;
-    const data = await this.readElements();
-    if (!holds(dtype, data)) throw new TandemError(`data: ${this.device.name} gave ${dtypeOf(data)}`);
-    this.seen = { version, data: data.slice(0, mostPrinted) };
-    return data;
-  }
-
-  private async readElements(): Promise<TypedArray> {
-    if (this.contiguous) return this.device.read(this.view('data'), 'data');
-    const copy = denseCopy('data', this);
+    const copy = this.contiguous ? null : denseCopy('data', this);
     try {
-      return await this.device.read(copy.view('data'), 'data');
+      const data = await this.device.read((copy ?? this).view('data'), 'data');
+      this.seen = { version, data: data.slice(0, mostPrinted) };
+      return data;
     } finally {
-      copy.dispose();
+      copy?.dispose();
     }
   }
 
   /** The only element. @throws {ArgumentError} when there are more */
   item(): Promise<number> {
-    return reading(this.readOnly());
-  }
-
-  private async readOnly(): Promise<number> {
-    if (this.size !== 1)
-      throw new ArgumentError(`item: the tensor is ${formatShape(this.shape)}, not one element`);
-    const [value = Number.NaN] = await this.data();
-    return value;
+    const only = async (): Promise<number> => {
+      if (this.size !== 1)
+        throw new ArgumentError(`item: the tensor is ${formatShape(this.shape)}, not one element`);
+      return (await this.data())[0]!;
+    };
+    return reading(only());
   }
 
   /**
-   * Computes the gradient of this tensor by every leaf it depends on and adds it to their `grad`. The graph is freed
-   * on the way: saved activations go as soon as they were used.
+   * Adds the gradient of this tensor by every leaf it depends on to their `grad`, and frees the graph on the way.
    * @param gradient of some scalar by this tensor; 1 for a scalar by default. Borrowed.
    * @throws {ArgumentError} when there is nothing to differentiate, or the shapes differ.
    */
@@ -251,15 +230,12 @@ export class Tensor extends Handle {
   /** What it is and, once read, its elements: of more than a thousand the first six. */
   override toString(): string {
     const state = this.disposed ? ', disposed' : this.requiresGrad ? ', requires grad' : '';
-    return `Tensor(${describe(this)}, ${this.device.name}${state})${this.elementsText()}`;
-  }
-
-  /** The elements as they were read last, unless they were written over since. */
-  private elementsText(): string {
-    if (this.disposed || this.seen?.version !== this.version) return '';
+    const what = `Tensor(${describe(this)}, ${this.device.name}${state})`;
+    // The elements as they were read last, unless they were written over since.
+    if (this.disposed || this.seen?.version !== this.version) return what;
     const { data } = this.seen;
-    if (data.length === this.size) return `\n${formatElements(data, this.shape)}`;
-    return `\n${formatElements(data.subarray(0, 6), [6]).replace(/\]$/, ', ..]')}`;
+    if (data.length === this.size) return `${what}\n${formatElements(data, this.shape)}`;
+    return `${what}\n${formatElements(data.subarray(0, 6), [6]).replace(/\]$/, ', ..]')}`;
   }
 
   /** What Node prints of a tensor. */
@@ -274,7 +250,11 @@ export class Tensor extends Handle {
   }
 
   private newLeafEdge(): Edge<Tensor> {
-    return leafEdge<Tensor>(this, (grad) => this.accumulate(grad));
+    return leafEdge<Tensor>(this, (grad) => {
+      if (this.disposed) return;
+      const own = grad.detach();
+      this.grad = keep(this.grad ? addConsuming(this.grad, own) : own);
+    });
   }
 
   /** Makes this tensor output `index` of `node`. @internal */
@@ -282,40 +262,32 @@ export class Tensor extends Handle {
     node.retain();
     this.edge = { node, index };
   }
-
-  private accumulate(grad: Tensor): void {
-    if (this.disposed) return;
-    const sum = this.grad ? addConsuming(this.grad, grad.detach()) : grad.detach();
-    this.grad = keep(sum);
-  }
-}
-
-function dense(buffer: BufferId, dtype: DType, shape: Shape): View {
-  return { buffer, dtype, shape: [...shape], strides: contiguousStrides(shape), offset: 0 };
 }
 
 /** A dense copy of any view. */
 export function denseCopy(op: string, x: Tensor): Tensor {
   x.requireAlive(op);
-  const out = Tensor.empty(op, x.device, x.shape, x.dtype);
-  const args = { shape: x.shape, params: [], draw: null, integers: isIntegerType(x.dtype) };
-  x.device.run('map', { ...args, exprs: [e.input(0)], inputs: [x.view(op)], outputs: [out.view(op)] });
+  return fill(op, Tensor.empty(op, x.device, x.shape, x.dtype), e.input(0), x);
+}
+
+/** Overwrites a tensor by an expression of others of its shape. Returns it. */
+function fill(op: string, out: Tensor, expr: Expr, ...inputs: readonly Tensor[]): Tensor {
+  const args = { shape: out.shape, params: [], draw: null, integers: isIntegerType(out.dtype) };
+  const views = { inputs: inputs.map((x) => x.view(op)), outputs: [out.view(op)] };
+  out.device.run('map', { ...args, exprs: [expr], ...views });
   return out;
 }
 
 function onesLike(x: Tensor): Tensor {
-  const out = Tensor.empty('backward', x.device, x.shape, x.dtype);
-  const args = { shape: x.shape, inputs: [], params: [], draw: null };
-  x.device.run('map', { ...args, exprs: [e.constant(1)], outputs: [out.view('backward')] });
-  return out;
+  return fill('backward', Tensor.empty('backward', x.device, x.shape, x.dtype), e.constant(1));
 }
+
+const total = e.add(e.input(0), e.input(1));
 
 /** a + b, written over a where nothing else uses a's storage; disposes of a and b, but for the tensor returned. */
 function addConsuming(a: Tensor, b: Tensor): Tensor {
-  const op = 'backward';
-  const out = a.exclusive && a.contiguous ? a : Tensor.empty(op, a.device, a.shape, a.dtype);
-  const args = { shape: a.shape, params: [], draw: null, exprs: [e.add(e.input(0), e.input(1))] };
-  a.device.run('map', { ...args, inputs: [a.view(op), b.view(op)], outputs: [out.view(op)] });
+  const out = a.exclusive && a.contiguous ? a : Tensor.empty('backward', a.device, a.shape, a.dtype);
+  fill('backward', out, total, a, b);
   if (out !== a) a.dispose();
   b.dispose();
   return out;

@@ -29,18 +29,15 @@ import { Tensor } from '../core/tensor.js';
 
 export type { HostTensor, StateDict } from '../core/state.js';
 
-/**
- * Gives a tensor that belongs to a parameter or buffer and has its shape: itself, its gradient, its velocity; null: there
- * is none.
- */
+/** What belongs to a parameter or buffer and has its shape: itself, its gradient, its velocity; null: there is none. */
 export type Belonging = (owner: Tensor) => Tensor | null;
 
 const markedParameters = new WeakSet<Tensor>();
 const markedBuffers = new WeakSet<Tensor>();
 
 /**
- * Marks a tensor as a parameter: a leaf that gathers a gradient and outlives scopes. Returns it. It stays a parameter
- * when `requiresGrad` is set to false later, which freezes it.
+ * Marks a tensor as a parameter, a leaf that gathers a gradient and outlives scopes, and returns it. Setting its
+ * `requiresGrad` to false freezes it.
  * @param name what messages call it; by default its path, once its module was asked for parameters
  */
 export function parameter(x: Tensor, name?: string): Tensor {
@@ -59,18 +56,12 @@ export abstract class Module {
   /** Whether dropout and the like are on. Set it by `train()` and `eval()`. */
   training = true;
 
-  /**
-   * What parameters and modules are looked for in, by name: this module's own properties. A module that names its
-   * parameters otherwise overrides this.
-   */
+  /** Where parameters and modules are looked for, by name: the own properties, unless a module overrides this. */
   members(): Iterable<[PropertyKey, unknown]> {
     return Object.entries(this);
   }
 
-  /**
-   * Parameters (tensors marked by `parameter()`) by path, in the order they were assigned, those of inner modules in
-   * their place. One that is shared is found once, at its first path.
-   */
+  /** Parameters (marked by `parameter()`) by path, in the order they were assigned; a shared one at its first path. */
   namedParameters(): Map<string, Tensor> {
     return namedTensors(this, markedParameters);
   }
@@ -81,8 +72,7 @@ export abstract class Module {
   }
 
   /**
-   * Marks a tensor as a buffer of this module: in its state dict and disposed of with it, of any dtype, and not trained.
-   * It outlives scopes; `update` changes it. Returns it:
+   * Marks a tensor as a buffer of this module, in its state dict but not trained, and returns it; `update` changes it:
    *
    *     readonly runningMean = this.buffer(zeros([channels], { device }));
    *
@@ -90,11 +80,9 @@ export abstract class Module {
    */
   protected buffer(x: Tensor): Tensor {
     requireTensor('buffer', 'x', x);
-    if (x.requiresGrad) {
-      throw new ArgumentError(
-        'buffer: x requires a gradient, and buffers get none; use parameter(), or detach() it',
-      );
-    }
+    const way = 'use parameter(), or detach() it';
+    if (x.requiresGrad)
+      throw new ArgumentError(`buffer: x requires a gradient, and buffers get none; ${way}`);
     markedBuffers.add(x);
     return keep(x);
   }
@@ -104,7 +92,7 @@ export abstract class Module {
     return namedTensors(this, markedBuffers);
   }
 
-  /** This module, under '', and all modules within it, by path. One that is shared is found once, at its first path. */
+  /** This module, under '', and all modules within it, by path; a shared one at its first. */
   namedModules(): Map<string, Module> {
     const found = new Map<string, Module>([['', this]]);
     walk(this, '', (path, value) => {
@@ -123,11 +111,9 @@ export abstract class Module {
   onForward(hook: (module: this, inputs: readonly unknown[], output: unknown) => unknown): () => void {
     requireFunction('onForward', 'hook', hook);
     const forward: unknown = Reflect.get(this, 'forward');
-    if (typeof forward !== 'function') {
-      throw new ArgumentError(
-        `onForward: ${this.constructor.name} has no forward(); ask the modules within it`,
-      );
-    }
+    const name = this.constructor.name;
+    if (typeof forward !== 'function')
+      throw new ArgumentError(`onForward: ${name} has no forward(); ask the modules within it`);
     let told = true;
     const value = (...inputs: unknown[]): unknown => {
       const output: unknown = Reflect.apply(forward, this, inputs);
@@ -154,8 +140,8 @@ export abstract class Module {
   }
 
   /**
-   * Parameters by their names in the state dict: each the tensors that hold it, one below the other along the first
-   * axis. That is one, unless a module spreads a layer over devices: such a module overrides this.
+   * Parameters by their names in the state dict, each the tensors that hold it, joined along the first axis: one, but in a
+   * module that spreads layers over devices and overrides this.
    */
   joinedParameters(): Map<string, readonly Tensor[]> {
     return new Map([...this.namedParameters()].map(([path, x]) => [path, [x]]));
@@ -167,7 +153,7 @@ export abstract class Module {
   }
 
   /**
-   * Sets all parameters and buffers. To set some, put them over the others: `new Map([...await net.stateDict(), ...some])`.
+   * Sets all parameters and buffers; for some, put them over the others: `new Map([...await net.stateDict(), ...some])`.
    * @throws {ArgumentError} listing every name that is missing, unknown or of another shape; then nothing changed.
    */
   loadStateDict(state: StateDict): void {
@@ -207,17 +193,11 @@ export async function readBelonging(module: Module, belonging: Belonging): Promi
   return state;
 }
 
-/**
- * Whether a state dict fits what belongs to a module's parameters and buffers, as `readBelonging` gives it.
- * @param what asks, for messages
- * @throws {ArgumentError} listing every name that is missing, unknown or of another shape
- */
+/** @throws {ArgumentError} listing what is missing, unknown or of another shape, unless a state is as `readBelonging` gives it */
 export function checkBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
-  const shapes = [...belongings(module, belonging)].map(([name, pieces]): [string, Shape] => [
-    name,
-    joinedShape(pieces),
-  ]);
-  checkState(what, new Map(shapes), withPresentNames(module, state));
+  const shapes = new Map<string, Shape>();
+  for (const [name, pieces] of belongings(module, belonging)) shapes.set(name, joinedShape(pieces));
+  checkState(what, shapes, withPresentNames(module, state));
 }
 
 /** Overwrites what belongs to a module's parameters and buffers. @throws as `checkBelonging` does; then nothing changed */
@@ -238,10 +218,7 @@ export function writeBelonging(what: string, module: Module, state: StateDict, b
   }
 }
 
-/**
- * A state under the names that parameters have now. Files of earlier versions name them by the properties of every
- * module on the way: `layers.0.weight` for what is `0.weight` in a Sequential.
- */
+/** A state by present names: files of earlier versions have `layers.0.weight` for what is `0.weight` in a Sequential. */
 function withPresentNames(module: Module, state: StateDict): StateDict {
   if (!(state instanceof Map)) return state;
   const named = [...module.namedParameters(), ...module.namedBuffers()];
@@ -275,10 +252,8 @@ export function joinedShape(pieces: readonly Tensor[]): Shape {
 function joined(copies: readonly TypedArray[]): TypedArray {
   const [first] = copies;
   if (first && copies.length === 1) return first;
-  const all = makeArray(
-    first ? dtypeOf(first) : 'float32',
-    copies.reduce((sum, { length }) => sum + length, 0),
-  );
+  const length = copies.reduce((sum, copy) => sum + copy.length, 0);
+  const all = makeArray(first ? dtypeOf(first) : 'float32', length);
   let start = 0;
   for (const copy of copies) {
     all.set(copy, start);
@@ -332,26 +307,20 @@ export function assign(op: string, x: Tensor, data: TypedArray): void {
 
 /** @throws {ArgumentError} unless `state` has exactly the expected names and shapes, filled; it lists what differs. */
 export function checkState(what: string, expected: ReadonlyMap<string, Shape>, state: StateDict): void {
-  if (!(state instanceof Map))
-    throw wrongArgument(
-      what,
-      'the state',
-      state,
-      'a Map of names to { shape, data }, as stateDict() gives it',
-    );
+  const form = 'a Map of names to { shape, data }, as stateDict() gives it';
+  if (!(state instanceof Map)) throw wrongArgument(what, 'the state', state, form);
   const problems: string[] = [];
   for (const [name, shape] of expected) {
     const given = state.get(name);
     if (!given) problems.push(`${name} is missing`);
-    else if (!Array.isArray(given.shape) || !ArrayBuffer.isView(given.data)) {
+    else if (!Array.isArray(given.shape) || !ArrayBuffer.isView(given.data))
       problems.push(`${name} isn't { shape, data }`);
-    } else if (!sameShape(given.shape, shape)) {
+    else if (!sameShape(given.shape, shape))
       problems.push(`${name} is ${formatShape(given.shape)}, expected ${formatShape(shape)}`);
-    } else if (given.data.length !== sizeOf(shape)) {
+    else if (given.data.length !== sizeOf(shape))
       problems.push(
         `${name} holds ${given.data.length} numbers, ${formatShape(shape)} takes ${sizeOf(shape)}`,
       );
-    }
   }
   for (const name of state.keys()) if (!expected.has(name)) problems.push(`${name} is unknown here`);
   if (problems.length > 0) throw new ArgumentError(`${what}: ${problems.join('; ')}`);

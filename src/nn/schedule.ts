@@ -44,10 +44,7 @@ export interface ScheduleState {
 type Rates = Pick<Optimizer, 'groups'>;
 
 abstract class FactorSchedule implements Schedule {
-  protected factor = 1;
-  protected drops = 0;
-  protected best: number | null = null;
-  protected stalled = 0;
+  protected now: ScheduleState = { factor: 1, drops: 0, best: null, stalled: 0 };
 
   /** @param name for messages */
   constructor(
@@ -58,11 +55,13 @@ abstract class FactorSchedule implements Schedule {
   }
 
   abstract start(epoch: number): void;
-  abstract finish(error: number): boolean;
+
+  finish(_error?: number): boolean {
+    return false;
+  }
 
   state(): { readonly json: ScheduleState } {
-    const { factor, drops, best, stalled } = this;
-    return { json: { factor, drops, best, stalled } };
+    return { json: this.now };
   }
 
   checkState(state: PartState): void {
@@ -70,15 +69,12 @@ abstract class FactorSchedule implements Schedule {
   }
 
   loadState(state: PartState): void {
-    const { factor, drops, best, stalled } = scheduleState(state);
-    this.drops = drops;
-    this.best = best;
-    this.stalled = stalled;
-    this.apply(factor);
+    this.now = scheduleState(state);
+    this.apply(this.now.factor);
   }
 
   protected apply(factor: number): void {
-    this.factor = factor;
+    this.now = { ...this.now, factor };
     for (const group of this.optimizer.groups) {
       if (group.scheduled) group.learningRate = group.initialRate * factor;
     }
@@ -121,12 +117,9 @@ export class StepSchedule extends FactorSchedule {
 
   start(epoch: number): void {
     requireWhole(this.name, 'epoch', epoch, 0);
-    this.drops = this.milestones.filter((milestone) => milestone <= epoch).length;
-    this.apply(this.drop ** this.drops);
-  }
-
-  finish(_error?: number): boolean {
-    return false;
+    const drops = this.milestones.filter((milestone) => milestone <= epoch).length;
+    this.now = { ...this.now, drops };
+    this.apply(this.drop ** drops);
   }
 }
 
@@ -158,10 +151,6 @@ export class LambdaSchedule extends FactorSchedule {
   beforeStep(epochs: number): void {
     if (this.by === 'step') this.apply(this.course(epochs));
   }
-
-  finish(_error?: number): boolean {
-    return false;
-  }
 }
 
 /** Options of `PlateauSchedule`. */
@@ -179,38 +168,34 @@ export interface PlateauOptions {
  * where a person did this by hand.
  */
 export class PlateauSchedule extends FactorSchedule {
-  private readonly drop: number;
-  private readonly patience: number;
-  private readonly maxDrops: number;
+  private readonly options: Required<PlateauOptions>;
 
   /** @throws {ArgumentError} for a factor outside (0, 1), a patience below 1 or drops below 0 */
   constructor(optimizer: Rates, options: PlateauOptions = {}) {
     super('PlateauSchedule', optimizer);
-    const defaults = { factor: 0.1, patience: 5, maxDrops: 3 };
-    const { factor, patience, maxDrops } = readOptions(this.name, options, defaults);
-    requireWhole(this.name, 'patience', patience, 1);
-    requireWhole(this.name, 'maxDrops', maxDrops, 0);
-    this.drop = checkFactor(this.name, factor);
-    this.patience = patience;
-    this.maxDrops = maxDrops;
+    this.options = readOptions(this.name, options, { factor: 0.1, patience: 5, maxDrops: 3 });
+    requireWhole(this.name, 'patience', this.options.patience, 1);
+    requireWhole(this.name, 'maxDrops', this.options.maxDrops, 0);
+    checkFactor(this.name, this.options.factor);
   }
 
   start(_epoch?: number): void {
-    this.apply(this.factor);
+    this.apply(this.now.factor);
   }
 
-  finish(error: number): boolean {
+  override finish(error: number): boolean {
     requireNumber(this.name, 'error', error);
-    if (error < (this.best ?? Number.POSITIVE_INFINITY)) {
-      this.best = error;
-      this.stalled = 0;
+    const { best, drops, stalled, factor } = this.now;
+    const { patience, maxDrops } = this.options;
+    if (error < (best ?? Number.POSITIVE_INFINITY)) {
+      this.now = { ...this.now, best: error, stalled: 0 };
       return false;
     }
-    if (++this.stalled < this.patience) return false;
-    if (this.drops >= this.maxDrops) return true;
-    this.drops++;
-    this.stalled = 0;
-    this.apply(this.factor * this.drop);
+    this.now = { ...this.now, stalled: stalled + 1 };
+    if (stalled + 1 < patience) return false;
+    if (drops >= maxDrops) return true;
+    this.now = { ...this.now, drops: drops + 1, stalled: 0 };
+    this.apply(factor * this.options.factor);
     return false;
   }
 }

@@ -1,12 +1,11 @@
 /**
  * Convolutions along one axis: those along two, of images one pixel high.
  */
-import { readOptions, requireArray, requireWhole } from '../arguments.js';
-import type { Padding, Pair } from '../backend.js';
-import { ArgumentError } from '../errors.js';
+import { readOptions, requireWhole } from '../arguments.js';
+import type { ConvGeometry } from '../backend.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { conv2d, windowDefaults } from './conv.js';
+import { conv2d, type PairLike, toPair, windowDefaults } from './conv.js';
 import { convTranspose2d } from './convTranspose.js';
 import { requireRank, requireTensor } from './launch.js';
 import type { FusedOptions } from './matmul.js';
@@ -17,7 +16,7 @@ interface ConvWindow1d {
   /** Step of the window. Default 1. */
   readonly stride?: number | undefined;
   /** Zeros at both ends, or before and after. Default 0. */
-  readonly padding?: number | readonly [before: number, after: number] | undefined;
+  readonly padding?: PairLike | undefined;
   /** Elements from one tap of the kernel to the next. Default 1. */
   readonly dilation?: number | undefined;
   /** Channels fall into this many groups that don't see each other. Default 1. */
@@ -71,23 +70,10 @@ function requireLines(op: string, x: Tensor, weight: Tensor, layout: string): vo
 }
 
 /** The window of the convolution along two axes. */
-function windowAlong(
-  op: string,
-  {
-    stride,
-    padding,
-    dilation,
-    groups,
-  }: { readonly [K in keyof ConvWindow1d]-?: Exclude<ConvWindow1d[K], undefined> },
-): { stride: Pair; padding: Padding; dilation: Pair; groups: number } {
+function windowAlong(op: string, window: Required<ConvWindow1d>): ConvGeometry {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = window;
   requireWhole(op, 'stride', stride, 1);
   requireWhole(op, 'dilation', dilation, 1);
-  const ends = typeof padding === 'number' ? [padding, padding] : padding;
-  requireArray(op, 'padding', ends, 'one or two whole numbers from 0');
-  const [before = -1, after = -1] = ends;
-  if (ends.length !== 2 || !ends.every((n) => Number.isInteger(n) && n >= 0))
-    throw new ArgumentError(
-      `${op}: padding is [${ends.join(', ')}], expected one or two whole numbers from 0`,
-    );
+  const [before, after] = toPair(op, 'padding', padding, 0);
   return { stride: [1, stride], padding: [0, before, 0, after], dilation: [1, dilation], groups };
 }

@@ -11,6 +11,7 @@ import {
   type DType,
   formatShape,
   hostArray,
+  isIntegerType,
   makeArray,
   requireFits,
   type Shape,
@@ -35,11 +36,7 @@ export interface TensorOptions {
 const asGiven = { device: undefined, dtype: undefined, requiresGrad: false };
 
 /** `TensorOptions` with their defaults. */
-interface Making {
-  readonly device: Device | undefined;
-  readonly dtype: DType | undefined;
-  readonly requiresGrad: boolean;
-}
+type Making = { readonly [K in keyof TensorOptions]-?: TensorOptions[K] | (typeof asGiven)[K] };
 
 function fromHost(op: string, data: TypedArray, shape: Shape, { device, requiresGrad }: Making): Tensor {
   requireDevice(op, device);
@@ -95,12 +92,8 @@ interface Formula {
   readonly draw?: DrawPlacement;
 }
 
-function generate(
-  op: string,
-  shape: Shape,
-  { device, dtype, requiresGrad }: Making,
-  formula: Formula,
-): Tensor {
+function generate(op: string, shape: Shape, making: Making, formula: Formula): Tensor {
+  const { device, dtype, requiresGrad } = making;
   requireDevice(op, device);
   const out = Tensor.empty(op, device, shape, dtype);
   mapInto(op, [formula.expr], [], [out], formula);
@@ -169,7 +162,7 @@ function random(
   formula: Formula,
 ): Tensor {
   const { dtype = 'float32' } = making;
-  if (dtype !== 'float32' && dtype !== 'float64') {
+  if (isIntegerType(dtype)) {
     throw new ArgumentError(
       `${op}: ${dtype} holds no fractions; for whole numbers below n, cast(mul(rand(shape, { device }), n), '${dtype}')`,
     );
@@ -189,9 +182,8 @@ export function rand(shape: Shape, options: RandomOptions): Tensor {
 const normal = e.mul(e.sqrt(e.mul(-2, e.log(e.sub(1, e.random(0))))), e.cos(e.mul(2 * Math.PI, e.random(1))));
 
 /**
- * Normal numbers, made of two uniform ones each (Box-Muller). Those are the same bits on every backend, but logarithm
- * and cosine are rounded differently, so that normal numbers differ by up to 1e-6 between kinds of device, and between
- * CPUs unless they are `deterministic`.
+ * Normal numbers, made of two uniform ones each (Box-Muller). Logarithm and cosine are rounded differently by backends:
+ * these numbers differ by up to 1e-6 between kinds of device, and between CPUs unless they are `deterministic`.
  * @param options `mean` (default 0) and `std` (default 1, the standard deviation)
  */
 export function randn(

@@ -6,6 +6,7 @@
  * this factor on the sum or is divided by the window's size first: `scaling` says which.
  */
 import { readOptions, requireChoice, requireNumber, requireWhole } from '../arguments.js';
+import type { LrnGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
@@ -29,27 +30,21 @@ export interface ResponseNormOptions {
 }
 
 /** The options of both, spelled out; `mean`: alpha is divided by the window's size. */
-export interface ResponseNorm {
-  readonly size: number;
-  readonly alpha: number;
-  readonly beta: number;
-  readonly k: number;
-  readonly mean: boolean;
-}
+export type ResponseNorm = LrnGeometry & { readonly mean: boolean };
 
 /** The paper's. */
 export const responseNormDefaults = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, scaling: 'sum' } as const;
 
 /** The options of both, for whoever takes them over. @throws {ArgumentError} for those they can't work with */
 export function readResponseNorm(op: string, options: ResponseNormOptions): ResponseNorm {
-  const { scaling, ...numbers } = readOptions(op, options, responseNormDefaults);
-  for (const [name, value] of Object.entries(numbers)) requireNumber(op, name, value);
-  const { size, alpha, beta, k } = numbers;
+  const { scaling, ...geometry } = readOptions(op, options, responseNormDefaults);
+  for (const [name, value] of Object.entries(geometry)) requireNumber(op, name, value);
+  const { size, alpha, k } = geometry;
   requireWhole(op, 'size', size, 1);
   requireChoice(op, 'scaling', scaling, ['sum', 'mean']);
   if (!(k > 0) || !(alpha >= 0))
     throw new ArgumentError(`${op}: k=${k} must be above 0 and alpha=${alpha} not below 0`);
-  return { size, alpha, beta, k, mean: scaling === 'mean' };
+  return { ...geometry, mean: scaling === 'mean' };
 }
 
 function requireImages(op: string, x: Tensor): void {

@@ -32,9 +32,7 @@ export interface AvgPoolOptions extends PoolOptions {
 }
 
 /** A pooling's options, spelled out. */
-export interface Pooling extends PoolGeometry {
-  readonly ceilMode: boolean;
-}
+export type Pooling = PoolGeometry & { readonly ceilMode: boolean };
 
 /** The options of a pooling, for whoever takes them over. @throws {ArgumentError} for those it can't work with */
 export function readPooling(op: string, mode: PoolGeometry['mode'], options: AvgPoolOptions): Pooling {
@@ -88,10 +86,7 @@ function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor
   return out;
 }
 
-/**
- * The largest of each window; the first of equal ones gets the gradient. x `[N, C, H, W]`.
- * @param options `countIncludePad` makes no difference: it is taken so that one object can serve both poolings
- */
+/** The largest of each window; the first of equal ones gets the gradient, and `countIncludePad` makes no difference. */
 export function maxPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
   return pool('maxPool2d', x, readPooling('maxPool2d', 'max', options));
 }
@@ -115,13 +110,11 @@ export function adaptiveAvgPool2d(x: Tensor, size: PairLike): Tensor {
 /** The means of `count` windows along an axis. */
 function windowMeans(x: Tensor, axis: number, count: number): Tensor {
   const n = x.shape[axis]!;
-  const windows = Array.from({ length: count }, (_, i) =>
-    slice(x, axis, Math.floor((i * n) / count), Math.ceil(((i + 1) * n) / count)),
-  );
-  return stack(
-    windows.map((window) => mean(window, { axes: axis })),
-    axis,
-  );
+  const means = Array.from({ length: count }, (_, i) => {
+    const window = slice(x, axis, Math.floor((i * n) / count), Math.ceil(((i + 1) * n) / count));
+    return mean(window, { axes: axis });
+  });
+  return stack(means, axis);
 }
 
 /** The mean of each window. x `[N, C, H, W]`. */

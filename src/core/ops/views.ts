@@ -5,6 +5,7 @@
 import { requireArray, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
+import { describe } from '../handle.js';
 import { record, recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import {
@@ -21,24 +22,24 @@ import { commonDevice, map, mapInto, requireTensor, requireTensors } from './lau
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
-  const op = 'contiguous';
-  requireTensor(op, 'x', x);
-  const out = x.contiguous ? x.alias(op) : denseCopy(op, x);
-  recordOne(op, x, out, (grad) => grad.detach());
-  return out;
+  requireTensor('contiguous', 'x', x);
+  return x.contiguous ? reshape(x, x.shape) : copied('contiguous', x);
 }
 
 /** A dense copy with elements of its own; the gradient passes. */
 export function clone(x: Tensor): Tensor {
   requireTensor('clone', 'x', x);
-  const out = denseCopy('clone', x);
-  recordOne('clone', x, out, (grad) => grad.detach());
+  return copied('clone', x);
+}
+
+function copied(op: string, x: Tensor): Tensor {
+  const out = denseCopy(op, x);
+  recordOne(op, x, out, (grad) => grad.detach());
   return out;
 }
 
 /**
- * The elements in row-major order under another shape; one size may be -1, for what is left. Copies only when the
- * tensor isn't dense.
+ * The elements in row-major order under another shape, copied where they aren't dense; one size may be -1, for what is left.
  * @throws {ArgumentError} when the sizes don't multiply to the same number.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -71,10 +72,7 @@ export function flatten(x: Tensor, start = 1): Tensor {
   return reshape(x, [...x.shape.slice(0, start), sizeOf(x.shape.slice(start))]);
 }
 
-/**
- * A new axis of size 1 before `axis`; of a negative one, counted from the end of the result.
- * @throws {ArgumentError} when the result has no such axis.
- */
+/** A new axis of size 1, number `axis` of the result. @throws {ArgumentError} when the result has no such axis */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
   requireTensor('unsqueeze', 'x', x);
   const at = normalizeAxis('unsqueeze', axis, x.shape.length + 1);
@@ -84,23 +82,14 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
 /** Drops an axis of size 1, or all of them. @throws {ArgumentError} when the axis has another size. */
 export function squeeze(x: Tensor, axis?: number): Tensor {
   requireTensor('squeeze', 'x', x);
-  if (axis === undefined) {
-    return reshape(
-      x,
-      x.shape.filter((n) => n !== 1),
-    );
-  }
-  const at = normalizeAxis('squeeze', axis, x.shape.length);
-  if (x.shape[at] !== 1) {
+  const at = axis === undefined ? null : normalizeAxis('squeeze', axis, x.shape.length);
+  if (at !== null && x.shape[at] !== 1)
     throw new ArgumentError(`squeeze: axis ${axis} of ${formatShape(x.shape)} has more than one element`);
-  }
-  return reshape(x, x.shape.toSpliced(at, 1));
+  const shape = x.shape.filter((n, i) => (at === null ? n !== 1 : i !== at));
+  return reshape(x, shape);
 }
 
-/**
- * Axis i of the result is axis `order[i]` of x.
- * @throws {ArgumentError} when `order` isn't a permutation of the axes.
- */
+/** Axis i of the result is axis `order[i]` of x. @throws {ArgumentError} when `order` isn't one of all axes */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const op = 'permute';
   requireTensor(op, 'x', x);
@@ -123,10 +112,8 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
   requireTensor('transpose', 'x', x);
   const order = [...x.shape.keys()];
   const [i, j] = [a, b].map((axis) => normalizeAxis('transpose', axis, order.length));
-  return permute(
-    x,
-    order.map((axis) => (axis === i ? j! : axis === j ? i! : axis)),
-  );
+  [order[i!], order[j!]] = [j!, i!];
+  return permute(x, order);
 }
 
 /**
@@ -147,14 +134,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
         `expected whole numbers within 0 to ${n} (or from the end, down to -${n}) in rising order`,
     );
   }
-  const out = window(op, x, along, from, to - from);
-  const shape = x.shape;
-  recordOne(op, x, out, (grad) => {
-    const whole = filled(op, grad, shape, 0);
-    copyInto(op, grad, whole, along, from);
-    return whole;
-  });
-  return out;
+  return parts(op, x, along, [from], [to - from])[0]!;
 }
 
 /**
@@ -178,21 +158,26 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
     const given = `sizes [${lengths.join(', ')}] of axis ${axis} of ${formatShape(shape)}`;
     throw new ArgumentError(`split: ${given}: whole numbers that add up to ${n} are needed`);
   }
-  const starts = startsOf(lengths);
-  const parts = lengths.map((length, i) => window(op, x, along, starts[i]!, length));
+  return parts(op, x, along, startsOf(lengths), lengths);
+}
+
+/** Views of so many elements from each start on; their gradients are put where they lie among zeros. */
+function parts(op: string, x: Tensor, axis: number, starts: readonly number[], lengths: readonly number[]) {
+  const { shape } = x;
+  const outputs = lengths.map((length, i) => window(op, x, axis, starts[i]!, length));
   record({
     op,
     inputs: [x],
-    outputs: parts,
+    outputs,
     gradient: ({ grads }) => {
       const first = grads.find((grad) => grad !== null);
       if (!first) return [null];
       const whole = filled(op, first, shape, 0);
-      for (const [i, grad] of grads.entries()) if (grad) copyInto(op, grad, whole, along, starts[i]!);
+      for (const [i, grad] of grads.entries()) if (grad) copyInto(op, grad, whole, axis, starts[i]!);
       return [whole];
     },
   });
-  return parts;
+  return outputs;
 }
 
 /** `split` into `chunks` parts of one size, of which the last has what is left; fewer where they are used up before. */
@@ -224,15 +209,10 @@ function copyInto(op: string, part: Tensor, whole: Tensor, axis: number, start: 
   target.dispose();
 }
 
-/**
- * What `write` makes of the sources. Kernels write bytes densely only (`Kernels.map`), so to be written into part by
- * part, uint8 tensors become int32 ones and the result is turned back.
- */
-function writable(
-  op: string,
-  sources: readonly Tensor[],
-  write: (sources: readonly Tensor[]) => Tensor,
-): Tensor {
+type Write = (sources: readonly Tensor[]) => Tensor;
+
+/** What `write` makes of the sources: of int32 in place of uint8, which kernels can't write part by part. */
+function writable(op: string, sources: readonly Tensor[], write: Write): Tensor {
   if (sources[0]?.dtype !== 'uint8') return write(sources);
   return scope(() => {
     const wide = sources.map((x) => map(op, e.input(0), [x], { dtype: 'int32' }));
@@ -273,15 +253,13 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0]!;
   const along = normalizeAxis(op, axis, first.shape.length);
   const sizes = parts.map((part) => part.shape[along] ?? 0);
-  const shape = first.shape.map((n, i) => (i === along ? sizes.reduce((a, b) => a + b) : n));
-  parts.forEach((part, i) => {
-    const expected = shape.map((n, j) => (j === along ? sizes[i]! : n));
-    if (sameShape(part.shape, expected) && part.dtype === first.dtype) return;
-    const shapes = parts.map((p) => `${formatShape(p.shape)} ${p.dtype}`).join(', ');
-    throw new ArgumentError(
-      `concat: ${shapes} can't be joined along axis ${axis}: other sizes and dtypes must agree`,
-    );
-  });
+  const whole = sizes.reduce((a, b) => a + b);
+  const shape = first.shape.with(along, whole);
+  const expected = (part: Tensor): Shape => shape.with(along, part.shape[along] ?? 0);
+  if (!parts.every((part) => part.dtype === first.dtype && sameShape(part.shape, expected(part)))) {
+    const shapes = `${parts.map(describe).join(', ')} can't be joined along axis ${axis}`;
+    throw new ArgumentError(`concat: ${shapes}: other sizes and dtypes must agree`);
+  }
   const starts = startsOf(sizes);
   const out = writable(op, parts, (sources) => {
     const joined = Tensor.empty(op, device, shape, sources[0]!.dtype);
@@ -313,19 +291,13 @@ export function stack(parts: readonly Tensor[], axis = 0): Tensor {
     throw new ArgumentError(`stack: ${shapes} differ; concat() joins along an axis they have`);
   }
   const along = normalizeAxis('stack', axis, first!.shape.length + 1);
-  return scope(() =>
-    concat(
-      parts.map((part) => unsqueeze(part, along)),
-      along,
-    ),
-  );
+  return scope(() => {
+    const wider = parts.map((part) => unsqueeze(part, along));
+    return concat(wider, along);
+  });
 }
 
-/**
- * Adds elements of `value` around x.
- * @param widths `[before, after]` of each axis
- * @param value 0 by default
- */
+/** Adds elements of `value` (0 by default) around x: `[before, after]` along each axis. */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   const op = 'pad';
   requireTensor(op, 'x', x);
