@@ -44,9 +44,8 @@ function spelledOut(op: string, given: unknown, defaults: object): Record<string
   const options: Record<string, unknown> = { ...defaults };
   if (given === undefined) return options;
   const known = Object.keys(defaults);
-  if (!isPlainObject(given)) {
+  if (!isPlainObject(given))
     throw wrongArgument(op, 'the argument for options', given, `an object of ${known.join(', ')}`);
-  }
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(defaults, key)) {
       const nearest = nearestName(key, known);

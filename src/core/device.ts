@@ -155,9 +155,8 @@ export class Device {
   }
 
   private open(op: string): Backend {
-    if (this.closed) {
+    if (this.closed)
       throw new DeviceError(`${op}: device ${this.name} was closed; open it again and make its tensors anew`);
-    }
     return this.backend;
   }
 

@@ -33,13 +33,12 @@ export class FlowVariable<T> {
   run<R>(op: string, value: T, fn: () => R): R {
     if (this.storage === null) {
       const hooks = typeof process === 'object' ? process.getBuiltinModule?.('node:async_hooks') : undefined;
-      if (!hooks) {
+      if (!hooks)
         throw new TandemError(
           `${op}: its function is async, which only works where AsyncLocalStorage is (Node from 20.16, Deno, Bun). ` +
             'Nothing from forward to step() has to be awaited: leave out async, and return tensors, or data() or ' +
             'item() of one, to await them outside',
         );
-      }
       this.storage = new hooks.AsyncLocalStorage<T>();
     }
     return this.storage.run(value, fn);

@@ -63,9 +63,8 @@ export class Generator implements Stateful {
    * @throws {ArgumentError} for any other number.
    */
   constructor(private startSeed: number) {
-    if (!Number.isSafeInteger(startSeed) || startSeed < 0) {
+    if (!Number.isSafeInteger(startSeed) || startSeed < 0)
       throw new ArgumentError(`Generator: seed ${startSeed} isn't an integer in [0, 2^53)`);
-    }
   }
 
   /** What the draws are made from. */

@@ -208,8 +208,7 @@ export function broadcastTo(view: View, shape: Shape): View {
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   requireNumber(op, 'axis', axis);
   const result = axis < 0 ? axis + rank : axis;
-  if (!Number.isInteger(axis) || result < 0 || result >= rank) {
+  if (!Number.isInteger(axis) || result < 0 || result >= rank)
     throw new ArgumentError(`${op}: axis ${axis} doesn't exist in a tensor of ${rank} axes`);
-  }
   return result;
 }

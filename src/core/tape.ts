@@ -96,11 +96,10 @@ export class Node<T extends Disposable> {
 
   /** Runs the gradient, off the tape, labelled with the layer that made the node. */
   backward(grads: readonly (T | null)[]): ReturnType<GradFunction<T>> {
-    if (this.freed) {
+    if (this.freed)
       throw new TandemError(
         `backward: the graph through ${this.op} was already walked and freed; run the forward pass again`,
       );
-    }
     trace.layer = this.layer;
     for (const { index, tell } of this.hooks) {
       const gradient = grads[index];

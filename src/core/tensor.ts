@@ -67,9 +67,8 @@ export class Tensor extends Handle {
   /** A new tensor holding a copy of `data`, row-major. @throws {ArgumentError} when the sizes differ @internal */
   static from(op: string, device: Device, data: TypedArray, shape: Shape): Tensor {
     checkShape(op, shape);
-    if (data.length !== sizeOf(shape)) {
+    if (data.length !== sizeOf(shape))
       throw new ArgumentError(`${op}: ${data.length} numbers don't fill a tensor of ${formatShape(shape)}`);
-    }
     const dtype = dtypeOf(data);
     const buffer = device.upload(data, dtype, op);
     return Tensor.of(op, device, buffer, dtype, shape);
@@ -185,14 +184,12 @@ export class Tensor extends Handle {
       throw new ArgumentError(
         'backward: nothing here requires a gradient; set requiresGrad on a leaf before',
       );
-    if (!gradient && this.size !== 1) {
+    if (!gradient && this.size !== 1)
       throw new ArgumentError(
         `backward: the tensor is ${formatShape(this.shape)}, not a scalar; pass its gradient`,
       );
-    }
-    if (gradient && describe(gradient) !== describe(this)) {
+    if (gradient && describe(gradient) !== describe(this))
       throw new ArgumentError(`backward: the gradient is ${describe(gradient)}, expected ${describe(this)}`);
-    }
     if (gradient && gradient.device !== this.device) {
       const names = `${gradient.device.name}, the tensor on ${this.device.name}`;
       throw new DeviceError(`backward: the gradient is on ${names}; move it with to() first`);

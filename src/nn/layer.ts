@@ -38,18 +38,10 @@ export const weightDefaults = {
 };
 
 /** @throws {ArgumentError} unless `groups` divides what goes in and what comes out */
-export function requireGroups(
-  layer: string,
-  groups: number,
-  inputs: number,
-  outputs: number,
-  what: string,
-): void {
-  requireWhole(layer, 'groups', groups, 1);
-  if (Number.isInteger(inputs / groups) && Number.isInteger(outputs / groups)) return;
-  throw new ArgumentError(
-    `${layer}: groups=${groups} must divide the ${inputs} input and ${outputs} output ${what}`,
-  );
+export function requireGroups(op: string, groups: number, ins: number, outs: number, what: string): void {
+  requireWhole(op, 'groups', groups, 1);
+  if (Number.isInteger(ins / groups) && Number.isInteger(outs / groups)) return;
+  throw new ArgumentError(`${op}: groups=${groups} must divide the ${ins} input and ${outs} output ${what}`);
 }
 
 /** `WeightOptions` with their defaults. */

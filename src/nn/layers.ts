@@ -40,11 +40,7 @@ export class Linear extends Layer {
   /** Groups of features that don't see each other. */
   readonly groups: number;
 
-  /**
-   * @param options `groups`: the features fall into this many groups that don't see each other, and then x is `[N, in]`.
-   * Default 1.
-   * @throws {ArgumentError} when the groups don't divide the features
-   */
+  /** @param options of `groups` (default 1) other than one, x is `[N, in]` @throws {ArgumentError} unless they divide the features */
   constructor(
     inFeatures: number,
     outFeatures: number,
@@ -56,9 +52,11 @@ export class Linear extends Layer {
     requireWhole(op, 'inFeatures', inFeatures, 0);
     requireWhole(op, 'outFeatures', outFeatures, 0);
     requireGroups(op, groups, inFeatures, outFeatures, 'features');
-    const { weight, bias } = makeParameters(op, [outFeatures, inFeatures / groups], making);
-    this.weight = weight;
-    this.bias = bias;
+    ({ weight: this.weight, bias: this.bias } = makeParameters(
+      op,
+      [outFeatures, inFeatures / groups],
+      making,
+    ));
     this.relu = relu;
     this.groups = groups;
   }
@@ -84,32 +82,29 @@ export class Flatten extends Lambda {
 
 const windowDefaults = { stride: undefined, padding: 0, ceilMode: false };
 
-/** Largest of each window. */
-export class MaxPool2d extends Lambda {
+/** What poolings share. */
+class Pool2d extends Lambda {
   /** The window, spelled out. */
   readonly window: Pooling;
 
+  constructor(op: string, mode: Pooling['mode'], options: AvgPoolOptions) {
+    super((x) => (mode === 'max' ? maxPool2d : avgPool2d)(x, options));
+    this.window = readPooling(op, mode, options);
+  }
+}
+
+/** Largest of each window. */
+export class MaxPool2d extends Pool2d {
   constructor(kernel: PairLike, options: Omit<PoolOptions, 'kernel'> = {}) {
-    const all = { kernel, ...readOptions('MaxPool2d', options, windowDefaults) };
-    const window = readPooling('MaxPool2d', 'max', all);
-    super((x) => maxPool2d(x, all));
-    this.window = window;
+    super('MaxPool2d', 'max', { kernel, ...readOptions('MaxPool2d', options, windowDefaults) });
   }
 }
 
 /** Mean of each window. */
-export class AvgPool2d extends Lambda {
-  /** The window, spelled out. */
-  readonly window: Pooling;
-
+export class AvgPool2d extends Pool2d {
   constructor(kernel: PairLike, options: Omit<AvgPoolOptions, 'kernel'> = {}) {
-    const all = {
-      kernel,
-      ...readOptions('AvgPool2d', options, { ...windowDefaults, countIncludePad: true }),
-    };
-    const window = readPooling('AvgPool2d', 'avg', all);
-    super((x) => avgPool2d(x, all));
-    this.window = window;
+    const usual = { ...windowDefaults, countIncludePad: true };
+    super('AvgPool2d', 'avg', { kernel, ...readOptions('AvgPool2d', options, usual) });
   }
 }
 
@@ -172,10 +167,7 @@ export class Embedding extends Layer {
 
 /** Options of `Dropout`. */
 export interface DropoutLayerOptions extends Pick<DropoutOptions, 'form'> {
-  /**
-   * Which random numbers an input of a shape takes, asked in each forward pass of training. By default the default
-   * generator's next draw; `() => generator.next()` for one's own generator, which a checkpoint can hold.
-   */
+  /** Which random numbers an input of a shape takes, as `() => generator.next()`. By default the default generator's. */
   readonly draw?: ((shape: Shape) => DrawPlacement) | undefined;
 }
 

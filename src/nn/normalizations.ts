@@ -68,11 +68,13 @@ export class SpatialResponseNorm extends Lambda {
   }
 }
 
-/** Options of normalizations with a weight and a bias. */
-interface AffineOptions {
+/** Options of `GroupNorm`. */
+export interface GroupNormOptions {
   readonly device: Device;
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
+  /** Whether there are weight and bias. Default true. */
+  readonly affine?: boolean;
 }
 
 /** What these share; their names in a state dict are PyTorch's. */
@@ -105,7 +107,7 @@ abstract class AffineNorm extends Layer {
 }
 
 /** Options of `LayerNorm`. */
-export interface LayerNormOptions extends AffineOptions {
+export interface LayerNormOptions extends Omit<GroupNormOptions, 'affine'> {
   /** Whether there are weight and bias. Default true. */
   readonly elementwiseAffine?: boolean;
 }
@@ -126,12 +128,6 @@ export class LayerNorm extends AffineNorm {
     const { shape, weight, bias, eps } = this;
     return layerNorm(x, shape, { weight, bias, eps });
   }
-}
-
-/** Options of `GroupNorm`. */
-export interface GroupNormOptions extends AffineOptions {
-  /** Whether there are weight and bias. Default true. */
-  readonly affine?: boolean;
 }
 
 const groupDefaults = { device: undefined, affine: true, eps: 1e-5 };
@@ -205,8 +201,8 @@ abstract class BatchNorm extends AffineNorm {
     if (!ranks.includes(x.shape.length)) requireRank(op, 'x', x, ranks[0]!, this.layout);
     const training = this.training || !runningMean;
     return scope(() => {
-      const statistics = training ? {} : { mean: runningMean, variance: runningVar };
-      const { out, mean, variance } = batchNorm(x, { weight, bias, eps, training, ...statistics });
+      const given = { weight, bias, eps, training, mean: runningMean, variance: runningVar };
+      const { out, mean, variance } = batchNorm(x, given);
       if (this.training && runningMean && runningVar && numBatchesTracked) {
         update(numBatchesTracked, e.add(e.input(0), 1), [numBatchesTracked], { op });
         const n = x.size / mean.size;

@@ -96,12 +96,11 @@ export abstract class SlotOptimizer<S extends { learningRate: number } = { learn
     }
     const { groups } = this;
     const all = groups.flatMap((group) => group.params);
-    if (all.length === 0) {
+    if (all.length === 0)
       throw new ArgumentError(
         `${name}: got no parameters; a module finds those that parameter() marked in its own properties, not in ` +
           '#private ones: declare layers as private or readonly instead',
       );
-    }
     this.known = new Set(all);
     if (this.known.size !== all.length) throw new ArgumentError(`${name}: a parameter is in two groups`);
     this.slots = new Map(slots.map((slot) => [slot, new Map()]));
@@ -116,17 +115,13 @@ export abstract class SlotOptimizer<S extends { learningRate: number } = { learn
   }
 
   step(): void {
-    if (!this.groups.some(({ params }) => params.some((x) => x.grad))) {
-      throw new ArgumentError(
-        `${this.name}: no parameter has a gradient; call backward() on a loss that depends on them before step()`,
-      );
-    }
+    const way = 'call backward() on a loss that depends on them before step()';
+    if (!this.groups.some(({ params }) => params.some((x) => x.grad)))
+      throw new ArgumentError(`${this.name}: no parameter has a gradient; ${way}`);
     const outer = trace.phase;
     trace.phase = 'update';
     this.taken++;
-    for (const group of this.groups) {
-      for (const x of group.params) if (x.grad) this.update(x, x.grad, group);
-    }
+    for (const group of this.groups) for (const x of group.params) if (x.grad) this.update(x, x.grad, group);
     trace.phase = outer;
   }
 
@@ -157,16 +152,14 @@ export abstract class SlotOptimizer<S extends { learningRate: number } = { learn
 
   checkState(state: PartState, model: Module): void {
     countOf(this.name, state, 'steps');
-    for (const [slot, held] of this.bySlot(state.tensors)) {
+    for (const [slot, held] of this.bySlot(state.tensors))
       checkBelonging(`${this.name}, ${slot}`, model, held, this.inSlot(slot));
-    }
   }
 
   loadState(state: PartState, model: Module): void {
     this.checkState(state, model);
-    for (const [slot, held] of this.bySlot(state.tensors)) {
+    for (const [slot, held] of this.bySlot(state.tensors))
       writeBelonging(this.name, model, held, this.inSlot(slot));
-    }
     this.taken = countOf(this.name, state, 'steps');
   }
 

@@ -11,7 +11,7 @@ import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { commonDevice, computed, requireDType, requireRank, requireTensor } from './launch.js';
+import { commonDevice, computed, requireImages, requireRank, requireTensor } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
 import { contiguous } from './views.js';
@@ -87,10 +87,7 @@ export function toGeometry(op: string, window: ConvWindow): ConvGeometry {
   };
 }
 
-/**
- * The device of a convolution's operands, of one dtype and four axes each.
- * @param layout of the weight, for messages
- */
+/** The device of a convolution's operands, of one dtype and four axes each; `layout` is the weight's, for messages. */
 export function convDevice(
   op: string,
   x: Tensor,
@@ -98,12 +95,10 @@ export function convDevice(
   bias: Tensor | null,
   layout: string,
 ): Device {
-  requireTensor(op, 'x', x);
+  requireImages(op, x);
   requireTensor(op, 'weight', weight);
   if (bias) requireTensor(op, 'bias', bias);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
   requireRank(op, 'weight', weight, 4, layout);
-  requireDType(op, 'x', x, 'float32', 'float64');
   if (x.dtype !== weight.dtype)
     throw new ArgumentError(`${op}: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
   return commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
@@ -168,9 +163,8 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
 
 function checkChannels(op: string, x: Shape, weight: Shape, groups: number): void {
   const [channels = 0, outputs = 0, each = 0] = [x[1], weight[0], weight[1]];
-  if (outputs % groups !== 0) {
+  if (outputs % groups !== 0)
     throw new ArgumentError(`${op}: groups=${groups} doesn't divide the ${outputs} output channels`);
-  }
   if (channels === each * groups) return;
   const wanted = each * groups;
   const has = `${channels} ${channels === 1 ? 'channel' : 'channels'}`;
@@ -178,11 +172,10 @@ function checkChannels(op: string, x: Shape, weight: Shape, groups: number): voi
   const fitting = channels / each;
   const grey = formatShape([x[0] ?? 0, wanted, ...x.slice(2)]);
   const hints = [
-    ...(Number.isInteger(fitting) && outputs % fitting === 0 ? [`pass groups=${fitting}`] : []),
-    ...(channels > 1 && wanted % channels === 0 ? ['exchange() the other parts first'] : []),
-    ...(channels === 1 ? [`expand() the one channel of grey images, to ${grey}`] : []),
+    Number.isInteger(fitting) && outputs % fitting === 0 && `pass groups=${fitting}`,
+    channels > 1 && wanted % channels === 0 && 'exchange() the other parts first',
+    channels === 1 && `expand() the one channel of grey images, to ${grey}`,
   ];
-  throw new ArgumentError(
-    `${op}: ${shapes} with groups=${groups}: ${hints.join(' or ') || 'the two numbers must agree'}`,
-  );
+  const way = hints.filter(Boolean).join(' or ') || 'the two numbers must agree';
+  throw new ArgumentError(`${op}: ${shapes} with groups=${groups}: ${way}`);
 }

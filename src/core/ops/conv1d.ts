@@ -5,31 +5,27 @@ import { readOptions, requireWhole } from '../arguments.js';
 import type { ConvGeometry } from '../backend.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { conv2d, type PairLike, toPair, windowDefaults } from './conv.js';
+import { type ConvWindow, conv2d, type PairLike, toPair, windowDefaults } from './conv.js';
 import { convTranspose2d } from './convTranspose.js';
 import { requireRank, requireTensor } from './launch.js';
 import type { FusedOptions } from './matmul.js';
 import { squeeze, unsqueeze } from './views.js';
 
 /** How the window of a convolution along one axis moves. */
-interface ConvWindow1d {
+interface ConvWindow1d extends Pick<ConvWindow, 'groups'> {
   /** Step of the window. Default 1. */
   readonly stride?: number | undefined;
   /** Zeros at both ends, or before and after. Default 0. */
   readonly padding?: PairLike | undefined;
   /** Elements from one tap of the kernel to the next. Default 1. */
   readonly dilation?: number | undefined;
-  /** Channels fall into this many groups that don't see each other. Default 1. */
-  readonly groups?: number | undefined;
 }
 
 /** Options of `conv1d`. */
 export interface Conv1dOptions extends FusedOptions, ConvWindow1d {}
 
 /** Options of `convTranspose1d`. `padding` is what is cut off the ends of the result. */
-export interface ConvTranspose1dOptions extends ConvWindow1d {
-  /** `[O]`, added to each channel. */
-  readonly bias?: Tensor | null | undefined;
+export interface ConvTranspose1dOptions extends ConvWindow1d, Pick<FusedOptions, 'bias'> {
   /** Elements more at the end, less than the stride or the dilation. Default 0. */
   readonly outputPadding?: number | undefined;
 }

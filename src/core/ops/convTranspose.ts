@@ -11,13 +11,11 @@ import type { Tensor } from '../tensor.js';
 import { type ConvWindow, convDevice, type PairLike, toGeometry, toPair, windowDefaults } from './conv.js';
 import { add } from './elementwise.js';
 import { computed } from './launch.js';
-import { checkBias } from './matmul.js';
+import { checkBias, type FusedOptions } from './matmul.js';
 import { contiguous, reshape } from './views.js';
 
 /** Options of `convTranspose2d`. `padding` is what is cut off each side of the result. */
-export interface ConvTranspose2dOptions extends ConvWindow {
-  /** `[O]`, added to each channel. */
-  readonly bias?: Tensor | null | undefined;
+export interface ConvTranspose2dOptions extends ConvWindow, Pick<FusedOptions, 'bias'> {
   /** Rows and columns more at the bottom and right, less than the stride or the dilation. Default 0. */
   readonly outputPadding?: PairLike | undefined;
 }
@@ -29,11 +27,8 @@ export interface ConvTranspose2dOptions extends ConvWindow {
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   const op = 'convTranspose2d';
-  const { bias, outputPadding, ...window } = readOptions(op, options, {
-    bias: null,
-    outputPadding: 0,
-    ...windowDefaults,
-  });
+  const defaults = { bias: null, outputPadding: 0, ...windowDefaults };
+  const { bias, outputPadding, ...window } = readOptions(op, options, defaults);
   const device = convDevice(op, x, weight, bias, '[C, O / groups, KH, KW]');
   const geometry = toGeometry(op, window);
   const { stride, padding, dilation, groups } = geometry;

@@ -77,11 +77,10 @@ function unnest(data: NestedNumbers, out: number[]): number[] {
   const shapes = data.map((item) => unnest(item, out));
   const first = shapes[0] ?? [];
   const ragged = shapes.find((shape) => shape.join() !== first.join());
-  if (ragged) {
+  if (ragged)
     throw new ArgumentError(
       `tensor: ${formatShape(first)} and ${formatShape(ragged)} side by side in one array`,
     );
-  }
   return [data.length, ...first];
 }
 
@@ -162,11 +161,10 @@ function random(
   formula: Formula,
 ): Tensor {
   const { dtype = 'float32' } = making;
-  if (isIntegerType(dtype)) {
+  if (isIntegerType(dtype))
     throw new ArgumentError(
       `${op}: ${dtype} holds no fractions; for whole numbers below n, cast(mul(rand(shape, { device }), n), '${dtype}')`,
     );
-  }
   requireDevice(op, making.device);
   checkShape(op, shape);
   return generate(op, shape, making, { ...formula, draw: draw ?? defaultGenerator().next() });

@@ -51,6 +51,7 @@ function parse(equation: string, shapes: readonly Shape[]) {
   const fail = (what: string): never => {
     throw new ArgumentError(`einsum: '${equation}': ${what}`);
   };
+  const isDot = (letter: string): boolean => /\d/.test(letter);
   const [left = '', right, ...more] = equation.replace(/\s/g, '').split('->');
   const subscripts = left.split(',');
   if (more.length > 0) fail('there is more than one arrow');
@@ -71,7 +72,7 @@ function parse(equation: string, shapes: readonly Shape[]) {
     for (const [axis, letter] of letters.entries()) {
       const [known, n] = [sizes.get(letter) ?? 1, shape[axis]!];
       if (known !== 1 && n !== 1 && n !== known) {
-        const what = /\d/.test(letter) ? `an axis of '...'` : letter;
+        const what = isDot(letter) ? `an axis of '...'` : letter;
         fail(`${what} is ${known}, but ${n} in operand ${i}, which is ${formatShape(shape)}`);
       }
       sizes.set(letter, known === 1 ? n : known);
@@ -79,9 +80,9 @@ function parse(equation: string, shapes: readonly Shape[]) {
     return letters;
   });
   const all = spelled.flat();
-  const dots = [...sizes.keys()].filter((letter) => /\d/.test(letter));
-  const once = all.filter((letter) => !/\d/.test(letter) && all.indexOf(letter) === all.lastIndexOf(letter));
-  const result = spell(right ?? `...${once.sort().join('')}`, dots.length);
+  const once = all.filter((letter) => !isDot(letter) && all.indexOf(letter) === all.lastIndexOf(letter));
+  const dots = [...sizes.keys()].filter(isDot).length;
+  const result = spell(right ?? `...${once.sort().join('')}`, dots);
   for (const [i, letter] of result.entries()) {
     if (!sizes.has(letter)) fail(`${letter} of the result is in no operand`);
     if (result.indexOf(letter) !== i) fail(`${letter} is in the result twice`);

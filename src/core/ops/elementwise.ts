@@ -15,23 +15,16 @@ import { binary, elementwise, type Operand, unary } from './expressionOps.js';
 import { map, requireTensor } from './launch.js';
 
 /** g where a isn't below b, half of it where they are equal: how the larger of two shares a gradient; NaN hands it on. */
-const share = (g: Expr, a: Expr, b: Expr): Expr =>
+const ifLarger = (g: Expr, _y: Expr, a: Expr, b: Expr): Expr =>
   e.where(e.lt(a, b), 0, e.where(e.eq(a, b), e.mul(0.5, g), g));
+const ifSmaller = (g: Expr, y: Expr, a: Expr, b: Expr): Expr => ifLarger(g, y, b, a);
+
+const same = (g: Expr): Expr => g;
 
 /** a + b. */
-export const add = binary(
-  'add',
-  e.add,
-  (g) => g,
-  (g) => g,
-);
+export const add = binary('add', e.add, same, same);
 /** a - b. */
-export const sub = binary(
-  'sub',
-  e.sub,
-  (g) => g,
-  (g) => e.neg(g),
-);
+export const sub = binary('sub', e.sub, same, e.neg);
 /** a * b. */
 export const mul = binary(
   'mul',
@@ -57,19 +50,9 @@ export const pow = binary(
   (g, y, a, b) => e.where(e.mul(e.eq(a, 0), e.ge(b, 0)), 0, e.mul(g, e.mul(y, e.log(a)))),
 );
 /** The smaller of a and b, NaN if one is; equal ones share the gradient, and both get it where one is NaN. */
-export const minimum = binary(
-  'minimum',
-  e.min,
-  (g, _y, a, b) => share(g, b, a),
-  (g, _y, a, b) => share(g, a, b),
-);
+export const minimum = binary('minimum', e.min, ifSmaller, ifLarger);
 /** The larger of a and b, NaN if one is; equal ones share the gradient, and both get it where one is NaN. */
-export const maximum = binary(
-  'maximum',
-  e.max,
-  (g, _y, a, b) => share(g, a, b),
-  (g, _y, a, b) => share(g, b, a),
-);
+export const maximum = binary('maximum', e.max, ifLarger, ifSmaller);
 
 /** 1 where a == b, else 0. */
 export const eq = binary('eq', e.eq);
@@ -85,7 +68,7 @@ export const gt = binary('gt', e.gt);
 export const ge = binary('ge', e.ge);
 
 /** -x. */
-export const neg = unary('neg', e.neg, (g) => e.neg(g));
+export const neg = unary('neg', e.neg, e.neg);
 /** |x|; the gradient at 0 is 0. */
 export const abs = unary('abs', e.abs, (g, _y, x) => e.mul(g, e.sub(e.gt(x, 0), e.lt(x, 0))));
 /** e to the power of x. */
@@ -127,12 +110,9 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
   requireNumber('clamp', 'low', low);
   requireNumber('clamp', 'high', high);
   // Without a bound integers stay integers.
-  const [least, most] = isInteger(x) ? [low, high].map(finiteBound) : [low, high];
-  return clamped(x, least!, most!);
+  const bound = (n: number): number => (isInteger(x) && Math.abs(n) === Infinity ? asElement('int32', n) : n);
+  return clamped(x, bound(low), bound(high));
 }
-
-const finiteBound = (bound: number): number =>
-  Math.abs(bound) === Number.POSITIVE_INFINITY ? asElement('int32', bound) : bound;
 
 const clamped = elementwise('clamp', ['x', 'low', 'high'], {
   op: 'clamp',
@@ -165,10 +145,7 @@ const chosenBy = elementwise('where', ['condition', 'a', 'b'], {
   ],
 });
 
-/**
- * The same numbers in another dtype. Integers are taken toward zero; what is out of their range becomes the smallest or
- * largest of them, NaN 0. The gradient is cast back.
- */
+/** The same numbers in another dtype; integers are taken toward zero and held within their range, NaN as 0. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', 'x', x);
   requireChoice('cast', 'dtype', dtype, Object.keys(bytesPerElement));

@@ -42,16 +42,11 @@ interface Definition extends ElementwiseOp {
 interface Form {
   /** Inputs are the distinct tensors. */
   readonly value: Expr;
-  /** The gradient of each tensor; none where the op is flat. */
-  readonly gradients: readonly FormGradient[];
-}
-
-/** The gradient of a form by one of its tensors. */
-interface FormGradient {
-  /** Inputs are what is `saved`, then the incoming gradient. */
-  readonly expr: Expr;
-  /** What the gradient mentions: numbers of tensors, and of the result, which comes after them. */
-  readonly saved: readonly number[];
+  /**
+   * The gradient of each tensor, none where the op is flat. Inputs are what is `saved` (numbers of tensors, and of the
+   * result, which comes after them), then the incoming gradient.
+   */
+  readonly gradients: readonly { readonly expr: Expr; readonly saved: readonly number[] }[];
 }
 
 /** @param places for each operand the number of its tensor, or -1 - the number of its param */
@@ -80,10 +75,7 @@ function formOf({ op, value, gradients = [] }: Definition, places: readonly numb
 /** Operands that an op can have, so that kernels find room for them, for the result and for its gradient. */
 const mostOperands = 8;
 
-/**
- * The op of a definition. `maker` is who makes it, for messages.
- * @throws {ArgumentError} unless there are one to eight operands, and no more gradients than that
- */
+/** The op of a definition, for `maker`. @throws {ArgumentError} unless it has one to eight operands, and no more gradients */
 export function elementwise(
   maker: string,
   names: readonly string[],
@@ -93,29 +85,24 @@ export function elementwise(
   requireFunction(maker, 'value', value);
   if (gradients !== undefined) requireArray(op, 'gradients', gradients, 'an array of functions');
   for (const [i, gradient] of (gradients ?? []).entries()) requireFunction(op, `gradients[${i}]`, gradient);
-  if (names.length === 0 || names.length > mostOperands) {
+  if (names.length === 0 || names.length > mostOperands)
     throw wrongArgument(op, 'value', value, `one of 1 to ${mostOperands} operands, each written out`);
-  }
-  if (gradients && gradients.length > names.length) {
+  if (gradients && gradients.length > names.length)
     throw new ArgumentError(`${op}: ${gradients.length} gradients for ${names.length} operands`);
-  }
   const definition: Definition = { op, value, gradients, names, forms: new Map() };
-  return (...operands) =>
-    apply(
-      definition,
-      names.map((_, i) => operands[i]),
-    );
+  return (...operands) => apply(definition, operands);
 }
 
 function apply(definition: Definition, operands: readonly unknown[]): Tensor {
   const { op, names, forms } = definition;
   const tensors: Tensor[] = [];
   const params: number[] = [];
-  const places = operands.map((x, i) => {
+  const places = names.map((name, i) => {
+    const x = operands[i];
     if (typeof x === 'number') return -params.push(x);
     if (!(x instanceof Tensor)) {
       const expected = names.length > 1 ? 'a Tensor or a number' : 'a Tensor';
-      throw wrongArgument(op, names[i]!, x, expected, 'tensor() makes one');
+      throw wrongArgument(op, name, x, expected, 'tensor() makes one');
     }
     const known = tensors.indexOf(x);
     return known < 0 ? tensors.push(x) - 1 : known;
@@ -129,7 +116,6 @@ function apply(definition: Definition, operands: readonly unknown[]): Tensor {
     forms.set(pattern, form);
   }
   const { value, gradients } = form;
-
   const out = map(op, value, tensors, { params, dtype: resultType(op, value, tensors, params) });
   if (gradients.length === 0 || !tensors.some((x) => x.requiresGrad)) return out;
   const needed = new Set(gradients.flatMap(({ saved }, t) => (tensors[t]!.requiresGrad ? saved : [])));
@@ -182,18 +168,11 @@ export function unary(
 /** The gradient of one operand of `binary`: from the gradient of the result, the result, and the operands. */
 export type BinaryGradient = (g: Expr, y: Expr, a: Expr, b: Expr) => Expr;
 
-/**
- * Makes an element-wise op of two operands, like `unary`.
- * @param gradients of a and of b; none: the op is flat everywhere
- */
+/** Makes an element-wise op of two operands, like `unary`; without `gradients` of a and b it is flat everywhere. */
 export function binary(
   op: string,
   value: (a: Expr, b: Expr) => Expr,
-  ...gradients: readonly BinaryGradient[]
+  ...gradients: BinaryGradient[]
 ): Binary {
-  return elementwise('binary', ['a', 'b'], {
-    op,
-    value,
-    gradients: gradients.length > 0 ? gradients : undefined,
-  });
+  return elementwise('binary', ['a', 'b'], { op, value, gradients });
 }

@@ -59,6 +59,13 @@ export function requireDType(op: string, name: string, x: Tensor, ...dtypes: rea
   throw new ArgumentError(`${op}: ${name} is ${x.dtype}, expected ${dtypes.join(' or ')}; use cast() first`);
 }
 
+/** @throws {ArgumentError} unless x is images of floats `[N, C, H, W]`. */
+export function requireImages(op: string, x: Tensor): void {
+  requireTensor(op, 'x', x);
+  requireRank(op, 'x', x, 4, '[N, C, H, W]');
+  requireDType(op, 'x', x, 'float32', 'float64');
+}
+
 /** The dtype that arithmetic on these gives: float64 if one is, else float32. */
 export function floatType(tensors: readonly Tensor[]): DType {
   return tensors.some((x) => x.dtype === 'float64') ? 'float64' : 'float32';

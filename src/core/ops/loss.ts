@@ -51,14 +51,10 @@ export function nllLoss(
   });
 }
 
+type OrNone = Tensor | null;
+
 /** @throws {ArgumentError} unless x is floats `[N, C, ..]`, labels int32 `[N, ..]`, and weight `[C]` of x's dtype. */
-function requireClasses(
-  op: string,
-  name: string,
-  x: Tensor,
-  labels: Tensor | null,
-  weight: Tensor | null,
-): void {
+function requireClasses(op: string, name: string, x: Tensor, labels: OrNone, weight: OrNone): void {
   requireTensor(op, name, x);
   if (x.shape.length < 2) requireRank(op, name, x, 2, '[N, C]');
   requireDType(op, name, x, 'float32', 'float64');
@@ -79,13 +75,8 @@ function requireClasses(
   }
 }
 
-interface Choice {
-  readonly weight: Tensor | null;
-  readonly ignoreIndex: number | undefined;
-}
-
 /** Each label's loss times its class's weight; which labels count; and the weights, null where all are 1. */
-function chosen(x: Tensor, labels: Tensor, { weight, ignoreIndex }: Choice) {
+function chosen(x: Tensor, labels: Tensor, { weight, ignoreIndex }: NllLossOptions) {
   const kept = ignoreIndex === undefined ? null : ne(labels, ignoreIndex);
   const index = kept ? where(kept, labels, 0) : labels;
   const own = neg(squeeze(gather(x, 1, unsqueeze(index, 1)), 1));

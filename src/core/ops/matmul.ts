@@ -47,9 +47,8 @@ function asMatrices(op: string, x: Tensor, batch: Shape): View | null {
   return { ...view, shape: [sizeOf(batch), rows, columns], strides: [stride, down, right] };
 }
 
-/** x itself if `usable`, else a dense copy of it with the batch's axes. */
-function copyUnless(usable: boolean, op: string, x: Tensor, batch: Shape): Tensor {
-  if (usable) return x;
+/** A dense copy of x with the batch's axes. */
+function denseOver(op: string, x: Tensor, batch: Shape): Tensor {
   const { shape, strides } = broadcastTo(x.view(op), [...batch, ...x.shape.slice(-2)]);
   return denseCopy(op, x.alias(op, { shape, strides }));
 }
@@ -57,11 +56,10 @@ function copyUnless(usable: boolean, op: string, x: Tensor, batch: Shape): Tenso
 /** a b (+ bias) (then ReLU), past the tape. Batch axes broadcast. */
 function product(op: string, a: Tensor, b: Tensor, bias: Tensor | null = null, relu = false): Tensor {
   const device = commonDevice(op, bias ? [a, b, bias] : [a, b]);
-  if (a.dtype !== b.dtype || floatType([a]) !== a.dtype) {
+  if (a.dtype !== b.dtype || floatType([a]) !== a.dtype)
     throw new ArgumentError(
       `${op}: ${a.dtype} by ${b.dtype}; both must be float32, or both float64: cast() one`,
     );
-  }
   const [m, k, inner, n] = [a.shape.at(-2)!, a.shape.at(-1)!, b.shape.at(-2)!, b.shape.at(-1)!];
   if (k !== inner) {
     const shapes = `${formatShape(a.shape)} by ${formatShape(b.shape)}`;
@@ -70,42 +68,24 @@ function product(op: string, a: Tensor, b: Tensor, bias: Tensor | null = null, r
   const batch = broadcastShapes(op, a.shape.slice(0, -2), b.shape.slice(0, -2));
   const [left, right] = [asMatrices(op, a, batch), asMatrices(op, b, batch)];
   if (!left || !right || bias?.contiguous === false) {
-    return scope(() =>
-      product(
-        op,
-        copyUnless(left !== null, op, a, batch),
-        copyUnless(right !== null, op, b, batch),
-        bias?.contiguous === false ? denseCopy(op, bias) : bias,
-        relu,
-      ),
-    );
+    return scope(() => {
+      const factors = [left ? a : denseOver(op, a, batch), right ? b : denseOver(op, b, batch)] as const;
+      return product(op, ...factors, bias?.contiguous === false ? denseCopy(op, bias) : bias, relu);
+    });
   }
   const out = Tensor.empty(op, device, [...batch, m, n], a.dtype);
-  const [shape, strides] = [
-    [sizeOf(batch), m, n],
-    [m * n, n, 1],
-  ];
-  device.run('matmul', {
-    a: left,
-    b: right,
-    bias: bias ? bias.view(op) : null,
-    relu,
-    out: { ...out.view(op), shape, strides },
-  });
+  const matrices = { ...out.view(op), shape: [sizeOf(batch), m, n], strides: [m * n, n, 1] };
+  device.run('matmul', { a: left, b: right, bias: bias?.view(op) ?? null, relu, out: matrices });
   return out;
 }
 
 /**
- * Matrix product of the last two axes: `[.., M, K]` by `[.., K, N]` to `[.., M, N]`; the axes before them broadcast.
- * A transposed operand costs nothing.
- * @throws {ArgumentError} when the inner sizes differ.
+ * Matrix product of the last two axes, `[.., M, K]` by `[.., K, N]` to `[.., M, N]`; those before broadcast. A transposed
+ * operand costs nothing. @throws {ArgumentError} when the inner sizes differ
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   const op = 'matmul';
-  for (const [name, x] of [
-    ['a', a],
-    ['b', b],
-  ] as const) {
+  for (const [name, x] of Object.entries({ a, b })) {
     requireTensor(op, name, x);
     if (x.shape.length < 2)
       throw new ArgumentError(`matmul: ${name} is ${formatShape(x.shape)}; reshape() it to a matrix`);
@@ -149,10 +129,7 @@ export function checkBias(op: string, bias: Tensor | null, units: number, dtype:
   );
 }
 
-/**
- * `x W^T + bias`: x `[.., K]`, weight `[O, K]`, bias `[O]`, result `[.., O]`.
- * @throws {ArgumentError} for shapes that don't fit.
- */
+/** `x W^T + bias`: x `[.., K]`, weight `[O, K]`, bias `[O]`, result `[.., O]`. @throws {ArgumentError} for other shapes */
 export function linear(x: Tensor, weight: Tensor, options: FusedOptions = {}): Tensor {
   const op = 'linear';
   const { bias, relu } = readOptions(op, options, { bias: null, relu: false });

@@ -12,7 +12,7 @@ import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { add, mul, pow } from './elementwise.js';
-import { computed, requireDType, requireRank, requireTensor } from './launch.js';
+import { computed, requireImages } from './launch.js';
 import { avgPool2d } from './pool.js';
 
 /** Options of both normalizations; the defaults are the paper's. */
@@ -45,12 +45,6 @@ export function readResponseNorm(op: string, options: ResponseNormOptions): Resp
   if (!(k > 0) || !(alpha >= 0))
     throw new ArgumentError(`${op}: k=${k} must be above 0 and alpha=${alpha} not below 0`);
   return { ...geometry, mean: scaling === 'mean' };
-}
-
-function requireImages(op: string, x: Tensor): void {
-  requireTensor(op, 'x', x);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
 }
 
 /** `x / (k + alpha * sum over size adjacent maps of x^2) ^ beta`, the window clipped at the ends. x `[N, C, H, W]`. */

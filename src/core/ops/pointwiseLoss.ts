@@ -37,14 +37,10 @@ export function reduced(losses: Tensor, reduction: LossReduction): Tensor {
   return reduction === 'mean' ? mean(losses) : sum(losses);
 }
 
-/** The losses `each()` of an op, reduced. Nothing broadcasts, as a forgotten axis would then go unnoticed. */
-function compared(
-  op: string,
-  x: Tensor,
-  target: Tensor,
-  reduction: LossReduction,
-  each: () => Tensor,
-): Tensor {
+type Each = (x: Tensor, target: Tensor) => Tensor;
+
+/** The losses `each` of an op, reduced. Nothing broadcasts, as a forgotten axis would then go unnoticed. */
+function compared(op: string, x: Tensor, target: Tensor, reduction: LossReduction, each: Each): Tensor {
   requireTensor(op, 'x', x);
   requireTensor(op, 'target', target);
   commonDevice(op, [x, target]);
@@ -53,16 +49,16 @@ function compared(
     const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;
     throw new ArgumentError(`${op}: ${shapes}; reshape() one, they must agree`);
   }
-  return scope(() => reduced(each(), reduction));
+  return scope(() => reduced(each(x, target), reduction));
 }
 
 const plain = { reduction: 'mean' } as const;
 
 /** A loss without options but the reduction. */
-function pointwise(op: string, each: (x: Tensor, target: Tensor) => Tensor) {
+function pointwise(op: string, each: Each) {
   return (x: Tensor, target: Tensor, options: LossOptions | LossReduction = {}): Tensor => {
     const { reduction } = readOptions(op, lossOptions(op, options), plain);
-    return compared(op, x, target, reduction, () => each(x, target));
+    return compared(op, x, target, reduction, each);
   };
 }
 

@@ -9,7 +9,7 @@ import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
-import { computed, requireDType, requireRank, requireTensor } from './launch.js';
+import { computed, requireImages } from './launch.js';
 import { mean } from './reduce.js';
 import { slice, stack } from './views.js';
 
@@ -47,18 +47,15 @@ export function readPooling(op: string, mode: PoolGeometry['mode'], options: Avg
   const stride = toPair(op, 'stride', window.stride ?? kernel, 1);
   const padding = toPadding(op, window.padding);
   const [top, left, bottom, right] = padding;
-  if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1]) {
+  if (Math.max(top, bottom) >= kernel[0] || Math.max(left, right) >= kernel[1])
     throw new ArgumentError(
       `${op}: padding [${padding.join(', ')}] must be less than the kernel [${kernel.join(', ')}]`,
     );
-  }
   return { mode, kernel, stride, padding, countIncludePad, ceilMode };
 }
 
 function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor {
-  requireTensor(op, 'x', x);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
+  requireImages(op, x);
   const { mode, kernel, stride, padding } = geometry;
   const [n = 0, c = 0, h = 0, w = 0] = x.shape;
   const [top, left, bottom, right] = padding;
@@ -66,11 +63,10 @@ function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor
     outputSize(h, kernel[0], stride[0], top, bottom, ceilMode),
     outputSize(w, kernel[1], stride[1], left, right, ceilMode),
   ];
-  if (size[0] < 1 || size[1] < 1) {
+  if (size[0] < 1 || size[1] < 1)
     throw new ArgumentError(
       `${op}: a [${kernel.join(', ')}] window doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
     );
-  }
   const indices = mode === 'max' ? Tensor.empty(op, x.device, [n, c, ...size], 'int32') : null;
   const out = computed(op, x, [n, c, ...size], (dense, out) =>
     x.device.run('pool2d', { ...geometry, x: dense(x), out, indices: indices?.view(op) ?? null }),
@@ -97,9 +93,7 @@ export function maxPool2d(x: Tensor, options: AvgPoolOptions): Tensor {
  */
 export function adaptiveAvgPool2d(x: Tensor, size: PairLike): Tensor {
   const op = 'adaptiveAvgPool2d';
-  requireTensor(op, 'x', x);
-  requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
+  requireImages(op, x);
   const [oh, ow] = toPair(op, 'size', size, 1);
   const [h = 0, w = 0] = x.shape.slice(2);
   if (h === 0 || w === 0) throw new ArgumentError(`${op}: no pixels in ${formatShape(x.shape)}`);

@@ -190,11 +190,10 @@ export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices
   requireTensor(op, 'x', x);
   const along = normalizeAxis(op, axis, x.shape.length);
   const columns = x.shape[along]!;
-  if (!Number.isInteger(k) || k < 1 || k > columns) {
+  if (!Number.isInteger(k) || k < 1 || k > columns)
     throw new ArgumentError(
       `topk: k=${k} of ${columns} elements along axis ${axis} of ${formatShape(x.shape)}`,
     );
-  }
   return scope(() => {
     const rows = transpose(x.alias(op), along, -1);
     const shape = [...rows.shape.slice(0, -1), k];
@@ -233,9 +232,8 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   requireTensor(op, 'x', x);
   checkShape(op, shape);
   const lead = shape.length - x.shape.length;
-  if (lead < 0 || !x.shape.every((n, axis) => n === 1 || n === shape[axis + lead])) {
+  if (lead < 0 || !x.shape.every((n, axis) => n === 1 || n === shape[axis + lead]))
     throw new ArgumentError(`expand: ${formatShape(x.shape)} doesn't broadcast to ${formatShape(shape)}`);
-  }
   const { strides } = broadcastTo(x.view(op), shape);
   const out = x.alias(op, { shape: [...shape], strides });
   const before = x.shape;

@@ -88,17 +88,8 @@ export function sort(
     mapInto(op, [e.input(0)], [turned], [keys.alias(op, { shape: turned.shape })]);
     const places = Tensor.empty(op, device, shape, 'int32');
     const order = arange(0, width, { device, dtype: 'int32' });
-    mapInto(
-      op,
-      [e.input(0)],
-      [
-        reshape(
-          order,
-          shape.map((_, axis) => (axis === 0 ? width : 1)),
-        ),
-      ],
-      [places],
-    );
+    const column = shape.map((_, axis) => (axis === 0 ? width : 1));
+    mapInto(op, [e.input(0)], [reshape(order, column)], [places]);
     const rows = keys.size / width;
     for (let block = 2; block <= width; block *= 2) {
       for (let span = block; span >= 2; span /= 2) {

@@ -57,9 +57,8 @@ export function update(
   const { shape } = outputs[0]!;
   const all = broadcastShapes(op, shape, ...inputs.map((x) => x.shape));
   if (!sameShape(all, shape)) {
-    throw new ArgumentError(
-      `${op}: the inputs broadcast to ${formatShape(all)}, the targets are ${formatShape(shape)}`,
-    );
+    const shapes = `the inputs broadcast to ${formatShape(all)}, the targets are ${formatShape(shape)}`;
+    throw new ArgumentError(`${op}: ${shapes}`);
   }
   // An input that sees a target's elements in other places would be read after some were written.
   const copies = new Map<Tensor, Tensor>();
@@ -73,52 +72,44 @@ export function update(
 function requireTargets(op: string, targets: readonly Tensor[], exprs: number): void {
   const [first] = targets;
   if (!first) throw new ArgumentError(`${op}: got no target`);
-  if (targets.length !== exprs) {
+  if (targets.length !== exprs)
     throw new ArgumentError(`${op}: ${targets.length} targets and ${exprs} expressions; each takes one`);
-  }
   const buffers = new Set<number>();
   for (const x of targets) {
     const { shape, strides, buffer } = x.view(op);
     if (!x.isLeaf) {
+      const what = `a gradient flows through this target, a ${formatShape(shape)} tensor, and would be wrong`;
       throw new ArgumentError(
-        `${op}: a gradient flows through this target, a ${formatShape(shape)} tensor, and would be wrong; update leaves, ` +
-          'results made in noGrad(), or what detach() gives',
+        `${op}: ${what}; update leaves, results made in noGrad(), or what detach() gives`,
       );
     }
     if (!sameShape(shape, first.shape)) {
       const shapes = `${formatShape(first.shape)} and ${formatShape(shape)}`;
       throw new ArgumentError(`${op}: targets are ${shapes}, expected one shape; update one after the other`);
     }
-    if (strides.some((stride, axis) => stride === 0 && shape[axis]! > 1)) {
+    if (strides.some((stride, axis) => stride === 0 && shape[axis]! > 1))
       throw new ArgumentError(`${op}: a target repeats its elements, as expand() does, and can't be written`);
-    }
-    if (buffers.has(buffer)) {
+    if (buffers.has(buffer))
       throw new ArgumentError(`${op}: two targets are views of one tensor; update one after the other`);
-    }
     buffers.add(buffer);
   }
 }
 
 /** What a tree mentions. Kept, since optimizers update by the same few trees again and again. */
-interface Mentions {
-  readonly inputs: readonly number[];
-  readonly params: readonly number[];
-  readonly random: boolean;
-}
-const known = new WeakMap<Expr, Mentions>();
+const known = new WeakMap<Expr, ReturnType<typeof mentionsIn>>();
 
-function mentionsOf(tree: Expr): Mentions {
-  let mentions = known.get(tree);
-  if (!mentions) {
-    const [inputs, params] = [inputsOf(tree), paramsOf(tree)].map((indices) => [...new Set(indices)]);
-    mentions = { inputs: inputs!, params: params!, random: usesRandom(tree) };
-    known.set(tree, mentions);
-  }
+function mentionsIn(tree: Expr) {
+  return { inputs: new Set(inputsOf(tree)), params: new Set(paramsOf(tree)), random: usesRandom(tree) };
+}
+
+function mentionsOf(tree: Expr): ReturnType<typeof mentionsIn> {
+  const mentions = known.get(tree) ?? mentionsIn(tree);
+  known.set(tree, mentions);
   return mentions;
 }
 
-function requireOperands(op: string, kind: string, mentioned: readonly number[], count: number): void {
-  const missing = mentioned.find((index) => !(Number.isInteger(index) && index >= 0 && index < count));
+function requireOperands(op: string, kind: string, mentioned: ReadonlySet<number>, count: number): void {
+  const missing = [...mentioned].find((index) => !(Number.isInteger(index) && index >= 0 && index < count));
   if (missing === undefined) return;
   throw wrongArgument(op, `the number of an e.${kind}`, missing, `one of the ${count} ${kind}s given`);
 }

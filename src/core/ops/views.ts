@@ -49,12 +49,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.filter((n) => n !== -1);
   const full = shape.map((n) => (n === -1 ? x.size / sizeOf(known) : n));
   const fits = sizeOf(full) === x.size && full.every((n) => Number.isInteger(n) && n >= 0);
-  if (!fits || known.length < shape.length - 1) {
+  if (!fits || known.length < shape.length - 1)
     throw new ArgumentError(
       `reshape: ${formatShape(x.shape)} has ${x.size} elements, [${shape.join(', ')}] doesn't fit; ` +
         'the sizes must multiply to as many, and one of them may be -1',
     );
-  }
   const layout = { shape: full, strides: contiguousStrides(full) };
   const copy = x.contiguous ? null : denseCopy(op, x);
   const out = (copy ?? x).alias(op, layout);
@@ -95,11 +94,10 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   requireTensor(op, 'x', x);
   requireArray(op, 'order', order, 'an array of axes');
   const axes = order.map((axis) => normalizeAxis(op, axis, x.shape.length));
-  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
+  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length)
     throw new ArgumentError(
       `permute: [${order.join(', ')}] isn't an order of the axes of ${formatShape(x.shape)}`,
     );
-  }
   const { shape, strides } = x.view(op);
   const out = x.alias(op, { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
   const inverse = axes.map((_, axis) => axes.indexOf(axis));
@@ -128,12 +126,11 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
   const n = x.shape[along]!;
   const from = start < 0 ? start + n : start;
   const to = end === undefined ? n : end < 0 ? end + n : end;
-  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to) {
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > n || from > to)
     throw new ArgumentError(
       `slice: ${start} to ${end ?? n} along axis ${axis} of ${formatShape(x.shape)}; ` +
         `expected whole numbers within 0 to ${n} (or from the end, down to -${n}) in rising order`,
     );
-  }
   return parts(op, x, along, [from], [to - from])[0]!;
 }
 
@@ -303,11 +300,10 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   requireTensor(op, 'x', x);
   requireArray(op, 'widths', widths, 'an array of [before, after]');
   requireFits(op, x.dtype, value);
-  if (widths.length !== x.shape.length || !widths.flat().every((n) => Number.isInteger(n) && n >= 0)) {
+  if (widths.length !== x.shape.length || !widths.flat().every((n) => Number.isInteger(n) && n >= 0))
     throw new ArgumentError(
       `pad: widths [${widths.join('; ')}] for ${formatShape(x.shape)}: two whole numbers an axis`,
     );
-  }
   const shape = x.shape.map((n, axis) => n + widths[axis]![0] + widths[axis]![1]);
   const before = x.shape;
   const inner = (whole: Tensor): Tensor => {
