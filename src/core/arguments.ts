@@ -13,9 +13,8 @@ type Spelled<O, D> = {
 };
 
 /**
- * The options given, with `defaults` for what is left out or undefined. The keys of `defaults` are the options that
- * `op` knows.
- * @throws {ArgumentError} for an option it doesn't know, naming the nearest, and for anything but an object of options
+ * The options given, with `defaults` for what is left out or undefined.
+ * @throws {ArgumentError} for an option without a default, naming the nearest, and for anything but an object of options
  */
 export function readOptions<O extends object, D extends Defaults<O>>(
   op: string,
@@ -63,22 +62,10 @@ function isPlainObject(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/**
- * The error that argument `name` of `op` isn't what it should be.
- * @param expected with its article: 'a Tensor'
- * @param way how to get one, for the end of the message
- */
-export function wrongArgument(
-  op: string,
-  name: string,
-  value: unknown,
-  expected: string,
-  way?: string,
-): ArgumentError {
+/** The error that argument `name` of `op` isn't `expected`: 'a Tensor'; `way`: how to get one. */
+export function wrongArgument(op: string, name: string, value: unknown, expected: string, way = '') {
   const out = isPromise(value) ? 'await it' : way;
-  return new ArgumentError(
-    `${op}: ${name} is ${given(value)}, expected ${expected}${out === undefined ? '' : `: ${out}`}`,
-  );
+  return new ArgumentError(`${op}: ${name} is ${given(value)}, expected ${expected}${out && `: ${out}`}`);
 }
 
 /** A value as messages name it: `3`, `'text'`, `a Promise`, `an Int32Array`. */
@@ -103,12 +90,7 @@ export function requireNumber(op: string, name: string, value: unknown): asserts
 }
 
 /** @throws {ArgumentError} unless the value is a whole number from `least`. */
-export function requireWhole(
-  op: string,
-  name: string,
-  value: unknown,
-  least: number,
-): asserts value is number {
+export function requireWhole(op: string, name: string, value: unknown, least: number): void {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least) return;
   throw wrongArgument(op, name, value, `a whole number from ${least}`);
 }

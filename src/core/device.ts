@@ -39,10 +39,7 @@ export class Device {
     return this.backend.memory();
   }
 
-  /**
-   * Starts (or, with false, ends) keeping account of who makes tensors, for `liveTensors`. Off by default: it looks at the
-   * call stack for each. Returns whether it was on.
-   */
+  /** Starts (or, with false, ends) looking at the call stack of each new tensor, for `liveTensors`. Returns whether it did. */
   trackTensors(on = true): boolean {
     requireBoolean('trackTensors', 'on', on);
     const before = this.live;
@@ -50,10 +47,7 @@ export class Device {
     return before !== null;
   }
 
-  /**
-   * The live tensors made since `trackTensors()`, oldest first, the tape's saved ones among them: a leak report is
-   * `device.liveTensors().join('\n')`. @throws {ArgumentError} when no account is kept
-   */
+  /** The live tensors made since `trackTensors()`, oldest first; their texts are a leak report. @throws {ArgumentError} before it */
   liveTensors(): LiveTensor[] {
     if (this.live) return [...this.live.values()];
     throw new ArgumentError(`liveTensors: ${this.name} keeps no account of them; call trackTensors() before`);
@@ -86,10 +80,7 @@ export class Device {
     await this.backend.close();
   }
 
-  /**
-   * Enqueues a kernel. Ops call this after checking their arguments; see `Kernels` for what each expects.
-   * @throws {DeviceError} after `close()` @internal
-   */
+  /** Enqueues a kernel, of which the op checked the arguments. @throws {DeviceError} after `close()` @internal */
   run<K extends KernelName>(kernel: K, args: Kernels[K]): void {
     this.open(kernel).kernels[kernel](args);
   }
@@ -107,10 +98,8 @@ export class Device {
   }
 
   /**
-   * A new buffer that will hold a dense view's elements of another device, as they are when everything enqueued there
-   * so far has run. What is enqueued here from now on waits for them; the caller doesn't. What goes wrong on the way
-   * is thrown by the next await of either device. `arrived` is called once the times are known.
-   * @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks @internal
+   * As `Backend.copyFrom`, by way of the host where need be. What goes wrong on the way is thrown by the next await of
+   * either device. @throws {OutOfMemoryError} @throws {ArgumentError} for a dtype it lacks @internal
    */
   receive(source: Device, view: View, op: string, arrived: Arrived): BufferId {
     this.requireDType(view.dtype, op);
@@ -144,12 +133,12 @@ export class Device {
     return this.open(op).read(view);
   }
 
-  /** Elements of dense views for the host to change, in place where it can; see `Backend.lend`. @internal */
+  /** See `Backend.lend`. @internal */
   async lend(views: readonly View[], op: string): Promise<TypedArray[]> {
     return this.open(op).lend(views);
   }
 
-  /** What is enqueued from now on waits for a promise, and finds what was lent as the host left it. @internal */
+  /** See `Backend.takeBack`. @internal */
   takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>, op: string): void {
     this.open(op).takeBack(views, arrays);
   }

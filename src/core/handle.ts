@@ -95,10 +95,7 @@ export abstract class Handle {
     return this.place;
   }
 
-  /**
-   * Notes that `op` writes over the elements, here and in all views: a gradient that still needs the old ones is an
-   * error from now on. @internal
-   */
+  /** Notes that `op` writes over the elements: a gradient that still needs the old ones is an error from now on. @internal */
   overwrite(op: string): void {
     const storage = this.held(op);
     storage.version++;

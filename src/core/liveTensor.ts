@@ -12,7 +12,6 @@ export class LiveTensor {
   /** File, line and column of the call into this library that made it. */
   readonly place = callerPlace();
 
-  /** @param op that made it */
   constructor(
     readonly op: string,
     readonly shape: Shape,

@@ -50,18 +50,12 @@ export interface Draw {
   readonly stream: number;
 }
 
-/**
- * Hands out draws: a seed and a counter of the draws made so far. Its whole state is two numbers, so that a
- * checkpoint can hold it and a resumed run goes on with the same bits.
- */
+/** Hands out draws. Its whole state is a seed and the number of draws made so far, which a checkpoint can hold. */
 export class Generator implements Stateful {
   /** Number of draws handed out; set it to go back or forward. */
   stream = 0;
 
-  /**
-   * @param startSeed an integer in [0, 2^53)
-   * @throws {ArgumentError} for any other number.
-   */
+  /** @throws {ArgumentError} unless the seed is an integer in [0, 2^53) */
   constructor(private startSeed: number) {
     if (!Number.isSafeInteger(startSeed) || startSeed < 0)
       throw new ArgumentError(`Generator: seed ${startSeed} isn't an integer in [0, 2^53)`);
@@ -137,9 +131,7 @@ export class HostRandom {
     const order = Uint32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
       const j = this.integer(i + 1);
-      const swapped = order[i]!;
-      order[i] = order[j]!;
-      order[j] = swapped;
+      [order[i], order[j]] = [order[j]!, order[i]!];
     }
     return order;
   }

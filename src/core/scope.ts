@@ -69,31 +69,25 @@ export function scope(fn: () => unknown): unknown {
   }
 }
 
+/** Calls an async function in a flow of its own: the scopes of the calls under way aren't its own. */
 async function scopeOfFlow(fn: () => unknown): Promise<unknown> {
   const owner: Owner = new Set();
+  const around = stack.splice(0);
   let result: unknown;
   try {
-    result = await started(owner, fn);
+    try {
+      result = flow.run('scope', owner, fn);
+    } finally {
+      stack.push(...around);
+    }
+    result = await result;
     return result;
   } finally {
     disposeBut(result, owner);
   }
 }
 
-/** Calls an async function in a flow of its own: the scopes of the calls under way aren't its own. */
-function started(owner: Owner, fn: () => unknown): unknown {
-  const around = stack.splice(0);
-  try {
-    return flow.run('scope', owner, fn);
-  } finally {
-    stack.push(...around);
-  }
-}
-
-/**
- * Opens a scope; gives the function that ends it, which is to be called before any scope around ends. For those who
- * can't put what they do into one function.
- */
+/** Opens a scope, for those who can't use a function; gives what ends it, to be called before any scope around ends. */
 export function enter(): (result?: unknown) => void {
   const owner: Owner = new Set();
   stack.push(owner);

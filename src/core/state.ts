@@ -1,7 +1,6 @@
 /**
- * What things that change remember, so that a file can hold it and they can go on from there: numbers of tensors by
- * name, and whatever else JSON can hold. Random generators, optimizers and schedules give and take it; a training's
- * checkpoint is made of such states.
+ * What random generators, optimizers and schedules remember, so that a file can hold it and they can go on from there:
+ * numbers of tensors by name, and whatever else JSON can hold.
  */
 import { ArgumentError } from './errors.js';
 import type { Shape, TypedArray } from './shape.js';
@@ -33,11 +32,7 @@ export interface Stateful {
   loadState(state: PartState): void;
 }
 
-/**
- * A number of a state's JSON.
- * @param what whose state it is, for messages
- * @throws {ArgumentError} when there is no finite number of that name
- */
+/** A number of a state's JSON; `what`: whose, for messages. @throws {ArgumentError} when there is none of that name */
 export function numberOf(what: string, { json }: PartState, name: string): number {
   const value = fieldOf(json, name);
   if (typeof value === 'number' && Number.isFinite(value)) return value;

@@ -3,11 +3,8 @@
  *
  * Every op whose inputs need gradients leaves a `Node` that holds the edges to where its inputs came from, the
  * tensors its gradient needs, and the gradient itself. Nodes are numbered as they are made, so the highest number
- * first is a topological order: no recursion, no sort. A node's saved tensors are dropped as soon as its gradient
- * has run, or as soon as nothing can reach it any more (outputs disposed of without a backward pass); both by
- * counting references, not by garbage collection.
- *
- * The walk is generic in the tensor type `T`, which only needs to be disposed of and added.
+ * first is a topological order. A node's saved tensors are dropped as soon as its gradient has run, or as soon as
+ * nothing can reach it any more: references are counted. The walk is generic in the tensor type `T`.
  */
 import { TandemError } from './errors.js';
 import { FlowVariable, isAsync } from './flow.js';
@@ -36,12 +33,6 @@ interface GradContext<T> {
   readonly needs: readonly boolean[];
 }
 
-/** Is told of the gradient of output `index`. */
-interface Hook<T> {
-  readonly index: number;
-  readonly tell: (gradient: T) => void;
-}
-
 /** Gives the gradient of each input, new tensors, null where none is needed. Runs in a scope of its own. */
 export type GradFunction<T> = (context: GradContext<T>) => (T | null)[];
 
@@ -53,10 +44,9 @@ export class Node<T extends Disposable> {
   private readonly layer = trace.layer;
   private references = 0;
   private freed = false;
-  private hooks: Hook<T>[] = [];
+  private hooks: { readonly index: number; readonly tell: (gradient: T) => void }[] = [];
 
   /**
-   * @param op for messages
    * @param inputs where each input came from; null for one that needs no gradient
    * @param saved handles this node owns and disposes of
    * @param finished called when its gradient has run and what came in is let go
@@ -127,10 +117,7 @@ export class Node<T extends Disposable> {
 /** Who is told of a leaf's gradient, and how many uses of the leaf have yet to send their share of it. */
 const watched = new WeakMap<object, { uses: number; readonly whole: () => void }>();
 
-/**
- * Has `whole` called when the gradient of a leaf is whole: when all that use it from now on have sent their share. For
- * those who send gradients on while `backward` goes on. What was to be called before is forgotten.
- */
+/** Has `whole` alone called when all that use a leaf from now on have sent their share of its gradient, for those who send it on. */
 export function watchLeaf(leaf: object, whole: () => void): void {
   watched.set(leaf, { uses: 0, whole });
 }
@@ -157,12 +144,9 @@ export function leafEdge<T extends Disposable>(leaf: object, accumulate: (grad: 
 export function walk<T extends Disposable>(root: Edge<T>, seed: T, add: (a: T, b: T) => T): void {
   const pending = new Map<Node<T>, (T | null)[]>();
   const contribute = (edge: Edge<T>, grad: T): void => {
-    let grads = pending.get(edge.node);
-    if (!grads) {
-      grads = [];
-      pending.set(edge.node, grads);
-      edge.node.retain();
-    }
+    const grads = pending.get(edge.node) ?? [];
+    if (!pending.has(edge.node)) edge.node.retain();
+    pending.set(edge.node, grads);
     const before = grads[edge.index];
     grads[edge.index] = before ? add(before, grad) : grad;
   };

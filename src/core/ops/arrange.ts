@@ -51,18 +51,12 @@ function triangle(op: string, x: Tensor, diagonal: number, within: Expr): Tensor
   });
 }
 
-/**
- * The lower triangle of matrices `[.., M, N]`, 0 above it.
- * @param diagonal the last one kept: 0, the main one, by default; 1 is the one above
- */
+/** The lower triangle of matrices `[.., M, N]` up to a diagonal, 0 above it: 0, the main one, by default; 1 is the next. */
 export function tril(x: Tensor, diagonal = 0): Tensor {
   return triangle('tril', x, diagonal, lower);
 }
 
-/**
- * The upper triangle of matrices `[.., M, N]`, 0 below it.
- * @param diagonal the first one kept: 0, the main one, by default; 1 is the one above
- */
+/** The upper triangle of matrices `[.., M, N]` from a diagonal on, 0 below it: 0, the main one, by default; 1 is the next. */
 export function triu(x: Tensor, diagonal = 0): Tensor {
   return triangle('triu', x, diagonal, upper);
 }

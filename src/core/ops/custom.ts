@@ -17,7 +17,6 @@ import { requireTensor } from './launch.js';
 /** What a tensor is like, whatever its elements. */
 type Like = Pick<Tensor, 'shape' | 'dtype' | 'device'>;
 
-/** Tensors by name. */
 type Named = Readonly<Record<string, Tensor>>;
 
 /** Gradients of what an op gives: of its one result, or of each of several, null where nothing depends on it. */
@@ -27,15 +26,9 @@ type GradientsOf<R> = R extends Tensor ? Tensor : { readonly [K in keyof R]: Ten
 export interface CustomOp<A extends Tensor[], R extends Tensor | Named, S extends Named> {
   /** Its name, for messages. */
   readonly op: string;
-  /**
-   * Computes the result, or several by name, and what the gradient needs (inputs and results may be among it, and none of
-   * it may change before the gradient has run). Off the tape, in a scope of its own.
-   */
+  /** Computes the result, or several by name, and what the gradient needs, which may not change before that has run. */
   readonly forward: (...inputs: A) => { readonly result: R; readonly saved?: S };
-  /**
-   * The gradient of each input, in its shape and dtype; null where there is none, or where `needs` says that none is needed.
-   * Runs off the tape, in a scope of its own; what it is given is borrowed.
-   */
+  /** The gradient of each input, in its shape and dtype; null for none, or where `needs` has false. Inputs are borrowed. */
   readonly gradient: (
     gradients: GradientsOf<R>,
     saved: S,

@@ -61,8 +61,8 @@ export function exchange(
 ): Tensor[] {
   const op = 'exchange';
   requireTensors(op, 'parts', parts);
-  const own = parts.map((part) => part.device);
-  const { axis, devices } = readOptions(op, options, { axis: 1, devices: own });
+  const homes = parts.map((part) => part.device);
+  const { axis, devices } = readOptions(op, options, { axis: 1, devices: homes });
   requireArray(op, 'devices', devices, 'an array of Devices');
   for (const device of devices) requireDevice(op, device);
   const first = parts[0];
@@ -85,7 +85,6 @@ export function exchange(
     return devices.map((device) => joined[unique.indexOf(device)]!.detach());
   });
 
-  const homes = parts.map((part) => part.device);
   const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, part) => sum + part.shape[along]!, 0));
   record({
     op,
@@ -99,7 +98,7 @@ export function exchange(
         return sumsByDevice(pieces).map((piece) => copyTo(op, piece, home));
       });
       return sent.map((pieces) =>
-        pieces.length === 0 ? null : pieces.reduce((total, piece) => add(total, piece)),
+        pieces.length > 0 ? pieces.reduce((sum, piece) => add(sum, piece)) : null,
       );
     },
   });
@@ -107,10 +106,8 @@ export function exchange(
 }
 
 function sumsByDevice(pieces: readonly Tensor[]): Tensor[] {
-  const sums = new Map<Device, Tensor>();
-  for (const piece of pieces) {
-    const before = sums.get(piece.device);
-    sums.set(piece.device, before ? add(before, piece) : piece);
-  }
-  return [...sums.values()];
+  const devices = [...new Set(pieces.map((piece) => piece.device))];
+  return devices.map((device) =>
+    pieces.filter((piece) => piece.device === device).reduce((a, b) => add(a, b)),
+  );
 }

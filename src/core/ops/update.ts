@@ -21,8 +21,8 @@ export interface UpdateOptions {
 }
 
 /**
- * Overwrites tensors by expressions of tensors, in one pass and past the tape: the targets keep their history, and a
- * gradient that still needs what a target held is an error from then on.
+ * Overwrites tensors by expressions of tensors, in one pass and past the tape: a gradient that still needs what a target
+ * held is an error from then on.
  *
  *     update(w, e.sub(e.input(0), e.mul(e.param(0), e.input(1))), [w, gradient], { params: [learningRate] });
  *
