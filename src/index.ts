@@ -48,16 +48,6 @@ export {
   spatialResponseNorm,
 } from './core/ops/normalize.js';
 export {
-  type BceWithLogitsLossOptions,
-  bceWithLogitsLoss,
-  type LossOptions,
-  type LossReduction,
-  l1Loss,
-  mseLoss,
-  type SmoothL1LossOptions,
-  smoothL1Loss,
-} from './core/ops/pointwiseLoss.js';
-export {
   type AvgPoolOptions,
   adaptiveAvgPool2d,
   avgPool2d,

@@ -7,8 +7,7 @@
  * that other code makes while it waits.
  */
 import { wrongArgument } from './arguments.js';
-import { FlowVariable, isAsync } from './flow.js';
-import { synchronously } from './synchronous.js';
+import { FlowVariable, isAsync, synchronously } from './synchronous.js';
 
 /** What a scope holds: anything with handles to give back, and perhaps a gradient that goes with it. */
 interface Scoped {

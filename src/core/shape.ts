@@ -145,6 +145,12 @@ export function contiguousStrides(shape: Shape): number[] {
   return strides;
 }
 
+/** The same elements with the axes in another order. */
+export function permuted(view: View, order: readonly number[]): View {
+  const [shape, strides] = [view.shape, view.strides].map((list) => order.map((axis) => list[axis]!));
+  return { ...view, shape: shape!, strides: strides! };
+}
+
 /** Whether the view's elements lie densely in row-major order (axes of size 1 may have any stride). */
 export function isContiguous(view: { readonly shape: Shape; readonly strides: readonly number[] }): boolean {
   let step = 1;

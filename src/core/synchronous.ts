@@ -1,9 +1,10 @@
 /**
- * What holds for the length of a call holds for the length of a synchronous one: behind an `await` any other code may
- * have run in between, and would have found itself in the same scope, or off the tape.
- *
- * One kind of promise is as good as a result: that of a tensor's elements, which were asked for when it was made.
+ * What holds for the length of a call, as a scope does or being off the tape: behind an `await` any other code may have
+ * run, so it holds for a synchronous function, and a promise is refused, but that of a tensor's elements, which were asked
+ * for when it was made. Of an async function it holds for all that it awaits and for no other code, where Node, Deno or Bun
+ * say what that is (AsyncLocalStorage, which makes every `await` a little slower, and is asked for when it is needed).
  */
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import { requireFunction } from './arguments.js';
 import { TandemError } from './errors.js';
 
@@ -29,4 +30,40 @@ export function synchronously<T>(op: string, fn: () => T): T {
     `${op}: its function returned a promise, but ${op} ends when the function returns. Nothing from forward to step() ` +
       'has to be awaited: leave out async, and return tensors, or data() or item() of one, to await them outside',
   );
+}
+
+const AsyncFunction = (async () => {}).constructor;
+
+/** Whether a function is written as an async one. */
+export function isAsync(fn: unknown): boolean {
+  return fn instanceof AsyncFunction;
+}
+
+/** A value that belongs to a flow of async calls. */
+export class FlowVariable<T> {
+  private storage: AsyncLocalStorage<T> | null = null;
+
+  /** The value of the flow that asks; undefined outside `run`. */
+  get(): T | undefined {
+    return this.storage?.getStore();
+  }
+
+  /**
+   * Calls an async function, for which and for whatever it awaits `get` gives the value.
+   * @param op for messages
+   * @throws {TandemError} where flows can't be told apart
+   */
+  run<R>(op: string, value: T, fn: () => R): R {
+    if (this.storage === null) {
+      const hooks = typeof process === 'object' ? process.getBuiltinModule?.('node:async_hooks') : undefined;
+      if (!hooks)
+        throw new TandemError(
+          `${op}: its function is async, which only works where AsyncLocalStorage is (Node from 20.16, Deno, Bun). ` +
+            'Nothing from forward to step() has to be awaited: leave out async, and return tensors, or data() or ' +
+            'item() of one, to await them outside',
+        );
+      this.storage = new hooks.AsyncLocalStorage<T>();
+    }
+    return this.storage.run(value, fn);
+  }
 }

@@ -7,9 +7,8 @@
  * nothing can reach it any more: references are counted. The walk is generic in the tensor type `T`.
  */
 import { TandemError } from './errors.js';
-import { FlowVariable, isAsync } from './flow.js';
 import { scope } from './scope.js';
-import { synchronously } from './synchronous.js';
+import { FlowVariable, isAsync, synchronously } from './synchronous.js';
 import { trace } from './trace.js';
 
 /** What the tape needs of a tensor. */

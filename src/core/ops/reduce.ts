@@ -6,6 +6,7 @@
  * all but channels permutes the strides to `[C, N, H, W]`.
  */
 import { readOptions } from '../arguments.js';
+import type { FoldOp } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { recordOne } from '../record.js';
@@ -13,17 +14,18 @@ import { scope } from '../scope.js';
 import {
   broadcastTo,
   checkShape,
+  contiguousStrides,
   formatShape,
   isIntegerType,
   normalizeAxis,
+  permuted,
   type Shape,
   sameShape,
   sizeOf,
   type View,
 } from '../shape.js';
-import { Tensor } from '../tensor.js';
-import { foldIntegers } from './fold.js';
-import { floatType, map, requireTensor, withDense } from './launch.js';
+import { denseCopy, Tensor } from '../tensor.js';
+import { floatType, map, mapInto, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
 /** Which axes to reduce. */
@@ -65,6 +67,48 @@ export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Redu
     shape: keepDim ? keptShape : kept.map((axis) => shape[axis]!),
     count: sizeOf(reduced.map((axis) => shape[axis]!)),
   };
+}
+
+/** What a reduction makes of two numbers. */
+const folds: Readonly<Record<FoldOp, Expr>> = {
+  sum: e.add(e.input(0), e.input(1)),
+  max: e.max(e.input(0), e.input(1)),
+  min: e.min(e.input(0), e.input(1)),
+};
+
+/** How many bytes of 255 have a sum within int32. */
+const safeBytes = Math.floor((2 ** 31 - 1) / 255);
+
+/**
+ * A reduction of integers in int32, which the kernels haven't: of the n numbers of a row the last half is folded onto the
+ * first by a map until one is left, which reads and writes each about twice. Sums wrap around at 2^31; an empty one is 0.
+ */
+function foldIntegers(op: string, kind: FoldOp, x: Tensor, r: Reduction): Tensor {
+  const { shape, strides } = permuted(x.view(op), [...r.kept, ...r.axes]);
+  const [rows, n] = [sizeOf(shape.slice(0, r.kept.length)), r.count];
+  if (kind === 'sum' && x.dtype === 'uint8' && n > safeBytes)
+    throw new ArgumentError(`${op}: ${n} bytes may add up to more than an int32; cast() to float32 first`);
+  if (n === 0) {
+    const none = Tensor.empty(op, x.device, r.shape, 'int32');
+    mapInto(op, [e.constant(0)], [], [none]);
+    return none;
+  }
+  const work = Tensor.empty(op, x.device, shape, 'int32');
+  const turned = x.alias(op, { shape, strides });
+  mapInto(op, [e.input(0)], [turned], [work]);
+  turned.dispose();
+  const part = (offset: number, length: number): Tensor =>
+    work.alias(op, { shape: [rows, length], strides: [n, 1], offset });
+  for (let left = n; left > 1; left -= left >> 1) {
+    const [head, tail] = [part(0, left >> 1), part(left - (left >> 1), left >> 1)];
+    mapInto(op, [folds[kind]], [head, tail], [head]);
+    for (const half of [head, tail]) half.dispose();
+  }
+  const first = part(0, 1);
+  const column = denseCopy(op, first);
+  const out = column.alias(op, { shape: r.shape, strides: contiguousStrides(r.shape) });
+  for (const used of [work, first, column]) used.dispose();
+  return out;
 }
 
 /** @param scale on the result; null leaves integers integers */

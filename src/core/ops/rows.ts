@@ -4,7 +4,7 @@
  */
 import type { RowNumber } from '../backend.js';
 import { type Expr, e } from '../expr.js';
-import { broadcastTo, contiguousStrides, type View } from '../shape.js';
+import { broadcastTo, contiguousStrides, permuted, type View } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { withDense } from './launch.js';
 
@@ -61,14 +61,7 @@ export function runRows(op: string, { numbers, exprs }: RowProgram, operands: Ro
   const kept = [...shape.keys()].filter((axis) => !axes.includes(axis));
   const order = [...kept, ...axes];
   const rows = kept.map((axis) => shape[axis]!);
-  const turned = (view: View): View => {
-    const { strides } = broadcastTo(view, shape);
-    return {
-      ...view,
-      shape: order.map((axis) => shape[axis]!),
-      strides: order.map((axis) => strides[axis]!),
-    };
-  };
+  const turned = (view: View): View => permuted(broadcastTo(view, shape), order);
   withDense(op, (dense) => {
     // What repeats one number needs no copy.
     const seen = (x: Tensor): View =>

@@ -12,6 +12,7 @@ import {
   contiguousStrides,
   formatShape,
   normalizeAxis,
+  permuted,
   requireFits,
   type Shape,
   sameShape,
@@ -98,8 +99,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
     throw new ArgumentError(
       `permute: [${order.join(', ')}] isn't an order of the axes of ${formatShape(x.shape)}`,
     );
-  const { shape, strides } = x.view(op);
-  const out = x.alias(op, { shape: axes.map((a) => shape[a]!), strides: axes.map((a) => strides[a]!) });
+  const out = x.alias(op, permuted(x.view(op), axes));
   const inverse = axes.map((_, axis) => axes.indexOf(axis));
   recordOne(op, x, out, (grad) => permute(grad, inverse));
   return out;
