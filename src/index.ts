@@ -13,16 +13,21 @@ export {
 export { type GradcheckOptions, gradcheck } from './checks/gradcheck.js';
 export { noLeaks } from './checks/leaks.js';
 export type { KernelTime, MemoryStats } from './core/backend.js';
-export type { Device } from './core/device.js';
+export type { Device, LiveTensor } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
 export { type Crossing, ledger } from './core/ledger.js';
-export type { LiveTensor } from './core/liveTensor.js';
 export * from './core/ops/activations.js';
 export * from './core/ops/arrange.js';
-export { type Conv2dOptions, conv2d, type PaddingLike, type PairLike } from './core/ops/conv.js';
+export {
+  type Conv2dOptions,
+  type ConvTranspose2dOptions,
+  conv2d,
+  convTranspose2d,
+  type PaddingLike,
+  type PairLike,
+} from './core/ops/conv.js';
 export * from './core/ops/conv1d.js';
-export * from './core/ops/convTranspose.js';
 export * from './core/ops/create.js';
 export { type CustomOp, customOp } from './core/ops/custom.js';
 export { type DropoutOptions, dropout } from './core/ops/dropout.js';

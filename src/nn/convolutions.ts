@@ -5,14 +5,15 @@ import { readOptions, requireWhole } from '../core/arguments.js';
 import type { ConvGeometry, Pair } from '../core/backend.js';
 import {
   type Conv2dOptions,
+  type ConvTranspose2dOptions,
   conv2d,
+  convTranspose2d,
   type PairLike,
   toGeometry,
   toPair,
   windowDefaults,
 } from '../core/ops/conv.js';
 import { type Conv1dOptions, conv1d } from '../core/ops/conv1d.js';
-import { type ConvTranspose2dOptions, convTranspose2d } from '../core/ops/convTranspose.js';
 import type { Shape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import {

@@ -19,6 +19,5 @@ export {
   SlotOptimizer,
   type Trained,
 } from './optimizer.js';
-export * from './rates.js';
 export * from './schedule.js';
 export * from './sgd.js';

@@ -1,20 +1,22 @@
 /**
- * Convolution with groups, strides, dilation and padding on four sides, bias and ReLU fused.
+ * Convolution with groups, strides, dilation and padding on four sides, bias and ReLU fused, and its transpose: the
+ * gradient of a convolution by its input, as an op of its own.
  *
  * Output sizes are `floor((H + top + bottom - (KH - 1) * dilation - 1) / stride) + 1`. Four paddings are needed for the paper's conv1:
  * 224 pixels, stride 4, kernel 11 give 55 only with three zeros at the right and bottom.
  */
 import { readOptions, requireArray, requireWhole, wrongArgument } from '../arguments.js';
 import type { ConvGeometry, Padding, Pair } from '../backend.js';
-import type { Device } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { record } from '../record.js';
+import { scope } from '../scope.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { add } from './elementwise.js';
 import { commonDevice, computed, requireImages, requireRank, requireTensor } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
-import { contiguous } from './views.js';
+import { contiguous, reshape } from './views.js';
 
 /** A number for both directions, or vertical and horizontal. */
 export type PairLike = number | Pair;
@@ -87,21 +89,43 @@ export function toGeometry(op: string, window: ConvWindow): ConvGeometry {
   };
 }
 
-/** The device of a convolution's operands, of one dtype and four axes each; `layout` is the weight's, for messages. */
-export function convDevice(
-  op: string,
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor | null,
-  layout: string,
-): Device {
+/** @throws {ArgumentError} unless the operands are of one device and dtype; `layout` is the weight's */
+function requireOperands(op: string, x: Tensor, weight: Tensor, bias: Tensor | null, layout: string): void {
   requireImages(op, x);
   requireTensor(op, 'weight', weight);
   if (bias) requireTensor(op, 'bias', bias);
   requireRank(op, 'weight', weight, 4, layout);
   if (x.dtype !== weight.dtype)
     throw new ArgumentError(`${op}: x is ${x.dtype}, weight ${weight.dtype}; cast() one`);
-  return commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
+  commonDevice(op, bias ? [x, weight, bias] : [x, weight]);
+}
+
+/** The kernels, of which the two ops take one each, and for their gradients the other two. */
+function forward(
+  op: string,
+  geometry: ConvGeometry,
+  x: Tensor,
+  weight: Tensor,
+  shape: Shape,
+  bias: Tensor | null = null,
+  relu = false,
+): Tensor {
+  return computed(op, x, shape, (dense, out) => {
+    const args = { ...geometry, x: dense(x), weight: dense(weight), bias: bias && dense(bias), relu, out };
+    x.device.run('conv2d', args);
+  });
+}
+
+function byInput(op: string, geometry: ConvGeometry, grad: Tensor, weight: Tensor, shape: Shape): Tensor {
+  return computed(op, grad, shape, (dense, out) =>
+    grad.device.run('conv2dInputGrad', { ...geometry, grad: dense(grad), weight: dense(weight), out }),
+  );
+}
+
+function byWeight(op: string, geometry: ConvGeometry, x: Tensor, grad: Tensor, shape: Shape): Tensor {
+  return computed(op, grad, shape, (dense, out) =>
+    grad.device.run('conv2dWeightGrad', { ...geometry, x: dense(x), grad: dense(grad), out }),
+  );
 }
 
 /**
@@ -116,7 +140,7 @@ export function convDevice(
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const op = 'conv2d';
   const { bias, relu, ...window } = readOptions(op, options, { bias: null, relu: false, ...windowDefaults });
-  const device = convDevice(op, x, weight, bias, '[O, C / groups, KH, KW]');
+  requireOperands(op, x, weight, bias, '[O, C / groups, KH, KW]');
   const geometry = toGeometry(op, window);
   const { stride, padding, dilation, groups } = geometry;
   checkChannels(op, x.shape, weight.shape, groups);
@@ -133,10 +157,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     const image = `${h}x${w} padded by [${padding.join(', ')}]`;
     throw new ArgumentError(`conv2d: a ${kh}x${kw} kernel${spread} doesn't fit into ${image}`);
   }
-  const out = computed(op, x, [n, o, oh, ow], (dense, out) => {
-    const args = { ...geometry, x: dense(x), weight: dense(weight), bias: bias && dense(bias), relu, out };
-    device.run('conv2d', args);
-  });
+  const out = forward(op, geometry, x, weight, [n, o, oh, ow], bias, relu);
   const [inputShape, weightShape] = [x.shape, weight.shape];
   record({
     op,
@@ -146,16 +167,11 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
     gradient: ({ grads: [grad], saved: [input, kernel, result], needs }) => {
       if (!grad) return [];
       const g = contiguous(throughRelu(op, grad, result));
-      const byInput = (kernel: Tensor): Tensor =>
-        computed(op, g, inputShape, (dense, out) =>
-          device.run('conv2dInputGrad', { ...geometry, grad: dense(g), weight: dense(kernel), out }),
-        );
-      const byWeight = (input: Tensor): Tensor =>
-        computed(op, g, weightShape, (dense, out) =>
-          device.run('conv2dWeightGrad', { ...geometry, x: dense(input), grad: dense(g), out }),
-        );
-      const byBias = needs[2] ? sum(g, { axes: [0, 2, 3] }) : null;
-      return [kernel ? byInput(kernel) : null, input ? byWeight(input) : null, byBias];
+      return [
+        kernel ? byInput(op, geometry, g, kernel, inputShape) : null,
+        input ? byWeight(op, geometry, input, g, weightShape) : null,
+        needs[2] ? sum(g, { axes: [0, 2, 3] }) : null,
+      ];
     },
   });
   return out;
@@ -178,4 +194,66 @@ function checkChannels(op: string, x: Shape, weight: Shape, groups: number): voi
   ];
   const way = hints.filter(Boolean).join(' or ') || 'the two numbers must agree';
   throw new ArgumentError(`${op}: ${shapes} with groups=${groups}: ${way}`);
+}
+
+/** Options of `convTranspose2d`. `padding` is what is cut off each side of the result. */
+export interface ConvTranspose2dOptions extends ConvWindow, Pick<FusedOptions, 'bias'> {
+  /** Rows and columns more at the bottom and right, less than the stride or the dilation. Default 0. */
+  readonly outputPadding?: PairLike | undefined;
+}
+
+/**
+ * Transposed convolution: x `[N, C, H, W]`, weight `[C, O / groups, KH, KW]`, bias `[O]`, result `[N, O, OH, OW]`: the
+ * gradient by its input of the `conv2d` with the same weight and options, whose output x has the shape of.
+ * @throws {ArgumentError} for shapes that don't fit
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
+  const op = 'convTranspose2d';
+  const defaults = { bias: null, outputPadding: 0, ...windowDefaults };
+  const { bias, outputPadding, ...window } = readOptions(op, options, defaults);
+  requireOperands(op, x, weight, bias, '[C, O / groups, KH, KW]');
+  const geometry = toGeometry(op, window);
+  const { stride, padding, dilation, groups } = geometry;
+  const extra = toPair(op, 'outputPadding', outputPadding, 0);
+  const [n = 0, channels = 0] = x.shape;
+  const [inputs = 0, each = 0] = weight.shape;
+  if (inputs !== channels || channels % groups !== 0) {
+    const shapes = `x is ${formatShape(x.shape)}, weight ${formatShape(weight.shape)}`;
+    throw new ArgumentError(
+      `${op}: ${shapes}, expected as many channels in x as kernels in weight, and groups=${groups} to divide them`,
+    );
+  }
+  checkBias(op, bias, each * groups, weight.dtype);
+  const sizeAlong = (axis: 0 | 1): number => {
+    const [step, apart, more] = [stride[axis], dilation[axis], extra[axis]];
+    if (more >= Math.max(step, apart)) {
+      const steps = `stride [${stride.join(', ')}] or dilation [${dilation.join(', ')}]`;
+      throw new ArgumentError(`${op}: outputPadding is [${extra.join(', ')}], expected less than ${steps}`);
+    }
+    const reach = (weight.shape[2 + axis]! - 1) * apart + 1;
+    return (x.shape[2 + axis]! - 1) * step - padding[axis] - padding[axis + 2]! + reach + more;
+  };
+  const [oh, ow] = [sizeAlong(0), sizeAlong(1)];
+  if (oh < 1 || ow < 1)
+    throw new ArgumentError(
+      `${op}: padding [${padding.join(', ')}] leaves nothing of ${formatShape(x.shape)}`,
+    );
+  const out = byInput(op, geometry, x, weight, [n, each * groups, oh, ow]);
+  const [inputShape, weightShape] = [x.shape, weight.shape];
+  record({
+    op,
+    inputs: [x, weight],
+    outputs: [out],
+    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null],
+    gradient: ({ grads: [grad], saved: [input, kernel] }) => {
+      if (!grad) return [];
+      const g = contiguous(grad);
+      return [
+        kernel ? forward(op, geometry, g, kernel, inputShape) : null,
+        input ? byWeight(op, geometry, g, input, weightShape) : null,
+      ];
+    },
+  });
+  if (!bias) return out;
+  return scope(() => add(out, reshape(bias, [each * groups, 1, 1])));
 }

@@ -112,36 +112,18 @@ function foldIntegers(op: string, kind: FoldOp, x: Tensor, r: Reduction): Tensor
 }
 
 /** @param scale on the result; null leaves integers integers */
-function runReduce(
-  op: string,
-  kind: 'sum' | 'max' | 'min',
-  x: Tensor,
-  r: Reduction,
-  scale: number | null,
-): Tensor {
-  const order = [...r.kept, ...r.axes];
-  if (scale === null && isIntegerType(x.dtype)) {
-    return foldIntegers(op, kind, x, order, r.kept.length, r.shape);
-  }
+function runReduce(op: string, kind: FoldOp, x: Tensor, r: Reduction, scale: number | null): Tensor {
+  if (scale === null && isIntegerType(x.dtype)) return foldIntegers(op, kind, x, r);
   const converted = floatType([x]) === x.dtype ? null : map(op, e.input(0), [x]);
   const view = (converted ?? x).view(op);
   const out = Tensor.empty(op, x.device, r.shape, view.dtype);
-  const permuted: View = {
-    ...view,
-    shape: order.map((axis) => view.shape[axis]!),
-    strides: order.map((axis) => view.strides[axis]!),
-  };
-  const target = out.view(op);
-  const kept = r.kept.map((axis) => view.shape[axis]!);
-  const strides = r.kept.map(
-    (axis) => target.strides[r.shape.length === r.kept.length ? r.kept.indexOf(axis) : axis]!,
-  );
+  const shape = r.kept.map((axis) => x.shape[axis]!);
   x.device.run('reduce', {
     op: kind,
-    x: permuted,
-    kept: kept.length,
+    x: permuted(view, [...r.kept, ...r.axes]),
+    kept: shape.length,
     scale: scale ?? 1,
-    out: { ...target, shape: kept, strides },
+    out: { ...out.view(op), shape, strides: contiguousStrides(shape) },
   });
   converted?.dispose();
   return out;

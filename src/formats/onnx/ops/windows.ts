@@ -5,8 +5,7 @@
  * of n comes to ceil(n / stride), and of the padding that takes, an odd one is after or before the map.
  */
 import type { Padding } from '../../../core/backend.js';
-import { conv2d } from '../../../core/ops/conv.js';
-import { convTranspose2d } from '../../../core/ops/convTranspose.js';
+import { conv2d, convTranspose2d } from '../../../core/ops/conv.js';
 import { cast } from '../../../core/ops/elementwise.js';
 import { indexSelect } from '../../../core/ops/gather.js';
 import { avgPool2d, maxPool2d } from '../../../core/ops/pool.js';
