@@ -72,4 +72,26 @@ test('rows in stretches that lie apart', () => {
   check([3, 20, 2, 2500], [1, 2, 0, 3], 2);
 });
 
+test('extremes of a row are NaN where one of its elements is, and of no other row', () => {
+  const [rows, length] = [40, 39];
+  const numbers = Float32Array.from({ length: rows * length }, () => random.normal());
+  // At places all along, within vectors and after them; every second row has none.
+  for (let row = 0; row < rows; row += 2) numbers[row * length + ((2 * row) % length)] = Number.NaN;
+  const results = acrossTeams((planner) => {
+    const input = planner.view(numbers, [rows, length]);
+    const keeps = [0, 1].map(() => planner.view(new Float32Array(rows), [rows]));
+    const folds = (['max', 'min'] as const).map((op) => ({ op, expr: e.input(0) }));
+    const args = { numbers: folds, exprs: [], shape: [rows, length], kept: 1, params: [] };
+    assert.ok(planFoldMap({ ...args, inputs: [input], outputs: [], keeps }, neverAlone(planner)));
+    return keeps.map((keep) => planner.read(keep, rows));
+  }, 32);
+  for (const [most, least] of results) {
+    for (let row = 0; row < rows; row++) {
+      const own = numbers.subarray(row * length, (row + 1) * length);
+      assert.ok(Object.is(most![row], Math.max(...own)), `the largest of row ${row}`);
+      assert.ok(Object.is(least![row], Math.min(...own)), `the smallest of row ${row}`);
+    }
+  }
+});
+
 test.run();
