@@ -125,16 +125,15 @@ test('two and three ranks train as one process does, and every MPI comes to the 
 });
 
 for (const launcher of installed) {
-  test(`Ctrl-C stops all ranks after the same step, and another number of them goes on (${launcher.name})`, async () => {
+  test(`a signal stops all ranks after the same step, and another number of them goes on (${launcher.name})`, async () => {
     const out = `stopped-${launcher.name}`;
     let asked = false;
     const first = await train(launcher, 2, [...tiny, '--out', out], {
-      // Open MPI's mpirun kills ranks a second after it has asked them to stop, unless told to wait longer.
-      env: { OMPI_MCA_odls_base_sigkill_timeout: '60' },
       watch: (output, child) => {
         if (!asked && /epoch 1\/2 /.test(output)) {
           asked = true;
-          child.kill('SIGINT');
+          // Ctrl-C; Open MPI's mpirun kills its ranks a second after that, but hands this one on.
+          child.kill(launcher.name === 'Open MPI' ? 'SIGUSR2' : 'SIGINT');
         }
       },
     });
