@@ -137,7 +137,6 @@ for (const launcher of installed) {
         }
       },
     });
-    assert.is.not(first.code, 0, first.output);
     assert.is(first.output.split('interrupted after').length, 2, first.output);
     const second = await train(launcher, 3, ['--resume', out, '--device', 'cpu:0']);
     assert.is(second.code, 0, second.output);
