@@ -46,7 +46,6 @@ export * from './core/ops/gather.js';
 export type { DrawPlacement } from './core/ops/launch.js';
 export * from './core/ops/loss.js';
 export { type FusedOptions, linear, matmul } from './core/ops/matmul.js';
-export { norm } from './core/ops/norm.js';
 export {
   localResponseNorm,
   type ResponseNormOptions,
@@ -76,7 +75,7 @@ export * from './core/ops/softmax.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
 export { type UpdateOptions, update } from './core/ops/update.js';
-export { std, type VarianceOptions, variance } from './core/ops/variance.js';
+export { norm, std, type VarianceOptions, variance } from './core/ops/variance.js';
 export * from './core/ops/views.js';
 export { defaultGenerator, Generator, manualSeed } from './core/random.js';
 export { keep, scope } from './core/scope.js';

@@ -84,10 +84,17 @@ function isPromise(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** @throws {ArgumentError} unless the value is a number (NaN is one). */
-export function requireNumber(op: string, name: string, value: unknown): asserts value is number {
-  if (typeof value !== 'number') throw wrongArgument(op, name, value, 'a number');
-}
+/** A check of an argument. @throws {ArgumentError} that names the op, the argument, and what was given */
+type Check<T> = (op: string, name: string, value: unknown) => asserts value is T;
+
+const check =
+  <T>(expected: string, holds: (value: unknown) => boolean): Check<T> =>
+  (op, name, value) => {
+    if (!holds(value)) throw wrongArgument(op, name, value, expected);
+  };
+
+/** Unless the value is a number (NaN is one), an error. */
+export const requireNumber: Check<number> = check('a number', (value) => typeof value === 'number');
 
 /** @throws {ArgumentError} unless the value is a whole number from `least`. */
 export function requireWhole(op: string, name: string, value: unknown, least: number): void {
@@ -95,20 +102,12 @@ export function requireWhole(op: string, name: string, value: unknown, least: nu
   throw wrongArgument(op, name, value, `a whole number from ${least}`);
 }
 
-/** @throws {ArgumentError} unless the value is true or false. */
-export function requireBoolean(op: string, name: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw wrongArgument(op, name, value, 'true or false');
-}
-
-/** @throws {ArgumentError} unless the value is a text. */
-export function requireText(op: string, name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string') throw wrongArgument(op, name, value, 'a text');
-}
-
-/** @throws {ArgumentError} unless the value is a function. */
-export function requireFunction(op: string, name: string, value: unknown): void {
-  if (typeof value !== 'function') throw wrongArgument(op, name, value, 'a function');
-}
+/** Unless the value is true or false, an error. */
+export const requireBoolean: Check<boolean> = check('true or false', (value) => typeof value === 'boolean');
+/** Unless the value is a text, an error. */
+export const requireText: Check<string> = check('a text', (value) => typeof value === 'string');
+/** Unless the value is a function, an error. */
+export const requireFunction: Check<unknown> = check('a function', (value) => typeof value === 'function');
 
 /** @throws {ArgumentError} unless the value is one of the choices. */
 export function requireChoice(op: string, name: string, value: unknown, choices: readonly string[]): void {

@@ -6,8 +6,8 @@ import { readOptions, requireNumber, wrongArgument } from '../core/arguments.js'
 import { ArgumentError } from '../core/errors.js';
 import { add, clamp, div, minimum, mul } from '../core/ops/elementwise.js';
 import { requireTensors } from '../core/ops/launch.js';
-import { norm } from '../core/ops/norm.js';
 import { to } from '../core/ops/transfer.js';
+import { norm } from '../core/ops/variance.js';
 import { stack } from '../core/ops/views.js';
 import { keep, scope } from '../core/scope.js';
 import { noGrad } from '../core/tape.js';

@@ -16,25 +16,13 @@ import {
 import { type Conv1dOptions, conv1d } from '../core/ops/conv1d.js';
 import type { Shape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
-import {
-  Layer,
-  type Making,
-  makeParameters,
-  requireGroups,
-  type WeightOptions,
-  weightDefaults,
-} from './layer.js';
+import { type Making, requireGroups, WeightedLayer, type WeightOptions, weightDefaults } from './layer.js';
 
 const defaults = { ...weightDefaults, ...windowDefaults };
 type Window = 'stride' | 'padding' | 'dilation' | 'groups';
 
 /** What convolutions share: kernels, and how they move. */
-abstract class Convolution<O> extends Layer {
-  /** `[out, in / groups, ...kernel]`; of a transposed one `[in, out / groups, ...kernel]`. */
-  readonly weight: Tensor;
-  /** `[out]`. */
-  readonly bias: Tensor | null;
-
+abstract class Convolution<O> extends WeightedLayer {
   /** @throws {ArgumentError} when the groups don't divide the channels */
   constructor(
     op: string,
@@ -45,12 +33,11 @@ abstract class Convolution<O> extends Layer {
     readonly options: O,
     transposed = false,
   ) {
-    super();
     requireWhole(op, 'inChannels', ins, 0);
     requireWhole(op, 'outChannels', outs, 0);
     requireGroups(op, groups, ins, outs, 'channels');
     const shape = transposed ? [ins, outs / groups, ...kernel] : [outs, ins / groups, ...kernel];
-    ({ weight: this.weight, bias: this.bias } = makeParameters(op, shape, making, outs));
+    super(op, shape, making, outs);
   }
 }
 

@@ -49,19 +49,23 @@ export interface Making extends Omit<Required<WeightOptions>, 'device' | 'relu'>
   readonly device: Device | undefined;
 }
 
-/** A layer's weight, and its bias of as many `units` as the weight has rows, unless said otherwise. */
-export function makeParameters(
-  layer: string,
-  shape: Shape,
-  { device, bias, weightInit, biasInit }: Making,
-  units = shape[0]!,
-): { readonly weight: Tensor; readonly bias: Tensor | null } {
-  requireDevice(layer, device);
-  requireBoolean(layer, 'bias', bias);
-  requireFunction(layer, 'weightInit', weightInit);
-  requireFunction(layer, 'biasInit', biasInit);
-  const weight = parameter(weightInit(shape, device));
-  return { weight, bias: bias ? parameter(biasInit([units], device)) : null };
+/** A layer with a weight, and a bias of as many `units` as the weight has rows, unless said otherwise. */
+export abstract class WeightedLayer extends Layer {
+  /** `[out, in / groups, ...kernel]`; of a transposed convolution `[in, out / groups, ...kernel]`. */
+  readonly weight: Tensor;
+  /** `[out]`. */
+  readonly bias: Tensor | null;
+
+  constructor(layer: string, shape: Shape, making: Making, units = shape[0]!) {
+    super();
+    const { device, bias, weightInit, biasInit } = making;
+    requireDevice(layer, device);
+    requireBoolean(layer, 'bias', bias);
+    requireFunction(layer, 'weightInit', weightInit);
+    requireFunction(layer, 'biasInit', biasInit);
+    this.weight = parameter(weightInit(shape, device));
+    this.bias = bias ? parameter(biasInit([units], device)) : null;
+  }
 }
 
 /** A layer without parameters: a function of its input. */

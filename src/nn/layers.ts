@@ -26,15 +26,11 @@ import type { Shape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
 import { type Initializer, normal } from './init.js';
-import { Lambda, Layer, makeParameters, requireGroups, type WeightOptions, weightDefaults } from './layer.js';
+import { Lambda, Layer, requireGroups, WeightedLayer, type WeightOptions, weightDefaults } from './layer.js';
 import { parameter } from './module.js';
 
 /** `x W^T + b`: `[.., in]` to `[.., out]`. */
-export class Linear extends Layer {
-  /** `[out, in / groups]`. */
-  readonly weight: Tensor;
-  /** `[out]`. */
-  readonly bias: Tensor | null;
+export class Linear extends WeightedLayer {
   /** Whether ReLU is applied in the kernel's last pass. */
   readonly relu: boolean;
   /** Groups of features that don't see each other. */
@@ -46,17 +42,11 @@ export class Linear extends Layer {
     outFeatures: number,
     options: WeightOptions & Pick<Conv2dOptions, 'groups'>,
   ) {
-    super();
-    const op = 'Linear';
-    const { relu, groups, ...making } = readOptions(op, options, { ...weightDefaults, groups: 1 });
-    requireWhole(op, 'inFeatures', inFeatures, 0);
-    requireWhole(op, 'outFeatures', outFeatures, 0);
-    requireGroups(op, groups, inFeatures, outFeatures, 'features');
-    ({ weight: this.weight, bias: this.bias } = makeParameters(
-      op,
-      [outFeatures, inFeatures / groups],
-      making,
-    ));
+    const { relu, groups, ...making } = readOptions('Linear', options, { ...weightDefaults, groups: 1 });
+    requireWhole('Linear', 'inFeatures', inFeatures, 0);
+    requireWhole('Linear', 'outFeatures', outFeatures, 0);
+    requireGroups('Linear', groups, inFeatures, outFeatures, 'features');
+    super('Linear', [outFeatures, inFeatures / groups], making);
     this.relu = relu;
     this.groups = groups;
   }

@@ -77,10 +77,8 @@ function unnest(data: NestedNumbers, out: number[]): number[] {
   const shapes = data.map((item) => unnest(item, out));
   const first = shapes[0] ?? [];
   const ragged = shapes.find((shape) => shape.join() !== first.join());
-  if (ragged)
-    throw new ArgumentError(
-      `tensor: ${formatShape(first)} and ${formatShape(ragged)} side by side in one array`,
-    );
+  const both = `${formatShape(first)} and ${formatShape(ragged ?? first)}`;
+  if (ragged) throw new ArgumentError(`tensor: ${both} side by side in one array`);
   return [data.length, ...first];
 }
 
@@ -108,15 +106,15 @@ export function full(shape: Shape, value: number, options: TensorOptions): Tenso
   return generate(op, shape, making, { expr: e.param(0), params: [value] });
 }
 
-/** A tensor of zeros. */
-export function zeros(shape: Shape, options: TensorOptions): Tensor {
-  return generate('zeros', shape, readOptions('zeros', options, asGiven), { expr: e.constant(0) });
-}
+const allOf =
+  (op: string, value: number) =>
+  (shape: Shape, options: TensorOptions): Tensor =>
+    generate(op, shape, readOptions(op, options, asGiven), { expr: e.constant(value) });
 
+/** A tensor of zeros. */
+export const zeros = allOf('zeros', 0);
 /** A tensor of ones. */
-export function ones(shape: Shape, options: TensorOptions): Tensor {
-  return generate('ones', shape, readOptions('ones', options, asGiven), { expr: e.constant(1) });
-}
+export const ones = allOf('ones', 1);
 
 /** The identity matrix `[n, n]`: ones on the diagonal, else zeros. */
 export function eye(n: number, options: TensorOptions): Tensor {

@@ -68,8 +68,7 @@ export function exchange(
   const first = parts[0];
   if (!first) throw new ArgumentError('exchange: got no parts');
   const along = normalizeAxis(op, axis, first.shape.length);
-  const odd = parts.find((part) => part.shape.some((n, i) => i !== along && n !== first.shape[i]));
-  if (odd) {
+  if (parts.some((part) => part.shape.some((n, i) => i !== along && n !== first.shape[i]))) {
     const shapes = parts.map((part) => formatShape(part.shape)).join(', ');
     throw new ArgumentError(`exchange: ${shapes} can't be joined along axis ${axis}: other sizes must agree`);
   }
