@@ -17,7 +17,6 @@ export type { Device, LiveTensor } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
 export { type Crossing, ledger } from './core/ledger.js';
-export * from './core/ops/activations.js';
 export * from './core/ops/arrange.js';
 export {
   type Conv2dOptions,

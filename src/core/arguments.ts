@@ -136,7 +136,7 @@ export function nearestName(given: string, known: readonly string[]): string | n
     const shorter = Math.min(letters.length, wanted.length);
     const begins = shorter > 2 && letters.slice(0, shorter) === wanted.slice(0, shorter);
     const same = letters === wanted || initialsOf(name) === wanted;
-    const distance = same ? 0 : begins ? 1 : editsBetween(wanted, letters);
+    const distance = same ? 0 : begins ? 1 : editsBetween(wanted, letters, least);
     if (distance < least) [nearest, least] = [name, distance];
   }
   return nearest;
@@ -152,20 +152,14 @@ function initialsOf(name: string): string {
   return words.map((word) => word[0]!.toLowerCase()).join('');
 }
 
-/** How many letters to put in, take out, change, or swap with the next to make one name of the other. */
-function editsBetween(a: string, b: string): number {
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const least = Math.min(changed, row[j]! + 1, next[j - 1]! + 1);
-      next.push(swapped ? Math.min(least, before[j - 2]! + 1) : least);
-    }
-    before = row;
-    row = next;
-  }
-  return row[b.length]!;
+/** How many letters to put in, take out, change, or swap with the next to make one name of the other; up to `most`. */
+function editsBetween(a: string, b: string, most: number): number {
+  if (a === b) return 0;
+  if (a === '' || b === '' || most <= 1) return Math.max(1, Math.abs(a.length - b.length));
+  if (a[0] === b[0]) return editsBetween(a.slice(1), b.slice(1), most);
+  const [rest, left, right] = [most - 1, a.slice(1), b.slice(1)];
+  const isSwapped = a[0] === b[1] && a[1] === b[0];
+  const swapped = isSwapped ? editsBetween(a.slice(2), b.slice(2), rest) : Number.POSITIVE_INFINITY;
+  const changed = editsBetween(left, right, rest);
+  return 1 + Math.min(swapped, changed, editsBetween(left, b, rest), editsBetween(a, right, rest));
 }

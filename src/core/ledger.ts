@@ -34,7 +34,6 @@ class Ledger {
     return this.crossings;
   }
 
-  /** Notes a crossing. */
   record(crossing: Crossing): void {
     if (this.crossings.length >= this.capacity) this.crossings.splice(0, Math.ceil(this.capacity / 2));
     this.crossings.push(crossing);

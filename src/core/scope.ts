@@ -114,7 +114,6 @@ function disposeBut(result: unknown, owner: Owner): void {
   }
 }
 
-/** Gathers a result and, where it is an array, map or plain object, what is in it. */
 function collect(value: unknown, found: Set<unknown>): void {
   if (typeof value !== 'object' || value === null || found.has(value)) return;
   found.add(value);

@@ -64,7 +64,6 @@ export function dtypeOf(data: TypedArray): DType {
   );
 }
 
-/** Smallest and largest number of the integer dtypes. */
 const integerRanges: Readonly<Partial<Record<DType, readonly [low: number, high: number]>>> = {
   int32: [-(2 ** 31), 2 ** 31 - 1],
   uint8: [0, 255],

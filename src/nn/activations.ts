@@ -2,13 +2,11 @@
  * Activations as layers: functions of one's input, without parameters.
  */
 import { requireChoice, requireNumber } from '../core/arguments.js';
-import { elu, gelu, leakyRelu, silu, softplus } from '../core/ops/activations.js';
-import { abs, relu, sigmoid, tanh } from '../core/ops/elementwise.js';
+import { abs, elu, gelu, leakyRelu, relu, sigmoid, silu, softplus, tanh } from '../core/ops/elementwise.js';
 import { logSoftmax, softmax } from '../core/ops/softmax.js';
 import type { Tensor } from '../core/tensor.js';
 import { Lambda } from './layer.js';
 
-/** The class of layers of a function. */
 const layerOf = (fn: (x: Tensor) => Tensor): (new () => Lambda) =>
   class extends Lambda {
     constructor() {

@@ -34,7 +34,6 @@ function adamStep(weight: Expr, gradient: Expr): readonly Expr[] {
 
 const [coupled, decoupled] = [adamStep(w, g), adamStep(e.sub(w, e.mul(decay, w)), e.input(1))];
 
-/** What Adam and AdamW share. */
 abstract class AdamForm extends SlotOptimizer<typeof adam> {
   /** @throws {ArgumentError} for settings below 0, betas from 1 on, or a parameter in two groups */
   constructor(

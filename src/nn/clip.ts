@@ -19,7 +19,6 @@ function requireBound(op: string, params: readonly Tensor[], name: string, bound
   if (!(bound >= 0)) throw wrongArgument(op, name, bound, 'a number from 0');
 }
 
-/** Puts what `change` makes of each gradient in its place. */
 function replaceGradients(params: readonly Tensor[], change: (grad: Tensor) => Tensor): void {
   for (const x of params) {
     const { grad } = x;

@@ -72,7 +72,6 @@ export class Flatten extends Lambda {
 
 const windowDefaults = { stride: undefined, padding: 0, ceilMode: false };
 
-/** What poolings share. */
 class Pool2d extends Lambda {
   /** The window, spelled out. */
   readonly window: Pooling;
@@ -163,7 +162,6 @@ export interface DropoutLayerOptions extends Pick<DropoutOptions, 'form'> {
 
 /** Dropout, on while training. */
 export class Dropout extends Layer {
-  /** See `DropoutOptions`. */
   readonly form: 'paper' | 'inverted';
   private readonly draw: ((shape: Shape) => DrawPlacement) | undefined;
 

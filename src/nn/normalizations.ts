@@ -29,7 +29,6 @@ import { parameter } from './module.js';
 export class LocalResponseNorm extends Layer {
   /** The options, spelled out. */
   readonly norm: ResponseNorm;
-  /** Groups of maps that are normalized apart. */
   readonly groups: number;
   private readonly options: ResponseNormOptions;
 
@@ -173,7 +172,6 @@ abstract class BatchNorm extends AffineNorm {
   readonly runningVar: Tensor | null;
   /** How many batches the running statistics have seen. */
   readonly numBatchesTracked: Tensor | null;
-  /** Share of a batch's statistics in the running ones. */
   readonly momentum: number | null;
 
   constructor(

@@ -170,7 +170,6 @@ export abstract class SlotOptimizer<S extends { learningRate: number } = { learn
     }
   }
 
-  /** A slot of the parameters that are this optimizer's. */
   private inSlot(slot: string): Belonging {
     return (x) => (this.known.has(x) ? this.slot(slot, x) : null);
   }

@@ -47,7 +47,6 @@ type Rates = Pick<Optimizer, 'groups'>;
 abstract class FactorSchedule implements Schedule {
   protected now: ScheduleState = { factor: 1, drops: 0, best: null, stalled: 0 };
 
-  /** @param name for messages */
   constructor(
     protected readonly name: string,
     private readonly optimizer: Rates,

@@ -1,9 +1,10 @@
 /**
  * The tape: what backward adds up and where, what it holds and lets go of, and how it says no.
  */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { record } from '../../src/core/record.js';
+import { record } from '../../src/core/ops/launch.js';
 import {
   ArgumentError,
   add,

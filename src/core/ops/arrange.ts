@@ -5,14 +5,13 @@
 import { readOptions, requireArray, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { type ConvWindow, outputSize, type PairLike, toGeometry, toPair } from './conv.js';
 import { arange, zeros } from './create.js';
 import { where } from './elementwise.js';
-import { map, mapInto, requireRank, requireTensor } from './launch.js';
+import { map, mapInto, recordOne, requireRank, requireTensor } from './launch.js';
 import { expand } from './reduce.js';
 import { pad, reshape, slice } from './views.js';
 

@@ -8,12 +8,11 @@
 import { readOptions, requireArray, requireWhole, wrongArgument } from '../arguments.js';
 import type { ConvGeometry, Padding, Pair } from '../backend.js';
 import { ArgumentError } from '../errors.js';
-import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { add } from './elementwise.js';
-import { commonDevice, computed, requireImages, requireRank, requireTensor } from './launch.js';
+import { commonDevice, computed, record, requireImages, requireRank, requireTensor } from './launch.js';
 import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
 import { sum } from './reduce.js';
 import { contiguous, reshape } from './views.js';

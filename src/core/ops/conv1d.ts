@@ -64,7 +64,6 @@ function requireLines(op: string, x: Tensor, weight: Tensor, layout: string): vo
   requireRank(op, 'weight', weight, 3, layout);
 }
 
-/** The window of the convolution along two axes. */
 function windowAlong(op: string, window: Required<ConvWindow1d>): ConvGeometry {
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = window;
   requireWhole(op, 'stride', stride, 1);

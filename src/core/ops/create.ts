@@ -32,10 +32,8 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
-/** Defaults of `TensorOptions`. */
 const asGiven = { device: undefined, dtype: undefined, requiresGrad: false };
 
-/** `TensorOptions` with their defaults. */
 type Making = { readonly [K in keyof TensorOptions]-?: TensorOptions[K] | (typeof asGiven)[K] };
 
 function fromHost(op: string, data: TypedArray, shape: Shape, { device, requiresGrad }: Making): Tensor {
@@ -67,7 +65,6 @@ export function tensor(
   return fromHost(op, hostArray(op, dtype ?? 'float32', numbers), shape ?? nested, making);
 }
 
-/** Flattens nested numbers into `out`; returns their shape. */
 function unnest(data: NestedNumbers, out: number[]): number[] {
   if (typeof data === 'number') {
     out.push(data);

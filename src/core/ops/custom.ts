@@ -5,14 +5,13 @@
 import { readOptions, requireFunction, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import type { Expr } from '../expr.js';
-import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
 import { synchronously } from '../synchronous.js';
 import { noGrad } from '../tape.js';
 import { Tensor } from '../tensor.js';
 import { type ElementwiseOp, elementwise, type Operand } from './expressionOps.js';
-import { requireTensor } from './launch.js';
+import { record, requireTensor } from './launch.js';
 
 /** What a tensor is like, whatever its elements. */
 type Like = Pick<Tensor, 'shape' | 'dtype' | 'device'>;

@@ -7,11 +7,10 @@ import { readOptions, requireChoice, requireNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { recordOne } from '../record.js';
 import { drawOfRows } from '../rows.js';
 import type { Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
-import { type DrawPlacement, map, requireTensor } from './launch.js';
+import { type DrawPlacement, map, recordOne, requireTensor } from './launch.js';
 import { reshape } from './views.js';
 
 /** Options of `dropout`. */

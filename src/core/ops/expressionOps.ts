@@ -8,10 +8,9 @@
 import { requireArray, requireFunction, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, type ExprLike, e, inputsOf, isPredicate, lift } from '../expr.js';
-import { record } from '../record.js';
 import { type DType, requireFits } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { floatType, isIntegral, map } from './launch.js';
+import { floatType, isIntegral, map, record } from './launch.js';
 import { sumTo } from './reduce.js';
 
 /** What an element-wise op takes: a tensor, or a number that stands for one. */
@@ -30,9 +29,7 @@ export interface ElementwiseOp<A extends Expr[] = Expr[]> {
   readonly gradients?: readonly ((g: Expr, y: Expr, ...operands: A) => ExprLike)[] | undefined;
 }
 
-/** What `apply` needs of an op. */
 interface Definition extends ElementwiseOp {
-  /** What messages call the operands. */
   readonly names: readonly string[];
   /** What was worked out so far, by pattern: the same trees at every call, known to caches of compiled kernels. */
   readonly forms: Map<number, Form>;

@@ -5,12 +5,19 @@
 import { requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { arange } from './create.js';
-import { commonDevice, computed, map, requireDType, requireRank, requireTensor } from './launch.js';
+import {
+  commonDevice,
+  computed,
+  map,
+  recordOne,
+  requireDType,
+  requireRank,
+  requireTensor,
+} from './launch.js';
 
 /** A dense view as `[O, A, I]`: the axes before `axis`, the axis, the axes after it. */
 function three(view: View, axis: number): View {

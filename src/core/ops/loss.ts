@@ -5,15 +5,21 @@
 import { readOptions, requireChoice, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sameShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { softplus } from './activations.js';
-import { abs, add, div, mul, ne, neg, sub, where } from './elementwise.js';
+import { abs, add, div, mul, ne, neg, softplus, sub, where } from './elementwise.js';
 import { binary } from './expressionOps.js';
 import { gather, indexSelect } from './gather.js';
-import { commonDevice, computed, floatType, requireDType, requireRank, requireTensor } from './launch.js';
+import {
+  commonDevice,
+  computed,
+  floatType,
+  recordOne,
+  requireDType,
+  requireRank,
+  requireTensor,
+} from './launch.js';
 import { mean, sum } from './reduce.js';
 import { logSoftmax } from './softmax.js';
 import { reshape, squeeze, unsqueeze } from './views.js';
@@ -36,7 +42,6 @@ function lossOptions(op: string, given: LossOptions | LossReduction): LossOption
   return options;
 }
 
-/** The losses as the reduction says. */
 function reduced(losses: Tensor, reduction: LossReduction): Tensor {
   if (reduction === 'none') return losses;
   return reduction === 'mean' ? mean(losses) : sum(losses);
@@ -114,7 +119,6 @@ function chosen(x: Tensor, labels: Tensor, { weight, ignoreIndex }: NllLossOptio
   return { kept, losses: kept ? where(kept, losses, 0) : losses, shares };
 }
 
-/** As `reduced`, but that a mean is divided by the sum of the weights. */
 function averaged(losses: Tensor, shares: Tensor | null, reduction: LossReduction): Tensor {
   if (reduction !== 'mean' || !shares) return reduced(losses, reduction);
   return div(sum(losses), sum(shares));
@@ -203,7 +207,6 @@ function compared(op: string, x: Tensor, target: Tensor, reduction: LossReductio
 
 const plain = { reduction: 'mean' } as const;
 
-/** A loss without options but the reduction. */
 function pointwise(op: string, each: Each) {
   return (x: Tensor, target: Tensor, options: LossOptions | LossReduction = {}): Tensor => {
     const { reduction } = readOptions(op, lossOptions(op, options), plain);

@@ -6,7 +6,6 @@
 import { readOptions } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
-import { record } from '../record.js';
 import { scope } from '../scope.js';
 import {
   broadcastShapes,
@@ -18,7 +17,7 @@ import {
   type View,
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { commonDevice, floatType, map, requireRank, requireTensor } from './launch.js';
+import { commonDevice, floatType, map, record, requireRank, requireTensor } from './launch.js';
 import { sum, sumTo } from './reduce.js';
 import { reshape, transpose } from './views.js';
 
@@ -47,7 +46,6 @@ function asMatrices(op: string, x: Tensor, batch: Shape): View | null {
   return { ...view, shape: [sizeOf(batch), rows, columns], strides: [stride, down, right] };
 }
 
-/** A dense copy of x with the batch's axes. */
 function denseOver(op: string, x: Tensor, batch: Shape): Tensor {
   const { shape, strides } = broadcastTo(x.view(op), [...batch, ...x.shape.slice(-2)]);
   return denseCopy(op, x.alias(op, { shape, strides }));

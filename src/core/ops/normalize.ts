@@ -8,11 +8,10 @@
 import { readOptions, requireChoice, requireNumber, requireWhole } from '../arguments.js';
 import type { LrnGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { add, mul, pow } from './elementwise.js';
-import { computed, requireImages } from './launch.js';
+import { computed, recordOne, requireImages } from './launch.js';
 import { avgPool2d } from './pool.js';
 
 /** Options of both normalizations; the defaults are the paper's. */

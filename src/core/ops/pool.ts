@@ -4,12 +4,11 @@
 import { readOptions } from '../arguments.js';
 import type { Pair, PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
-import { computed, requireImages } from './launch.js';
+import { computed, recordOne, requireImages } from './launch.js';
 import { mean } from './reduce.js';
 import { slice, stack } from './views.js';
 
@@ -101,7 +100,6 @@ export function adaptiveAvgPool2d(x: Tensor, size: PairLike): Tensor {
   return scope(() => windowMeans(windowMeans(x, 2, oh), 3, ow));
 }
 
-/** The means of `count` windows along an axis. */
 function windowMeans(x: Tensor, axis: number, count: number): Tensor {
   const n = x.shape[axis]!;
   const means = Array.from({ length: count }, (_, i) => {

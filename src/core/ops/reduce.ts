@@ -9,7 +9,6 @@ import { readOptions } from '../arguments.js';
 import type { FoldOp } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import {
   broadcastTo,
@@ -25,7 +24,7 @@ import {
   type View,
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { floatType, map, mapInto, requireTensor, withDense } from './launch.js';
+import { floatType, map, mapInto, recordOne, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
 /** Which axes to reduce. */
@@ -69,7 +68,6 @@ export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Redu
   };
 }
 
-/** What a reduction makes of two numbers. */
 const folds: Readonly<Record<FoldOp, Expr>> = {
   sum: e.add(e.input(0), e.input(1)),
   max: e.max(e.input(0), e.input(1)),

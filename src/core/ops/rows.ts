@@ -18,7 +18,6 @@ export interface RowProgram {
 export interface RowWriter {
   readonly sum: (expr: Expr) => Expr;
   readonly max: (expr: Expr) => Expr;
-  /** A number made of others. */
   readonly number: (expr: Expr) => Expr;
 }
 
@@ -39,9 +38,7 @@ export function rowProgram(
   return { numbers, exprs };
 }
 
-/** What a program runs over. */
 interface RowOperands {
-  /** The axes of a row. */
   readonly axes: readonly number[];
   /** The first says the shape, to which the others broadcast. */
   readonly inputs: readonly Tensor[];

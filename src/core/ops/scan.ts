@@ -5,14 +5,13 @@
 import { readOptions, requireBoolean } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { isIntegerType, normalizeAxis } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { arange } from './create.js';
 import { sub } from './elementwise.js';
 import { gather } from './gather.js';
-import { mapInto, requireTensor } from './launch.js';
+import { mapInto, recordOne, requireTensor } from './launch.js';
 import { contiguous, flip, reshape, slice, transpose } from './views.js';
 
 const total = e.add(e.input(0), e.input(1));

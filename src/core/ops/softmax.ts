@@ -9,12 +9,11 @@
  */
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, isIntegerType, normalizeAxis } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { cast } from './elementwise.js';
-import { map, requireTensor } from './launch.js';
+import { map, record, requireTensor } from './launch.js';
 import { type ReduceOptions, reductionOf } from './reduce.js';
 import { type RowProgram, rowProgram, runRows } from './rows.js';
 import { reshape } from './views.js';

@@ -9,11 +9,10 @@
 import { readOptions, requireBoolean, requireNumber, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { record } from '../record.js';
 import { scope } from '../scope.js';
 import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { commonDevice, requireDType, requireTensor } from './launch.js';
+import { commonDevice, record, requireDType, requireTensor } from './launch.js';
 import { type RowProgram, rowProgram, runRows } from './rows.js';
 import { momentsInParts, writeMoments } from './variance.js';
 import { reshape } from './views.js';

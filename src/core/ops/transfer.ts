@@ -9,13 +9,12 @@ import { readOptions, requireArray } from '../arguments.js';
 import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
 import { ledger } from '../ledger.js';
-import { record, recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
 import { trace } from '../trace.js';
 import { add } from './elementwise.js';
-import { requireTensor, requireTensors } from './launch.js';
+import { record, recordOne, requireTensor, requireTensors } from './launch.js';
 import { concat, slice } from './views.js';
 
 /** Copies to another device, past the tape; on the same one, another look at the same elements. */

@@ -6,13 +6,12 @@
 import { readOptions, requireNumber, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
-import { recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import { formatShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { abs, mul, sqrt } from './elementwise.js';
 import { unary } from './expressionOps.js';
-import { map, requireDType, requireTensor } from './launch.js';
+import { map, recordOne, requireDType, requireTensor } from './launch.js';
 import { max, type ReduceOptions, reductionOf, sum } from './reduce.js';
 import { type RowWriter, rowProgram, runRows } from './rows.js';
 import { reshape } from './views.js';

@@ -6,7 +6,6 @@ import { requireArray, requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { describe } from '../handle.js';
-import { record, recordOne } from '../record.js';
 import { scope } from '../scope.js';
 import {
   contiguousStrides,
@@ -19,7 +18,7 @@ import {
   sizeOf,
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { commonDevice, map, mapInto, requireTensor, requireTensors } from './launch.js';
+import { commonDevice, map, mapInto, record, recordOne, requireTensor, requireTensors } from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
@@ -185,7 +184,6 @@ export function chunk(x: Tensor, chunks: number, axis = 0): Tensor[] {
   return split(x, Math.max(1, Math.ceil(n / chunks)), axis);
 }
 
-/** Where each of adjoining parts begins. */
 function startsOf(lengths: readonly number[]): number[] {
   return lengths.map((_, i) => lengths.slice(0, i).reduce((a, b) => a + b, 0));
 }
@@ -199,7 +197,6 @@ function window(op: string, x: Tensor, axis: number, start: number, length: numb
   });
 }
 
-/** Writes `part` into `whole` from `start` on along an axis. */
 function copyInto(op: string, part: Tensor, whole: Tensor, axis: number, start: number): void {
   const target = window(op, whole, axis, start, part.shape[axis]!);
   mapInto(op, [e.input(0)], [part], [target]);
@@ -217,7 +214,6 @@ function writable(op: string, sources: readonly Tensor[], write: Write): Tensor 
   });
 }
 
-/** A tensor of one number, on the device and of the dtype of `like`. */
 function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
   const out = Tensor.empty(op, like.device, shape, like.dtype);
   mapInto(op, [e.param(0)], [], [out], { params: [value] });

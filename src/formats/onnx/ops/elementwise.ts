@@ -2,7 +2,6 @@
  * ONNX's element-wise operators: ops of `core` where it has them, else functions of formulas.ts.
  */
 import { e } from '../../../core/expr.js';
-import { elu, gelu, leakyRelu, softplus } from '../../../core/ops/activations.js';
 import {
   abs,
   add,
@@ -10,14 +9,17 @@ import {
   clamp,
   cos,
   div,
+  elu,
   eq,
   erf,
   exp,
   floor,
   ge,
+  gelu,
   gt,
   isnan,
   le,
+  leakyRelu,
   log,
   lt,
   maximum,
@@ -28,6 +30,7 @@ import {
   relu,
   sigmoid,
   sin,
+  softplus,
   sqrt,
   sub,
   tanh,
