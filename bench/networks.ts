@@ -8,9 +8,10 @@
 import { multiplyAdds, placeLayers, trainingMultiplyAdds } from '../src/alexnet/architecture.js';
 import { nets } from '../src/alexnet/recipes.js';
 import { Trainer } from '../src/alexnet/trainer.js';
+import { HostRandom } from '../src/backends/threefry.js';
 import type { KernelTime } from '../src/core/backend.js';
 import type { Device } from '../src/core/device.js';
-import { drawOf, HostRandom } from '../src/core/random.js';
+import { drawOf } from '../src/core/random.js';
 import { readFigures, takeStep } from '../src/train/step.js';
 import { type Budget, idealTime, measure } from './harness.js';
 import { bestRates, type Probe, type Rates } from './probes.js';

@@ -3,10 +3,12 @@
  * `out[m, n] = sum over k of left[m, k] * right(k, n)`; in the convolution `right` is a pixel of the image, m an
  * output channel, n an output pixel and k an input channel and a place in the kernel.
  */
+
+import { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
 import { conv2d } from '../../src/core/ops/conv.js';
 import { matmul } from '../../src/core/ops/matmul.js';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { drawOf } from '../../src/core/random.js';
 import { Tensor } from '../../src/core/tensor.js';
 
 /** One of the problems. */

@@ -9,12 +9,14 @@
  * "Using very deep autoencoders for content-based image retrieval", 2011). Codes are compared by the number of bits
  * that differ (Hamming distance).
  */
+
+import { HostRandom } from '../backends/threefry.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError, DataError } from '../core/errors.js';
 import { tensor } from '../core/ops/create.js';
 import { add, floor, mul, sigmoid, sub } from '../core/ops/elementwise.js';
 import { mean } from '../core/ops/reduce.js';
-import { drawOf, HostRandom } from '../core/random.js';
+import { drawOf } from '../core/random.js';
 import { formatShape, type Shape, sameShape, type TypedArray } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { batchesOf } from '../data/batchSource.js';

@@ -5,13 +5,15 @@
  * that mistakes don't cancel; the derivative by element j of an input is `(s(x + h) - s(x - h)) / 2h`, each s added up on
  * the host.
  */
+
+import { HostRandom } from '../backends/threefry.js';
 import { readOptions, requireArray, requireFunction, requireNumber, requireText } from '../core/arguments.js';
 import { ArgumentError, GradcheckError } from '../core/errors.js';
 import { tensor } from '../core/ops/create.js';
 import { add, mul } from '../core/ops/elementwise.js';
 import { requireTensor, requireTensors } from '../core/ops/launch.js';
 import { sum } from '../core/ops/reduce.js';
-import { drawOf, HostRandom } from '../core/random.js';
+import { drawOf } from '../core/random.js';
 import { scope } from '../core/scope.js';
 import { formatShape, type Shape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';

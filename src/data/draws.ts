@@ -6,8 +6,10 @@
  * uses the last stream number, which no training run reaches, so draws made with the run's seed itself
  * (initial weights, dropout) stay apart.
  */
+
+import { HostRandom, threefry } from '../backends/threefry.js';
 import { ArgumentError } from '../core/errors.js';
-import { drawOf, HostRandom, threefry, type WordPair } from '../core/random.js';
+import { drawOf, type WordPair } from '../core/random.js';
 
 const foldStream = 0xffffffff;
 

@@ -5,7 +5,6 @@
 export { crossEntropy } from '../core/ops/loss.js';
 export * from './activations.js';
 export * from './adaptive.js';
-export * from './clip.js';
 export * from './convolutions.js';
 export * from './init.js';
 export { Lambda, Layer, Sequential, type WeightOptions } from './layer.js';
@@ -13,6 +12,8 @@ export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
 export * from './normalizations.js';
 export {
+  clipGradNorm,
+  clipGradValue,
   type GroupOptions,
   type Optimizer,
   type OptimizerGroup,

@@ -3,9 +3,9 @@
  * wait for the host.
  */
 import { ArgumentError } from '../core/errors.js';
+import { inRows } from '../core/ops/dropout.js';
 import { cast } from '../core/ops/elementwise.js';
 import { concat, reshape } from '../core/ops/views.js';
-import { inRows } from '../core/rows.js';
 import { scope } from '../core/scope.js';
 import { formatShape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';

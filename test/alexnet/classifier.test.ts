@@ -8,9 +8,10 @@ import { averageOverCrops, Classifier, type Input } from '../../src/alexnet/clas
 import { answersOf, reportOf, validate } from '../../src/alexnet/evaluation.js';
 import { type Net, nets, type Recipe } from '../../src/alexnet/recipes.js';
 import { openDevice } from '../../src/backends/open.js';
+import { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
 import { tensor } from '../../src/core/ops/create.js';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { drawOf } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { MemoryDataset } from '../../src/data/dataset.js';

@@ -9,7 +9,7 @@ import { neuronsOf } from '../../src/alexnet/figures/placement.js';
 import { publishedFor } from '../../src/alexnet/published.js';
 import { epochsTo, type RaceLine, summarize } from '../../src/alexnet/race.js';
 import { nets } from '../../src/alexnet/recipes.js';
-import { HostRandom } from '../../src/core/random.js';
+import { HostRandom } from '../../src/backends/threefry.js';
 
 const test = suite('evaluation');
 const classes = ['a', 'b', 'c', 'd', 'e', 'f'];

@@ -13,8 +13,9 @@ import {
   readRace,
   runRace,
 } from '../../src/alexnet/race.js';
+import { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { drawOf } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import type { OpenedData } from '../../src/data/sources/open.js';
 import { withFolder } from '../data/files.js';

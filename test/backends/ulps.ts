@@ -2,7 +2,7 @@
  * Elementary functions of float32 against double precision: numbers to try, and errors in units of the last place.
  */
 import * as assert from 'uvu/assert';
-import type { HostRandom } from '../../src/core/random.js';
+import type { HostRandom } from '../../src/backends/threefry.js';
 
 /** Numbers at which functions have bends, limits and ends. */
 export const edges = [

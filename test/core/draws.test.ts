@@ -4,7 +4,8 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, threefry, toUniform } from '../../src/core/random.js';
+import { threefry, toUniform } from '../../src/backends/threefry.js';
+import { drawOf } from '../../src/core/random.js';
 import { contiguousStrides, type Shape, type TypedArray } from '../../src/core/shape.js';
 import {
   type Device,

@@ -3,7 +3,7 @@
  * Slow, and independent of the kernels and of strides.
  */
 import * as assert from 'uvu/assert';
-import type { HostRandom } from '../../src/core/random.js';
+import type { HostRandom } from '../../src/backends/threefry.js';
 import type { DType, Shape } from '../../src/core/shape.js';
 import { type Device, flip, permute, slice, type Tensor, tensor } from '../../src/index.js';
 import { nmse } from '../backends/cpu/numbers.js';

@@ -3,7 +3,8 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, Generator, HostRandom, threefry, toUniform, type WordPair } from '../../src/core/random.js';
+import { HostRandom, threefry, toUniform } from '../../src/backends/threefry.js';
+import { drawOf, Generator, type WordPair } from '../../src/core/random.js';
 
 test("threefry gives the words of Random123's known-answer file (threefry2x32, 20 rounds)", () => {
   const vectors: readonly (readonly [counter: WordPair, key: WordPair, words: WordPair])[] = [

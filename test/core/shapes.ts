@@ -1,8 +1,9 @@
 /**
  * Random shapes and views for tests of ops.
  */
+
+import type { HostRandom } from '../../src/backends/threefry.js';
 import { flip, permute, reshape, slice } from '../../src/core/ops/views.js';
-import type { HostRandom } from '../../src/core/random.js';
 import { type Shape, sizeOf } from '../../src/core/shape.js';
 import type { Tensor } from '../../src/core/tensor.js';
 

@@ -1,8 +1,9 @@
 /** Ten crops, and the mean picture cut as the pictures were. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { HostRandom } from '../../src/backends/threefry.js';
 import { ArgumentError } from '../../src/core/errors.js';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { drawOf } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { centreOfMean, meanCrops, tenCrops } from '../../src/data/images/cuts.js';
 import { batches } from '../../src/data/loader.js';

@@ -1,7 +1,8 @@
 /** The mean picture: exact, whatever the order and batches. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { HostRandom } from '../../src/backends/threefry.js';
+import { drawOf } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { meanOf } from '../../src/data/images/mean.js';
 

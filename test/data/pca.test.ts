@@ -1,7 +1,8 @@
 /** Principal components of colours, and the noise made from them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { HostRandom } from '../../src/backends/threefry.js';
+import { drawOf } from '../../src/core/random.js';
 import { MemoryDataset } from '../../src/data/dataset.js';
 import { Moments, meanOf } from '../../src/data/images/mean.js';
 import { type ColourForm, colourShift, type Pca, pcaOf, type Triple } from '../../src/data/images/pca.js';

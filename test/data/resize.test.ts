@@ -1,7 +1,8 @@
 /** Resizing against cases worked out by hand, and properties that hold for any picture. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { HostRandom } from '../../src/backends/threefry.js';
+import { drawOf } from '../../src/core/random.js';
 import { coverCentre, type Picture, resize } from '../../src/data/images/resize.js';
 
 const seed = 20120;

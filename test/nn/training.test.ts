@@ -4,10 +4,11 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
 import { crossEntropy } from '../../src/core/ops/loss.js';
 import { argmax } from '../../src/core/ops/reduce.js';
-import { drawOf, HostRandom, manualSeed } from '../../src/core/random.js';
+import { drawOf, manualSeed } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { Tensor } from '../../src/core/tensor.js';

@@ -3,9 +3,9 @@
  */
 import * as assert from 'uvu/assert';
 import { type CpuOptions, openDevice } from '../../src/backends/open.js';
+import type { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
 import { tensor } from '../../src/core/ops/create.js';
-import type { HostRandom } from '../../src/core/random.js';
 import { type Shape, sizeOf } from '../../src/core/shape.js';
 import type { Tensor } from '../../src/core/tensor.js';
 import type { HostTensor } from '../../src/nn/module.js';

@@ -2,7 +2,7 @@
  * Gradients of functions of random numbers, by the exported `gradcheck`; and numbers that keep away from kinks.
  */
 
-import type { HostRandom } from '../../src/core/random.js';
+import type { HostRandom } from '../../src/backends/threefry.js';
 import { type Shape, sizeOf } from '../../src/core/shape.js';
 import { gradcheck as check, type Device, type Tensor, tensor } from '../../src/index.js';
 

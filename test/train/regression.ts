@@ -3,13 +3,14 @@
  * part of its own.
  */
 
+import { HostRandom } from '../../src/backends/threefry.js';
 import type { Device } from '../../src/core/device.js';
 import { e } from '../../src/core/expr.js';
 import { tensor, zeros } from '../../src/core/ops/create.js';
 import { abs, mul, sub } from '../../src/core/ops/elementwise.js';
 import { mean, sum } from '../../src/core/ops/reduce.js';
 import { update } from '../../src/core/ops/update.js';
-import { drawOf, Generator, HostRandom, manualSeed } from '../../src/core/random.js';
+import { drawOf, Generator, manualSeed } from '../../src/core/random.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import type { Tensor } from '../../src/core/tensor.js';

@@ -1,13 +1,15 @@
 /**
  * Dropout in the paper's form and in the inverted one.
  *
- * The mask is never stored: the random numbers are counted, so the gradient asks for the same ones again.
+ * The mask is never stored: the random numbers are counted, so the gradient asks for the same ones again. Where several
+ * programs share a batch, those of a row are those of its sample, however the batch is shared out.
  */
 import { readOptions, requireChoice, requireNumber } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { defaultGenerator } from '../random.js';
-import { drawOfRows } from '../rows.js';
+import { contiguousStrides, type Shape } from '../shape.js';
+import { synchronously } from '../synchronous.js';
 import type { Tensor } from '../tensor.js';
 import { mul } from './elementwise.js';
 import { type DrawPlacement, map, recordOne, requireTensor } from './launch.js';
@@ -53,4 +55,31 @@ export function dropout(x: Tensor, p: number, options: DropoutOptions = {}): Ten
   const out = map(op, masked, [x], settings);
   recordOne(op, x, out, (grad) => map(op, masked, [grad], settings));
   return out;
+}
+
+/** The samples that rows are: row i is sample `first + i * step`. */
+interface Rows {
+  readonly first: number;
+  readonly step: number;
+}
+
+let current: Rows = { first: 0, step: 1 };
+
+/** Runs `fn` on tensors whose first axis is these samples. @throws {TandemError} when `fn` returns a promise */
+export function inRows<T>(rows: Rows, fn: () => T): T {
+  const outer = current;
+  current = rows;
+  try {
+    return synchronously('inRows', fn);
+  } finally {
+    current = outer;
+  }
+}
+
+/** A tensor's random numbers, for the samples that its rows are. */
+function drawOfRows(draw: DrawPlacement, shape: Shape): DrawPlacement {
+  const { first, step } = current;
+  const [row = 0, ...inner] = draw.strides ?? contiguousStrides(shape);
+  if (step === 1 || shape.length === 0) return draw;
+  return { ...draw, offset: (draw.offset ?? 0) + first * row, strides: [row * step, ...inner] };
 }

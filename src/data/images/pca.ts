@@ -10,7 +10,7 @@
  * 14,800 for ImageNet, and a tenth of it leaves nothing of the picture. The code that was run took the standard
  * deviation, s_k = sqrt(lambda_k), near 122 for ImageNet: a shift of 12 grey levels. Both are offered by name.
  */
-import type { HostRandom } from '../../core/random.js';
+import type { HostRandom } from '../../backends/threefry.js';
 import { type Fields, number, object, type Schema, tuple } from '../../formats/json.js';
 
 /** Red, green, blue. */

@@ -4,8 +4,9 @@
  * In each class the pictures are ranked by a hash of their name, and the first `holdout` of them are held out: a
  * function of the files alone, the same for every seed and order of reading.
  */
+
+import { threefry } from '../../backends/threefry.js';
 import { ArgumentError } from '../../core/errors.js';
-import { threefry } from '../../core/random.js';
 import { membersByClass } from '../dataset.js';
 
 /** A 32-bit hash of a name: FNV-1a over its UTF-16 units, stirred by Threefry. */

@@ -7,7 +7,7 @@
  * time, so that an outline alone doesn't give them away. Trigonometry is rounded to float32: engines may differ in
  * the last bit of a double, the pictures may not.
  */
-import type { HostRandom } from '../../core/random.js';
+import type { HostRandom } from '../../backends/threefry.js';
 
 /** Signed distance of (u, v) to a figure's edge, negative inside. */
 export type Distance = (u: number, v: number) => number;

@@ -8,8 +8,10 @@
  * brightness by at least `contrast` levels, either way round, so that neither colour nor brightness nor orientation
  * gives the class. Lengths scale with the picture's side.
  */
+
+import { type HostRandom, threefry } from '../../backends/threefry.js';
 import { ArgumentError } from '../../core/errors.js';
-import { type HostRandom, threefry, type WordPair } from '../../core/random.js';
+import type { WordPair } from '../../core/random.js';
 import { checkIndices, type Dataset, type LoadedImages } from '../dataset.js';
 import { randomFor } from '../draws.js';
 import { between, type Distance, direction, figures } from './shapes.js';

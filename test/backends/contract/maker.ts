@@ -3,8 +3,8 @@
  * the host's array, so one argument object serves both.
  */
 import type { LoopArgs, LoopView } from '../../../src/backends/cpu/kernels/loops.js';
+import type { HostRandom } from '../../../src/backends/threefry.js';
 import type { KernelName, Kernels } from '../../../src/core/backend.js';
-import type { HostRandom } from '../../../src/core/random.js';
 import {
   type BufferId,
   contiguousStrides,

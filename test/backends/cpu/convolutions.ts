@@ -4,8 +4,8 @@
 import * as assert from 'uvu/assert';
 import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
 import type { Plan } from '../../../src/backends/cpu/plan.js';
+import type { HostRandom } from '../../../src/backends/threefry.js';
 import type { ConvGeometry, Padding, Pair } from '../../../src/core/backend.js';
-import type { HostRandom } from '../../../src/core/random.js';
 import { type Shape, sizeOf, type View } from '../../../src/core/shape.js';
 import { dense, nmse, zeros } from './numbers.js';
 import { acrossTeams, neverAlone, type TestPlanner } from './planner.js';

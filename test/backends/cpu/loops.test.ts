@@ -4,8 +4,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { threefry, toUniform } from '../../../src/backends/threefry.js';
 import { e } from '../../../src/core/expr.js';
-import { threefry, toUniform } from '../../../src/core/random.js';
 import { type Shape, sizeOf } from '../../../src/core/shape.js';
 import { dense, doubles, nmse, normals, seededRandom, zeros } from './numbers.js';
 

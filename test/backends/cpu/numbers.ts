@@ -4,7 +4,8 @@
  */
 
 import type { LoopView } from '../../../src/backends/cpu/kernels/loops.js';
-import { drawOf, HostRandom } from '../../../src/core/random.js';
+import { HostRandom } from '../../../src/backends/threefry.js';
+import { drawOf } from '../../../src/core/random.js';
 import { contiguousStrides, type Shape, sizeOf, type TypedArray } from '../../../src/core/shape.js';
 
 /** Random numbers from a printed seed; the environment variable SEED repeats a run. */

@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { openCpu } from '../../../src/backends/cpu/runtime/device.js';
+import { HostRandom } from '../../../src/backends/threefry.js';
 import type { Backend, KernelName } from '../../../src/core/backend.js';
-import { drawOf, HostRandom } from '../../../src/core/random.js';
+import { drawOf } from '../../../src/core/random.js';
 import { generators } from '../contract/generators.js';
 import { Maker } from '../contract/maker.js';
 

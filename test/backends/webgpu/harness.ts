@@ -4,10 +4,10 @@
  */
 import * as assert from 'uvu/assert';
 import { type LoopArgs, type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
+import type { HostRandom } from '../../../src/backends/threefry.js';
 import { openWebGpu, type WebGpuDevice } from '../../../src/backends/webgpu/runtime/device.js';
 import type { WebGpuOptions } from '../../../src/backends/webgpu/runtime/options.js';
 import type { KernelName, Kernels } from '../../../src/core/backend.js';
-import type { HostRandom } from '../../../src/core/random.js';
 import {
   contiguousStrides,
   dtypeOf,

@@ -6,8 +6,8 @@
  * or square root of float32 numbers gives exactly the float32 operation.) Of integers it is wrapped to int32 instead.
  */
 import type { BinaryOp, Expr, UnaryOp } from '../../../../core/expr.js';
-import { threefry, toUniform } from '../../../../core/random.js';
 import { asElement, dtypeOf, isIntegerType } from '../../../../core/shape.js';
+import { threefry, toUniform } from '../../../threefry.js';
 import { type LoopArgs, walk } from '../view.js';
 
 /** Each function of one argument, in doubles. */

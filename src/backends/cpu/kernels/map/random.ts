@@ -1,7 +1,7 @@
 /**
  * Threefry-2x32-20 on four counters at a time: the same bits as core/random.ts.
  */
-import { threefryParity, threefryRotations, threefryRounds } from '../../../../core/random.js';
+import { threefryParity, threefryRotations, threefryRounds } from '../../../threefry.js';
 import { f32x4, type I32, i32, i32x4, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 

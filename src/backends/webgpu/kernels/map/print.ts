@@ -11,8 +11,8 @@ import {
   type UnaryOp,
   usesRandom,
 } from '../../../../core/expr.js';
-import { threefryParity, threefryRotations, threefryRounds } from '../../../../core/random.js';
 import { formOf, isFormed } from '../../../mathForms.js';
+import { threefryParity, threefryRotations, threefryRounds } from '../../../threefry.js';
 import { type MathName, mathFunctions } from '../math/functions.js';
 import { type FloatType, type IntegerType, literal, typesOf } from '../math/text.js';
 
