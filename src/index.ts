@@ -16,17 +16,19 @@ export type { KernelTime, MemoryStats } from './core/backend.js';
 export type { Device, LiveTensor } from './core/device.js';
 export * from './core/errors.js';
 export { type Expr, type ExprLike, e } from './core/expr.js';
-export { type Crossing, ledger } from './core/ledger.js';
 export * from './core/ops/arrange.js';
 export {
+  type Conv1dOptions,
   type Conv2dOptions,
+  type ConvTranspose1dOptions,
   type ConvTranspose2dOptions,
+  conv1d,
   conv2d,
+  convTranspose1d,
   convTranspose2d,
   type PaddingLike,
   type PairLike,
 } from './core/ops/conv.js';
-export * from './core/ops/conv1d.js';
 export * from './core/ops/create.js';
 export { type CustomOp, customOp } from './core/ops/custom.js';
 export { type DropoutOptions, dropout } from './core/ops/dropout.js';
@@ -69,7 +71,6 @@ export {
   sum,
   topk,
 } from './core/ops/reduce.js';
-export { cumsum, sort } from './core/ops/scan.js';
 export * from './core/ops/softmax.js';
 export * from './core/ops/standardize.js';
 export * from './core/ops/transfer.js';
@@ -82,4 +83,4 @@ export type { DType, Shape, TypedArray } from './core/shape.js';
 export type { PartState, Stateful } from './core/state.js';
 export { noGrad } from './core/tape.js';
 export { Tensor } from './core/tensor.js';
-export { inLayer, trace } from './core/trace.js';
+export { type Crossing, inLayer, ledger, trace } from './core/trace.js';

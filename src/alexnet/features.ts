@@ -7,7 +7,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { ArgumentError, DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import type { Dataset } from '../data/dataset.js';
 import { checkWritable, throwNaming, writeTogether, writeWhole } from '../data/files.js';
 import { DecodePool } from '../data/images/decodePool.js';
@@ -16,6 +15,7 @@ import { batches } from '../data/loader.js';
 import { listImages } from '../data/sources/parts.js';
 import { list, parseJson, text } from '../formats/json.js';
 import { decodeNpy, encodeNpy } from '../formats/npy.js';
+import { printable } from '../formats/printable.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import { inferences } from '../train/inference.js';
 import type { Classifier } from './classifier.js';

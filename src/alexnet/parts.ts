@@ -24,7 +24,7 @@ import {
   SpatialResponseNorm,
   Tanh,
 } from '../nn/index.js';
-import { constant, normal } from '../nn/init.js';
+import { constant, normal } from '../nn/layer.js';
 import type { StateDict } from '../nn/module.js';
 import { type JoinedParameter, joinedParameters, type PlacedLayer, type Stage } from './architecture.js';
 

@@ -4,8 +4,8 @@
  * goes on without readers: results are in files.
  */
 import { Presets, SingleBar } from 'cli-progress';
-import { printable } from '../core/printable.js';
 import { reasonOf } from '../data/files.js';
+import { printable } from '../formats/printable.js';
 
 /** Bars that are shown. */
 const shown = new Set<Bar>();

@@ -8,8 +8,8 @@ import { weightEndings } from '../alexnet/weights/files.js';
 import { type WeightKindName, weightKinds } from '../alexnet/weights/kinds.js';
 import { openWeights } from '../alexnet/weights/open.js';
 import { ArgumentError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { counted } from '../data/sources/names.js';
+import { printable } from '../formats/printable.js';
 import { helpList, printAbout } from './command.js';
 
 /** Options that choose a trained network. */

@@ -232,22 +232,15 @@ export interface Backend {
   /** The element types it can hold. */
   readonly dtypes: ReadonlySet<DType>;
   readonly kernels: KernelTable;
-  /**
-   * A buffer of at least `bytes` bytes with unspecified contents. `op` is for the error message.
-   * @throws {OutOfMemoryError} naming op, bytes asked, bytes in use and the limit.
-   */
+  /** A buffer with unspecified contents. @throws {OutOfMemoryError} naming op, bytes asked, bytes in use and the limit. */
   alloc(bytes: number, op: string): BufferId;
   /** A new buffer holding a copy of `data`, as if written before anything enqueued later. */
   upload(data: TypedArray, op: string): BufferId;
-  /**
-   * As `upload`, of the elements that a promise will bring: what is enqueued from now on waits for them, the caller
-   * doesn't. When the promise is rejected, the next await of this device throws its reason.
-   */
+  /** As `upload`, of what a promise will bring; when it is rejected, the next await of this device throws its reason. */
   uploadLater(data: Promise<TypedArray>, bytes: number, op: string): BufferId;
   /**
-   * A new buffer that will hold the elements of another device's dense view, as they are when everything enqueued
-   * there so far has run. What is enqueued here from now on waits for them; the caller doesn't. What went wrong on
-   * the way is thrown by this device's next await. `arrived` is called once the times are known.
+   * A new buffer that will hold another device's dense view as everything enqueued there so far leaves it; what is
+   * enqueued here from now on waits for it. What went wrong is thrown by this device's next await.
    * @returns null where it can't copy from such a device without the host
    */
   copyFrom(source: Backend, view: View, op: string, arrived: Arrived): BufferId | null;
@@ -257,10 +250,7 @@ export interface Backend {
   free(buffer: BufferId): void;
   /** A copy of a dense view's elements, after everything enqueued so far has run. */
   read(view: View): Promise<TypedArray>;
-  /**
-   * The elements of dense views for the host to change, as they are when everything enqueued so far has run: in place
-   * where it sees the device's memory, else copies. Nothing may use the views until they are taken back.
-   */
+  /** As `read`, for the host to change, in place where it sees them; nothing may use the views until they are taken back. */
   lend(views: readonly View[]): Promise<TypedArray[]>;
   /** What is enqueued from now on waits for a promise and finds the lent arrays as they are then in their views. */
   takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>): void;

@@ -16,11 +16,7 @@ export function reading<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/**
- * Calls a function that must not be async.
- * @param op for messages
- * @throws {TandemError} when it returns a promise, other than that of a tensor's `data()` or `item()`
- */
+/** Calls a function. @throws {TandemError} when it returns a promise, other than that of a tensor's `data()` or `item()` */
 export function synchronously<T>(op: string, fn: () => T): T {
   requireFunction(op, 'fn', fn);
   const result = fn();
@@ -48,11 +44,7 @@ export class FlowVariable<T> {
     return this.storage?.getStore();
   }
 
-  /**
-   * Calls an async function, for which and for whatever it awaits `get` gives the value.
-   * @param op for messages
-   * @throws {TandemError} where flows can't be told apart
-   */
+  /** Calls an async function, for all of which `get` gives the value. @throws {TandemError} where flows can't be told apart */
   run<R>(op: string, value: T, fn: () => R): R {
     if (this.storage === null) {
       const hooks = typeof process === 'object' ? process.getBuiltinModule?.('node:async_hooks') : undefined;

@@ -45,11 +45,7 @@ export class Node<T extends Disposable> {
   private freed = false;
   private hooks: { readonly index: number; readonly tell: (gradient: T) => void }[] = [];
 
-  /**
-   * @param inputs where each input came from; null for one that needs no gradient
-   * @param saved handles this node owns and disposes of
-   * @param finished called when its gradient has run and what came in is let go
-   */
+  /** @param inputs null for one that needs no gradient @param saved is the node's @param finished tells that its gradient has run */
   constructor(
     readonly op: string,
     readonly inputs: readonly (Edge<T> | null)[],
@@ -136,9 +132,8 @@ export function leafEdge<T extends Disposable>(leaf: object, accumulate: (grad: 
 }
 
 /**
- * Walks the graph from `root` and calls each node's gradient once, when all gradients of its outputs are known.
- * @param seed gradient of the root, handed over
- * @param add sum of two gradients, disposing of both
+ * Walks the graph from `root` and calls each node's gradient once, when all gradients of its outputs are known; `seed` is
+ * the root's, handed over, and `add` gives the sum of two, disposing of both.
  */
 export function walk<T extends Disposable>(root: Edge<T>, seed: T, add: (a: T, b: T) => T): void {
   const pending = new Map<Node<T>, (T | null)[]>();
@@ -192,9 +187,7 @@ export function gradEnabled(): boolean {
 
 /**
  * Runs `fn` without recording: nothing inside needs gradients or saves tensors for them. An async `fn` is off the tape
- * until its promise is settled; other code that runs meanwhile is not.
- * @throws {TandemError} when a function that isn't async returns a promise, other than that of a tensor's `data()` or
- * `item()`; when an async one is given where flows can't be told apart (browsers)
+ * until its promise is settled; other code that runs meanwhile is not. @throws {TandemError} as `scope` does
  */
 export function noGrad<T>(fn: () => T): T {
   if (isAsync(fn)) return disabledFlow.run('noGrad', true, fn);

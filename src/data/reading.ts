@@ -5,8 +5,8 @@
 import { isUtf8 } from 'node:buffer';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { printable } from '../core/printable.js';
 import { formatBytes } from '../core/text.js';
+import { printable } from '../formats/printable.js';
 
 const [utf8, latin1] = [new TextDecoder(), new TextDecoder('latin1')];
 

@@ -11,10 +11,10 @@
  * `[O, I / group, KH, KW]` and a product's matrix `[O, I]`, as here. What else a layer's settings say isn't read.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { formatShape, sizeOf, type TypedArray } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { readNumbers } from './numbers.js';
+import { printable } from './printable.js';
 import { failing, GrowingBytes, readMessage } from './protobuf.js';
 
 /** A layer as a file has it. */

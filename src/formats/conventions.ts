@@ -10,9 +10,9 @@
  *     dropout         trained with outputs halved at test   to  inverted dropout, by scaling the weights
  */
 import { ArgumentError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { contiguousStrides, dtypeOf, formatShape, makeArray, type Shape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
+import { printable } from './printable.js';
 
 /** Turns weights by name into weights by name. */
 export type Convert = (tensors: StateDict) => StateDict;

@@ -8,7 +8,7 @@
  * Numbers are finite (JSON can spell 1e999); fields that a schema doesn't name are left as they are.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
+import { printable } from './printable.js';
 
 /** What a value must be. Made by the functions of this file. */
 export interface Schema<T> {

@@ -3,11 +3,11 @@
  */
 import { readOptions, requireBoolean, wrongArgument } from '../core/arguments.js';
 import { ArgumentError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { formatShape, type Shape, sameShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { joinedShape, Module } from '../nn/module.js';
 import { type Convert, type Rename, renamed } from './conventions.js';
+import { printable } from './printable.js';
 
 /** How weights are taken. */
 export interface LoadOptions {

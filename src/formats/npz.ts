@@ -4,11 +4,11 @@
  * the name for each, and its own 22 bytes. All numbers are little-endian.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { crc32 } from './crc32.js';
 import { decodeNpy, encodeNpy } from './npy.js';
 import type { NumbersOptions } from './numbers.js';
+import { printable } from './printable.js';
 import { readZip, unpackedBytes } from './zip.js';
 
 /** What the classic format can count: sizes and places below 4 GiB, 65535 files. */

@@ -7,7 +7,7 @@
  * Lists, tuples and sets become arrays, dictionaries maps; None is null; whole numbers past 2^53 are bigints.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
+import { printable } from './printable.js';
 
 /** What a pickle holds. */
 export type Pickled = null | boolean | number | bigint | string | Pickled[] | PickledMap | PickledObject;

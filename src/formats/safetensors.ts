@@ -5,7 +5,6 @@
  * numbers.ts says.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { type DType, dtypeOf, formatShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { isObject, shown } from './json.js';
@@ -17,6 +16,7 @@ import {
   readNumbers,
   toHalves,
 } from './numbers.js';
+import { printable } from './printable.js';
 
 const maxHeader = 100_000_000;
 const metadataName = '__metadata__';

@@ -6,10 +6,10 @@
  * Each tensor is in the file that the index names, and each file holds those tensors and no others.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import { object, parseJson, record, text, where } from './json.js';
 import type { NumbersOptions } from './numbers.js';
+import { printable } from './printable.js';
 import { decodeSafetensors } from './safetensors.js';
 
 /** The index alone says which files are read: names of files next to it, never paths that lead elsewhere. */

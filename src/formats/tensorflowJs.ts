@@ -10,7 +10,6 @@
  * kernels are `[KH, KW, in, out]`, dense ones `[in, out]`, and images `[N, H, W, C]`: conventions.ts turns them round.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { formatShape, sizeOf, type TypedArray } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import {
@@ -26,6 +25,7 @@ import {
   whole,
 } from './json.js';
 import { bytesPerNumber, type NumberType, readNumbers } from './numbers.js';
+import { printable } from './printable.js';
 import { type Fail, failing } from './protobuf.js';
 import { shardName } from './safetensorsSet.js';
 

@@ -11,13 +11,13 @@ import { requireDevice } from '../core/device.js';
 import { DataError } from '../core/errors.js';
 import { clamp } from '../core/ops/elementwise.js';
 import { pad } from '../core/ops/views.js';
-import { printable } from '../core/printable.js';
 import { formatShape, type Shape, sameShape, sizeOf } from '../core/shape.js';
 import type { HostTensor, StateDict } from '../core/state.js';
 import * as nn from '../nn/index.js';
 import { afterFlatten, fromHwio, fromInOut } from './conventions.js';
 import { anything, checkJson, isObject, list, object, text } from './json.js';
 import { loadWeights } from './load.js';
+import { printable } from './printable.js';
 import { decodeTensorflowJs } from './tensorflowJs.js';
 import { Settings } from './tensorflowSettings.js';
 

@@ -2,8 +2,8 @@
  * The settings of one layer of a Keras topology, asked for by name and checked as they are.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { isObject, shown } from './json.js';
+import { printable } from './printable.js';
 
 /** A pair of whole numbers. */
 type Two = readonly [number, number];

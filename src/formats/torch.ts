@@ -13,7 +13,6 @@
  * element `[i, j, ..]` is at `offset + i strides[0] + j strides[1] + ..` of its storage. Names: torchTypes.ts.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import {
   contiguousStrides,
   dtypeOf,
@@ -25,6 +24,7 @@ import {
 import type { HostTensor, StateDict } from '../core/state.js';
 import { readNumbers } from './numbers.js';
 import { type Pickled, unpickle } from './pickle.js';
+import { printable } from './printable.js';
 import { type TorchStorage, TorchTensor, torchTypes } from './torchTypes.js';
 import { isZip, readZip, storedBytes } from './zip.js';
 

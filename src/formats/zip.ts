@@ -11,8 +11,8 @@
  * Method 0 is stored, 8 deflated. The directory rules; a local header only says where its file's bytes begin.
  */
 import { DataError } from '../core/errors.js';
-import { printable } from '../core/printable.js';
 import { crc32 } from './crc32.js';
+import { printable } from './printable.js';
 
 /** A file of an archive, still packed. */
 interface ZipEntry {

@@ -4,8 +4,10 @@
 import { readOptions, requireWhole } from '../core/arguments.js';
 import type { ConvGeometry, Pair } from '../core/backend.js';
 import {
+  type Conv1dOptions,
   type Conv2dOptions,
   type ConvTranspose2dOptions,
+  conv1d,
   conv2d,
   convTranspose2d,
   type PairLike,
@@ -13,7 +15,6 @@ import {
   toPair,
   windowDefaults,
 } from '../core/ops/conv.js';
-import { type Conv1dOptions, conv1d } from '../core/ops/conv1d.js';
 import type { Shape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
 import { type Making, requireGroups, WeightedLayer, type WeightOptions, weightDefaults } from './layer.js';

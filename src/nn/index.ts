@@ -6,8 +6,18 @@ export { crossEntropy } from '../core/ops/loss.js';
 export * from './activations.js';
 export * from './adaptive.js';
 export * from './convolutions.js';
-export * from './init.js';
-export { Lambda, Layer, Sequential, type WeightOptions } from './layer.js';
+export {
+  constant,
+  fanInUniform,
+  type Initializer,
+  kaimingNormal,
+  Lambda,
+  Layer,
+  normal,
+  Sequential,
+  uniform,
+  type WeightOptions,
+} from './layer.js';
 export * from './layers.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
 export * from './normalizations.js';

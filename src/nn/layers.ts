@@ -25,8 +25,16 @@ import { scope } from '../core/scope.js';
 import type { Shape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
-import { type Initializer, normal } from './init.js';
-import { Lambda, Layer, requireGroups, WeightedLayer, type WeightOptions, weightDefaults } from './layer.js';
+import {
+  type Initializer,
+  Lambda,
+  Layer,
+  normal,
+  requireGroups,
+  WeightedLayer,
+  type WeightOptions,
+  weightDefaults,
+} from './layer.js';
 import { parameter } from './module.js';
 
 /** `x W^T + b`: `[.., in]` to `[.., out]`. */

@@ -78,8 +78,6 @@ export abstract class SlotOptimizer<S extends { learningRate: number } = { learn
   private taken = 0;
 
   /**
-   * @param name for messages
-   * @param trained tensors, or groups of them
    * @param options what groups don't say themselves
    * @param defaults of the options; each stands for its kind, and numbers must not be below 0
    * @param slots names of what is remembered of each parameter

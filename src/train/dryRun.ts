@@ -5,8 +5,7 @@
 import { type DryOptions, type DryRow, openDryDevice } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
 import type { Device } from '../core/device.js';
-import { type Crossing, ledger } from '../core/ledger.js';
-import { trace } from '../core/trace.js';
+import { type Crossing, ledger, trace } from '../core/trace.js';
 import { type Learner, takeStep } from './step.js';
 
 /** What is to be trained, built on devices that compute nothing. */

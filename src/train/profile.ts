@@ -7,8 +7,7 @@
  */
 import type { KernelTime } from '../core/backend.js';
 import type { Device } from '../core/device.js';
-import { type Crossing, ledger } from '../core/ledger.js';
-import { trace } from '../core/trace.js';
+import { type Crossing, ledger, trace } from '../core/trace.js';
 import type { Module } from '../nn/module.js';
 import { type Learner, takeStep } from './step.js';
 

@@ -4,7 +4,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as tables from '../../src/alexnet/networks.js';
-import { ledger } from '../../src/core/ledger.js';
+import { ledger } from '../../src/core/trace.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { assertClose, randomHost, withDevices } from '../support/devices.js';
 import { assertLedger, predict, trainingStep, withNetwork } from './towers.js';

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import * as tables from '../../src/alexnet/networks.js';
 import { openDevice } from '../../src/backends/open.js';
 import type { Device } from '../../src/core/device.js';
-import { ledger } from '../../src/core/ledger.js';
+import { ledger } from '../../src/core/trace.js';
 import { softwareDriver } from '../../support/driver.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { assertClose, randomHost, withDevices } from '../support/devices.js';

@@ -8,7 +8,7 @@ import { Network } from '../../src/alexnet/network.js';
 import * as tables from '../../src/alexnet/networks.js';
 import type { Device } from '../../src/core/device.js';
 import { ArgumentError } from '../../src/core/errors.js';
-import { ledger } from '../../src/core/ledger.js';
+import { ledger } from '../../src/core/trace.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { randomHost, withDevices } from '../support/devices.js';
 import { assertLedger, assertSameNetwork, predict, trainingStep, withNetwork } from './towers.js';

@@ -4,11 +4,11 @@
 import * as assert from 'uvu/assert';
 import { type Architecture, crossings, type Placement, placeLayers } from '../../src/alexnet/architecture.js';
 import { Network, type NetworkOptions } from '../../src/alexnet/network.js';
-import { ledger } from '../../src/core/ledger.js';
 import { crossEntropy } from '../../src/core/ops/loss.js';
 import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { Tensor } from '../../src/core/tensor.js';
+import { ledger } from '../../src/core/trace.js';
 import { type HostTensor, readBelonging, type StateDict } from '../../src/nn/module.js';
 import { assertClose, onDevice, onHost } from '../support/devices.js';
 import { inScope } from '../support/scope.js';

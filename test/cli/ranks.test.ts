@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawOf, HostRandom } from '../../src/core/random.js';
+import { HostRandom } from '../../src/backends/threefry.js';
+import { drawOf } from '../../src/core/random.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../support/mpi.js';
 import { program } from './commands.js';
 

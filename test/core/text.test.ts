@@ -1,8 +1,8 @@
 /** Text for people: what terminals, reports and pictures must not get. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { printable } from '../../src/core/printable.js';
 import { formatBytes, formatElements, nest } from '../../src/core/text.js';
+import { printable } from '../../src/formats/printable.js';
 
 test('names keep their letters and lose what a terminal obeys', () => {
   for (const name of ['n01440764/1.JPEG', 'café', 'cafe\u0301', '猫/犬.png', '🐱', 'a\\b "c" %20 #1?', '']) {

@@ -9,7 +9,7 @@ import { add } from '../../src/core/ops/elementwise.js';
 import type { Tensor } from '../../src/core/tensor.js';
 import { exportOnnx, onnxRule } from '../../src/formats/onnx/export.js';
 import * as nn from '../../src/nn/index.js';
-import { normal } from '../../src/nn/init.js';
+import { normal } from '../../src/nn/layer.js';
 import { type Module, parameter } from '../../src/nn/module.js';
 import { withDevices } from '../support/devices.js';
 import { rejection } from '../support/errors.js';

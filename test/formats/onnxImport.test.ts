@@ -14,7 +14,7 @@ import { exportOnnx } from '../../src/formats/onnx/export.js';
 import { encodeModel, type OnnxModel, type OnnxNode } from '../../src/formats/onnx/format.js';
 import { importOnnx } from '../../src/formats/onnx/import.js';
 import * as nn from '../../src/nn/index.js';
-import { normal } from '../../src/nn/init.js';
+import { normal } from '../../src/nn/layer.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { onDevice, randomHost, withDevices } from '../support/devices.js';

@@ -13,7 +13,7 @@ import {
   kaimingNormal,
   normal,
   uniform,
-} from '../../src/nn/init.js';
+} from '../../src/nn/layer.js';
 import { withDevices } from '../support/devices.js';
 
 const mean = (numbers: TypedArray, power: number): number => {

@@ -9,7 +9,7 @@ import { sum } from '../../src/core/ops/reduce.js';
 import { Generator, manualSeed } from '../../src/core/random.js';
 import { noGrad } from '../../src/core/tape.js';
 import * as nn from '../../src/nn/index.js';
-import { normal } from '../../src/nn/init.js';
+import { normal } from '../../src/nn/layer.js';
 import type { HostTensor } from '../../src/nn/module.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
 import { assertClose, onDevice, onHost, randomHost, withDevices } from '../support/devices.js';

@@ -13,7 +13,7 @@ import { scope } from '../../src/core/scope.js';
 import { noGrad } from '../../src/core/tape.js';
 import { Tensor } from '../../src/core/tensor.js';
 import * as nn from '../../src/nn/index.js';
-import { kaimingNormal } from '../../src/nn/init.js';
+import { kaimingNormal } from '../../src/nn/layer.js';
 import type { HostTensor } from '../../src/nn/module.js';
 import { SGD } from '../../src/nn/sgd.js';
 import { onDevice, randomHost, withDevices } from '../support/devices.js';

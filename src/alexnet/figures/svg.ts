@@ -1,8 +1,9 @@
 /**
  * SVG files put together of pictures and text, for figures that aren't plots.
  */
-import { printable } from '../../core/printable.js';
+
 import type { Picture } from '../../data/images/resize.js';
+import { printable } from '../../formats/printable.js';
 import { pictureAddress } from './picture.js';
 
 /** Text as it may stand in HTML and SVG; characters that neither can hold are spelt out. */

@@ -3,8 +3,8 @@
  * between them. Time runs to the right; every device and every pair that something crosses between has a lane.
  */
 import type { KernelTime } from '../../core/backend.js';
-import type { Crossing } from '../../core/ledger.js';
 import { formatBytes } from '../../core/text.js';
+import type { Crossing } from '../../core/trace.js';
 import type { Profile } from '../../train/profile.js';
 import type { Plotter } from './plot.js';
 

@@ -7,7 +7,7 @@
  *
  * All names may have the same beginning: `module.`, `state_dict.`, `features.` before conv1 and `classifier.` before fc6.
  */
-import { printable } from '../../core/printable.js';
+import { printable } from '../../formats/printable.js';
 
 /** How the names of a file are formed. */
 export type NameStyle = 'layers' | 'onnx-zoo' | 'torchvision';

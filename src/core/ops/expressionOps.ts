@@ -150,8 +150,6 @@ export type Binary = (a: Operand, b: Operand) => Tensor;
 /**
  * Makes an element-wise op of one tensor, which runs as a single kernel on every backend:
  * `unary('square', (x) => e.mul(x, x), (g, _y, x) => e.mul(g, e.mul(2, x)))`. Make it once, call it often.
- * @param op its name, for messages
- * @param value the result, as an expression of x
  * @param gradient of x, from `g`, the gradient of the result, the result `y`, and x; none: the op is flat everywhere
  */
 export function unary(

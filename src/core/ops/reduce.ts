@@ -205,9 +205,8 @@ export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The `k` largest along an axis in falling order (equal ones by rising index, NaN first) and their int32 indices.
- * No gradient: gather() the indices where one is needed.
- * @param axis the last by default
+ * The `k` largest along an axis (the last by default) in falling order, equal ones by rising index, NaN first, and their
+ * int32 indices. No gradient: gather() the indices where one is needed.
  */
 export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
   const op = 'topk';

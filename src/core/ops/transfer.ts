@@ -8,11 +8,10 @@
 import { readOptions, requireArray } from '../arguments.js';
 import { type Device, requireDevice } from '../device.js';
 import { ArgumentError } from '../errors.js';
-import { ledger } from '../ledger.js';
 import { scope } from '../scope.js';
 import { bytesPerElement, formatShape, normalizeAxis } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { trace } from '../trace.js';
+import { ledger, trace } from '../trace.js';
 import { add } from './elementwise.js';
 import { record, recordOne, requireTensor, requireTensors } from './launch.js';
 import { concat, slice } from './views.js';

@@ -97,8 +97,7 @@ const gradient = e.mul(e.input(2), e.mul(e.param(0), e.sub(e.input(0), e.input(1
 
 /**
  * Variance over axes (all by default): `sum of (x - mean)^2 / (n - correction)`; NaN of one element and the default
- * correction.
- * @throws {ArgumentError} over no elements, and over no axes
+ * correction. @throws {ArgumentError} over no elements, and over no axes
  */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   return spreadOf('variance', x, options);

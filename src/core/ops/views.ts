@@ -114,8 +114,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
 }
 
 /**
- * The elements `start` to `end` (exclusive; negative counts from the end) along an axis.
- * @param end the axis's size by default
+ * The elements `start` to `end` (exclusive; the axis's size by default) along an axis; negative ones count from the end.
  * @throws {ArgumentError} when the range leaves the axis.
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {

@@ -17,7 +17,6 @@
  */
 import { createHash } from 'node:crypto';
 import { DataError } from '../../core/errors.js';
-import { printable } from '../../core/printable.js';
 import {
   list,
   nullable,
@@ -30,6 +29,7 @@ import {
   where,
   whole,
 } from '../../formats/json.js';
+import { printable } from '../../formats/printable.js';
 import { type Pca, pcaFields, type Triple, tripleSchema } from '../images/pca.js';
 
 /** Names of the files of a folder of shards. */

@@ -2,7 +2,7 @@
  * Names of files and folders in data sets, and the lines of the text files beside them.
  */
 import { isUtf8 } from 'node:buffer';
-import { printable } from '../../core/printable.js';
+import { printable } from '../../formats/printable.js';
 import { isLockName } from '../lock.js';
 
 /** What systems leave in folders, in lower case: no name of a class, and nothing in them is looked at. */

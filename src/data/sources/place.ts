@@ -5,7 +5,7 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { printable } from '../../core/printable.js';
+import { printable } from '../../formats/printable.js';
 import type { Budget } from '../budget.js';
 import { listArchive } from './archive.js';
 import { byName, type Entry, listEntries, membersOf, placeOf } from './entries.js';

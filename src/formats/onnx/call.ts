@@ -8,10 +8,10 @@
 import type { Device } from '../../core/device.js';
 import { ArgumentError } from '../../core/errors.js';
 import { tensor } from '../../core/ops/create.js';
-import { printable } from '../../core/printable.js';
 import { type DType, formatShape } from '../../core/shape.js';
 import { Tensor } from '../../core/tensor.js';
 import type { NumberType } from '../numbers.js';
+import { printable } from '../printable.js';
 import type { AttributeValue, FileNode } from './read.js';
 import type { HostValue } from './tensors.js';
 

@@ -3,7 +3,7 @@
  * writes named values; initializers are its constants. Field numbers are those of onnx.proto.
  */
 import { DataError } from '../../core/errors.js';
-import { printable } from '../../core/printable.js';
+import { printable } from '../printable.js';
 import { failing, GrowingBytes, readMessage } from '../protobuf.js';
 import { type FileTensor, readTensorProto, typeOfNumber } from './tensors.js';
 

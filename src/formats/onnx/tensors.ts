@@ -3,10 +3,10 @@
  * numbers of its type, or in another file. Field numbers are those of onnx.proto.
  */
 import { DataError } from '../../core/errors.js';
-import { printable } from '../../core/printable.js';
 import { dtypeOf, formatShape, makeArray, type Shape, sizeOf, type TypedArray } from '../../core/shape.js';
 import type { HostTensor } from '../../core/state.js';
 import { bytesPerNumber, type NumberType, readNumbers } from '../numbers.js';
+import { printable } from '../printable.js';
 import { type Fail, failing, GrowingBytes, readMessage } from '../protobuf.js';
 
 /** Numbers on the host with the type that the graph gives them. int64, uint32 and uint64 are held as float64. */

@@ -2,12 +2,11 @@
  * ONNX's operators that choose elements by their places, or make numbers of places.
  */
 
-import { tril, triu } from '../../../core/ops/arrange.js';
+import { cumsum, tril, triu } from '../../../core/ops/arrange.js';
 import { arange, ones } from '../../../core/ops/create.js';
 import { add, cast, eq, lt, mul, sub, where } from '../../../core/ops/elementwise.js';
 import { gather, indexSelect } from '../../../core/ops/gather.js';
 import { argmax } from '../../../core/ops/reduce.js';
-import { cumsum } from '../../../core/ops/scan.js';
 import { flip, reshape, slice, unsqueeze } from '../../../core/ops/views.js';
 import { formatShape, normalizeAxis, sizeOf } from '../../../core/shape.js';
 import type { Tensor } from '../../../core/tensor.js';
