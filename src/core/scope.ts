@@ -50,7 +50,6 @@ export function keep<T extends Scoped>(item: T): T {
  *     });
  *
  * An async `fn` is a scope until its promise is settled, whatever else runs meanwhile.
- *
  * @throws {TandemError} when a function that isn't async returns a promise, other than that of a tensor's `data()` or
  * `item()`; when an async one is given where flows can't be told apart (browsers)
  */

@@ -200,8 +200,7 @@ export class Tensor extends Handle {
   /**
    * Has a function told of the gradient of this tensor in each `backward()`, once it is complete: for logging. Of a leaf,
    * in passes forward that begin after this call; else of this result, whose own passes these are.
-   * @param hook runs off the tape and in a scope; the gradient is borrowed, and what the hook gives is ignored
-   * @returns what ends it
+   * @param hook runs off the tape and in a scope; the gradient is borrowed @returns what ends it
    * @throws {ArgumentError} for a tensor that requires no gradient
    */
   onGradient(hook: (gradient: Tensor) => unknown): () => void {

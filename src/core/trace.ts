@@ -37,9 +37,8 @@ export interface Crossing {
   readonly to: string;
   readonly bytes: number;
   /**
-   * When the bytes began to cross, as `performance.now()`, and how long that took: between CPU devices the copy alone,
-   * elsewhere from asking for the bytes, which waits for what computes them. NaN until the device that receives them
-   * was awaited (`sync`, reading a tensor of it).
+   * When the bytes began to cross, as `performance.now()`, and how long that took, but between CPU devices with the wait
+   * for what computes them. NaN until the device that receives them was awaited (`sync`, reading a tensor of it).
    */
   readonly start: number;
   readonly milliseconds: number;

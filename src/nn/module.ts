@@ -103,8 +103,7 @@ export abstract class Module {
 
   /**
    * Has a function told of what `forward` is given and gives, each time it is called: for logging, with `namedModules()`.
-   * @param hook runs off the tape and in a scope; what it is given is borrowed and can be asked for its gradient
-   *   (`onGradient`), what it gives is ignored
+   * @param hook runs off the tape and in a scope; what it is given is borrowed and can be asked for `onGradient`
    * @returns what ends it
    * @throws {ArgumentError} for a module without `forward`
    */

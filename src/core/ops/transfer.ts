@@ -46,8 +46,7 @@ export function to(x: Tensor, device: Device): Tensor {
 }
 
 /**
- * The join of `parts` along an axis, on each of `devices`: a part crosses once to every other device that wants it.
- * Differentiable.
+ * The join of `parts` along an axis, on each of `devices`, differentiable: a part crosses once to every other that wants it.
  * @param options `axis`: 1 by default, the channels of `[N, C, H, W]`, the units of `[N, K]`; `devices`: the parts' own by
  *   default, in their order; several may be the same
  * @returns one tensor for each of `devices`

@@ -28,8 +28,7 @@ export interface UpdateOptions {
  *
  * @param targets one, or several of one shape with an expression for each; leaves, results off the tape, or views of
  *   such. Numbers are converted to their dtype as `cast` does.
- * @param inputs what `e.input(0)`, `e.input(1)`, .. stand for, broadcast to the targets' shape; targets among them are read
- *   as they were before
+ * @param inputs what `e.input(0)`, `e.input(1)`, .. stand for, broadcast to the targets' shape; read before targets change
  * @throws {ArgumentError} for a target that a gradient flows through, targets that share elements, shapes that don't
  *   fit, and expressions of inputs or params that aren't there; then nothing changed
  */
