@@ -97,13 +97,17 @@ async function isAtWork({ host, pid, began }: Holder): Promise<boolean> {
   return began === null || now === null || began === now;
 }
 
-/** When a process began, as Linux tells it: the boot, and clock ticks since. */
+/**
+ * When a process began, as Linux tells it: the boot, and clock ticks since. '' for one that has ended, and that its parent
+ * hasn't asked about yet.
+ */
 async function beganAt(pid: number): Promise<string | null> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-    // The name in parentheses may hold anything; the start time is the 20th field behind it.
-    const ticks = (await readFile(`/proc/${pid}/stat`, 'latin1')).split(') ').at(-1)?.split(' ')[19];
-    return ticks === undefined ? null : `${boot.trim()} ${ticks}`;
+    // The name in parentheses may hold anything; behind it are the state, Z of one that has ended, and, as the 20th, the start.
+    const fields = (await readFile(`/proc/${pid}/stat`, 'latin1')).split(') ').at(-1)?.split(' ') ?? [];
+    if (fields[0] === 'Z') return '';
+    return fields[19] === undefined ? null : `${boot.trim()} ${fields[19]}`;
   } catch {
     return null;
   }

@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DataError } from '../../src/core/errors.js';
@@ -95,6 +96,29 @@ test('a folder that is not there is an error with its name', async () => {
   const error = await rejection(lockFolder('/nowhere/at/all'));
   assert.instance(error, DataError);
   assert.match(error.message, /\/nowhere\/at\/all: can't be locked: no such file or folder/);
+});
+
+test('a process that has ended holds nothing, even if its parent never asks about it', async () => {
+  if (process.platform !== 'linux') return;
+  await withFolder({}, async (folder) => {
+    // The shell becomes a program that knows nothing of the process it started.
+    const script = 'node --input-type=module -e "$0" "$1" & echo $!; exec sleep 60';
+    const parent = spawn('sh', ['-c', script, holding, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      let output = '';
+      for await (const chunk of parent.stdout) {
+        output += chunk;
+        if (output.includes('held')) break;
+      }
+      const pid = Number.parseInt(output, 10);
+      assert.instance(await rejection(lockFolder(folder)), LockedError);
+      process.kill(pid, 'SIGKILL');
+      while (!/\) Z /.test(await readFile(`/proc/${pid}/stat`, 'latin1'))) await setTimeout(10);
+      await (await lockFolder(folder)).release();
+    } finally {
+      parent.kill('SIGKILL');
+    }
+  });
 });
 
 test.run();
