@@ -17,7 +17,7 @@ import {
 } from 'tandem-ts/nn';
 import { classification, eventPrinter, fit } from 'tandem-ts/train';
 
-const [images, folder = 'runs/resnet', epochs = '12', name = 'cpu:0'] = process.argv.slice(2);
+const [images, folder = 'runs/resnet', epochs = '24', name = 'cpu:0'] = process.argv.slice(2);
 if (!isDeviceName(name)) throw new Error(`${name} is no device`);
 const [data, device] = [await openData(images, { imageSize: 36 }), await openDevice(name)];
 
