@@ -2,7 +2,6 @@
  * The examples, run as their readers run them, at a small size: what they print and write, and that one that is stopped
  * or killed goes on to the same bits.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +11,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { softwareDriver } from '../support/driver.js';
 import { command, writeImages } from './cli/commands.js';
+import { type Ended, type RunSettings, runFile } from './support/programs.js';
 
 const test = suite('examples');
 let folder = '';
@@ -21,27 +21,10 @@ test.before(async () => {
 });
 test.after(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs an example in the folder; `watch` sees its output so far each time it grows. */
-function run(
-  name: string,
-  args: readonly string[],
-  watch: (output: string, child: ChildProcess) => void = () => {},
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ code: number | null; output: string }> {
+/** Runs an example in the folder. */
+function run(name: string, args: readonly string[], settings: RunSettings = {}): Promise<Ended> {
   const script = fileURLToPath(new URL(`../examples/${name}.js`, import.meta.url));
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: folder,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      watch(output, child);
-    });
-  }
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+  return runFile(process.execPath, [script, ...args], folder, settings);
 }
 
 const last = (out: string): Promise<Buffer> => readFile(join(folder, out, 'last.safetensors'));
@@ -55,13 +38,17 @@ test('folders: a network on a folder of images, stopped by Ctrl-C and killed, go
   assert.equal((await readdir(join(folder, 'whole'))).sort(), files);
 
   let asked = false;
-  const stopped = await run('folders', ['images', 'parts', '9'], (output, child) => {
-    if (!asked && /^epoch 1:/m.test(output)) asked = child.kill('SIGINT');
+  const stopped = await run('folders', ['images', 'parts', '9'], {
+    watch: (output, child) => {
+      if (!asked && /^epoch 1:/m.test(output)) asked = child.kill('SIGINT');
+    },
   });
   assert.is(stopped.code, 0, stopped.output);
   assert.match(stopped.output, /^stopped; the same command goes on$/m);
-  const killed = await run('folders', ['images', 'parts', '9'], (output, child) => {
-    if (/^epoch [3-9]:/m.test(output)) child.kill('SIGKILL');
+  const killed = await run('folders', ['images', 'parts', '9'], {
+    watch: (output, child) => {
+      if (/^epoch [3-9]:/m.test(output)) child.kill('SIGKILL');
+    },
   });
   assert.is(killed.code, null, killed.output);
   const rest = await run('folders', ['images', 'parts', '9']);
@@ -170,7 +157,7 @@ for (const [name, args] of onDevices) {
     assert.ok(wanted.length >= 4 && wanted.at(-1)! < wanted[0]!, onCpu.output);
     const driver = await softwareDriver();
     if (driver === null) return;
-    const onGpu = await run(name, args(`${name}-gpu`, 'webgpu:0'), undefined, { VK_DRIVER_FILES: driver });
+    const onGpu = await run(name, args(`${name}-gpu`, 'webgpu:0'), { env: { VK_DRIVER_FILES: driver } });
     assert.is(onGpu.code, 0, onGpu.output);
     assert.ok(
       losses(onGpu.output).every((loss, i) => Math.abs(loss - wanted[i]!) < 0.01 * wanted[i]!),

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { namesFile, readFeatures } from '../../src/alexnet/features.js';
-import { command, type Ended, writeImages } from '../cli/commands.js';
+import { command, writeImages } from '../cli/commands.js';
+import type { Ended } from '../support/programs.js';
 
 const test = suite('after training');
 let folder = '';

@@ -1,18 +1,11 @@
 /**
  * What tests of the commands share: running one as a child process, and a small folder of images to work on.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encode } from 'fast-png';
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number | null;
-  /** Standard output and standard error. */
-  readonly output: string;
-}
+import { type Ended, type RunSettings, runFile } from '../support/programs.js';
 
 /** The file of the command. */
 export const program = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -26,20 +19,9 @@ export function command(
   name: string,
   args: readonly string[],
   folder: string,
-  watch: (output: string, child: ChildProcess) => void = () => {},
+  watch?: RunSettings['watch'],
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [program, name, ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const grow = (chunk: Buffer): void => {
-    output += chunk.toString();
-    watch(output, child);
-  };
-  child.stdout.on('data', grow);
-  child.stderr.on('data', grow);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+  return runFile(process.execPath, [program, name, ...args], folder, { watch });
 }
 
 /** A command on a pseudo-terminal. */

@@ -20,7 +20,8 @@ import { MemoryDataset } from '../../src/data/dataset.js';
 import type { OpenedData } from '../../src/data/sources/open.js';
 import { adapterName, secondDriver, softwareDriver } from '../../support/driver.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
-import { command, type Ended, writeImages } from './commands.js';
+import type { Ended } from '../support/programs.js';
+import { command, writeImages } from './commands.js';
 
 const driver = await softwareDriver();
 const test = suite('devices');

@@ -9,7 +9,8 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Ended, onTerminal, program, writeImages } from './commands.js';
+import type { Ended } from '../support/programs.js';
+import { onTerminal, program, writeImages } from './commands.js';
 
 const test = suite('terminal');
 let folder = '';

@@ -1,20 +1,14 @@
 /**
  * Starting programs as several ranks, with each MPI that is installed here.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
+import { type Ended, type RunSettings, runFile } from './programs.js';
 
 /** An installed MPI. */
 export interface Launcher {
   readonly name: 'Open MPI' | 'MPICH';
   /** The command and its options before `-n`. */
   readonly command: readonly string[];
-}
-
-/** How a program of several ranks ended. */
-export interface RanksEnded {
-  readonly code: number | null;
-  /** Standard output and standard error of all ranks. */
-  readonly output: string;
 }
 
 const families = [
@@ -46,14 +40,6 @@ export function launchers(): Launcher[] {
   });
 }
 
-/** What may be said of how a program is run. */
-interface RunSettings {
-  /** Variables of the environment besides this process's. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Sees the output so far each time it grows, and the process that was started: the launcher. */
-  readonly watch?: (output: string, child: ChildProcess) => void;
-}
-
 /** Runs a program of Node's as `ranks` processes. @param args the program's file and its arguments */
 export function runRanks(
   { command: [file = '', ...options] }: Launcher,
@@ -61,8 +47,8 @@ export function runRanks(
   args: readonly string[],
   folder: string,
   settings: RunSettings = {},
-): Promise<RanksEnded> {
-  return run(file, [...options, '-n', String(ranks), process.execPath, ...args], folder, settings);
+): Promise<Ended> {
+  return runFile(file, [...options, '-n', String(ranks), process.execPath, ...args], folder, settings);
 }
 
 /** Runs a program of Node's by itself. */
@@ -70,27 +56,6 @@ export function runProgram(
   args: readonly string[],
   folder: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<RanksEnded> {
-  return run(process.execPath, args, folder, { env });
-}
-
-function run(
-  file: string,
-  args: readonly string[],
-  folder: string,
-  { env = {}, watch = () => {} }: RunSettings,
-): Promise<RanksEnded> {
-  const child = spawn(file, args, {
-    cwd: folder,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const grow = (chunk: Buffer): void => {
-    output += chunk.toString();
-    watch(output, child);
-  };
-  child.stdout.on('data', grow);
-  child.stderr.on('data', grow);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
+): Promise<Ended> {
+  return runFile(process.execPath, args, folder, { env });
 }
