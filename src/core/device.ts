@@ -128,22 +128,8 @@ export class Device {
     if (!this.closed) this.backend.free(buffer);
   }
 
-  /** A copy of a dense view's elements, after everything enqueued so far. @internal */
-  async read(view: View, op: string): Promise<TypedArray> {
-    return this.open(op).read(view);
-  }
-
-  /** See `Backend.lend`. @internal */
-  async lend(views: readonly View[], op: string): Promise<TypedArray[]> {
-    return this.open(op).lend(views);
-  }
-
-  /** See `Backend.takeBack`. @internal */
-  takeBack(views: readonly View[], arrays: Promise<readonly TypedArray[]>, op: string): void {
-    this.open(op).takeBack(views, arrays);
-  }
-
-  private open(op: string): Backend {
+  /** What works for the device, while it does. @throws {DeviceError} naming `op`, after `close()` @internal */
+  open(op: string): Backend {
     if (this.closed)
       throw new DeviceError(`${op}: device ${this.name} was closed; open it again and make its tensors anew`);
     return this.backend;

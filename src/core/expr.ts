@@ -13,41 +13,17 @@
 
 import { wrongArgument } from './arguments.js';
 
-/** Functions of one argument. */
-export type UnaryOp =
-  | 'neg'
-  | 'abs'
-  | 'exp'
-  | 'log'
-  | 'sqrt'
-  | 'sin'
-  | 'cos'
-  | 'tanh'
-  | 'erf'
-  | 'floor'
-  | 'isnan';
-
-/** Functions of two arguments; `pow(a, b)` as in C: for a finite a < 0 only whole b give a number. */
-export type BinaryOp =
-  | 'add'
-  | 'sub'
-  | 'mul'
-  | 'div'
-  | 'pow'
-  | 'min'
-  | 'max'
-  | 'eq'
-  | 'ne'
-  | 'lt'
-  | 'le'
-  | 'gt'
-  | 'ge';
-
 /** Functions of one argument that are exact in int32. */
-export type WholeUnary = Extract<UnaryOp, 'neg' | 'abs' | 'floor' | 'isnan'>;
+export type WholeUnary = 'neg' | 'abs' | 'floor' | 'isnan';
+
+/** Functions of one argument. */
+export type UnaryOp = WholeUnary | 'exp' | 'log' | 'sqrt' | 'sin' | 'cos' | 'tanh' | 'erf';
 
 /** Functions of two arguments that are exact in int32, where sums and products wrap around. */
-export type WholeBinary = Exclude<BinaryOp, 'div' | 'pow'>;
+export type WholeBinary = 'add' | 'sub' | 'mul' | 'min' | 'max' | 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge';
+
+/** Functions of two arguments; `pow(a, b)` as in C: for a finite a < 0 only whole b give a number. */
+export type BinaryOp = WholeBinary | 'div' | 'pow';
 
 /** One node of the tree. */
 export type Expr =
@@ -117,14 +93,18 @@ export const e = {
   ge: binary('ge'),
 } as const;
 
-const keys = new WeakMap<Expr, string>();
+/** A function of trees that works a tree out once: most are asked of again and again. */
+export function remembered<T>(work: (expr: Expr) => T): (expr: Expr) => T {
+  const known = new WeakMap<Expr, T>();
+  return (expr) => {
+    const found = known.get(expr) ?? work(expr);
+    known.set(expr, found);
+    return found;
+  };
+}
 
 /** A text that two trees share exactly when they are the same: the key of caches of compiled kernels. */
-export function exprKey(expr: Expr): string {
-  const key = keys.get(expr) ?? writeKey(expr);
-  keys.set(expr, key);
-  return key;
-}
+export const exprKey = remembered(writeKey);
 
 function writeKey(expr: Expr): string {
   switch (expr.kind) {

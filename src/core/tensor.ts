@@ -54,10 +54,7 @@ export class Tensor extends Handle {
     adopt(this);
   }
 
-  /**
-   * A new dense tensor with unspecified contents. `op` is who asks, for messages.
-   * @throws {OutOfMemoryError} @internal
-   */
+  /** A new dense tensor with unspecified contents; `op`: who asks, for messages. @throws {OutOfMemoryError} @internal */
   static empty(op: string, device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
     checkShape(op, shape);
     const buffer = device.alloc(sizeOf(shape) * bytesPerElement[dtype], dtype, op);
@@ -152,7 +149,7 @@ export class Tensor extends Handle {
     const version = this.version;
     const copy = this.contiguous ? null : denseCopy('data', this);
     try {
-      const data = await this.device.read((copy ?? this).view('data'), 'data');
+      const data = await this.device.open('data').read((copy ?? this).view('data'));
       this.seen = { version, data: data.slice(0, mostPrinted) };
       return data;
     } finally {

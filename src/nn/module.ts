@@ -192,23 +192,23 @@ export async function readBelonging(module: Module, belonging: Belonging): Promi
   return state;
 }
 
-/** @throws {ArgumentError} listing what is missing, unknown or of another shape, unless a state is as `readBelonging` gives it */
-export function checkBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
-  const shapes = new Map<string, Shape>();
-  for (const [name, pieces] of belongings(module, belonging)) shapes.set(name, joinedShape(pieces));
-  checkState(what, shapes, withPresentNames(module, state));
+/**
+ * What of a state goes to what belongs to a module's parameters and buffers, as their dtypes.
+ * @throws {ArgumentError} listing what is missing, unknown or of another shape; for numbers out of an integer type's range
+ */
+export function checkBelonging(what: string, module: Module, state: StateDict, belonging: Belonging) {
+  const owned = [...belongings(module, belonging)];
+  const present = withPresentNames(module, state);
+  checkState(what, new Map(owned.map(([name, pieces]) => [name, joinedShape(pieces)])), present);
+  return owned.map(([name, pieces]) => {
+    const { data } = present.get(name)!;
+    return { pieces, data: hostArray(`${what}: ${name}`, pieces[0]?.dtype ?? 'float32', data) };
+  });
 }
 
 /** Overwrites what belongs to a module's parameters and buffers. @throws as `checkBelonging` does; then nothing changed */
 export function writeBelonging(what: string, module: Module, state: StateDict, belonging: Belonging): void {
-  checkBelonging(what, module, state, belonging);
-  const present = withPresentNames(module, state);
-  // Numbers that are out of an integer type's range are refused before anything is written.
-  const fitting = [...belongings(module, belonging)].map(([name, pieces]) => {
-    const { data } = present.get(name)!;
-    return { pieces, data: hostArray(`${what}: ${name}`, pieces[0]?.dtype ?? 'float32', data) };
-  });
-  for (const { pieces, data } of fitting) {
+  for (const { pieces, data } of checkBelonging(what, module, state, belonging)) {
     let start = 0;
     for (const x of pieces) {
       assign(what, x, data.subarray(start, start + x.size));

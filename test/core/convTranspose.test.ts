@@ -226,7 +226,7 @@ test('what does not fit is refused, by the name of the op', () => {
   assert.throws(() => convTranspose2d(x, w, { bias: zeros([4], { device }) }), /bias is \[4\]/);
   assert.throws(
     () => conv2d(x, zeros([2, 4, 3, 3], { device }), { dilation: 3 }),
-    /3x3 kernel of dilation \[3, 3\]/,
+    /3x3 window of dilation \[3, 3\]/,
   );
   assert.throws(() => conv2d(x, w, { dilation: 0 }), /dilation is \[0, 0\]/);
   assert.throws(() => conv1d(x, w), /conv1d: x is 1x4x5x5, expected 3 axes \[N, C, L\]/);

@@ -197,7 +197,7 @@ refuses('conv2d: channels, groups, kernels, options', ArgumentError, () => [
   ],
   [
     () => conv2d(make(1, 1, 2, 5), make(1, 1, 4, 3), { padding: [1, 0, 0, 0] }),
-    "conv2d: a 4x3 kernel doesn't fit into 2x5 padded by [1, 0, 0, 0]",
+    "conv2d: a 4x3 window doesn't fit into 2x5 padded by [1, 0, 0, 0]",
   ],
   [
     () => conv2d(make(1, 1, 5, 5), make(1, 1, 3, 3), { stride: 0 }),
@@ -217,7 +217,7 @@ refuses('conv2d: channels, groups, kernels, options', ArgumentError, () => [
 refuses('pooling and normalization', ArgumentError, () => [
   [
     () => maxPool2d(make(1, 1, 2, 2), { kernel: 3 }),
-    "maxPool2d: a [3, 3] window doesn't fit into 2x2 padded by [0, 0, 0, 0]",
+    "maxPool2d: a 3x3 window doesn't fit into 2x2 padded by [0, 0, 0, 0]",
   ],
   [
     () => avgPool2d(make(1, 1, 4, 4), { kernel: 2, padding: 2 }),

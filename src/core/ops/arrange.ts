@@ -8,13 +8,13 @@ import { readOptions, requireArray, requireBoolean, requireNumber, requireWhole 
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { scope } from '../scope.js';
-import { formatShape, isIntegerType, normalizeAxis } from '../shape.js';
+import { formatShape, isIntegerType } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { type ConvWindow, outputSize, type PairLike, toGeometry, toPair } from './conv.js';
+import { type ConvWindow, type PairLike, toGeometry, toPair, windowsIn } from './conv.js';
 import { arange, zeros } from './create.js';
 import { sub, where } from './elementwise.js';
 import { gather } from './gather.js';
-import { map, mapInto, recordOne, requireRank, requireTensor } from './launch.js';
+import { axisOf, map, mapInto, recordOne, requireRank, requireTensor } from './launch.js';
 import { expand } from './reduce.js';
 import { contiguous, flip, pad, reshape, slice, transpose } from './views.js';
 
@@ -73,19 +73,14 @@ export function unfold(x: Tensor, kernel: PairLike, options: Omit<ConvWindow, 'g
   requireTensor(op, 'x', x);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
   const window = toGeometry(op, readOptions(op, options, { stride: 1, padding: 0, dilation: 1 }));
-  const { stride, dilation } = window;
-  const [top, left, bottom, right] = window.padding;
+  const { stride, dilation, padding } = window;
+  const [top, left, bottom, right] = padding;
   const [kh, kw] = toPair(op, 'kernel', kernel, 1);
+  const [oh, ow] = windowsIn(op, x.shape, [kh, kw], window);
+  const [n = 0, c = 0] = x.shape;
   const still = [0, 0] as const;
   return scope(() => {
     const image = pad(x, [still, still, [top, bottom], [left, right]]);
-    const [n = 0, c = 0, h = 0, w = 0] = image.shape;
-    const oh = outputSize(h, (kh - 1) * dilation[0] + 1, stride[0], 0, 0, false);
-    const ow = outputSize(w, (kw - 1) * dilation[1] + 1, stride[1], 0, 0, false);
-    if (oh < 1 || ow < 1) {
-      const spread = `${kh}x${kw} window of dilation [${dilation.join(', ')}]`;
-      throw new ArgumentError(`${op}: a ${spread} doesn't fit into ${h}x${w} with its padding`);
-    }
     const seen = (whole: Tensor): Tensor => {
       const [sn = 0, sc = 0, sh = 0, sw = 0] = whole.view(op).strides;
       const steps = [dilation[0] * sh, dilation[1] * sw, stride[0] * sh, stride[1] * sw];
@@ -112,8 +107,7 @@ export function unfold(x: Tensor, kernel: PairLike, options: Omit<ConvWindow, 'g
  */
 export function cumsum(x: Tensor, axis: number): Tensor {
   const op = 'cumsum';
-  requireTensor(op, 'x', x);
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = axisOf(op, x, axis);
   const n = x.shape[along]!;
   const out = scope(() => {
     // The axis goes first, so that rows of neighbours are added.
@@ -158,10 +152,9 @@ export function sort(
   options: { readonly axis?: number; readonly descending?: boolean } = {},
 ): { values: Tensor; indices: Tensor } {
   const op = 'sort';
-  requireTensor(op, 'x', x);
   const { axis, descending } = readOptions(op, options, { axis: -1, descending: false });
   requireBoolean(op, 'descending', descending);
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = axisOf(op, x, axis);
   const n = x.shape[along]!;
   if (n > 2 ** 24) throw new ArgumentError(`sort: ${n} elements along axis ${axis}, expected at most 2^24`);
   return scope(() => {

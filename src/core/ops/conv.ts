@@ -12,10 +12,10 @@ import { scope } from '../scope.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { add } from './elementwise.js';
-import { commonDevice, computed, record, requireImages, requireRank, requireTensor } from './launch.js';
-import { checkBias, type FusedOptions, throughRelu } from './matmul.js';
+import { commonDevice, computed, requireImages, requireRank, requireTensor } from './launch.js';
+import { checkBias, type FusedOptions, recordProduct } from './matmul.js';
 import { sum } from './reduce.js';
-import { contiguous, reshape, squeeze, unsqueeze } from './views.js';
+import { reshape, squeeze, unsqueeze } from './views.js';
 
 /** A number for both directions, or vertical and horizontal. */
 export type PairLike = number | Pair;
@@ -58,20 +58,42 @@ export function outputSize(
   return (size - 1) * stride >= n + before ? size - 1 : size;
 }
 
-/** Options of `conv2d`. */
-export interface Conv2dOptions extends FusedOptions, ConvWindow {}
+/** What says how windows move over images. */
+type WindowGeometry = Pick<ConvGeometry, 'stride' | 'padding'> & Partial<Pick<ConvGeometry, 'dilation'>>;
 
-/** How the window of a convolution moves. */
-export interface ConvWindow {
+/** How many windows fit into images `[.., H, W]`, both ways. @throws {ArgumentError} naming `op` where none does */
+export function windowsIn(
+  op: string,
+  images: Shape,
+  kernel: Pair,
+  { stride, padding, dilation = [1, 1] }: WindowGeometry,
+  ceil = false,
+): Pair {
+  const [h = 0, w = 0] = images.slice(-2);
+  const [top, left, bottom, right] = padding;
+  const [tall, wide] = [(kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1];
+  const rows = outputSize(h, tall, stride[0], top, bottom, ceil);
+  const columns = outputSize(w, wide, stride[1], left, right, ceil);
+  if (rows >= 1 && columns >= 1) return [rows, columns];
+  const spread = dilation.some((step) => step > 1) ? ` of dilation [${dilation.join(', ')}]` : '';
+  const image = `${h}x${w} padded by [${padding.join(', ')}]`;
+  throw new ArgumentError(`${op}: a ${kernel.join('x')} window${spread} doesn't fit into ${image}`);
+}
+
+/** How the window of a convolution moves; `P` and `S` are numbers for both directions, or for the one there is. */
+export interface ConvWindow<P = PairLike, S = PaddingLike> {
   /** Step of the window. Default 1. */
-  readonly stride?: PairLike | undefined;
-  /** Zeros around the image. Default 0. */
-  readonly padding?: PaddingLike | undefined;
+  readonly stride?: P | undefined;
+  /** Zeros around the image, or at both ends. Default 0. */
+  readonly padding?: S | undefined;
   /** Pixels from one tap of the kernel to the next. Default 1. */
-  readonly dilation?: PairLike | undefined;
+  readonly dilation?: P | undefined;
   /** Channels fall into this many groups that don't see each other. Default 1. */
   readonly groups?: number | undefined;
 }
+
+/** Options of `conv2d`. */
+export interface Conv2dOptions extends FusedOptions, ConvWindow {}
 
 /** What a window is by default. */
 export const windowDefaults = { stride: 1, padding: 0, dilation: 1, groups: 1 } as const;
@@ -141,37 +163,17 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   const { bias, relu, ...window } = readOptions(op, options, { bias: null, relu: false, ...windowDefaults });
   requireOperands(op, x, weight, bias, '[O, C / groups, KH, KW]');
   const geometry = toGeometry(op, window);
-  const { stride, padding, dilation, groups } = geometry;
-  checkChannels(op, x.shape, weight.shape, groups);
+  checkChannels(op, x.shape, weight.shape, geometry.groups);
   checkBias(op, bias, weight.shape[0]!, weight.dtype);
-  const [n = 0, , h = 0, w = 0] = x.shape;
+  const [n = 0] = x.shape;
   const [o = 0, , kh = 0, kw = 0] = weight.shape;
-  const [top, left, bottom, right] = padding;
-  const [oh, ow] = [
-    outputSize(h, (kh - 1) * dilation[0] + 1, stride[0], top, bottom, false),
-    outputSize(w, (kw - 1) * dilation[1] + 1, stride[1], left, right, false),
-  ];
-  if (oh < 1 || ow < 1) {
-    const spread = dilation.some((step) => step > 1) ? ` of dilation [${dilation.join(', ')}]` : '';
-    const image = `${h}x${w} padded by [${padding.join(', ')}]`;
-    throw new ArgumentError(`conv2d: a ${kh}x${kw} kernel${spread} doesn't fit into ${image}`);
-  }
-  const out = forward(op, geometry, x, weight, [n, o, oh, ow], bias, relu);
+  const size = windowsIn(op, x.shape, [kh, kw], geometry);
+  const out = forward(op, geometry, x, weight, [n, o, ...size], bias, relu);
   const [inputShape, weightShape] = [x.shape, weight.shape];
-  record({
-    op,
-    inputs: bias ? [x, weight, bias] : [x, weight],
-    outputs: [out],
-    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null, relu ? out : null],
-    gradient: ({ grads: [grad], saved: [input, kernel, result], needs }) => {
-      if (!grad) return [];
-      const g = contiguous(throughRelu(op, grad, result));
-      return [
-        kernel ? byInput(op, geometry, g, kernel, inputShape) : null,
-        input ? byWeight(op, geometry, input, g, weightShape) : null,
-        needs[2] ? sum(g, { axes: [0, 2, 3] }) : null,
-      ];
-    },
+  recordProduct(op, x, weight, bias, out, relu, {
+    byLeft: (grad, kernel) => byInput(op, geometry, grad, kernel, inputShape),
+    byRight: (input, grad) => byWeight(op, geometry, input, grad, weightShape),
+    byBias: (grad) => sum(grad, { axes: [0, 2, 3] }),
   });
   return out;
 }
@@ -195,11 +197,13 @@ function checkChannels(op: string, x: Shape, weight: Shape, groups: number): voi
   throw new ArgumentError(`${op}: ${shapes} with groups=${groups}: ${way}`);
 }
 
-/** Options of `convTranspose2d`. `padding` is what is cut off each side of the result. */
-export interface ConvTranspose2dOptions extends ConvWindow, Pick<FusedOptions, 'bias'> {
-  /** Rows and columns more at the bottom and right, less than the stride or the dilation. Default 0. */
-  readonly outputPadding?: PairLike | undefined;
+interface ConvTransposeOptions<P, S> extends ConvWindow<P, S>, Pick<FusedOptions, 'bias'> {
+  /** Rows and columns (elements) more at the bottom and right (end), less than the stride or the dilation. Default 0. */
+  readonly outputPadding?: P | undefined;
 }
+
+/** Options of `convTranspose2d`. `padding` is what is cut off each side of the result. */
+export interface ConvTranspose2dOptions extends ConvTransposeOptions<PairLike, PaddingLike> {}
 
 /**
  * Transposed convolution: x `[N, C, H, W]`, weight `[C, O / groups, KH, KW]`, bias `[O]`, result `[N, O, OH, OW]`: the
@@ -239,42 +243,21 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     );
   const out = byInput(op, geometry, x, weight, [n, each * groups, oh, ow]);
   const [inputShape, weightShape] = [x.shape, weight.shape];
-  record({
-    op,
-    inputs: [x, weight],
-    outputs: [out],
-    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null],
-    gradient: ({ grads: [grad], saved: [input, kernel] }) => {
-      if (!grad) return [];
-      const g = contiguous(grad);
-      return [
-        kernel ? forward(op, geometry, g, kernel, inputShape) : null,
-        input ? byWeight(op, geometry, g, input, weightShape) : null,
-      ];
-    },
+  recordProduct(op, x, weight, null, out, false, {
+    byLeft: (grad, kernel) => forward(op, geometry, grad, kernel, inputShape),
+    byRight: (input, grad) => byWeight(op, geometry, grad, input, weightShape),
   });
   if (!bias) return out;
   return scope(() => add(out, reshape(bias, [each * groups, 1, 1])));
 }
 
-/** How the window of a convolution along one axis moves. */
-interface ConvWindow1d extends Pick<ConvWindow, 'groups'> {
-  /** Step of the window. Default 1. */
-  readonly stride?: number | undefined;
-  /** Zeros at both ends, or before and after. Default 0. */
-  readonly padding?: PairLike | undefined;
-  /** Elements from one tap of the kernel to the next. Default 1. */
-  readonly dilation?: number | undefined;
-}
+type ConvWindow1d = ConvWindow<number, PairLike>;
 
-/** Options of `conv1d`. */
+/** Options of `conv1d`; `padding` as `[before, after]` where these differ. */
 export interface Conv1dOptions extends FusedOptions, ConvWindow1d {}
 
 /** Options of `convTranspose1d`. `padding` is what is cut off the ends of the result. */
-export interface ConvTranspose1dOptions extends ConvWindow1d, Pick<FusedOptions, 'bias'> {
-  /** Elements more at the end, less than the stride or the dilation. Default 0. */
-  readonly outputPadding?: number | undefined;
-}
+export interface ConvTranspose1dOptions extends ConvTransposeOptions<number, PairLike> {}
 
 /**
  * Convolution (cross-correlation): x `[N, C, L]`, weight `[O, C / groups, K]`, bias `[O]`, result `[N, O, OL]`, where
@@ -284,9 +267,9 @@ export interface ConvTranspose1dOptions extends ConvWindow1d, Pick<FusedOptions,
 export function conv1d(x: Tensor, weight: Tensor, options: Conv1dOptions = {}): Tensor {
   const op = 'conv1d';
   const { bias, relu, ...window } = readOptions(op, options, { bias: null, relu: false, ...windowDefaults });
-  requireLines(op, x, weight, '[O, C / groups, K]');
-  const wide = { ...windowAlong(op, window), bias, relu };
-  return scope(() => squeeze(conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), wide), 2));
+  return inLines(op, x, weight, '[O, C / groups, K]', (images, kernels) =>
+    conv2d(images, kernels, { ...windowAlong(op, window), bias, relu }),
+  );
 }
 
 /**
@@ -298,17 +281,22 @@ export function convTranspose1d(x: Tensor, weight: Tensor, options: ConvTranspos
   const op = 'convTranspose1d';
   const defaults = { bias: null, outputPadding: 0, ...windowDefaults };
   const { bias, outputPadding, ...window } = readOptions(op, options, defaults);
-  requireLines(op, x, weight, '[C, O / groups, K]');
-  requireWhole(op, 'outputPadding', outputPadding, 0);
-  const wide = { ...windowAlong(op, window), bias, outputPadding: [0, outputPadding] as const };
-  return scope(() => squeeze(convTranspose2d(unsqueeze(x, 2), unsqueeze(weight, 2), wide), 2));
+  return inLines(op, x, weight, '[C, O / groups, K]', (images, kernels) => {
+    requireWhole(op, 'outputPadding', outputPadding, 0);
+    const wide = { ...windowAlong(op, window), bias, outputPadding: [0, outputPadding] as const };
+    return convTranspose2d(images, kernels, wide);
+  });
 }
 
-function requireLines(op: string, x: Tensor, weight: Tensor, layout: string): void {
+type Product = (x: Tensor, weight: Tensor) => Tensor;
+
+/** Takes lines for images one pixel high. @throws {ArgumentError} for others; `layout` is the weight's */
+function inLines(op: string, x: Tensor, weight: Tensor, layout: string, product: Product): Tensor {
   requireTensor(op, 'x', x);
   requireTensor(op, 'weight', weight);
   requireRank(op, 'x', x, 3, '[N, C, L]');
   requireRank(op, 'weight', weight, 3, layout);
+  return scope(() => squeeze(product(unsqueeze(x, 2), unsqueeze(weight, 2)), 2));
 }
 
 function windowAlong(op: string, window: Required<ConvWindow1d>): ConvGeometry {

@@ -5,8 +5,9 @@
 import { readOptions, requireFunction, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import type { Expr } from '../expr.js';
+import { describe } from '../handle.js';
 import { scope } from '../scope.js';
-import { formatShape, sameShape } from '../shape.js';
+import { sameShape } from '../shape.js';
 import { synchronously } from '../synchronous.js';
 import { noGrad } from '../tape.js';
 import { Tensor } from '../tensor.js';
@@ -143,9 +144,7 @@ function checked(
     requireTensor(op, `the gradient of input ${i}`, x);
     if (sameShape(x.shape, input.shape) && x.dtype === input.dtype && x.device === input.device)
       return x.detach();
-    const [given, expected] = [x, input].map(
-      ({ shape, dtype, device }) => `${formatShape(shape)} ${dtype} on ${device.name}`,
-    );
+    const [given, expected] = [x, input].map((like) => `${describe(like)} on ${like.device.name}`);
     throw new ArgumentError(
       `${op}: the gradient of input ${i} is ${given}, expected ${expected}; sum() what was broadcast, cast() or move it`,
     );

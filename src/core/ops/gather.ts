@@ -6,10 +6,11 @@ import { requireWhole } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
 import { e } from '../expr.js';
 import { scope } from '../scope.js';
-import { contiguousStrides, formatShape, normalizeAxis, type Shape, sizeOf, type View } from '../shape.js';
+import { contiguousStrides, formatShape, type Shape, sizeOf, type View } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { arange } from './create.js';
 import {
+  axisOf,
   commonDevice,
   computed,
   map,
@@ -47,17 +48,22 @@ function run(
   return out;
 }
 
+/** The axis, counted from the first. @throws {ArgumentError} for an index that isn't int32, and an axis that x lacks */
+function indexedAxis(op: string, x: Tensor, axis: number, index: Tensor): number {
+  const along = axisOf(op, x, axis);
+  requireTensor(op, 'index', index);
+  commonDevice(op, [x, index]);
+  requireDType(op, 'index', index, 'int32');
+  return along;
+}
+
 /**
  * `out[.., j, ..] = x[.., index[.., j, ..], ..]` along an axis (PyTorch's gather).
  * @param index int32, x's shape but for the axis; an index outside gives NaN
  */
 export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   const op = 'gather';
-  requireTensor(op, 'x', x);
-  requireTensor(op, 'index', index);
-  commonDevice(op, [x, index]);
-  requireDType(op, 'index', index, 'int32');
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = indexedAxis(op, x, axis, index);
   const fits =
     index.shape.length === x.shape.length && index.shape.every((n, i) => i === along || n === x.shape[i]);
   if (!fits) {
@@ -67,17 +73,11 @@ export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   return run(op, x, along, index.shape, index, (view) => three(view, along));
 }
 
-/**
- * Whole slices of x along an axis, in the order of `index`: `[J]` int32; an index outside gives NaN.
- */
+/** Whole slices of x along an axis, in the order of `index`: `[J]` int32; an index outside gives NaN. */
 export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
   const op = 'indexSelect';
-  requireTensor(op, 'x', x);
-  requireTensor(op, 'index', index);
-  commonDevice(op, [x, index]);
-  requireDType(op, 'index', index, 'int32');
+  const along = indexedAxis(op, x, axis, index);
   requireRank(op, 'index', index, 1, '[J]');
-  const along = normalizeAxis(op, axis, x.shape.length);
   const shape = x.shape.map((n, i) => (i === along ? index.size : n));
   const target = [sizeOf(shape.slice(0, along)), index.size, sizeOf(shape.slice(along + 1))];
   return run(op, x, along, shape, index, (view) => ({ ...view, shape: target, strides: [0, 1, 0] }));

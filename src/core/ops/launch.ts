@@ -15,6 +15,7 @@ import {
   type DType,
   formatShape,
   isIntegerType,
+  normalizeAxis,
   type Shape,
   type View,
 } from '../shape.js';
@@ -31,6 +32,12 @@ export function requireTensor(op: string, name: string, x: unknown): asserts x i
 export function requireTensors(op: string, name: string, parts: readonly Tensor[]): void {
   requireArray(op, name, parts, 'an array of Tensors');
   for (const [i, x] of parts.entries()) requireTensor(op, `${name}[${i}]`, x);
+}
+
+/** x's axis of a number that may count from the end. @throws {ArgumentError} unless x is a tensor that has it */
+export function axisOf(op: string, x: Tensor, axis: number): number {
+  requireTensor(op, 'x', x);
+  return normalizeAxis(op, axis, x.shape.length);
 }
 
 /** The one device of all `tensors`. @throws {DeviceError} naming both devices. @throws {DisposedError} naming the op */
@@ -62,11 +69,17 @@ export function requireDType(op: string, name: string, x: Tensor, ...dtypes: rea
   throw new ArgumentError(`${op}: ${name} is ${x.dtype}, expected ${dtypes.join(' or ')}; use cast() first`);
 }
 
+/** @throws {ArgumentError} unless x is a tensor of floats. */
+export function requireFloats(op: string, name: string, x: Tensor): void {
+  requireTensor(op, name, x);
+  requireDType(op, name, x, 'float32', 'float64');
+}
+
 /** @throws {ArgumentError} unless x is images of floats `[N, C, H, W]`. */
 export function requireImages(op: string, x: Tensor): void {
   requireTensor(op, 'x', x);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  requireDType(op, 'x', x, 'float32', 'float64');
+  requireFloats(op, 'x', x);
 }
 
 /** The dtype that arithmetic on these gives: float64 if one is, else float32. */

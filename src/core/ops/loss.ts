@@ -17,6 +17,7 @@ import {
   floatType,
   recordOne,
   requireDType,
+  requireFloats,
   requireRank,
   requireTensor,
 } from './launch.js';
@@ -87,9 +88,8 @@ type OrNone = Tensor | null;
 
 /** @throws {ArgumentError} unless x is floats `[N, C, ..]`, labels int32 `[N, ..]`, and weight `[C]` of x's dtype. */
 function requireClasses(op: string, name: string, x: Tensor, labels: OrNone, weight: OrNone): void {
-  requireTensor(op, name, x);
+  requireFloats(op, name, x);
   if (x.shape.length < 2) requireRank(op, name, x, 2, '[N, C]');
-  requireDType(op, name, x, 'float32', 'float64');
   if (labels) {
     commonDevice(op, [x, labels]);
     requireDType(op, 'labels', labels, 'int32');
@@ -194,10 +194,9 @@ type Each = (x: Tensor, target: Tensor) => Tensor;
 
 /** The losses `each` of an op, reduced. Nothing broadcasts, as a forgotten axis would then go unnoticed. */
 function compared(op: string, x: Tensor, target: Tensor, reduction: LossReduction, each: Each): Tensor {
-  requireTensor(op, 'x', x);
+  requireFloats(op, 'x', x);
   requireTensor(op, 'target', target);
   commonDevice(op, [x, target]);
-  requireDType(op, 'x', x, 'float32', 'float64');
   if (!sameShape(x.shape, target.shape)) {
     const shapes = `x is ${formatShape(x.shape)}, target ${formatShape(target.shape)}`;
     throw new ArgumentError(`${op}: ${shapes}; reshape() one, they must agree`);

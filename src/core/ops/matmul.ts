@@ -90,25 +90,44 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   }
   const out = product(op, a, b);
   const [shapeA, shapeB] = [a.shape, b.shape];
-  record({
-    op,
-    inputs: [a, b],
-    outputs: [out],
-    saved: [b.requiresGrad ? a : null, a.requiresGrad ? b : null],
-    gradient: ({ grads: [grad], saved: [left, right] }) => {
-      if (!grad) return [];
-      return [
-        right ? sumTo(product(op, grad, transpose(right, -1, -2)), shapeA) : null,
-        left ? sumTo(product(op, transpose(left, -1, -2), grad), shapeB) : null,
-      ];
-    },
+  recordProduct(op, a, b, null, out, false, {
+    byLeft: (grad, right) => sumTo(product(op, grad, transpose(right, -1, -2)), shapeA),
+    byRight: (left, grad) => sumTo(product(op, transpose(left, -1, -2), grad), shapeB),
   });
   return out;
 }
 
-/** Gradient of a fused ReLU: 0 where the result is 0, else g (at NaN too, as relu's). Without ReLU, g itself. */
-export function throughRelu(op: string, grad: Tensor, result: Tensor | null | undefined): Tensor {
-  return result ? map(op, e.where(e.le(e.input(0), 0), 0, e.input(1)), [result, grad]) : grad;
+/** Gradients of a product by its two factors, each from the other and the result's, and by what is added to it. */
+interface ProductGradients {
+  byLeft(grad: Tensor, right: Tensor): Tensor;
+  byRight(left: Tensor, grad: Tensor): Tensor;
+  byBias?(grad: Tensor): Tensor;
+}
+
+/** Gradient of a fused ReLU: 0 where the result is 0, else g (at NaN too, as relu's). */
+const throughRelu = e.where(e.le(e.input(0), 0), 0, e.input(1));
+
+/** Records a product of `left` and `right`, of which each is kept for the gradient by the other. */
+export function recordProduct(
+  op: string,
+  left: Tensor,
+  right: Tensor,
+  bias: Tensor | null,
+  out: Tensor,
+  relu: boolean,
+  { byLeft, byRight, byBias }: ProductGradients,
+): void {
+  record({
+    op,
+    inputs: bias ? [left, right, bias] : [left, right],
+    outputs: [out],
+    saved: [right.requiresGrad ? left : null, left.requiresGrad ? right : null, relu ? out : null],
+    gradient: ({ grads: [grad], saved: [a, b, result], needs }) => {
+      if (!grad) return [];
+      const g = result ? map(op, throughRelu, [result, grad]) : grad;
+      return [b ? byLeft(g, b) : null, a ? byRight(a, g) : null, needs[2] && byBias ? byBias(g) : null];
+    },
+  });
 }
 
 /** What `linear` and `conv2d` can do in the kernel's last pass. */
@@ -148,20 +167,10 @@ export function linear(x: Tensor, weight: Tensor, options: FusedOptions = {}): T
   }
   checkBias(op, bias, weight.shape[0]!, weight.dtype);
   const out = scope(() => product(op, x, transpose(weight.alias(op), 0, 1), bias, relu));
-  record({
-    op,
-    inputs: bias ? [x, weight, bias] : [x, weight],
-    outputs: [out],
-    saved: [weight.requiresGrad ? x : null, x.requiresGrad ? weight : null, relu ? out : null],
-    gradient: ({ grads: [grad], saved: [input, w, result], needs }) => {
-      if (!grad) return [];
-      const g = throughRelu(op, grad, result);
-      return [
-        w ? product(op, g, w) : null,
-        input ? product(op, transpose(g, 0, 1), input) : null,
-        needs[2] ? sum(g, { axes: 0 }) : null,
-      ];
-    },
+  recordProduct(op, x, weight, bias, out, relu, {
+    byLeft: (grad, w) => product(op, grad, w),
+    byRight: (input, grad) => product(op, transpose(grad, 0, 1), input),
+    byBias: (grad) => sum(grad, { axes: 0 }),
   });
   return out;
 }

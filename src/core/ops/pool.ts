@@ -2,12 +2,12 @@
  * Max and average pooling, overlapping where the stride is less than the window (Krizhevsky 2012, section 3.4).
  */
 import { readOptions } from '../arguments.js';
-import type { Pair, PoolGeometry } from '../backend.js';
+import type { PoolGeometry } from '../backend.js';
 import { ArgumentError } from '../errors.js';
 import { scope } from '../scope.js';
 import { formatShape } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { outputSize, type PaddingLike, type PairLike, toPadding, toPair } from './conv.js';
+import { type PaddingLike, type PairLike, toPadding, toPair, windowsIn } from './conv.js';
 import { computed, recordOne, requireImages } from './launch.js';
 import { mean } from './reduce.js';
 import { slice, stack } from './views.js';
@@ -55,24 +55,14 @@ export function readPooling(op: string, mode: PoolGeometry['mode'], options: Avg
 
 function pool(op: string, x: Tensor, { ceilMode, ...geometry }: Pooling): Tensor {
   requireImages(op, x);
-  const { mode, kernel, stride, padding } = geometry;
-  const [n = 0, c = 0, h = 0, w = 0] = x.shape;
-  const [top, left, bottom, right] = padding;
-  const size: Pair = [
-    outputSize(h, kernel[0], stride[0], top, bottom, ceilMode),
-    outputSize(w, kernel[1], stride[1], left, right, ceilMode),
-  ];
-  if (size[0] < 1 || size[1] < 1)
-    throw new ArgumentError(
-      `${op}: a [${kernel.join(', ')}] window doesn't fit into ${h}x${w} padded by [${padding.join(', ')}]`,
-    );
-  const indices = mode === 'max' ? Tensor.empty(op, x.device, [n, c, ...size], 'int32') : null;
-  const out = computed(op, x, [n, c, ...size], (dense, out) =>
+  const shape = [...x.shape.slice(0, 2), ...windowsIn(op, x.shape, geometry.kernel, geometry, ceilMode)];
+  const indices = geometry.mode === 'max' ? Tensor.empty(op, x.device, shape, 'int32') : null;
+  const out = computed(op, x, shape, (dense, out) =>
     x.device.run('pool2d', { ...geometry, x: dense(x), out, indices: indices?.view(op) ?? null }),
   );
-  const shape = x.shape;
+  const before = x.shape;
   const back = (grad: Tensor, chosen?: Tensor): Tensor =>
-    computed(op, grad, shape, (dense, out) => {
+    computed(op, grad, before, (dense, out) => {
       const args = { ...geometry, grad: dense(grad), indices: chosen?.view(op) ?? null, out };
       grad.device.run('pool2dGrad', args);
     });

@@ -16,7 +16,6 @@ import {
   contiguousStrides,
   formatShape,
   isIntegerType,
-  normalizeAxis,
   permuted,
   type Shape,
   sameShape,
@@ -24,7 +23,7 @@ import {
   type View,
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { floatType, map, mapInto, recordOne, requireTensor, withDense } from './launch.js';
+import { axisOf, floatType, map, mapInto, recordOne, requireTensor, withDense } from './launch.js';
 import { reshape, transpose } from './views.js';
 
 /** Which axes to reduce. */
@@ -35,28 +34,13 @@ export interface ReduceOptions {
   readonly keepDim?: boolean;
 }
 
-/** Shapes of a reduction: of the result, and of the result with the reduced axes kept as 1. */
-interface Reduction {
-  readonly axes: readonly number[];
-  readonly kept: readonly number[];
-  readonly shape: number[];
-  readonly keptShape: number[];
-  readonly count: number;
-}
-
-/** What `options` ask to reduce. @throws {ArgumentError} for axes that x doesn't have */
-export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Reduction {
+/** What is to be reduced, the result's shape, and that with the reduced axes as 1. @throws {ArgumentError} for axes x lacks */
+export function reductionOf(op: string, x: Tensor, options: ReduceOptions) {
   requireTensor(op, 'x', x);
   const { shape } = x;
   const { axes, keepDim } = readOptions(op, options, { axes: null, keepDim: false });
-  const named = (some: number | readonly number[]): number[] =>
-    [...new Set([some].flat().map((axis) => normalizeAxis(op, axis, shape.length)))].sort((a, b) => a - b);
-  if (axes === null) {
-    const keptShape = shape.map(() => 1);
-    const all = { axes: [...shape.keys()], kept: [], keptShape, count: x.size };
-    return { ...all, shape: keepDim ? keptShape : [] };
-  }
-  const reduced = named(axes);
+  const named = [axes ?? [...shape.keys()]].flat().map((axis) => axisOf(op, x, axis));
+  const reduced = [...new Set(named)].sort((a, b) => a - b);
   const kept = [...shape.keys()].filter((axis) => !reduced.includes(axis));
   const keptShape = shape.map((n, axis) => (reduced.includes(axis) ? 1 : n));
   return {
@@ -67,6 +51,8 @@ export function reductionOf(op: string, x: Tensor, options: ReduceOptions): Redu
     count: sizeOf(reduced.map((axis) => shape[axis]!)),
   };
 }
+
+type Reduction = ReturnType<typeof reductionOf>;
 
 const folds: Readonly<Record<FoldOp, Expr>> = {
   sum: e.add(e.input(0), e.input(1)),
@@ -210,8 +196,7 @@ export function all(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices: Tensor } {
   const op = 'topk';
-  requireTensor(op, 'x', x);
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = axisOf(op, x, axis);
   const columns = x.shape[along]!;
   if (!Number.isInteger(k) || k < 1 || k > columns)
     throw new ArgumentError(
@@ -240,8 +225,7 @@ export function topk(x: Tensor, k: number, axis = -1): { values: Tensor; indices
 
 /** Int32 index of the largest element along an axis, which is dropped; the first of equal ones. */
 export function argmax(x: Tensor, axis = -1): Tensor {
-  requireTensor('argmax', 'x', x);
-  const along = normalizeAxis('argmax', axis, x.shape.length);
+  const along = axisOf('argmax', x, axis);
   const shape = x.shape.filter((_, i) => i !== along);
   return scope(() => reshape(topk(x, 1, along).indices, shape));
 }

@@ -10,10 +10,10 @@
 import { ArgumentError } from '../errors.js';
 import { type Expr, e } from '../expr.js';
 import { scope } from '../scope.js';
-import { formatShape, isIntegerType, normalizeAxis } from '../shape.js';
+import { formatShape, isIntegerType } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { cast } from './elementwise.js';
-import { map, record, requireTensor } from './launch.js';
+import { axisOf, map, recordOne } from './launch.js';
 import { type ReduceOptions, reductionOf } from './reduce.js';
 import { type RowProgram, rowProgram, runRows } from './rows.js';
 import { reshape } from './views.js';
@@ -57,25 +57,18 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /** @param back of the result and its gradient */
 function alongAxis(op: string, x: Tensor, axis: number, program: RowProgram, back: RowProgram): Tensor {
-  requireTensor(op, 'x', x);
-  const axes = [normalizeAxis(op, axis, x.shape.length)];
+  const axes = [axisOf(op, x, axis)];
   requireElements(op, x, x.shape[axes[0]!]!);
   return scope(() => {
     const source = asFloat(x);
     const out = Tensor.empty(op, x.device, x.shape, source.dtype);
     runRows(op, program, { axes, inputs: [source], outputs: [out] });
-    record({
-      op,
-      inputs: [source],
-      outputs: [out],
-      saved: [out],
-      gradient: ({ grads: [grad], saved: [result] }) => {
-        if (!grad || !result) return [null];
-        const dx = Tensor.empty(op, grad.device, result.shape, result.dtype);
-        runRows(op, back, { axes, inputs: [result, grad], outputs: [dx] });
-        return [dx];
-      },
-    });
+    const byInput = (grad: Tensor, result: Tensor): Tensor => {
+      const dx = Tensor.empty(op, grad.device, result.shape, result.dtype);
+      runRows(op, back, { axes, inputs: [result, grad], outputs: [dx] });
+      return dx;
+    };
+    recordOne(op, source, out, byInput, out);
     return out;
   });
 }
@@ -93,16 +86,9 @@ export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
     const out = Tensor.empty(op, x.device, shape, source.dtype);
     const keeps = logSumExpProgram.numbers.map((_, k, all) => (k === all.length - 1 ? out : null));
     runRows(op, logSumExpProgram, { axes, inputs: [source], keeps });
-    record({
-      op,
-      inputs: [source],
-      outputs: [out],
-      saved: [source, out],
-      gradient: ({ grads: [grad], saved: [input, result] }) => {
-        if (!grad || !input || !result) return [null];
-        return [map(op, logSumExpGradient, [input, reshape(result, keptShape), reshape(grad, keptShape)])];
-      },
-    });
+    const back = (grad: Tensor, input: Tensor, result: Tensor): Tensor =>
+      map(op, logSumExpGradient, [input, reshape(result, keptShape), reshape(grad, keptShape)]);
+    recordOne(op, source, out, back, source, out);
     return out;
   });
 }

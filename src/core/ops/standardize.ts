@@ -12,7 +12,7 @@ import { type Expr, e } from '../expr.js';
 import { scope } from '../scope.js';
 import { checkShape, formatShape, type Shape, sameShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
-import { commonDevice, record, requireDType, requireTensor } from './launch.js';
+import { commonDevice, record, requireDType, requireFloats, requireTensor } from './launch.js';
 import { type RowProgram, rowProgram, runRows } from './rows.js';
 import { momentsInParts, writeMoments } from './variance.js';
 import { reshape } from './views.js';
@@ -56,14 +56,16 @@ const normDefaults = { weight: null, bias: null, eps: 1e-5 };
  */
 export function layerNorm(x: Tensor, shape: number | Shape, options: NormOptions = {}): Tensor {
   const op = 'layerNorm';
-  const norm = readNorm(op, x, readOptions(op, options, normDefaults));
+  const norm = readOptions(op, options, normDefaults);
+  requireFloats(op, 'x', x);
+  requireNumber(op, 'eps', norm.eps);
   const own = typeof shape === 'number' ? [shape] : shape;
   checkShape(op, own);
   const lead = x.shape.length - own.length;
   if (own.length === 0 || !sameShape(x.shape.slice(lead), own)) {
     throw new ArgumentError(`${op}: x is ${formatShape(x.shape)}, expected it to end in [${own.join(', ')}]`);
   }
-  requireShape(op, norm, own);
+  requireParts(op, x, { weight: norm.weight, bias: norm.bias }, own);
   const axes = own.map((_, axis) => lead + axis);
   return standardize(op, x, axes, norm, own).out;
 }
@@ -75,12 +77,11 @@ export function layerNorm(x: Tensor, shape: number | Shape, options: NormOptions
  */
 export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}): Tensor {
   const op = 'groupNorm';
-  const norm = readNorm(op, x, readOptions(op, options, normDefaults));
-  const [n = 0, channels = 0, ...pixels] = requireChannels(op, x);
+  const norm = readOptions(op, options, normDefaults);
+  const [n = 0, channels = 0, ...pixels] = requireChannels(op, x, norm);
   requireWhole(op, 'groups', groups, 1);
   if (channels % groups !== 0)
     throw new ArgumentError(`${op}: ${groups} groups don't divide the ${channels} channels`);
-  requireShape(op, norm, [channels]);
   return scope(() => {
     const apart = reshape(x, [n, groups, channels / groups, ...pixels]);
     const axes = [...apart.shape.keys()].slice(2);
@@ -97,26 +98,23 @@ export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}):
  */
 export function batchNorm(x: Tensor, options: BatchNormOptions = {}): BatchNormResult {
   const op = 'batchNorm';
-  const given = readOptions(op, options, { ...normDefaults, training: true, mean: null, variance: null });
-  const norm = readNorm(op, x, given);
-  const [, channels = 0, ...pixels] = requireChannels(op, x);
-  requireBoolean(op, 'training', given.training);
-  requireShape(op, norm, [channels]);
+  const norm = readOptions(op, options, { ...normDefaults, training: true, mean: null, variance: null });
+  const [, channels = 0, ...pixels] = requireChannels(op, x, norm);
+  requireBoolean(op, 'training', norm.training);
   const own = [channels, ...pixels.map(() => 1)];
   const axes = [...x.shape.keys()].filter((axis) => axis !== 1);
-  if (given.training) {
+  if (norm.training) {
     if (x.size <= channels)
       throw new ArgumentError(
         `${op}: x is ${formatShape(x.shape)}, expected more than one element a channel`,
       );
     return standardize(op, x, axes, norm, own);
   }
-  const { mean: center, variance: spread } = given;
-  if (!center || !spread)
+  const { mean, variance } = norm;
+  if (!mean || !variance)
     throw new ArgumentError(`${op}: mean and variance must be given where training is false`);
-  requireParts(op, x, { mean: center, variance: spread });
-  requireShape(op, { mean: center, variance: spread }, [channels]);
-  return standardize(op, x, axes, norm, own, { mean: center, variance: spread });
+  requireParts(op, x, { mean, variance }, [channels]);
+  return standardize(op, x, axes, norm, own, { mean, variance });
 }
 
 /** Weight, bias and eps, spelled out. */
@@ -126,36 +124,29 @@ interface Norm {
   readonly eps: number;
 }
 
-function readNorm(op: string, x: Tensor, { weight, bias, eps }: Norm): Norm {
-  requireTensor(op, 'x', x);
-  requireDType(op, 'x', x, 'float32', 'float64');
-  requireNumber(op, 'eps', eps);
-  requireParts(op, x, { weight, bias });
-  return { weight, bias, eps };
-}
+type Parts = Readonly<Record<string, Tensor | null>>;
 
-/** @throws {ArgumentError} unless the tensors among the options are of x's dtype and device */
-function requireParts(op: string, x: Tensor, parts: Readonly<Record<string, Tensor | null>>): void {
+/** @throws {ArgumentError} unless the tensors among the options are of x's dtype and device, and of the shape */
+function requireParts(op: string, x: Tensor, parts: Parts, shape: Shape): void {
   for (const [name, part] of Object.entries(parts)) {
     if (!part) continue;
     requireTensor(op, name, part);
     commonDevice(op, [x, part]);
     requireDType(op, name, part, x.dtype);
+    if (sameShape(part.shape, shape)) continue;
+    const expected = `[${shape.join(', ')}], one for each that x has`;
+    throw new ArgumentError(`${op}: ${name} is ${formatShape(part.shape)}, expected ${expected}`);
   }
 }
 
-function requireShape(op: string, parts: object, shape: Shape): void {
-  for (const [name, part] of Object.entries(parts)) {
-    if (typeof part === 'number' || part === null || sameShape(part.shape, shape)) continue;
-    throw new ArgumentError(
-      `${op}: ${name} is ${formatShape(part.shape)}, expected [${shape.join(', ')}], one for each that x has`,
-    );
-  }
-}
-
-function requireChannels(op: string, x: Tensor): Shape {
-  if (x.shape.length >= 2) return x.shape;
-  throw new ArgumentError(`${op}: x is ${formatShape(x.shape)}, expected [N, C, ...]`);
+/** @throws {ArgumentError} unless x has channels, and weight and bias one number for each */
+function requireChannels(op: string, x: Tensor, { weight, bias, eps }: Norm): Shape {
+  requireNumber(op, 'eps', eps);
+  requireFloats(op, 'x', x);
+  if (x.shape.length < 2)
+    throw new ArgumentError(`${op}: x is ${formatShape(x.shape)}, expected [N, C, ...]`);
+  requireParts(op, x, { weight, bias }, x.shape.slice(1, 2));
+  return x.shape;
 }
 
 /** Which of the optional inputs there are, and where the statistics come from. */

@@ -4,7 +4,7 @@
  */
 import { readOptions, requireArray, requireNumber, requireText, wrongArgument } from '../arguments.js';
 import { ArgumentError } from '../errors.js';
-import { type Expr, type ExprLike, inputsOf, lift, paramsOf, usesRandom } from '../expr.js';
+import { type ExprLike, inputsOf, lift, paramsOf, remembered, usesRandom } from '../expr.js';
 import { defaultGenerator } from '../random.js';
 import { broadcastShapes, formatShape, sameShape } from '../shape.js';
 import { denseCopy, type Tensor } from '../tensor.js';
@@ -94,18 +94,12 @@ function requireTargets(op: string, targets: readonly Tensor[], exprs: number): 
   }
 }
 
-/** What a tree mentions. Kept, since optimizers update by the same few trees again and again. */
-const known = new WeakMap<Expr, ReturnType<typeof mentionsIn>>();
-
-function mentionsIn(tree: Expr) {
-  return { inputs: new Set(inputsOf(tree)), params: new Set(paramsOf(tree)), random: usesRandom(tree) };
-}
-
-function mentionsOf(tree: Expr): ReturnType<typeof mentionsIn> {
-  const mentions = known.get(tree) ?? mentionsIn(tree);
-  known.set(tree, mentions);
-  return mentions;
-}
+/** What a tree mentions. */
+const mentionsOf = remembered((tree) => ({
+  inputs: new Set(inputsOf(tree)),
+  params: new Set(paramsOf(tree)),
+  random: usesRandom(tree),
+}));
 
 function requireOperands(op: string, kind: string, mentioned: ReadonlySet<number>, count: number): void {
   const missing = [...mentioned].find((index) => !(Number.isInteger(index) && index >= 0 && index < count));

@@ -11,7 +11,7 @@ import { formatShape, sizeOf } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { abs, mul, sqrt } from './elementwise.js';
 import { unary } from './expressionOps.js';
-import { map, recordOne, requireDType, requireTensor } from './launch.js';
+import { map, recordOne, requireFloats } from './launch.js';
 import { max, type ReduceOptions, reductionOf, sum } from './reduce.js';
 import { type RowWriter, rowProgram, runRows } from './rows.js';
 import { reshape } from './views.js';
@@ -112,7 +112,7 @@ function spreadOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
   const defaults = { axes: undefined, keepDim: false, correction: 1 };
   const { correction, ...reduced } = readOptions(op, options, defaults);
   const { axes, shape, keptShape, count } = reductionOf(op, x, reduced);
-  requireDType(op, 'x', x, 'float32', 'float64');
+  requireFloats(op, 'x', x);
   requireNumber(op, 'correction', correction);
   if (count === 0 || axes.length === 0)
     throw new ArgumentError(`${op}: no elements to vary in ${formatShape(x.shape)} over axes [${axes}]`);
@@ -141,8 +141,7 @@ const root = unary('norm', e.sqrt, (g, y) => e.where(e.eq(y, 0), 0, e.div(g, e.m
  */
 export function norm(x: Tensor, options: ReduceOptions & { readonly p?: number } = {}): Tensor {
   const op = 'norm';
-  requireTensor(op, 'x', x);
-  requireDType(op, 'x', x, 'float32', 'float64');
+  requireFloats(op, 'x', x);
   const { p, axes, keepDim } = readOptions(op, options, { p: 2, axes: undefined, keepDim: false });
   requireNumber(op, 'p', p);
   if (![1, 2, Number.POSITIVE_INFINITY].includes(p)) throw wrongArgument(op, 'p', p, '1, 2 or Infinity');

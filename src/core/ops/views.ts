@@ -18,7 +18,16 @@ import {
   sizeOf,
 } from '../shape.js';
 import { denseCopy, Tensor } from '../tensor.js';
-import { commonDevice, map, mapInto, record, recordOne, requireTensor, requireTensors } from './launch.js';
+import {
+  axisOf,
+  commonDevice,
+  map,
+  mapInto,
+  record,
+  recordOne,
+  requireTensor,
+  requireTensors,
+} from './launch.js';
 
 /** A dense copy; the tensor's own elements, looked at anew, where it already is dense. */
 export function contiguous(x: Tensor): Tensor {
@@ -81,7 +90,7 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
 /** Drops an axis of size 1, or all of them. @throws {ArgumentError} when the axis has another size. */
 export function squeeze(x: Tensor, axis?: number): Tensor {
   requireTensor('squeeze', 'x', x);
-  const at = axis === undefined ? null : normalizeAxis('squeeze', axis, x.shape.length);
+  const at = axis === undefined ? null : axisOf('squeeze', x, axis);
   if (at !== null && x.shape[at] !== 1)
     throw new ArgumentError(`squeeze: axis ${axis} of ${formatShape(x.shape)} has more than one element`);
   const shape = x.shape.filter((n, i) => (at === null ? n !== 1 : i !== at));
@@ -93,7 +102,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   const op = 'permute';
   requireTensor(op, 'x', x);
   requireArray(op, 'order', order, 'an array of axes');
-  const axes = order.map((axis) => normalizeAxis(op, axis, x.shape.length));
+  const axes = order.map((axis) => axisOf(op, x, axis));
   if (axes.length !== x.shape.length || new Set(axes).size !== axes.length)
     throw new ArgumentError(
       `permute: [${order.join(', ')}] isn't an order of the axes of ${formatShape(x.shape)}`,
@@ -106,9 +115,8 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /** Swaps two axes. */
 export function transpose(x: Tensor, a: number, b: number): Tensor {
-  requireTensor('transpose', 'x', x);
+  const [i, j] = [a, b].map((axis) => axisOf('transpose', x, axis));
   const order = [...x.shape.keys()];
-  const [i, j] = [a, b].map((axis) => normalizeAxis('transpose', axis, order.length));
   [order[i!], order[j!]] = [j!, i!];
   return permute(x, order);
 }
@@ -119,8 +127,7 @@ export function transpose(x: Tensor, a: number, b: number): Tensor {
  */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
   const op = 'slice';
-  requireTensor(op, 'x', x);
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = axisOf(op, x, axis);
   const n = x.shape[along]!;
   const from = start < 0 ? start + n : start;
   const to = end === undefined ? n : end < 0 ? end + n : end;
@@ -139,8 +146,7 @@ export function slice(x: Tensor, axis: number, start: number, end?: number): Ten
  */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   const op = 'split';
-  requireTensor(op, 'x', x);
-  const along = normalizeAxis(op, axis, x.shape.length);
+  const along = axisOf(op, x, axis);
   const { shape } = x;
   const n = shape[along]!;
   if (typeof sizes === 'number') requireWhole(op, 'sizes', sizes, 1);
@@ -177,10 +183,9 @@ function parts(op: string, x: Tensor, axis: number, starts: readonly number[], l
 
 /** `split` into `chunks` parts of one size, of which the last has what is left; fewer where they are used up before. */
 export function chunk(x: Tensor, chunks: number, axis = 0): Tensor[] {
-  requireTensor('chunk', 'x', x);
+  const along = axisOf('chunk', x, axis);
   requireWhole('chunk', 'chunks', chunks, 1);
-  const n = x.shape[normalizeAxis('chunk', axis, x.shape.length)]!;
-  return split(x, Math.max(1, Math.ceil(n / chunks)), axis);
+  return split(x, Math.max(1, Math.ceil(x.shape[along]! / chunks)), along);
 }
 
 function startsOf(lengths: readonly number[]): number[] {
@@ -223,7 +228,7 @@ function filled(op: string, like: Tensor, shape: Shape, value: number): Tensor {
 export function flip(x: Tensor, axes: number | readonly number[]): Tensor {
   const op = 'flip';
   requireTensor(op, 'x', x);
-  const reversed = [...new Set([axes].flat().map((axis) => normalizeAxis(op, axis, x.shape.length)))];
+  const reversed = [...new Set([axes].flat().map((axis) => axisOf(op, x, axis)))];
   const { strides, offset } = x.view(op);
   const last = reversed.reduce((sum, axis) => sum + Math.max(0, x.shape[axis]! - 1) * strides[axis]!, offset);
   const out = x.alias(op, {

@@ -110,13 +110,8 @@ export class GradientSums {
     });
     summed.catch(() => {}); // the devices tell
     for (const { device, views, arrays } of lent) {
-      this.back.push(() =>
-        device.takeBack(
-          views,
-          summed.then(() => arrays),
-          'backward',
-        ),
-      );
+      const changed = summed.then(() => arrays);
+      this.back.push(() => device.open('backward').takeBack(views, changed));
     }
   }
 }
@@ -150,7 +145,7 @@ function lend(gradients: readonly Tensor[]): Lent[] {
   const devices = [...new Set(gradients.map((x) => x.device))];
   return devices.map((device) => {
     const views = gradients.filter((x) => x.device === device).map((x) => x.view('backward'));
-    const arrays = device.lend(views, 'backward');
+    const arrays = device.open('backward').lend(views);
     arrays.catch(() => {}); // awaited with the sums
     return { device, views, arrays };
   });
