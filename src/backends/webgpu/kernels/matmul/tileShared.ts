@@ -18,7 +18,8 @@ import {
 
 /** Rows and columns of a workgroup's tile. */
 export const blockSize = 64;
-const blockDepth = 16;
+/** Values of k in a block. */
+export const blockDepth = 16;
 
 /** Declarations of the blocks. */
 export const blockVariables = `var<workgroup> blockA: array<vec4f, ${(blockSize / 4) * blockDepth}>;
