@@ -41,7 +41,7 @@ export function readShaders(text: string): Map<string, Shader> {
   const shaders = new Map<string, Shader>();
   for (const part of text.split(/^MARK /m).slice(1)) {
     const name = part.slice(0, part.indexOf('\n'));
-    const match = /disasm:\n([^]*?)\*\*\* SHADER STATS \*\*\*([^]*?)\*{20}/.exec(part);
+    const match = /disasm:\n(.*?)\*\*\* SHADER STATS \*\*\*(.*?)\*{20}/s.exec(part);
     if (match) shaders.set(name, readShader(match[1]!, match[2]!));
   }
   return shaders;
