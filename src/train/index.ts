@@ -12,7 +12,7 @@ export { eventPrinter, eventText, type FitEvent } from './events.js';
 export { type FitOptions, type FitOutcome, fit, type Validation } from './fit.js';
 export { type EvaluateOptions, evaluate, inEvaluation, inferences, type OnBatch } from './inference.js';
 export { type EpochTimes, type LineOf, logLine } from './log.js';
-export type { EpochRecord } from './loop.js';
+export { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 export { type Metrics, meansOf, type Totals } from './metrics.js';
 export { moduleState, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
 export {

@@ -1,0 +1,69 @@
+/**
+ * `npm run site:build`: the page as a folder that any host of static files takes, `dist/www`. Modules are those of the
+ * package, bundled by esbuild.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { root } from '../support/root.js';
+import { pageHtml } from './page/html.js';
+
+/** The folder that is written. */
+export const siteFolder = join(root, 'dist/www');
+
+const compiled = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Names of Node's own modules, which browsers never come to ask for. */
+const ofNode = ['node:*', 'module', 'tinypool'];
+
+/** Builds the page. @returns the names of its files */
+export async function buildSite(): Promise<string[]> {
+  await rm(siteFolder, { recursive: true, force: true });
+  await mkdir(siteFolder, { recursive: true });
+  const { metafile } = await build({
+    entryPoints: [
+      { in: compiled('page/main.js'), out: 'main' },
+      { in: compiled('engine/runWorker.js'), out: 'runWorker' },
+      { in: join(root, 'dist/src/backends/cpu/runtime/worker.js'), out: 'worker' },
+    ],
+    outdir: siteFolder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    metafile: true,
+    external: ofNode,
+    logLevel: 'warning',
+  });
+  const { outputFiles } = await build({
+    stdin: { contents: await readFile(join(root, 'site/page/style.css'), 'utf8'), loader: 'css' },
+    minify: true,
+    write: false,
+  });
+  const style = outputFiles[0]?.text ?? '';
+  const scripts = Object.keys(metafile.outputs).map((path) => basename(path));
+  const pages = { 'index.html': 'en', 'ko.html': 'ko' } as const;
+  const hash = createHash('sha256');
+  for (const name of scripts) hash.update(await readFile(join(siteFolder, name)));
+  for (const [name, language] of Object.entries(pages)) {
+    const html = pageHtml(language, { style, script: 'main.js' });
+    hash.update(html);
+    await writeFile(join(siteFolder, name), html);
+  }
+  const files = [...scripts, ...Object.keys(pages)];
+  await build({
+    entryPoints: [{ in: compiled('serviceWorker.js'), out: 'serviceWorker' }],
+    outdir: siteFolder,
+    bundle: true,
+    format: 'iife',
+    minify: true,
+    define: {
+      version: JSON.stringify(hash.digest('hex').slice(0, 16)),
+      files: JSON.stringify(['./', ...files]),
+    },
+  });
+  return [...files, 'serviceWorker.js'];
+}
