@@ -34,7 +34,9 @@ scope.addEventListener('activate', (event) => {
   if (!isExtendable(event)) return;
   const forgotten = caches
     .keys()
-    .then((names) => Promise.all(names.filter((name) => name !== version).map((name) => caches.delete(name))));
+    .then((names) =>
+      Promise.all(names.filter((name) => name !== version).map((name) => caches.delete(name))),
+    );
   event.waitUntil(Promise.all([forgotten, scope.clients?.claim()]));
 });
 

@@ -8,7 +8,9 @@ import { buildSite, siteFolder } from './build.js';
 import { serveFolder } from './serve.js';
 
 const files = await buildSite();
-const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(siteFolder, name))).length));
+const sizes = await Promise.all(
+  files.map(async (name) => gzipSync(await readFile(join(siteFolder, name))).length),
+);
 const total = sizes.reduce((a, b) => a + b, 0);
 console.log(`${siteFolder}: ${files.length} files, ${(total / 1000).toFixed(0)} kB compressed`);
 const at = process.argv.indexOf('--serve');

@@ -21,7 +21,7 @@ interface Import {
 }
 
 const sources = new Map<string, string>();
-for (const room of ['src', 'bench', 'support', 'test', 'examples']) {
+for (const room of ['src', 'bench', 'site', 'support', 'test', 'examples']) {
   for (const path of existsSync(`${root}${room}`)
     ? readdirSync(`${root}${room}`, { recursive: true, encoding: 'utf8' })
     : []) {

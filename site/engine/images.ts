@@ -44,8 +44,14 @@ export async function drawImages(
   onProgress: (done: number, of: number) => void = () => {},
 ): Promise<RunImages> {
   const batchSize = 200;
-  const train = await keepInMemory(new SyntheticDataset(seed, 'train', counts.train), { batchSize, onProgress });
-  return { train, validation: await keepInMemory(new SyntheticDataset(seed, 'validation', counts.validation)) };
+  const train = await keepInMemory(new SyntheticDataset(seed, 'train', counts.train), {
+    batchSize,
+    onProgress,
+  });
+  return {
+    train,
+    validation: await keepInMemory(new SyntheticDataset(seed, 'validation', counts.validation)),
+  };
 }
 
 /** Images as data sets. */

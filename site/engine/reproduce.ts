@@ -15,7 +15,11 @@ export async function fingerprints(
 ): Promise<string[]> {
   const devices = await openDevices('cpu', 2);
   try {
-    const session = await Session.begin({ ...defaultSettings, seed }, await drawImages(seed, counts), devices);
+    const session = await Session.begin(
+      { ...defaultSettings, seed },
+      await drawImages(seed, counts),
+      devices,
+    );
     const prints: string[] = [];
     const enough = new AbortController();
     await session.train(

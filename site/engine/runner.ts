@@ -3,9 +3,9 @@
  */
 import type { Device } from 'tandem-ts';
 import { crossings, type PlacedLayer } from 'tandem-ts/alexnet';
+import { Asked } from './asked.js';
 import { openDevices } from './devices.js';
 import { drawImages, fromPlain, type RunImages } from './images.js';
-import { Asked } from './asked.js';
 import type { CurvePoint, FromRun, ImageChoice, LayerFigure, Question, RunName, ToRun } from './messages.js';
 import { Session } from './session.js';
 import { netFor, type Settings } from './settings.js';
@@ -121,7 +121,13 @@ export class Runner {
   /** Keeps the run, as far as this browser stores anything. */
   private async save({ name, settings, choice, curve, session }: Open, training: boolean): Promise<void> {
     const images: ImageChoice = choice.kind === 'given' ? { kind: 'given', images: null } : choice;
-    const run: StoredRun = { settings, training, images, curve: thinned(curve), parts: await session.state() };
+    const run: StoredRun = {
+      settings,
+      training,
+      images,
+      curve: thinned(curve),
+      parts: await session.state(),
+    };
     await storeRun(name, run).catch(() => {});
   }
 
@@ -165,7 +171,8 @@ class Pace {
 /** At most some thousand points: of training every second one goes as often as it takes. */
 export function thinned(curve: readonly CurvePoint[], most = 2000): CurvePoint[] {
   let points = [...curve];
-  while (points.length > most) points = points.filter((point, i) => point.validation !== undefined || i % 2 === 0);
+  while (points.length > most)
+    points = points.filter((point, i) => point.validation !== undefined || i % 2 === 0);
   return points;
 }
 

@@ -5,7 +5,7 @@
 import { type Device, ledger, noGrad, scope, softmax, type Tensor } from 'tandem-ts';
 import { type PlacedLayer, placeLayers, Trainer, trainingMultiplyAdds, validate } from 'tandem-ts/alexnet';
 import { meanOf } from 'tandem-ts/data';
-import { type Parts, type PartState, restoreParts, statesOf, TrainingLoop } from 'tandem-ts/train';
+import { type PartState, type Parts, restoreParts, statesOf, TrainingLoop } from 'tandem-ts/train';
 import { imageSide, type RunImages } from './images.js';
 import { netFor, type Settings } from './settings.js';
 
@@ -116,7 +116,11 @@ export class Session {
       if (!measured) return;
       if (complete) {
         const { top1Error: error, loss } = measured;
-        loop.finish({ error, loss }, trainer.learningRate, ({ validation }) => validation?.error ?? Number.NaN);
+        loop.finish(
+          { error, loss },
+          trainer.learningRate,
+          ({ validation }) => validation?.error ?? Number.NaN,
+        );
       }
       await events.measured(seen, measured.top1Error);
       if (complete) await events.epoch(loop.epochsDone);

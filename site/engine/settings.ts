@@ -61,7 +61,10 @@ export function netFor({ learningRate, switches }: Settings): Net {
   }));
   const varied: Architecture = { ...architecture, layers };
   const rates = { learningRate, biasRate: learningRate };
-  return applyVariant({ ...nets.small, architecture: varied, recipe: { ...recipe, ...rates } }, variantOf(switches));
+  return applyVariant(
+    { ...nets.small, architecture: varied, recipe: { ...recipe, ...rates } },
+    variantOf(switches),
+  );
 }
 
 function variantOf({ activation, normalization, overlapping, towers }: Switches): Variant {

@@ -3,8 +3,8 @@
  * and the state of everything, and the visitor's images where the run has those.
  */
 import type { PartState } from 'tandem-ts/train';
-import type { CurvePoint, ImageChoice, RunName } from './messages.js';
 import type { PlainRunImages } from './images.js';
+import type { CurvePoint, ImageChoice, RunName } from './messages.js';
 import type { Settings } from './settings.js';
 
 /** What the page must know before anything of a run is loaded. */

@@ -76,6 +76,7 @@ export class App {
 
   private remember(name: RunName, message: FromRun): void {
     if (message.kind === 'ready') this.curves.set(name, [...message.facts.curve]);
-    if (message.kind === 'progress' || message.kind === 'measured') this.curves.get(name)?.push(message.point);
+    if (message.kind === 'progress' || message.kind === 'measured')
+      this.curves.get(name)?.push(message.point);
   }
 }

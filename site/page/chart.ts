@@ -28,17 +28,23 @@ const margin = { left: 44, right: 10, top: 8, bottom: 34 };
 const height = 210;
 
 /** Draws into an element of class `chart`, in place of what was there. */
-export function drawChart(holder: HTMLElement, { series, width: least, top, formatY, xLabel }: ChartOptions): void {
+export function drawChart(
+  holder: HTMLElement,
+  { series, width: least, top, formatY, xLabel }: ChartOptions,
+): void {
   const width = Math.max(280, holder.clientWidth);
   const all = series.flatMap(({ points }) => points);
   const right = Math.max(least, ...all.map(([x]) => x));
   const most = Math.max(top, ...all.map(([, y]) => y));
   const x = (value: number): number => margin.left + (value / right) * (width - margin.left - margin.right);
-  const y = (value: number): number => height - margin.bottom - (value / most) * (height - margin.top - margin.bottom);
+  const y = (value: number): number =>
+    height - margin.bottom - (value / most) * (height - margin.top - margin.bottom);
   const svg = svgElement('svg', { viewBox: `0 0 ${width} ${height}`, width, height, 'aria-hidden': 'true' });
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     const at = y(share * most);
-    svg.append(svgElement('line', { x1: margin.left, x2: width - margin.right, y1: at, y2: at, class: 'grid' }));
+    svg.append(
+      svgElement('line', { x1: margin.left, x2: width - margin.right, y1: at, y2: at, class: 'grid' }),
+    );
     svg.append(label(formatY(share * most), margin.left - 6, at + 4, 'end'));
   }
   for (const share of [0, 0.5, 1]) {

@@ -29,7 +29,10 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** A new element of a drawing. */
-export function svgElement(tag: string, attributes: Readonly<Record<string, string | number>> = {}): SVGElement {
+export function svgElement(
+  tag: string,
+  attributes: Readonly<Record<string, string | number>> = {},
+): SVGElement {
   const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
   return made;

@@ -15,7 +15,10 @@ export interface Assets {
 /** The page in a language. */
 export function pageHtml(language: Language, { style, script }: Assets): string {
   writeIn(language);
-  const other = language === 'ko' ? { lang: 'en', href: './', name: 'English' } : { lang: 'ko', href: 'ko.html', name: '한국어' };
+  const other =
+    language === 'ko'
+      ? { lang: 'en', href: './', name: 'English' }
+      : { lang: 'ko', href: 'ko.html', name: '한국어' };
   return `<!doctype html>
 <html lang="${language}">
 <head>

@@ -39,7 +39,8 @@ const english = {
   pausedText: 'Paused. It stays in this browser: load the page again and it goes on from here. {devices}',
   doneText: 'Done. {devices}',
   failed: 'This did not work: {problem}',
-  notIsolated: 'This page could not be isolated from others, so it may not use a second thread: both towers share one.',
+  notIsolated:
+    'This page could not be isolated from others, so it may not use a second thread: both towers share one.',
   statError: 'wrong on images it never saw',
   statSeen: 'images seen',
   statRate: 'images a second',
@@ -47,7 +48,8 @@ const english = {
   statCrossed: 'crossed between towers',
 
   kernelsTitle: 'What the first layer looks for',
-  kernelsText: 'Each tile is a pattern that the first layer (conv1) searches the image for, seven pixels a side. They begin as noise. Within a minute some turn into edges and stripes, others into blotches of colour.',
+  kernelsText:
+    'Each tile is a pattern that the first layer (conv1) searches the image for, seven pixels a side. They begin as noise. Within a minute some turn into edges and stripes, others into blotches of colour.',
   kernelsOne: 'Kernels of the first tower',
   kernelsTwo: 'Kernels of the second tower',
   towerOne: 'Tower 1',
@@ -55,7 +57,8 @@ const english = {
   kernelColour: 'Tower {tower}: colour is {share} of a typical kernel (of noise: 67 %)',
 
   placementTitle: 'Two towers, and what crosses between them',
-  placementText: 'The image enters both towers. Each layer reads its own tower alone, but for three places where everything crosses: <b class="crossed">red</b>. That was the trick of 2012: most of the work needs no talk at all.',
+  placementText:
+    'The image enters both towers. Each layer reads its own tower alone, but for three places where everything crosses: <b class="crossed">red</b>. That was the trick of 2012: most of the work needs no talk at all.',
   placementNote: 'Bytes so far, there for the forward pass and back for the gradients.',
   placementLabel: 'Eight layers on two towers, and the bytes that crossed between them at each',
   kernelsOfLayer: '{n} kernels',
@@ -75,7 +78,8 @@ const english = {
   drawClear: 'New sheet',
   drawExample: 'Take one of theirs',
   fingerprintHint: 'The same seed gives the same weights to the last bit, here and in Node.',
-  fingerprint: 'Fingerprint of all weights after epoch {epoch}: {print}. In Node on this machine: npm run site:same -- {seed} {epoch}',
+  fingerprint:
+    'Fingerprint of all weights after epoch {epoch}: {print}. In Node on this machine: npm run site:same -- {seed} {epoch}',
 
   classDisc: 'disc',
   classRing: 'ring',

@@ -38,7 +38,8 @@ export const ko: Texts = {
   pausedText: '멈춤. 브라우저에 저장되어 있어서 페이지를 다시 열면 여기서 이어집니다. {devices}',
   doneText: '끝났습니다. {devices}',
   failed: '문제가 생겼습니다: {problem}',
-  notIsolated: '이 페이지를 다른 페이지와 격리할 수 없어 두 번째 스레드를 쓸 수 없습니다. 두 탑이 스레드 하나를 함께 씁니다.',
+  notIsolated:
+    '이 페이지를 다른 페이지와 격리할 수 없어 두 번째 스레드를 쓸 수 없습니다. 두 탑이 스레드 하나를 함께 씁니다.',
   statError: '처음 보는 이미지에서 틀린 비율',
   statSeen: '본 이미지',
   statRate: '초당 이미지',
@@ -46,7 +47,8 @@ export const ko: Texts = {
   statCrossed: '탑 사이를 건넌 양',
 
   kernelsTitle: '첫 번째 층이 찾는 것',
-  kernelsText: '타일 하나하나는 첫 번째 층(conv1)이 이미지에서 찾는 무늬이며 한 변이 7픽셀입니다. 처음에는 잡음이지만, 1분이 지나기 전에 어떤 것은 경계선과 줄무늬가, 어떤 것은 색 얼룩이 됩니다.',
+  kernelsText:
+    '타일 하나하나는 첫 번째 층(conv1)이 이미지에서 찾는 무늬이며 한 변이 7픽셀입니다. 처음에는 잡음이지만, 1분이 지나기 전에 어떤 것은 경계선과 줄무늬가, 어떤 것은 색 얼룩이 됩니다.',
   kernelsOne: '첫 번째 탑의 커널',
   kernelsTwo: '두 번째 탑의 커널',
   towerOne: '탑 1',
@@ -54,7 +56,8 @@ export const ko: Texts = {
   kernelColour: '탑 {tower}: 보통 커널에서 색이 차지하는 몫 {share} (잡음이면 67 %)',
 
   placementTitle: '두 탑, 그리고 그 사이를 건너는 것',
-  placementText: '이미지는 두 탑에 모두 들어갑니다. 각 층은 자기 탑만 읽지만, 세 곳에서는 모든 것이 건너갑니다: <b class="crossed">빨간색</b>. 이것이 2012년의 묘수였습니다. 계산의 대부분은 대화가 전혀 필요 없습니다.',
+  placementText:
+    '이미지는 두 탑에 모두 들어갑니다. 각 층은 자기 탑만 읽지만, 세 곳에서는 모든 것이 건너갑니다: <b class="crossed">빨간색</b>. 이것이 2012년의 묘수였습니다. 계산의 대부분은 대화가 전혀 필요 없습니다.',
   placementNote: '지금까지 건넌 바이트: 앞으로 가는 계산과 되돌아오는 기울기.',
   placementLabel: '두 탑에 놓인 여덟 층과 각 층에서 건너간 바이트',
   kernelsOfLayer: '커널 {n}개',
@@ -74,7 +77,8 @@ export const ko: Texts = {
   drawClear: '새 종이',
   drawExample: '예시 가져오기',
   fingerprintHint: '시드가 같으면 여기서나 Node에서나 가중치가 마지막 비트까지 같습니다.',
-  fingerprint: '에폭 {epoch} 뒤 모든 가중치의 지문: {print}. 이 컴퓨터의 Node에서: npm run site:same -- {seed} {epoch}',
+  fingerprint:
+    '에폭 {epoch} 뒤 모든 가중치의 지문: {print}. 이 컴퓨터의 Node에서: npm run site:same -- {seed} {epoch}',
 
   classDisc: '원판',
   classRing: '고리',

@@ -108,19 +108,31 @@ export function startDrawing(app: App): void {
     if (name === 'main' && message.kind === 'measured' && answers.querySelector('meter')) askSoon();
   });
   onLanguage(() => {
-    if (!answers.querySelector('meter')) answers.replaceChildren(element('p', { class: 'hint' }, say('drawHint')));
+    if (!answers.querySelector('meter'))
+      answers.replaceChildren(element('p', { class: 'hint' }, say('drawHint')));
   });
 }
 
 /** The likeliest classes as bars. */
-export function showAnswers(holder: HTMLElement, classes: readonly string[], row: Float32Array, most = 3): void {
+export function showAnswers(
+  holder: HTMLElement,
+  classes: readonly string[],
+  row: Float32Array,
+  most = 3,
+): void {
   const best = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, most);
   holder.replaceChildren(
     ...best.map((i) => {
       const name = className(classes[i] ?? '');
       const value = row[i]!;
       const meter = element('meter', { min: '0', max: '1', value: String(value), 'aria-label': name });
-      return element('p', { class: 'answer' }, element('span', {}, name), meter, element('b', {}, percent(value, 0)));
+      return element(
+        'p',
+        { class: 'answer' },
+        element('span', {}, name),
+        meter,
+        element('b', {}, percent(value, 0)),
+      );
     }),
   );
 }

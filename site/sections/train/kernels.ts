@@ -19,7 +19,9 @@ export function drawKernels(places: readonly KernelPlace[], { side, towers, weig
   let start = 0;
   for (const [t, { canvas, caption }] of places.entries()) {
     const count = towers[t] ?? 0;
-    const kernels = Array.from({ length: count }, (_, i) => weights.subarray((start + i) * size, (start + i + 1) * size));
+    const kernels = Array.from({ length: count }, (_, i) =>
+      weights.subarray((start + i) * size, (start + i + 1) * size),
+    );
     start += count;
     canvas.parentElement?.toggleAttribute('hidden', count === 0);
     if (count === 0) continue;

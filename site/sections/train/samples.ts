@@ -45,8 +45,15 @@ export class Samples {
       const name = className(classes[best] ?? '');
       const canvas = element('canvas', { 'aria-hidden': 'true' });
       drawTiles(canvas, [images.subarray(i * size, (i + 1) * size)], 32, 1, 0);
-      const caption = right ? `✓ ${name}` : `✗ ${say('insteadOf', { said: name, is: className(classes[label] ?? '') })}`;
-      return element('figure', { class: right ? 'right' : 'wrong' }, canvas, element('figcaption', {}, caption));
+      const caption = right
+        ? `✓ ${name}`
+        : `✗ ${say('insteadOf', { said: name, is: className(classes[label] ?? '') })}`;
+      return element(
+        'figure',
+        { class: right ? 'right' : 'wrong' },
+        canvas,
+        element('figcaption', {}, caption),
+      );
     });
     this.holder.replaceChildren(...figures);
   }

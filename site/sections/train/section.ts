@@ -101,7 +101,8 @@ class TrainSection {
         break;
       case 'state':
         this.buttons();
-        if (message.state !== 'paused' || this.app.curve('main').length > 0) this.tell(() => this.stateText());
+        if (message.state !== 'paused' || this.app.curve('main').length > 0)
+          this.tell(() => this.stateText());
         break;
       case 'failed':
         this.tell(() => say('failed', { problem: message.problem }));
@@ -144,7 +145,14 @@ class TrainSection {
 
   private buttons(): void {
     const state = this.app.run('main')?.state ?? 'none';
-    const label = { none: 'train', failed: 'train', preparing: 'wait', training: 'pause', paused: 'goOn', done: 'trainAgain' } as const;
+    const label = {
+      none: 'train',
+      failed: 'train',
+      preparing: 'wait',
+      training: 'pause',
+      paused: 'goOn',
+      done: 'trainAgain',
+    } as const;
     setText(this.go, say(label[state]));
     this.go.disabled = state === 'preparing';
     this.anew.hidden = state !== 'paused' && state !== 'training';

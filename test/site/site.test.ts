@@ -1,0 +1,124 @@
+/**
+ * The page as it is built, in headless Chromium: it trains, draws kernels, goes on after a reload with the bits that Node
+ * gets, needs no network the second time, and no host that sends headers; nothing is wrong with it for people who use a
+ * keyboard or a screen reader, and it stays small.
+ */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { BrowserContext, Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { buildSite, siteFolder } from '../../site/build.js';
+import { fingerprints } from '../../site/engine/reproduce.js';
+import { serveFolder } from '../../site/serve.js';
+import { launch, warnOfNone } from '../../support/chromium.js';
+
+/** Compressed bytes of everything that the page may load. */
+const mostBytes = 300_000;
+/** Few enough images that an epoch takes a second. */
+const counts = { train: 256, validation: 100 };
+const query = `?images=${counts.train}`;
+
+const files = await buildSite();
+const test = suite('site');
+
+test('is small', async () => {
+  const sizes = await Promise.all(
+    files.map(async (name) => gzipSync(await readFile(join(siteFolder, name))).length),
+  );
+  const total = sizes.reduce((a, b) => a + b, 0);
+  assert.ok(total < mostBytes, `${total} bytes compressed`);
+});
+
+const browser = await launch();
+if (typeof browser === 'string') warnOfNone(browser);
+else {
+  const server = await serveFolder(siteFolder);
+  const bare = await serveFolder(siteFolder, { isolate: false });
+  test.after(async () => {
+    await browser.close();
+    server.close();
+    bare.close();
+  });
+
+  /** Opens the page; what goes wrong in it fails the test. */
+  const open = async (
+    context: BrowserContext,
+    address: string,
+  ): Promise<{ page: Page; problems: string[] }> => {
+    const page = await context.newPage();
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.setDefaultTimeout(30_000);
+    await page.goto(address);
+    await page.waitForFunction('document.querySelector("#go")?.textContent === "Train"');
+    return { page, problems };
+  };
+  const seen = (page: Page): Promise<number> =>
+    page.textContent('#stat-seen').then((text) => Number((text ?? '').replaceAll(',', '')));
+  const state = (page: Page, label: string): Promise<unknown> =>
+    page.waitForFunction(`document.querySelector("#go")?.textContent === "${label}"`);
+
+  test('trains, draws kernels, goes on after a reload, and gets the bits that Node gets', async () => {
+    const context = await browser.newContext();
+    const { page, problems } = await open(context, `${server.origin}/${query}`);
+    const drawn = (): Promise<string> =>
+      page.$eval('#kernels-1', (canvas) => (canvas instanceof HTMLCanvasElement ? canvas.toDataURL() : ''));
+    const blank = await drawn();
+    await page.click('#go');
+    const print = await page.waitForFunction(
+      '/epoch 1: ([0-9a-f]{64})/.exec(document.querySelector("#fingerprint")?.textContent ?? "")?.[1]',
+    );
+    assert.equal([await print.jsonValue()], await fingerprints(0, 1, counts));
+    assert.is.not(await drawn(), blank);
+    assert.match((await page.textContent('#stat-crossed')) ?? '', /[1-9].* [kM]B/);
+    await page.click('#go');
+    await state(page, 'Go on');
+    const before = await seen(page);
+    assert.ok(before >= counts.train);
+    await page.reload();
+    await state(page, 'Go on');
+    assert.is(await seen(page), before);
+    await page.click('#go');
+    await page.waitForFunction(
+      `Number(document.querySelector("#stat-seen").textContent.replaceAll(",", "")) > ${before}`,
+    );
+    assert.equal(problems, []);
+    await context.close();
+  });
+
+  test('works without a network once it was loaded, and on hosts that send no headers', async () => {
+    const context = await browser.newContext();
+    const { page } = await open(context, `${bare.origin}/${query}`);
+    await page.waitForFunction('crossOriginIsolated');
+    await context.setOffline(true);
+    await page.reload();
+    await state(page, 'Train');
+    await page.click('#go');
+    await page.waitForFunction('document.querySelector("#stat-seen")?.textContent !== "0"');
+    await context.close();
+  });
+
+  for (const [name, width, colorScheme] of [
+    ['index.html', 390, 'dark'],
+    ['ko.html', 1200, 'light'],
+  ] as const) {
+    test(`${name}: nothing that axe would complain about, and nothing wider than ${width} pixels`, async () => {
+      const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
+      const page = await context.newPage();
+      await page.goto(`${server.origin}/${name}`);
+      await page.waitForFunction('document.querySelector("#go")?.textContent !== ""');
+      await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
+      const violations = await page.evaluate(
+        'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))',
+      );
+      assert.equal(violations, []);
+      assert.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= width);
+      await context.close();
+    });
+  }
+}
+
+test.run();
