@@ -37,6 +37,8 @@ export interface LayerFigure {
 /** What a run is, told once it is ready. */
 export interface RunFacts {
   readonly settings: Settings;
+  /** Its images, for another run on the same; those of the visitor are stored. */
+  readonly choice: ImageChoice;
   readonly classes: readonly string[];
   /** For people. */
   readonly dataName: string;

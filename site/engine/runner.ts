@@ -120,7 +120,8 @@ export class Runner {
 
   /** Keeps the run, as far as this browser stores anything. */
   private async save({ name, settings, choice, curve, session }: Open, training: boolean): Promise<void> {
-    const images: ImageChoice = choice.kind === 'given' ? { kind: 'given', images: null } : choice;
+    if (name !== 'main') return; // the one beside it is soon made again
+    const images = withoutImages(choice);
     const run: StoredRun = {
       settings,
       training,
@@ -140,6 +141,10 @@ export class Runner {
     }
   }
 }
+
+/** The visitor's images lie apart. */
+const withoutImages = (choice: ImageChoice): ImageChoice =>
+  choice.kind === 'given' ? { kind: 'given', images: null } : choice;
 
 /** How many images a second, told at most every `every.report` milliseconds. */
 class Pace {
@@ -177,13 +182,14 @@ export function thinned(curve: readonly CurvePoint[], most = 2000): CurvePoint[]
 }
 
 function factsOf(
-  { settings, session, curve }: Open,
+  { settings, choice, session, curve }: Open,
   devices: readonly Device[],
   training: boolean,
 ): Extract<FromRun, { kind: 'ready' }>['facts'] {
   const { train } = session.images;
   return {
     settings,
+    choice: withoutImages(choice),
     classes: train.classes,
     dataName: train.name,
     trainImages: train.length,

@@ -2,6 +2,7 @@
  * The page as markup, written when it is built: in each language a file of its own, with all words in place, so that
  * the first frame needs no script.
  */
+import { switchesMarkup } from '../sections/switches/markup.js';
 import { trainMarkup } from '../sections/train/markup.js';
 import type { Language } from './language.js';
 import { markup as m, writeIn } from './markup.js';
@@ -37,6 +38,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 <div class="bar">
 <nav aria-label="${m.plain('navLabel')}" data-label="navLabel"><ul>
 <li><a href="#train">${m('navTrain')}</a></li>
+<li><a href="#switches">${m('navSwitches')}</a></li>
 </ul></nav>
 <div class="choices"><a id="language" href="${other.href}" lang="${other.lang}">${other.name}</a><button id="theme" type="button">${m('theme')}</button></div>
 </div>
@@ -45,6 +47,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 </header>
 <main>
 ${trainMarkup()}
+${switchesMarkup()}
 </main>
 <footer><p>${m('foot')}</p></footer>
 </body>

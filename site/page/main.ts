@@ -1,6 +1,7 @@
 /**
  * The page comes to life.
  */
+import { startSwitches } from '../sections/switches/section.js';
 import { startTraining } from '../sections/train/section.js';
 import { App } from './app.js';
 import { startChoices } from './choices.js';
@@ -10,6 +11,7 @@ await startChoices();
 const reloading = await startServiceWorker();
 if (!reloading) {
   const app = new App();
-  startTraining(app);
+  const begin = startTraining(app);
+  startSwitches(app, begin);
   app.restore('main');
 }

@@ -92,6 +92,50 @@ const english = {
   classDots: 'dots',
   classSpiral: 'spiral',
 
+  switchesTitle: 'What each idea is worth',
+  switchesText:
+    'The paper names its ideas section by section. Take one away: a second run begins with the same seed, the same images and everything else alike, and its curve is drawn over the first. One run proves little; the paper trained for days on a million photographs, and this is a minute on small figures. Where they disagree, that is worth a thought, too.',
+  beside: 'Both runs, wrong answers on images never seen',
+  besideNone: 'Choose an idea below to run without it.',
+  besideWaiting: '{title}: catching up. The first run waits, so that the second has the machine to itself.',
+  besideRuns: '{title}: running beside the first.',
+  asPublished: 'as in the paper',
+  runBeside: 'Run beside',
+  stopBeside: 'Stop',
+  inPaper: 'The paper',
+  inNotebook: 'The lab notebook of 2012: top-1 / top-5 errors',
+  onThisPage: 'Here',
+  notRun: 'not run yet',
+  notNoted: 'not noted',
+  nets: 'nets',
+  resultText: '{kept} → {changed} wrong after {images} images',
+  notebookSource:
+    'The notebook is the figures that Alex Krizhevsky wrote at the ends of the layer files of the original code: Computer History Museum, “AlexNet source code”, layers/*.cfg, commit 2f8b81f. Errors with ten crops.',
+  switchTanh: 'tanh instead of ReLU',
+  switchTanhAbout:
+    'Section 3.1. A unit that answers max(0, x) keeps its slope however strongly it is driven; tanh flattens out, and learning slows.',
+  switchTanhPaper: 'ReLU reaches 25 % training error on CIFAR-10 six times sooner (Figure 1).',
+  switchOne: 'One tower, half the kernels',
+  switchOneAbout:
+    'Section 3.2. All on one device: half the kernels in the convolutions, but the last; nothing crosses.',
+  switchOnePaper: 'Two towers are better by 1.7 points (top-1) and 1.2 (top-5).',
+  switchApart: 'Towers that never talk',
+  switchApartAbout:
+    'The same two towers, but each reads its own maps alone up to the last layer: what the talk is worth.',
+  switchApartPaper: 'Not in the paper, but in the notebook.',
+  switchLrn: 'Without response normalization',
+  switchLrnAbout:
+    "Section 3.3. A strong answer damps its neighbours' answers at the same place, as nerve cells do.",
+  switchLrnPaper: 'It helps by 1.4 points (top-1) and 1.2 (top-5); on CIFAR-10 from 13 % to 11 %.',
+  switchOverlap: "Pooling that doesn't overlap",
+  switchOverlapAbout: 'Section 3.4. Windows of two pixels, two apart, instead of three pixels, two apart.',
+  switchOverlapPaper: 'Overlapping helps by 0.4 points (top-1) and 0.3 (top-5).',
+  switchDropout: 'Without dropout',
+  switchDropoutAbout:
+    'Section 4.2. While training, hidden units are switched off at random (here one in five), so that none can lean on certain others.',
+  switchDropoutPaper:
+    'Without it the network overfits substantially; with it, it takes about twice as long to converge.',
+
   foot: 'Tandem: a tensor engine in TypeScript, the same package that you import. The paper: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 } as const;
 

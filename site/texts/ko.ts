@@ -91,5 +91,47 @@ export const ko: Texts = {
   classDots: '점무늬',
   classSpiral: '나선',
 
+  switchesTitle: '아이디어 하나하나의 값어치',
+  switchesText:
+    '논문은 절마다 아이디어를 하나씩 이야기합니다. 하나를 빼 보세요. 같은 시드, 같은 이미지로, 나머지는 모두 똑같은 두 번째 학습이 시작되고 그 곡선이 첫 번째 곡선 위에 그려집니다. 한 번의 실행으로 증명되는 것은 많지 않습니다. 논문은 사진 백만 장으로 며칠을 학습했고, 여기서는 작은 도형으로 1분을 학습합니다. 결과가 다르다면 그 까닭도 생각해 볼 만합니다.',
+  beside: '두 학습: 처음 보는 이미지에서 틀린 비율',
+  besideNone: '아래에서 빼고 돌려 볼 아이디어를 고르세요.',
+  besideWaiting: '{title}: 따라잡는 중. 두 번째 학습이 컴퓨터를 온전히 쓰도록 첫 번째가 기다립니다.',
+  besideRuns: '{title}: 첫 번째와 나란히 학습 중.',
+  asPublished: '논문 그대로',
+  runBeside: '나란히 돌리기',
+  stopBeside: '멈추기',
+  inPaper: '논문',
+  inNotebook: '2012년 연구 노트: top-1 / top-5 오류',
+  onThisPage: '여기',
+  notRun: '아직 돌리지 않음',
+  notNoted: '기록 없음',
+  nets: '신경망',
+  resultText: '이미지 {images}장 뒤 틀린 비율 {kept} → {changed}',
+  notebookSource:
+    '연구 노트는 Alex Krizhevsky가 원래 코드의 층 파일 끝에 적어 둔 수치입니다: Computer History Museum, “AlexNet source code”, layers/*.cfg, commit 2f8b81f. 열 조각 평균의 오류입니다.',
+  switchTanh: 'ReLU 대신 tanh',
+  switchTanhAbout:
+    '3.1절. max(0, x)로 답하는 유닛은 아무리 세게 자극해도 기울기를 잃지 않지만, tanh는 평평해져서 배움이 느려집니다.',
+  switchTanhPaper: 'ReLU는 CIFAR-10에서 학습 오류 25 %에 여섯 배 빨리 도달합니다 (그림 1).',
+  switchOne: '탑 하나, 커널은 절반',
+  switchOneAbout:
+    '3.2절. 모두 한 장치에서: 마지막을 뺀 합성곱 층의 커널이 절반이고, 아무것도 건너지 않습니다.',
+  switchOnePaper: '두 탑이 top-1에서 1.7, top-5에서 1.2포인트 낫습니다.',
+  switchApart: '서로 말하지 않는 탑',
+  switchApartAbout:
+    '같은 두 탑이지만 마지막 층 전까지 각자 자기 것만 읽습니다. 대화가 얼마나 값진지 보여 줍니다.',
+  switchApartPaper: '논문에는 없고 연구 노트에 있습니다.',
+  switchLrn: '반응 정규화 없이',
+  switchLrnAbout: '3.3절. 한 곳에서 강한 반응은 신경세포처럼 같은 자리의 이웃 반응을 누릅니다.',
+  switchLrnPaper: 'top-1에서 1.4, top-5에서 1.2포인트 도움이 되며, CIFAR-10에서는 13 %가 11 %로 줄어듭니다.',
+  switchOverlap: '겹치지 않는 풀링',
+  switchOverlapAbout: '3.4절. 두 칸 간격의 3픽셀 창 대신 두 칸 간격의 2픽셀 창을 씁니다.',
+  switchOverlapPaper: '겹치면 top-1에서 0.4, top-5에서 0.3포인트 도움이 됩니다.',
+  switchDropout: '드롭아웃 없이',
+  switchDropoutAbout:
+    '4.2절. 학습하는 동안 숨은 유닛을 무작위로 끕니다(여기서는 다섯 중 하나). 그래서 어느 유닛도 특정한 다른 유닛에 기댈 수 없습니다.',
+  switchDropoutPaper: '없으면 크게 과적합되고, 있으면 수렴까지 두 배쯤 걸립니다.',
+
   foot: 'Tandem: TypeScript로 쓴 텐서 엔진이며, 이 페이지는 누구나 쓰는 바로 그 패키지로 만들었습니다. 논문: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 };

@@ -13,9 +13,10 @@ import { drawKernels, type KernelPlace } from './kernels.js';
 import { bytesText, PlacementFigure } from './placement.js';
 import { Samples } from './samples.js';
 
-/** Starts the section. */
-export function startTraining(app: App): void {
-  new TrainSection(app);
+/** Starts the section. @returns what begins a run by what the form says */
+export function startTraining(app: App): () => void {
+  const section = new TrainSection(app);
+  return () => section.begin();
 }
 
 class TrainSection {
@@ -57,7 +58,8 @@ class TrainSection {
     else if (run?.state !== 'preparing') this.begin();
   }
 
-  private begin(): void {
+  /** Begins a run by what the form says, in place of what there is. */
+  begin(): void {
     const kind = byId('device', HTMLSelectElement).value === 'webgpu' ? 'webgpu' : 'cpu';
     const settings: Settings = {
       ...defaultSettings,
