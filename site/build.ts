@@ -38,12 +38,7 @@ export async function buildSite(): Promise<string[]> {
     external: ofNode,
     logLevel: 'warning',
   });
-  const { outputFiles } = await build({
-    stdin: { contents: await readFile(join(root, 'site/page/style.css'), 'utf8'), loader: 'css' },
-    minify: true,
-    write: false,
-  });
-  const style = outputFiles[0]?.text ?? '';
+  const style = await styleSheet();
   const scripts = Object.keys(metafile.outputs).map((path) => basename(path));
   const pages = { 'index.html': 'en', 'ko.html': 'ko' } as const;
   const hash = createHash('sha256');
@@ -66,4 +61,21 @@ export async function buildSite(): Promise<string[]> {
     },
   });
   return [...files, 'serviceWorker.js'];
+}
+
+/** Style sheets, later ones above earlier ones. */
+const styles = [
+  'page/style.css',
+  ...['train', 'switches', 'explain'].map((name) => `sections/${name}/${name}.css`),
+];
+
+/** All of them as one. */
+async function styleSheet(): Promise<string> {
+  const texts = await Promise.all(styles.map((path) => readFile(join(root, 'site', path), 'utf8')));
+  const { outputFiles } = await build({
+    stdin: { contents: texts.join('\n'), loader: 'css' },
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0]?.text ?? '';
 }

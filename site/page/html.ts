@@ -2,6 +2,7 @@
  * The page as markup, written when it is built: in each language a file of its own, with all words in place, so that
  * the first frame needs no script.
  */
+import { explainMarkup } from '../sections/explain/markup.js';
 import { switchesMarkup } from '../sections/switches/markup.js';
 import { trainMarkup } from '../sections/train/markup.js';
 import type { Language } from './language.js';
@@ -39,6 +40,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 <nav aria-label="${m.plain('navLabel')}" data-label="navLabel"><ul>
 <li><a href="#train">${m('navTrain')}</a></li>
 <li><a href="#switches">${m('navSwitches')}</a></li>
+<li><a href="#explain">${m('navExplain')}</a></li>
 </ul></nav>
 <div class="choices"><a id="language" href="${other.href}" lang="${other.lang}">${other.name}</a><button id="theme" type="button">${m('theme')}</button></div>
 </div>
@@ -48,6 +50,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 <main>
 ${trainMarkup()}
 ${switchesMarkup()}
+${explainMarkup()}
 </main>
 <footer><p>${m('foot')}</p></footer>
 </body>

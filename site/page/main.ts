@@ -1,6 +1,7 @@
 /**
  * The page comes to life.
  */
+import { startExplanations } from '../sections/explain/section.js';
 import { startSwitches } from '../sections/switches/section.js';
 import { startTraining } from '../sections/train/section.js';
 import { App } from './app.js';
@@ -13,5 +14,6 @@ if (!reloading) {
   const app = new App();
   const begin = startTraining(app);
   startSwitches(app, begin);
+  startExplanations();
   app.restore('main');
 }

@@ -136,6 +136,98 @@ const english = {
   switchDropoutPaper:
     'Without it the network overfits substantially; with it, it takes about twice as long to converge.',
 
+  explainTitle: 'How it works, by doing',
+  explainText:
+    "Each idea of the paper with something to move, its formula, and the lines of this package's source that compute it. What people ask when they read the paper is answered where it belongs.",
+  ourSource: 'The lines that are it:',
+  shapesTitle: 'ReLU, section 3.1',
+  shapesText:
+    'What a unit makes of its input. A gradient on its way back is multiplied by the slope: where that is near zero, nothing is learned.',
+  shapesChart: 'Three curves over x: ReLU, tanh, and the absolute value of tanh',
+  shapesResult: 'Slopes here: ReLU {relu}, tanh {tanh}, |tanh| {absTanh}.',
+  askAbs: 'Why does the paper speak of |tanh|?',
+  answerAbs:
+    "Jarrett et al. had found in 2009 that |tanh(x)| followed by contrast normalization and average pooling works particularly well on Caltech-101, a small data set. There the worry was overfitting. The paper's point is another: ReLU <em>fits</em> faster, which decides with large networks and many images. Move x to 3: both tanh and |tanh| are flat there, so neither learns.",
+  lrnTitle: 'Response normalization, section 3.3',
+  lrnText:
+    'Nine maps answer at the same place of an image. Each answer is divided by what its neighbours say, so that a strong one stands out and others next to it are damped.',
+  lrnLegend:
+    'Grey: answers of nine neighbouring maps. Blue: after normalization, the largest drawn as tall as before.',
+  lrnChart: 'Answers of nine maps before and after normalization',
+  lrnOthers: 'Other answers',
+  lrnContrast: 'take the mean of the window off first',
+  askBrightness: "Why “brightness” normalization, if the mean isn't subtracted?",
+  answerBrightness:
+    "Jarrett's normalization subtracts the mean of the neighbourhood and divides by the deviation: what is left is contrast. The paper's divides by the sum of squares itself, in which the mean is still contained. A neighbourhood that is evenly strong (bright) is damped as well, and no answer changes its sign. Tick the box to see the other kind: answers below their neighbours' mean turn negative.",
+  dropoutTitle: 'Dropout, section 4.2',
+  dropoutText:
+    'Ten units together should answer 1. In each of 400 trials each unit is dropped with probability <i>p</i>; the bars show what comes out.',
+  dropoutUneven: 'how much one unit does alone',
+  dropoutChart: 'How often each answer comes out',
+  dropoutResult: 'The answers scatter by {spread}.',
+  askCoadaptation: 'What is co-adaptation?',
+  answerCoadaptation:
+    "Units that only make sense together: one that repairs another's mistakes is worth nothing without it. If any unit can be missing in the next step, such a bargain doesn't pay, and each must be useful with many random others. Move the upper slider to 0: shared evenly, the answer hardly scatters, and that is where dropout pushes.",
+  momentumTitle: 'Momentum and decay, section 5',
+  momentumText:
+    'Sixty steps down a narrow valley. The velocity <i>v</i> remembers nine tenths of itself, so steps along the valley add up and steps across it cancel. Decay <i>λ</i> pulls the weights towards zero (+).',
+  momentumMomentum: 'momentum <i>μ</i>',
+  momentumRate: 'rate <i>ε</i>',
+  momentumDecay: 'decay <i>λ</i>',
+  momentumLegend: 'Blue with dots: with momentum. Grey: without. Ellipses: equal loss.',
+  momentumChart: 'The way down the valley with momentum and without',
+  momentumResult: 'After {steps} steps {away} from the lowest point.',
+  lossExplained: 'The objective, section 3',
+  lossText:
+    'The last layer gives each class a score. Softmax makes probabilities of them. Say the image shows a star: the loss is small where its probability is near 1.',
+  lossResult: 'Loss: −log p = {loss}',
+  askObjective: 'What does “maximize the multinomial logistic regression objective” say?',
+  answerObjective:
+    "Of all training images take the probability that the net gives to the right class, take its logarithm, and average: that number shall become as large as possible. With a minus it is the loss that falls. It asks for more than being right: pull the star's score up after it has won, and the loss still falls.",
+  meanTitle: 'The mean image, section 2',
+  meanText: 'The only thing done to the images beforehand: the mean over all training images is taken off.',
+  meanImages: 'images',
+  meanLabel: 'An image, the mean image, the image less the mean image, and the image less the mean colour',
+  meanLegend:
+    'From the left: an image; the mean image; the image less the mean image; the image less the mean colour alone.',
+  meanResult: 'Mean colour: red {r}, green {g}, blue {b}.',
+  askMean: 'Is the mean one number for each colour, or one for each position?',
+  answerMean:
+    'One for each position and colour: a whole image, 256 × 256 × 3 numbers in the paper. Move the slider: of one image the mean is the image itself, of 512 it is nearly an even grey, and then the two ways give nearly the same. The code that was run even took the middle of the mean image for every crop, wherever the crop was.',
+  explainPhoto: 'A photo of yours for what follows (it stays here):',
+  colourTitle: 'Colour noise, section 4.1',
+  colourText:
+    'Eight uses of a picture. Each time it is used, three random numbers shift its colours along the directions in which colours vary most, as another light would.',
+  colourDeviation: 'deviation of <i>α</i>',
+  colourLabel: 'The picture eight times, each with other colours',
+  colourValues:
+    "This picture's colours vary by {first}, {second} and {third} grey levels along the three directions.",
+  colourAgain: 'Draw again',
+  colourApart: 'a draw for each pixel',
+  colourLiteral: 'λ instead of √λ, as printed',
+  askColour: 'Is one draw shared by all pixels, and used once?',
+  answerColour:
+    'Yes: each of the three numbers is drawn once for all pixels of an image, and anew the next time the image is used. So objects keep their form while the light changes. Tick “a draw for each pixel”: that is only noise. And the eigenvalue λ that is printed is a variance; on pixels of 0 to 255 it drowns the picture. The code that was run took its root.',
+  cropsTitle: 'Crops, section 4.1',
+  cropsText:
+    'Training never sees the whole picture of 256 pixels, but a window of 224, somewhere, and mirrored half of the time.',
+  cropLeft: 'from the left',
+  cropTop: 'from the top',
+  cropMirror: 'mirrored',
+  cropPicture: 'The picture with the window on it',
+  cropView: 'What the net sees',
+  cropNumber: 'Crop {n} of 2,048.',
+  ask2048: 'Why 2048?',
+  answer2048:
+    'The window can begin at 32 places from the left and 32 from the top, the paper counts (256 − 224 = 32), and be mirrored or not: 32 × 32 × 2 = 2048. Strictly there are 33 places, 0 to 32, so 2178; the code that was run used them all.',
+  tenTitle: 'Ten crops for a test',
+  tenText:
+    'To answer, the net looks at the four corners and the centre, each as it is and mirrored, and the ten answers are averaged. In the paper that takes the error from 39.0 % to 37.5 %.',
+  tenLabel: 'The ten crops of the picture',
+  featuresTitle: 'Can the net serve for something else?',
+  featuresText:
+    'What the last hidden layer says of an image (4096 numbers in the paper, 128 here) describes it well enough to find images of the same kind: the paper\'s Figure 4. <a href="#photo">Your photo</a> does it here. And like an auto-encoder? It can\'t draw the image again, as it was only trained to name it; but the paper suggests to train an auto-encoder on those numbers, whose short codes make searching fast. <code>tandem codes</code> does that.',
+
   foot: 'Tandem: a tensor engine in TypeScript, the same package that you import. The paper: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 } as const;
 
