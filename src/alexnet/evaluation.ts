@@ -61,14 +61,14 @@ export async function validate(
 ): Promise<Report | null> {
   const tally = new Tally(dataset.classes);
   let done = 0;
-  for await (const { scores, labels } of classifier.scores(dataset, crops, ranks)) {
+  for await (const { scores, labels } of classifier.scores(dataset, crops, ranks.replicas)) {
     const width = scores.length / labels.length;
     for (const [i, label] of labels.entries()) tally.add(scores.subarray(i * width, (i + 1) * width), label);
     done += labels.length;
-    await onBatch(Math.min(done * ranks.size, dataset.length), dataset.length);
+    await onBatch(Math.min(done * ranks.replicas.size, dataset.length), dataset.length);
     if (await stopAsked(ranks, signal)) return null;
   }
-  await tally.gather(ranks);
+  await tally.gather(ranks.replicas);
   if (tally.images === 0) {
     const { name, unreadable } = dataset;
     throw new DataError(`${name}: ${describeUnreadable(unreadable)}, none is left to evaluate`);

@@ -4,7 +4,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeviceName } from '../backends/open.js';
 import type { Device } from '../core/device.js';
+import { ArgumentError } from '../core/errors.js';
 import { formatLines } from '../data/sources/formats.js';
+import { openRanks, type Ranks, spreadTowers } from '../train/ranks/index.js';
 import { typed, wrapped } from './command.js';
 import {
   checkSettings,
@@ -81,6 +83,8 @@ function deviceList(text: string): DeviceName[] | 'auto' {
 /** Options that choose devices. */
 export interface DeviceOptions extends DeviceSettings {
   readonly device?: DeviceName[] | 'auto';
+  /** Whether the ranks that a launcher starts hold a tower each. */
+  readonly towerPerRank?: boolean;
 }
 
 const deviceOfEachTower =
@@ -107,6 +111,15 @@ export function addDeviceOptions(command: Command, which = deviceOfEachTower): C
     .option('--memory-limit <size>', 'what the tensors of each device may take: 800MB, 1.3GB', byteSize);
 }
 
+/** Adds the option that spreads a network over ranks. */
+export function addTowerPerRank(command: Command): Command {
+  return command.option(
+    '--tower-per-rank',
+    'one tower on each rank that an MPI launcher starts, on the one device named (default: cpu:0)',
+    false,
+  );
+}
+
 /**
  * Opens the devices chosen, a CPU device for each of `towers` by default, and closes them after `use`. What `auto`
  * chose, and why, is printed.
@@ -114,11 +127,30 @@ export function addDeviceOptions(command: Command, which = deviceOfEachTower): C
 export async function withChosenDevices<T>(
   options: DeviceOptions,
   towers: number,
-  use: (devices: readonly Device[]) => Promise<T>,
+  use: (devices: readonly Device[], ranks: Ranks) => Promise<T>,
 ): Promise<T> {
-  const devices = await openDevices(await chosenNames(options, towers), options);
+  const ranks = await openRanks();
+  const spread = options.towerPerRank === true;
+  if (spread && (towers < 2 || ranks.size % towers !== 0)) {
+    throw new ArgumentError(
+      towers < 2
+        ? '--tower-per-rank: this network has no towers on devices of their own'
+        : `--tower-per-rank: ${ranks.size} ranks for ${towers} towers; start ${towers} or a multiple of it by mpirun -n`,
+    );
+  }
+  const names = await chosenNames(options, spread ? 1 : towers);
+  const [name, ...others] = names;
+  if (spread && others.length > 0) {
+    throw new ArgumentError(
+      `--tower-per-rank: each rank has one tower on one device; --device names ${names.length}, give ${name} alone`,
+    );
+  }
+  const devices = await openDevices(names, options);
+  const [device] = devices;
   try {
-    return await use(devices);
+    if (!spread || !device) return await use(devices, ranks);
+    const placed = await spreadTowers(ranks, device, towers);
+    return await use(placed.devices, placed.ranks);
   } finally {
     await closeDevices(devices);
   }

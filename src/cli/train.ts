@@ -21,6 +21,7 @@ import { addExamples, printAbout, settled, typed } from './command.js';
 import { needsLines, profileJson, profileLines } from './inspect.js';
 import {
   addDeviceOptions,
+  addTowerPerRank,
   addTrainingData,
   chosenNames,
   type DeviceOptions,
@@ -54,7 +55,7 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
 
 export const command = settled(new Command());
 addRecipeOptions(addNetOptions(addTrainingData(command)));
-addDeviceOptions(command.optionsGroup('Devices:'));
+addTowerPerRank(addDeviceOptions(command.optionsGroup('Devices:')));
 command
   .optionsGroup('Run:')
   .option('--weights <file>', 'begin with weights from elsewhere, those that fit, in their network')
@@ -81,6 +82,7 @@ const changeable: readonly string[] = [
   'data',
   'validation',
   'device',
+  'towerPerRank',
   'threads',
   'deterministic',
   'adapter',
@@ -186,7 +188,7 @@ async function main(options: Options): Promise<void> {
   }
   if (ranks.rank > 0) {
     const checkpoint = await read();
-    return trainIn(null, runOf(checkpoint), checkpoint, start, ranks, options);
+    return trainIn(null, runOf(checkpoint), checkpoint, start, options);
   }
   const goesOn = found !== null && resolve(options.out ?? found.folder) === resolve(found.folder);
   // A run that goes on in its folder is locked before it's read: another process may be about to write there.
@@ -195,7 +197,7 @@ async function main(options: Options): Promise<void> {
   // It is made before images are read, which may take long. What comes to nothing leaves no empty folder.
   try {
     const checkpoint = goesOn ? await read() : elsewhere;
-    await trainIn(folder, runOf(checkpoint), checkpoint, start, ranks, options);
+    await trainIn(folder, runOf(checkpoint), checkpoint, start, options);
   } catch (error) {
     throw error instanceof DivergedError ? withWayOut(error, folder.path) : error;
   } finally {
@@ -229,7 +231,6 @@ async function trainIn(
   run: Run,
   checkpoint: RunCheckpoint | null,
   weights: OpenedWeights | null,
-  ranks: Ranks,
   options: Options,
 ): Promise<void> {
   const start = weights ? { ...weights, file: options.weights ?? '' } : undefined;
@@ -238,7 +239,7 @@ async function trainIn(
   const data = await open(run, options.workers);
   const watch = watchSignals('stopping after this step; once more to stop at once');
   try {
-    await withChosenDevices(options, devicesFor(net), async (devices) => {
+    await withChosenDevices(options, devicesFor(net), async (devices, ranks) => {
       const description = { ...run, classes: data.classes, trainingImages: data.train.length };
       introduce(
         description,
@@ -336,7 +337,10 @@ function introduce(
   if (ranks.size > 1) {
     const hosts = [...new Set(ranks.hosts)];
     const places = hosts.map((host) => `${ranks.hosts.filter((other) => other === host).length} on ${host}`);
-    printAbout('ranks', `${ranks.size} by ${ranks.library}: ${places.join(', ')}; each as above`);
+    const { size } = ranks.replicas;
+    const towers = size === 1 ? 'a tower each' : `${size} replicas of a tower each`;
+    const each = ranks.replicas === ranks ? 'each as above' : towers;
+    printAbout('ranks', `${ranks.size} by ${ranks.library}: ${places.join(', ')}; ${each}`);
   }
   printAbout('recipe', ...describeRecipe(recipe, run.variant));
   printAbout('seed', String(run.seed));

@@ -14,9 +14,9 @@ import { evaluate, type OnBatch, shareOf } from './inference.js';
 import { type LineOf, logLine, RunLog } from './log.js';
 import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 import type { Metrics } from './metrics.js';
-import { checkPartNames, optimizerState, type Parts, restoreParts, statesOf } from './parts.js';
+import { checkPartNames, optimizerState, type Parts, restoreParts } from './parts.js';
 import { Ranks } from './ranks/ranks.js';
-import { checkAlike, shareBuffers, shareStart } from './ranks/start.js';
+import { checkAlike, shareBuffers, shareStart, statesFor } from './ranks/start.js';
 import { RunFolder } from './runFolder.js';
 import type { Learner } from './step.js';
 
@@ -128,7 +128,7 @@ async function run<B>(
   from: Pick<Checkpoint, 'parts'> | null,
 ): Promise<FitOutcome> {
   const { model, optimizer, schedule, signal, on = () => {}, ranks = Ranks.alone() } = options;
-  const data = shareOf('fit', options.data, ranks);
+  const data = shareOf('fit', options.data, ranks.replicas);
   const loop = new TrainingLoop(options, schedule, ranks);
   const parts: Parts = {
     model,
@@ -150,7 +150,8 @@ async function run<B>(
   const log = folder && (await RunLog.open(folder, options.line ?? logLine, loop.history));
   await folder?.write('run', `${JSON.stringify(options.about ?? null, null, 2)}\n`);
   const interrupted = async (): Promise<FitOutcome> => {
-    await folder?.save('last', { about: options.about, parts: await statesOf(parts) });
+    const states = await statesFor(folder !== null, ranks, parts);
+    if (folder && states) await folder.save('last', { about: options.about, parts: states });
     return { interrupted: true, stopped: false, history: loop.history };
   };
   const enough = (): boolean => {
@@ -181,9 +182,10 @@ async function run<B>(
       seconds: (performance.now() - started) / 1000,
     };
     await checkAlike(ranks, model, `after epoch ${epoch}`);
-    if (folder && log) {
+    const states = await statesFor(folder !== null, ranks, parts);
+    if (folder && log && states) {
       await log.add(record, times);
-      const checkpoint = { about: options.about, parts: await statesOf(parts) };
+      const checkpoint = { about: options.about, parts: states };
       // `last` comes last: a run killed in between does the epoch again, and with it whatever it hadn't written. It is
       // tried even where the disk had no room for `best`: what it holds is as good.
       await (best ? folder.save('best', checkpoint) : Promise.resolve()).finally(() =>

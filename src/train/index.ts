@@ -24,6 +24,6 @@ export {
   profileRows,
   profileSteps,
 } from './profile.js';
-export { openRanks, type Ranks, RanksError } from './ranks/index.js';
+export { openRanks, type Ranks, RanksError, spreadTowers, type Towers } from './ranks/index.js';
 export { findCheckpoint, RunExistsError, RunFolder, runFiles } from './runFolder.js';
 export { type Learner, type Step, type StepResult, takeStep } from './step.js';

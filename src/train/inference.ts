@@ -93,7 +93,7 @@ export async function evaluate<B>(
   step: Step<B>,
   { onBatch = () => {}, signal, ranks = Ranks.alone() }: EvaluateOptions = {},
 ): Promise<Metrics | null> {
-  const share = shareOf('evaluate', data, ranks);
+  const share = shareOf('evaluate', data, ranks.replicas);
   const shapes: { readonly names: readonly string[]; readonly count: number; readonly place: number }[] = [];
   let totals = noTotals;
   const results = inferences(model, share.epoch(0, 0), ([place, batch, counts = true]) => {
@@ -109,6 +109,6 @@ export async function evaluate<B>(
     if (await stopAsked(ranks, signal)) return null;
   }
   const keys = Object.keys(totals.sums);
-  const [count = 0, ...sums] = await ranks.sum([totals.count, ...Object.values(totals.sums)]);
+  const [count = 0, ...sums] = await ranks.replicas.sum([totals.count, ...Object.values(totals.sums)]);
   return meansOf({ count, sums: Object.fromEntries(keys.map((key, i) => [key, sums[i]!])) });
 }

@@ -76,6 +76,9 @@ const stateSchema = object({
   ),
 });
 
+/** Numbers of a step that aren't finite: seen before it is known where they come from. */
+class NotFinite extends Error {}
+
 /** A training under way. */
 export class TrainingLoop<B> implements Stateful {
   private epoch = 0;
@@ -96,7 +99,8 @@ export class TrainingLoop<B> implements Stateful {
     private readonly schedule: Schedule | undefined,
     private readonly ranks: Ranks = Ranks.alone(),
   ) {
-    this.sums = ranks.size === 1 ? null : new GradientSums(learner.model, ranks);
+    const { replicas } = ranks;
+    this.sums = replicas.size === 1 ? null : new GradientSums(learner.model, replicas);
   }
 
   /** Epochs finished. */
@@ -181,7 +185,9 @@ export class TrainingLoop<B> implements Stateful {
     this.batches = of;
     this.learner.model.train();
     this.schedule?.start(this.epoch);
-    const { sums, ranks: share } = this;
+    const { sums } = this;
+    const { replicas: share } = this.ranks;
+    const several = this.ranks.size > 1;
     const before = this.totals.count;
     const samples = (): number => this.totals.count - before;
     this.asked = false;
@@ -190,7 +196,7 @@ export class TrainingLoop<B> implements Stateful {
     let pending: Promise<void> = Promise.resolve();
     try {
       for await (const [place, batch, counts = true] of data.epoch(this.epoch, next)) {
-        if (sums ? stop : signal?.aborted) break;
+        if (several ? stop : signal?.aborted) break;
         if (place < next || place >= of) {
           const expected = `expected ${next} to ${of - 1}, in order`;
           throw new ArgumentError(`${data.name}: gave batch ${place} of epoch ${this.epoch}, ${expected}`);
@@ -208,12 +214,13 @@ export class TrainingLoop<B> implements Stateful {
         );
         pending.catch(() => {}); // awaited below or in the next turn
       }
+      await pending;
     } catch (error) {
       await pending.catch(() => {}); // what went wrong first is told
-      throw error;
+      // Not as soon as it is seen: ranks that hold a network together read it at the same place of the program.
+      throw error instanceof NotFinite ? await this.diverged(error.message) : error;
     }
-    await pending;
-    const stopped = sums ? this.asked : signal?.aborted === true;
+    const stopped = several ? this.asked : signal?.aborted === true;
     if (stopped && this.batch < of) return { samples: samples(), complete: false, stopped };
     if (this.totals.count === 0) throw new DataError(`${data.name}: gave no batch to train on`);
     // Batches at the end that held nothing are done, too.
@@ -243,11 +250,11 @@ export class TrainingLoop<B> implements Stateful {
     report: () => void | Promise<void>,
   ): Promise<void> {
     const own = readFigures(figures);
-    const read = this.sums ? await this.ofAllRanks(figures.names, own, signal) : await own;
+    const read = this.ranks.size > 1 ? await this.ofAllRanks(figures.names, own, signal) : await own;
     const { loss = Number.NaN } = read.sums;
     if (!Number.isFinite(loss)) {
       const mean = loss / read.count;
-      throw await this.diverged(`the loss is ${mean} at epoch ${this.epoch + 1}, batch ${place + 1}`);
+      throw new NotFinite(`the loss is ${mean} at epoch ${this.epoch + 1}, batch ${place + 1}`);
     }
     this.totals = addTotals(this.totals, read);
     this.batch = place + 1;
@@ -264,7 +271,7 @@ export class TrainingLoop<B> implements Stateful {
     const [stops = 0, count = 0, ...sums] = await this.ranks.sum(
       own.then((totals) => {
         // What stands in for a batch has figures, too.
-        const counted = totals.count > 0 ? totals : emptied(totals);
+        const counted = totals.count > 0 && this.ranks.tells ? totals : emptied(totals);
         return [Number(signal?.aborted === true), counted.count, ...keys.map((key) => counted.sums[key]!)];
       }),
     );

@@ -77,11 +77,19 @@ export async function withNetwork<T>(
   }
 }
 
-/** Fails unless the ledger holds exactly the crossings that the tables predict for a training step of `batch` images. */
-export function assertLedger(architecture: Architecture, placement: Placement, batch: number): void {
+/**
+ * Fails unless the ledger holds exactly the crossings that the tables predict for a training step of `batch` images.
+ * @param names of the towers' devices
+ */
+export function assertLedger(
+  architecture: Architecture,
+  placement: Placement,
+  batch: number,
+  names: readonly string[] = ['cpu:0', 'cpu:1'],
+): void {
   const expected = crossings(placeLayers(architecture, placement)).flatMap(({ layer, from, to, floats }) => [
-    `forward ${layer} cpu:${from} to cpu:${to} ${floats * 4 * batch}`,
-    `backward ${layer} cpu:${to} to cpu:${from} ${floats * 4 * batch}`,
+    `forward ${layer} ${names[from]} to ${names[to]} ${floats * 4 * batch}`,
+    `backward ${layer} ${names[to]} to ${names[from]} ${floats * 4 * batch}`,
   ]);
   const rows = ledger.rows.map(
     ({ phase, layer, from, to, bytes }) => `${phase} ${layer} ${from} to ${to} ${bytes}`,

@@ -187,4 +187,31 @@ for (const launcher of installed) {
   });
 }
 
+test('a tower on each rank: the bytes of two devices in one process, replicas and resumed runs included', async () => {
+  const [launcher] = installed;
+  if (!launcher) return;
+  const net = '--data images --net small --batch 25 --seed 7 --learning-rate 0.001'.split(' ');
+  const run = async (ranks: number, ...args: readonly string[]): Promise<void> => {
+    const { code, output } = await train(ranks === 1 ? null : launcher, ranks, args);
+    assert.is(code, 0, output);
+    assert.is(output.split(/done in|epochs are done/).length, 2, output);
+  };
+  const [devices, spread] = [['--device', 'cpu:0,cpu:1'], ['--tower-per-rank']];
+  await run(1, ...net, ...devices, '--epochs', '2', '--out', 'devices');
+  // One epoch each way, and the other by the other way.
+  await run(2, ...net, ...spread, '--epochs', '1', '--out', 'spread');
+  await run(1, '--resume', 'spread', ...devices, '--epochs', '2');
+  assert.ok((await bytes('spread')).equals(await bytes('devices')), 'begun by ranks, ended by one process');
+  await run(1, ...net, ...devices, '--epochs', '1', '--out', 'gathered');
+  await run(2, '--resume', 'gathered', ...spread, '--epochs', '2');
+  assert.ok((await bytes('gathered')).equals(await bytes('devices')), 'begun by one process, ended by ranks');
+  // Two replicas of two towers.
+  await run(2, ...net, ...devices, '--epochs', '1', '--out', 'pair');
+  await run(4, ...net, ...spread, '--epochs', '1', '--out', 'pairs');
+  assert.ok((await bytes('pairs')).equals(await bytes('pair')), 'four ranks of a tower, two of both');
+  const odd = await train(launcher, 3, [...net, ...spread, '--out', 'odd']);
+  assert.is(odd.code, 1, odd.output);
+  assert.match(odd.output, /error: --tower-per-rank: 3 ranks for 2 towers/);
+});
+
 test.run();

@@ -24,6 +24,8 @@ export interface Abi {
   readonly sum: Handle;
   /** The address that stands for "what is sent lies where the result goes". */
   readonly inPlace: bigint;
+  /** The rank that stands for nobody, to whom nothing is sent. */
+  readonly none: number;
   /** The level of thread support that lets any one thread at a time call. */
   readonly serialized: number;
 }
@@ -53,6 +55,7 @@ export function abiOf({ address, standardAbi }: Symbols): Abi {
       types: { byte: 0x247n, float: 0x210n, double: 0x214n },
       sum: 0x21n,
       inPlace: 1n,
+      none: -3,
       serialized: 2048,
     };
   }
@@ -66,6 +69,7 @@ export function abiOf({ address, standardAbi }: Symbols): Abi {
       types: { byte: at('byte'), float: at('float'), double: at('double') },
       sum: at('op_sum'),
       inPlace: 1n,
+      none: -2,
       serialized: 2,
     };
   }
@@ -76,6 +80,7 @@ export function abiOf({ address, standardAbi }: Symbols): Abi {
     types: { byte: 0x4c00010d, float: 0x4c00040a, double: 0x4c00080b },
     sum: 0x58000003,
     inPlace: 2n ** 64n - 1n,
+    none: -1,
     serialized: 2,
   };
 }

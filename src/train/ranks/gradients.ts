@@ -18,6 +18,7 @@ import { denseCopy, type Tensor } from '../../core/tensor.js';
 import type { Module } from '../../nn/module.js';
 import { RanksError } from './mpi.js';
 import type { Numbers, Ranks } from './ranks.js';
+import { elsewhere } from './towers.js';
 
 /** Bytes after which a bucket is full. */
 const bucketBytes = 4 << 20;
@@ -60,7 +61,8 @@ export class GradientSums {
     model: Module,
     private readonly ranks: Ranks,
   ) {
-    this.buckets = bucketsOf(model.parameters());
+    // Those of a tower on another rank are summed there.
+    this.buckets = bucketsOf(model.parameters().filter((x) => x.device.kind !== elsewhere));
   }
 
   /** Before the forward pass of a step. */

@@ -11,6 +11,7 @@ import { Ranks } from './ranks.js';
 
 export { RanksError } from './mpi.js';
 export type { Coming, Numbers, Ranks } from './ranks.js';
+export { spreadTowers, type Towers } from './towers.js';
 
 /** This process's number as its launcher says, without MPI; 0 where there is none. */
 export function rankOfLauncher(): number {

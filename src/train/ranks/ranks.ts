@@ -65,10 +65,14 @@ export class Ranks {
   coreSharers = 1;
   /** The machines, rank by rank. Of all ranks. */
   hosts: readonly string[] = ['localhost'];
+  /** Those that share each batch and sum gradients: all, or where a network is spread over several, one of each. */
+  replicas: Ranks = this;
+  /** Whether figures of this rank's share count: of those that hold one network, the first tells them. */
+  tells = true;
 
   /** What those who meet send each other; not collected while C works on it. */
   private readonly word = new Uint8Array(1);
-  private readonly answer = new Uint8Array(1);
+  private readonly answers = new Uint8Array(2);
 
   private constructor(
     private readonly mpi: Mpi | null,
@@ -161,16 +165,39 @@ export class Ranks {
    * @returns `into`
    */
   async sendReceive<T extends Memory>(data: Coming<Memory>, to: number, into: T, from = to): Promise<T> {
-    await this.add(data, async (array, mpi) => {
-      await this.meetTwo(mpi, to, from);
-      const [out, back] = [[...piecesOf(bytesOf(array))], [...piecesOf(bytesOf(into))]];
-      for (let i = 0; i < Math.max(out.length, back.length); i++) {
-        await exchangePieces(mpi, this.comm, out[i] ?? nothing, to, back[i] ?? nothing, from);
-      }
-      return array;
-    });
-    if (this.mpi === null) bytesOf(into).set(bytesOf(await data));
+    const out = asList(data);
+    await this.sendReceiveEach(out, to, [into], from);
+    if (this.mpi === null) bytesOf(into).set(bytesOf((await out)[0]));
     return into;
+  }
+
+  /**
+   * The same of several arrays, as many as the other sends, for which the two meet once. Nothing is sent where `data` is
+   * empty, nothing taken where `into` is.
+   * @param begin called when both are there
+   */
+  async sendReceiveEach<T extends readonly Memory[]>(
+    data: Coming<readonly Memory[]>,
+    to: number,
+    into: Coming<T>,
+    from = to,
+    begin: () => void = () => {},
+  ): Promise<T> {
+    const both = Promise.all([data, into]);
+    const [, taken] = await this.add(both, async ([sent, back], mpi) => {
+      await this.meetTwo(mpi, sent.length > 0 ? to : null, back.length > 0 ? from : null);
+      begin();
+      for (let i = 0; i < Math.max(sent.length, back.length); i++) {
+        const out = [...piecesOf(bytesOf(sent[i] ?? nothing))];
+        const coming = [...piecesOf(bytesOf(back[i] ?? nothing))];
+        for (let j = 0; j < Math.max(out.length, coming.length); j++) {
+          const partners = [out[j] ? to : null, coming[j] ? from : null] as const;
+          await this.exchangePieces(mpi, out[j] ?? nothing, coming[j] ?? nothing, ...partners);
+        }
+      }
+      return [sent, back];
+    });
+    return taken;
   }
 
   /** The bytes of every rank, rank by rank. They may be of different lengths. */
@@ -207,6 +234,13 @@ export class Ranks {
     return new Ranks(mpi, mpi.handleIn(out), this.order);
   }
 
+  /** These ranks, of which `replicas` share each batch with this one. @param tells as the field of that name */
+  sharedBy(replicas: Ranks, tells: boolean): Ranks {
+    const { localRank, localSize, coreSharers, hosts } = this;
+    const place = { localRank, localSize, coreSharers, hosts };
+    return Object.assign(new Ranks(this.mpi, this.comm, this.order), place, { replicas, tells });
+  }
+
   /** Ends the processes of all ranks at once, with exit code `code`. Does nothing with one rank alone. */
   abort(code: number): void {
     if (this.mpi) this.mpi.call('Abort', this.mpi.abi.world, code);
@@ -240,13 +274,36 @@ export class Ranks {
     await settled(mpi, [request], looking);
   }
 
-  /** Resolves when the two to be sent to and taken from have come here. */
-  private async meetTwo(mpi: Mpi, to: number, from: number): Promise<void> {
-    const requests = [new Int32Array(2), new Int32Array(2)] as const;
+  /**
+   * Resolves when those to be sent to and taken from have come here. Each says so to the other, whichever way bytes go.
+   */
+  private async meetTwo(mpi: Mpi, to: number | null, from: number | null): Promise<void> {
     const { byte } = mpi.abi.types;
-    mpi.call('Irecv', this.answer, 1, byte, from, meetingTag, this.comm, requests[0]);
-    mpi.call('Isend', this.word, 1, byte, to, meetingTag, this.comm, requests[1]);
-    await settled(mpi, requests);
+    const requests: Int32Array[] = [];
+    const met = new Set([to, from].filter((rank) => rank !== null));
+    for (const [i, rank] of [...met].entries()) {
+      const answer = this.answers.subarray(i, i + 1);
+      const [taken, sent] = [new Int32Array(2), new Int32Array(2)];
+      requests.push(taken, sent);
+      mpi.call('Irecv', answer, 1, byte, rank, meetingTag, this.comm, taken);
+      mpi.call('Isend', this.word, 1, byte, rank, meetingTag, this.comm, sent);
+    }
+    await settled(mpi, requests, urgently);
+  }
+
+  private async exchangePieces(
+    mpi: Mpi,
+    out: Uint8Array,
+    back: Uint8Array,
+    to: number | null,
+    from: number | null,
+  ): Promise<void> {
+    const { none, types } = mpi.abi;
+    const sent = [out, out.length, types.byte, to ?? none, dataTag] as const;
+    const taken = [back, back.length, types.byte, from ?? none, dataTag] as const;
+    const args = [...sent, ...taken, this.comm, new Int32Array(16)] as const;
+    if (out.length + back.length <= brief) mpi.call('Sendrecv', ...args);
+    else await mpi.callAway('Sendrecv', ...args);
   }
 }
 
@@ -285,22 +342,6 @@ async function settled(mpi: Mpi, requests: readonly Int32Array[], looking = eage
       await new Promise((resolve) => (early ? setImmediate(resolve) : setTimeout(resolve, pause)));
     }
   }
-}
-
-async function exchangePieces(
-  mpi: Mpi,
-  comm: Handle,
-  out: Uint8Array,
-  to: number,
-  back: Uint8Array,
-  from: number,
-): Promise<void> {
-  const { byte } = mpi.abi.types;
-  const sent = [out, out.length, byte, to, dataTag] as const;
-  const taken = [back, back.length, byte, from, dataTag] as const;
-  const args = [...sent, ...taken, comm, new Int32Array(16)] as const;
-  if (out.length + back.length <= brief) mpi.call('Sendrecv', ...args);
-  else await mpi.callAway('Sendrecv', ...args);
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Memory): Uint8Array {

@@ -3,16 +3,32 @@
  * after each epoch, since ranks that have come apart would train different models with each other's gradients.
  */
 import { createHash } from 'node:crypto';
+import type { PartState } from '../../core/state.js';
 import { assign, type Module } from '../../nn/module.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../checkpoint.js';
 import { type Parts, restoreParts, statesOf } from '../parts.js';
 import { RanksError } from './mpi.js';
 import type { Ranks } from './ranks.js';
 
+/**
+ * The states of parts for a rank that needs them; null for others. Where a network is spread over ranks all of them read
+ * it, so all have to ask.
+ */
+export async function statesFor(
+  needed: boolean,
+  ranks: Ranks,
+  parts: Parts,
+): Promise<Map<string, PartState> | null> {
+  if (!needed && ranks.replicas === ranks) return null;
+  const states = await statesOf(parts);
+  return needed ? states : null;
+}
+
 /** Sets the parts of all ranks to the states of the first's. @throws {DataError} when they don't fit */
 export async function shareStart(ranks: Ranks, parts: Parts): Promise<void> {
   if (ranks.size === 1) return;
-  const pieces = ranks.rank === 0 ? encodeCheckpoint({ about: null, parts: await statesOf(parts) }) : [];
+  const states = await statesFor(ranks.rank === 0, ranks, parts);
+  const pieces = states ? encodeCheckpoint({ about: null, parts: states }) : [];
   const [length = 0] = await ranks.sum([pieces.reduce((bytes, piece) => bytes + piece.length, 0)]);
   const whole = new Uint8Array(length);
   let at = 0;

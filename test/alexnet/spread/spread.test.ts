@@ -1,0 +1,46 @@
+/**
+ * A tower on each rank: the bits of two devices in one process, and crossings at the layers and of the bytes that the
+ * tables say, in the ledger of each rank.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { withFolder } from '../../data/files.js';
+import { launchers, runProgram, runRanks } from '../../support/mpi.js';
+
+const test = suite('a tower on each rank');
+const program = fileURLToPath(new URL('./program.js', import.meta.url));
+
+interface Step {
+  readonly hash: string;
+  readonly names: readonly string[];
+  readonly layers: readonly string[];
+  readonly timed: boolean;
+  readonly left: readonly number[];
+}
+
+test('a training step of two ranks is that of two devices, and crosses where the table says', async () => {
+  await withFolder({}, async (folder) => {
+    const stepOf = async (rank: number): Promise<Step> =>
+      JSON.parse(await readFile(join(folder, `${rank}.json`), 'utf8'));
+    const alone = await runProgram([program, folder], folder);
+    assert.is(alone.code, 0, alone.output);
+    const expected = await stepOf(0);
+    for (const launcher of launchers()) {
+      const { code, output } = await runRanks(launcher, 2, [program, folder], folder);
+      assert.is(code, 0, output);
+      for (const rank of [0, 1]) {
+        const { hash, names, layers, timed, left } = await stepOf(rank);
+        assert.is(hash, expected.hash, `rank ${rank}: outputs, gradients and parameters`);
+        assert.equal(names, rank === 0 ? ['cpu:0', 'rank:1'] : ['rank:0', 'cpu:0']);
+        assert.equal(layers, ['conv3', 'fc6', 'fc7', 'fc8']);
+        assert.ok(timed, 'crossings have times');
+        assert.equal(left, [0, 0]);
+      }
+    }
+  });
+});
+
+test.run();
