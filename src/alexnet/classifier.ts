@@ -21,6 +21,7 @@ import { tenCrops } from '../data/images/cuts.js';
 import { type Batch, placedBatches } from '../data/loader.js';
 import { assign, type HostTensor, type StateDict } from '../nn/module.js';
 import { inEvaluation, inferences } from '../train/inference.js';
+import { meansUnder } from './means.js';
 import { Network } from './network.js';
 import type { Net, Recipe, TestCrops } from './recipes.js';
 
@@ -142,6 +143,11 @@ export class Classifier {
     if (recipe.mean === 'centre' || !offsets || !mirrored || areCentral(offsets, mirrored, middle)) {
       return map('normalize', expr, [bytes, partAt(middle, middle, false), ...shifts, ...scales], { params });
     }
+    if (device.kind !== 'cpu') {
+      const means = meansUnder(meanImage, size, { offsets, mirrored });
+      return map('normalize', expr, [bytes, means, ...shifts, ...scales], { params });
+    }
+    // A map for each image costs a CPU's queue next to nothing, and gathering their means as long again as the map.
     const out = Tensor.empty('normalize', device, bytes.shape);
     for (let i = 0; i < n; i++) {
       const part = partAt(offsets[2 * i]!, offsets[2 * i + 1]!, mirrored[i] === 1);

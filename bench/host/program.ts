@@ -1,0 +1,80 @@
+/**
+ * The process that trains for `run.ts`: AlexNet's step on a card that isn't there, so that what it takes is the host's own
+ * work, JavaScript and Dawn. Prints one line of JSON. Arguments: images in a batch, steps.
+ */
+import { readFileSync } from 'node:fs';
+import { nets } from '../../src/alexnet/recipes.js';
+import { Trainer } from '../../src/alexnet/trainer.js';
+import { openWebGpu } from '../../src/backends/webgpu/runtime/device.js';
+import { Device } from '../../src/core/device.js';
+import { type PendingFigures, readFigures, takeStep } from '../../src/train/step.js';
+import { radvDriver } from '../isa/layer.js';
+
+/** What the steps took: milliseconds that the main thread ran (not those it waited for a core), the middle one of the steps. */
+export interface HostCost {
+  /** Enqueueing a step. */
+  readonly enqueue: number;
+  /** From a step to the next, the figures of the one before read. */
+  readonly step: number;
+  /** Of a step. */
+  readonly dispatches: number;
+  readonly submits: number;
+  /** Of the steps after the third, all together. */
+  readonly buffersMade: number;
+  readonly pipelinesMade: number;
+}
+
+const [batchSize = 128, steps = 30] = process.argv.slice(2).map(Number);
+const backend = await openWebGpu('webgpu:0', { driver: radvDriver() });
+const device = new Device('webgpu:0', backend);
+const net = nets.alexnet;
+const { size, channels } = net.architecture;
+const { imageSize } = net.recipe;
+const trainer = new Trainer({
+  net,
+  recipe: { ...net.recipe, batchSize },
+  classes: 1000,
+  devices: [device],
+  seed: 0,
+  mean: new Float32Array(channels * imageSize ** 2).fill(100),
+});
+const batches = Array.from({ length: 3 }, (_, k) => ({
+  images: new Uint8Array(batchSize * channels * size ** 2).fill(k),
+  labels: Int32Array.from({ length: batchSize }, (_, i) => i % 1000),
+  offsets: Int32Array.from({ length: 2 * batchSize }, (_, i) => (7 * i + k) % 32),
+  mirrored: Uint8Array.from({ length: batchSize }, (_, i) => (i + k) % 2),
+  colour: new Float32Array(channels * batchSize),
+}));
+
+/** Milliseconds that the main thread has run, by Linux's account. */
+const ran = (): number => Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]) / 1e6;
+
+const settled = 3;
+let pending: PendingFigures | null = null;
+let before = backend.counters();
+const times: { enqueue: number; step: number }[] = [];
+for (let step = 0; step < settled + steps; step++) {
+  if (step === settled) before = backend.counters();
+  const start = ran();
+  const figures = takeStep(trainer, batches[step % batches.length]!);
+  const enqueued = ran();
+  if (step < settled) await device.compile();
+  if (pending) await readFigures(pending);
+  pending = figures;
+  if (step >= settled) times.push({ enqueue: enqueued - start, step: ran() - start });
+}
+const after = backend.counters();
+if (pending) await readFigures(pending);
+const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
+const cost: HostCost = {
+  enqueue: middle(times.map(({ enqueue }) => enqueue)),
+  step: middle(times.map(({ step }) => step)),
+  dispatches: (after.dispatches - before.dispatches) / steps,
+  submits: (after.submits - before.submits) / steps,
+  buffersMade:
+    after.buffersCreated - before.buffersCreated + after.readbacksCreated - before.readbacksCreated,
+  pipelinesMade: after.pipelinesCreated - before.pipelinesCreated,
+};
+process.stdout.write(`${JSON.stringify(cost)}\n`);
+trainer.dispose();
+await device.close();
