@@ -42,6 +42,7 @@ export function meansUnder(
   );
   const inputs = [upload(rows, [n, size, 1]), upload(steps, [n, 1, 1]), columns];
   const index = map(op, place, inputs, { dtype: 'int32' });
+  for (const input of inputs) input.dispose();
   const count = index.size;
   const out = Tensor.empty(op, device, [channels, n, size, size]);
   const dense = { ...out.view(op), shape: [channels, count, 1], strides: [count, 1, 1] };
@@ -50,5 +51,6 @@ export function meansUnder(
     index: { ...index.view(op), shape: [channels, count, 1], strides: [0, 1, 1] },
     out: dense,
   });
+  index.dispose();
   return permute(out, [1, 0, 2, 3]);
 }

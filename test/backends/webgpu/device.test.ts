@@ -182,7 +182,7 @@ if (driver !== null) {
     await withDevice({}, async (device) => {
       const health = new Health('webgpu:0', device.gpu);
       const source = '@compute @workgroup_size(1)\nfn main() {\n  let x: f32 = 1u;\n}';
-      const program = new Pipelines(device.gpu, health).get('broken', () => source);
+      const program = new Pipelines(device.gpu, health).get('broken', 'w', () => source);
       await program.ready;
       assert.throws(() => health.throwKept('sync'), /kernel broken .*line 3.*let x: f32 = 1u;/s);
     });
@@ -193,10 +193,10 @@ if (driver !== null) {
       const health = new Health('webgpu:0', device.gpu);
       const source = (body: string) => () => `@compute @workgroup_size(1)\nfn main() {\n  ${body}\n}`;
       const pipelines = new Pipelines(device.gpu, health, true);
-      const first = pipelines.get('key', source('let x = 1;'));
-      assert.is(pipelines.get('key', source('let x = 1;')), first);
+      const first = pipelines.get('key', '', source('let x = 1;'));
+      assert.is(pipelines.get('key', '', source('let x = 1;')), first);
       assert.throws(
-        () => pipelines.get('key', source('let x = 2;')),
+        () => pipelines.get('key', '', source('let x = 2;')),
         /kernel key names two programs.*let x = 1; \/ +let x = 2;/s,
       );
       await first.ready;

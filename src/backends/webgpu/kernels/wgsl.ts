@@ -61,7 +61,20 @@ for (var half = ${workgroupSize / 2}; half > 0; half /= 2) {
 
 /** Numbers as uniforms named `${name}0`, `${name}1`, ... */
 export function numbered(name: string, values: readonly number[]): Record<string, number> {
-  return Object.fromEntries(values.map((value, i) => [`${name}${i}`, value]));
+  const names = namesOf(name, values.length);
+  const numbers: Record<string, number> = {};
+  for (let i = 0; i < values.length; i++) numbers[names[i]!] = values[i]!;
+  return numbers;
+}
+
+/** Names are made once: kernels are recorded by the hundred in a step. */
+const knownNames = new Map<string, string[]>();
+
+function namesOf(name: string, count: number): readonly string[] {
+  const names = knownNames.get(name) ?? [];
+  knownNames.set(name, names);
+  for (let i = names.length; i < count; i++) names.push(`${name}${i}`);
+  return names;
 }
 
 /** Axes of size 1 dropped, and neighbours merged that every view walks as one. */

@@ -21,6 +21,8 @@ export const usage = {
 
 /** A storage buffer and when it was last used. */
 export interface Slot {
+  /** Of the device's buffers; none of two buffers is one. */
+  readonly number: number;
   readonly gpu: GPUBuffer;
   readonly bytes: number;
   /** Number of the last command that uses it (CommandQueue counts them), 0 before the first. */
@@ -131,7 +133,8 @@ export class Buffers {
     }
     this.created++;
     const flags = usage.storage | usage.copySrc | usage.copyDst;
-    return { gpu: this.device.createBuffer({ size, usage: flags }), bytes: size, lastUse: 0 };
+    const gpu = this.device.createBuffer({ size, usage: flags });
+    return { number: this.created, gpu, bytes: size, lastUse: 0 };
   }
 
   /** Destroys pooled buffers that no unsubmitted command uses, oldest size first, down to `target` bytes. */

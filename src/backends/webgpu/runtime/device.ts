@@ -43,6 +43,7 @@ interface Counters {
   /** Reads begun. */
   readonly reads: number;
   readonly pipelinesCreated: number;
+  readonly bindGroupsCreated: number;
   readonly dispatches: number;
   readonly submits: number;
 }
@@ -119,6 +120,7 @@ export class WebGpuDevice implements Backend {
       readbacksCreated: this.readbacks.created,
       reads: this.readbacks.begun,
       pipelinesCreated: this.pipelines.created,
+      bindGroupsCreated: this.queue.groups.created,
       ...this.queue.counts,
     };
   }

@@ -49,7 +49,13 @@ export class WebGpuBooks implements Books {
     };
     const limits = { budget: memoryLimit, largest: Number.POSITIVE_INFINITY };
     this.buffers = new Buffers(nowhere, name, limits, () => 0);
-    const program: Program = { pipeline: null, layout: null, failed: false, ready: Promise.resolve() };
+    const program: Program = {
+      pipeline: null,
+      access: '',
+      layout: null,
+      failed: false,
+      ready: Promise.resolve(),
+    };
     const dispatch = (): void => {
       this.dispatches++;
     };

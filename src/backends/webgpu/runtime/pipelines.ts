@@ -9,16 +9,27 @@ import type { Health } from './errors.js';
 export interface Program {
   /** The compiled pipeline; null while it compiles, and for good when `failed`. */
   pipeline: GPUComputePipeline | null;
-  /** The layout of its bind groups, when it has compiled. */
-  layout: GPUBindGroupLayout | null;
+  /** What it does to bindings 1, 2, ..: 'r' reads, 'w' reads and writes. Binding 0 is its numbers. */
+  readonly access: string;
+  /** The layout of its bind groups, one for all programs of the same access; null where there is no device. */
+  readonly layout: GPUBindGroupLayout | null;
   failed: boolean;
   /** Resolves (never rejects) when `pipeline` or `failed` is set. */
   readonly ready: Promise<void>;
 }
 
+interface Layout {
+  readonly group: GPUBindGroupLayout;
+  readonly pipeline: GPUPipelineLayout;
+}
+
+/** GPUShaderStage.COMPUTE (Node has no global of that name). */
+const computeStage = 4;
+
 /** The programs of one device, by key. */
 export class Pipelines {
   private readonly programs = new Map<string, Program>();
+  private readonly layouts = new Map<string, Layout>();
   /** With `check`, what each key was compiled from. */
   private readonly sources = new Map<string, string>();
 
@@ -36,13 +47,14 @@ export class Pipelines {
 
   /**
    * The program of `key`; `source` gives its WGSL (entry point `main`) when it is new.
+   * @param access as `Program.access`
    * @throws {TandemError} when sources are checked and the key's was another
    */
-  get(key: string, source: () => string): Program {
+  get(key: string, access: string, source: () => string): Program {
     let program = this.programs.get(key);
     if (this.check) this.compare(key, source());
     if (!program) {
-      program = this.compile(key, source());
+      program = this.compile(key, access, source());
       this.programs.set(key, program);
     }
     return program;
@@ -63,13 +75,33 @@ export class Pipelines {
     }
   }
 
-  private compile(label: string, code: string): Program {
+  private layoutOf(access: string): Layout {
+    let layout = this.layouts.get(access);
+    if (!layout) {
+      const entry = (binding: number, buffer: GPUBufferBindingLayout): GPUBindGroupLayoutEntry => ({
+        binding,
+        visibility: computeStage,
+        buffer,
+      });
+      const storage = [...access].map((use, i) =>
+        entry(i + 1, { type: use === 'w' ? 'storage' : 'read-only-storage' }),
+      );
+      const entries = [entry(0, { type: 'uniform', hasDynamicOffset: true }), ...storage];
+      const group = this.device.createBindGroupLayout({ entries });
+      layout = { group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group] }) };
+      this.layouts.set(access, layout);
+    }
+    return layout;
+  }
+
+  private compile(label: string, access: string, code: string): Program {
+    const layout = this.layoutOf(access);
     this.device.pushErrorScope('validation');
     const module = this.device.createShaderModule({ label, code });
     const problem = this.device.popErrorScope();
     const pipeline = this.device.createComputePipelineAsync({
       label,
-      layout: 'auto',
+      layout: layout.pipeline,
       compute: { module, entryPoint: 'main' },
     });
     const finish = async (): Promise<void> => {
@@ -80,7 +112,6 @@ export class Pipelines {
           : moduleError.status === 'fulfilled' && moduleError.value;
       if (compiled.status === 'fulfilled' && !failure) {
         program.pipeline = compiled.value;
-        program.layout = compiled.value.getBindGroupLayout(0);
         return;
       }
       program.failed = true;
@@ -90,7 +121,8 @@ export class Pipelines {
     };
     const program: Program = {
       pipeline: null,
-      layout: null,
+      access,
+      layout: layout.group,
       failed: false,
       ready: Promise.resolve().then(finish),
     };

@@ -7,18 +7,12 @@
  * When a pipeline is still compiling, or bytes of another device haven't come, the list waits there and goes on by
  * itself when they are ready.
  */
+import { BindGroups, type Binding, uniformAlignment } from './bindings.js';
 import type { Slot } from './buffers.js';
 import { usage } from './buffers.js';
 import type { Health } from './errors.js';
 import type { Program } from './pipelines.js';
 import type { Profiler, Tag } from './profile.js';
-
-/** A stretch of a buffer, in bytes. */
-export interface Binding {
-  readonly slot: Slot;
-  readonly offset: number;
-  readonly bytes: number;
-}
 
 /** One run of a program. */
 interface Dispatch {
@@ -60,13 +54,14 @@ interface Arrival {
 
 type Command = Dispatch | Write | Copy | Arrival;
 
-/** Offsets of uniform bindings must be multiples of this (WebGPU's default limit). */
-const uniformAlignment = 256;
 const uniformBytes = 64 << 10;
 
-/** The list is submitted at this many dispatches, or when they touch this many bytes, so that the GPU starts early. */
+/**
+ * The list is submitted at this many dispatches, or when they touch this many bytes, so that the GPU starts early and the
+ * host's cost of a submit is little: a layer of AlexNet and its gradient at batch 128 are about one.
+ */
 const flushDispatches = 48;
-const flushBytes = 256 << 20;
+const flushBytes = 2 ** 30;
 
 /** Counts for tests and curiosity. */
 interface QueueCounts {
@@ -87,6 +82,7 @@ export class CommandQueue {
   private blocked: Promise<void> | null = null;
   private readonly staging = new Uint32Array(uniformBytes / 4);
   private readonly uniforms: GPUBuffer;
+  readonly groups: BindGroups;
 
   constructor(
     private readonly device: GPUDevice,
@@ -98,6 +94,7 @@ export class CommandQueue {
       size: uniformBytes,
       usage: usage.uniform | usage.copyDst,
     });
+    this.groups = new BindGroups(device, this.uniforms);
   }
 
   /** Appends a dispatch. */
@@ -142,7 +139,14 @@ export class CommandQueue {
   /** Submits what can be submitted now; the rest follows when its pipelines are ready. */
   flush(): void {
     if (this.blocked || this.commands.length === 0 || !this.health.isOpen) return;
-    const batch = new Batch(this.device, this.uniforms, this.staging, this.profiler, this.counts);
+    const batch = new Batch(
+      this.device,
+      this.uniforms,
+      this.groups,
+      this.staging,
+      this.profiler,
+      this.counts,
+    );
     let done = 0;
     let wait: Promise<void> | null = null;
     for (const command of this.commands) {
@@ -223,37 +227,36 @@ function transferable(data: ArrayBufferView): Uint8Array<ArrayBuffer> {
 class Batch {
   private encoder: GPUCommandEncoder | null = null;
   private pass: GPUComputePassEncoder | null = null;
+  /** Where the dispatch's numbers lie in the uniform buffer. */
+  private readonly place = new Uint32Array(1);
   /** Words of `staging` in use. */
   private used = 0;
 
   constructor(
     private readonly device: GPUDevice,
     private readonly uniforms: GPUBuffer,
+    private readonly groups: BindGroups,
     private readonly staging: Uint32Array<ArrayBuffer>,
     private readonly profiler: Profiler,
     private readonly counts: QueueCounts,
   ) {}
 
   dispatch({ program, bindings, uniforms, groups, tag }: Dispatch): void {
-    const { pipeline, layout } = program;
+    const { pipeline, layout, access } = program;
     if (!pipeline || !layout) return; // it failed to compile; the error is on its way to the next await
-    const words = (Math.ceil((uniforms.length * 4) / uniformAlignment) * uniformAlignment) / 4;
+    const bytes = Math.ceil((uniforms.length * 4) / uniformAlignment) * uniformAlignment;
+    const words = bytes / 4;
     const timed = tag !== null && this.profiler.active && !this.profiler.serial;
     if (this.used + words > this.staging.length || (timed && this.profiler.full)) this.submit();
     this.staging.set(uniforms, this.used);
-    const entries: GPUBindGroupEntry[] = bindings.map(({ slot, offset, bytes }, i) => ({
-      binding: i + 1,
-      resource: { buffer: slot.gpu, offset, size: bytes },
-    }));
-    const slice = { buffer: this.uniforms, offset: this.used * 4, size: uniforms.length * 4 };
-    entries.push({ binding: 0, resource: slice });
+    this.place[0] = this.used * 4;
     this.used += words;
-    const group = this.device.createBindGroup({ layout, entries });
+    const group = this.groups.get(layout, access, bytes, bindings);
     if (timed) this.endPass();
     this.encoder ??= this.device.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass(timed ? { timestampWrites: this.profiler.next(tag) } : {});
     this.pass.setPipeline(pipeline);
-    this.pass.setBindGroup(0, group);
+    this.pass.setBindGroup(0, group, this.place, 0, 1);
     this.pass.dispatchWorkgroups(groups[0], groups[1]);
     if (timed) this.endPass();
     this.counts.dispatches++;

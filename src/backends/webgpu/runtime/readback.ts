@@ -33,7 +33,7 @@ export class Readbacks {
     private readonly queue: CommandQueue,
   ) {
     const gpu = device.createBuffer({ label: 'fence', size: 4, usage: usage.copySrc });
-    this.fence = { gpu, bytes: 4, lastUse: 0 };
+    this.fence = { number: 0, gpu, bytes: 4, lastUse: 0 };
   }
 
   /** Resolves when everything enqueued so far has run. */

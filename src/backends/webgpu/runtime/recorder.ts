@@ -8,11 +8,12 @@
  */
 import type { DType, Shape, View } from '../../../core/shape.js';
 import { bytesPerElement, contiguousStrides, sizeOf } from '../../../core/shape.js';
+import type { Binding } from './bindings.js';
 import type { Buffers, Slot } from './buffers.js';
 import type { Tiles } from './options.js';
 import type { Pipelines } from './pipelines.js';
 import type { Tag } from './profile.js';
-import type { Binding, CommandQueue } from './queue.js';
+import type { CommandQueue } from './queue.js';
 import type { Windows } from './windows.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
@@ -125,7 +126,8 @@ export class Recorder {
 
     const declared = declarations(integers, floats, operands);
     const bound = 'invocations' in spec.run ? 'index' : 'workgroup';
-    const program = this.pipelines.get(`${spec.key} by ${bound} ${declared.key}`, () =>
+    const access = operands.map(({ writes }) => (writes ? 'w' : 'r')).join('');
+    const program = this.pipelines.get(`${spec.key} by ${bound} ${declared.key}`, access, () =>
       print(spec, declared.text(), bound),
     );
     const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
@@ -220,15 +222,24 @@ function declarations(
   floats: readonly (readonly [string, number])[],
   operands: readonly Bound[],
 ): { key: string; text(): string } {
-  const fields = [...integers.map(([name]) => `${name}: i32`), ...floats.map(([name]) => `${name}: f32`)];
-  const variables = operands.map(
-    ({ name, type, writes }) => `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
-  );
+  // The key is asked for with every dispatch, the text once for each key.
+  let key = '';
+  for (const [name] of integers) key += ` ${name}`;
+  key += ';';
+  for (const [name] of floats) key += ` ${name}`;
+  for (const { name, type, writes } of operands) key += `; ${writes ? 'write ' : ''}${name} ${type}`;
   return {
-    key: `{ ${fields.join(', ')} } ${variables.join(' ')}`,
-    text: () => `struct Uniforms { ${fields.join(', ')} }
+    key,
+    text: () => {
+      const fields = [...integers.map(([name]) => `${name}: i32`), ...floats.map(([name]) => `${name}: f32`)];
+      const variables = operands.map(
+        ({ name, type, writes }) =>
+          `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
+      );
+      return `struct Uniforms { ${fields.join(', ')} }
 @group(0) @binding(0) var<uniform> u: Uniforms;
-${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).join('\n')}`,
+${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).join('\n')}`;
+    },
   };
 }
 
