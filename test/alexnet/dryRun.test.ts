@@ -1,5 +1,5 @@
 /**
- * Dry runs: the paper's network fits two devices of 1.32 GB, takes the multiply-adds and crossings that the tables
+ * Dry runs: the paper's network fits two devices of 1.33 GB, takes the multiply-adds and crossings that the tables
  * predict, and few dispatches beside its products; and the account is the real devices' own.
  */
 import { suite } from 'uvu';
