@@ -6,6 +6,7 @@ import { openJax } from './jax.js';
 import { isRequest, parseTask, type Reply, type Request, type Task } from './messages.js';
 import { openOnnxNative, openOnnxWeb } from './onnx.js';
 import { CannotError, type Peer, type Ready } from './peer.js';
+import { openPyTorch } from './pytorch.js';
 import { openTandem } from './tandem.js';
 import { openTfjs } from './tfjs.js';
 import { type PlannedWork, type Work, works } from './work.js';
@@ -15,7 +16,7 @@ const burst = 20;
 /** Runs before the samples take so many together, so that the engines have compiled what they will. */
 const warmUp = 200;
 
-async function open({ peer, threads, driver }: Task): Promise<Peer> {
+async function open({ peer, threads, driver, python }: Task): Promise<Peer> {
   if (['tfjs webgpu', 'jax-js webgpu'].includes(peer)) await installWebGpu(driver);
   switch (peer) {
     case 'Tandem':
@@ -28,6 +29,8 @@ async function open({ peer, threads, driver }: Task): Promise<Peer> {
       return openOnnxNative(threads);
     case 'onnxruntime-web':
       return openOnnxWeb(threads);
+    case 'PyTorch':
+      return openPyTorch(python, threads);
     case 'tfjs wasm':
       return openTfjs('wasm');
     case 'tfjs cpu':
@@ -82,11 +85,13 @@ class Bench {
 
   private async sample(): Promise<Reply> {
     const before = process.cpuUsage();
+    const elsewhere = this.ready?.elsewhere?.() ?? 0;
     const start = performance.now();
     for (let i = 0; i < this.runs; i++) await this.ready?.run();
     const milliseconds = (performance.now() - start) / this.runs;
     const { user, system } = process.cpuUsage(before);
-    return { kind: 'sample', milliseconds, cpu: (user + system) / 1000 / this.runs };
+    const cpu = (user + system) / 1000 + (this.ready?.elsewhere?.() ?? 0) - elsewhere;
+    return { kind: 'sample', milliseconds, cpu: cpu / this.runs };
   }
 }
 

@@ -10,6 +10,8 @@ export interface Task {
   readonly threads: number;
   /** Vulkan driver file for WebGPU, '' for the system's. */
   readonly driver: string;
+  /** The interpreter that has PyTorch. */
+  readonly python: string;
   readonly sizes: WorkSizes;
 }
 

@@ -12,6 +12,8 @@ export interface Ready {
   run(): Promise<void>;
   /** The last result, row-major, images as `[N, C, H, W]`. For gradients of a network: that of conv1's weights. */
   result(): Promise<Float32Array>;
+  /** Milliseconds of processor time that the runs so far took in another process than this. */
+  elsewhere?(): number;
   dispose(): Promise<void>;
 }
 

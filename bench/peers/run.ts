@@ -17,7 +17,7 @@ const rounds = 5;
 const longRun = 3000;
 
 const libraries = {
-  cpu: ['Tandem', 'onnxruntime-node', 'onnxruntime-web', 'tfjs wasm', 'tfjs cpu', 'jax-js wasm'],
+  cpu: ['Tandem', 'onnxruntime-node', 'PyTorch', 'onnxruntime-web', 'tfjs wasm', 'tfjs cpu', 'jax-js wasm'],
   webgpu: ['Tandem webgpu', 'tfjs webgpu', 'jax-js webgpu'],
 } as const;
 
@@ -123,11 +123,13 @@ interface Options {
   readonly threads: string;
   readonly quick: boolean;
   readonly only: string;
+  readonly libraries: string;
   readonly narrow: boolean;
   readonly training: string;
   readonly patience: string;
   readonly json?: string;
   readonly driver?: string;
+  readonly python: string;
 }
 
 function sizesOf(gpu: boolean, quick: boolean, batches: string): WorkSizes {
@@ -149,8 +151,9 @@ async function main(options: Options): Promise<void> {
   const [ours, ...others] = libraries[gpu ? 'webgpu' : 'cpu'];
   const seats = [ours, ...(options.narrow ? [narrow] : []), ...others]
     .filter((peer) => threads === 1 || !threadless.includes(peer))
+    .filter((peer) => peer === ours || new RegExp(options.libraries, 'i').test(peer))
     .map((peer) => {
-      const task = { peer, threads, driver: options.driver ?? '', sizes };
+      const task = { peer, threads, driver: options.driver ?? '', python: options.python, sizes };
       return new Seat(task, 1000 * Number(options.patience));
     });
   const rows: PeersRow[] = [];
@@ -179,7 +182,13 @@ const command = new Command('npm start --')
   .option('--narrow', 'also Tandem with 128-bit vectors, where it takes 256 by itself', false)
   .option('--training <list>', 'images of the batches whose gradient is taken', '1')
   .option('--only <pattern>', 'rows whose name matches', '')
+  .option('--libraries <pattern>', 'other libraries whose name matches', '')
   .option('--patience <seconds>', 'what a library may take for a run', '60')
   .option('--json <file>', 'write the results there')
+  .option(
+    '--python <file>',
+    "an interpreter that has PyTorch, as Debian's python3-torch gives",
+    '/usr/bin/python3',
+  )
   .option('--driver <file>', 'WebGPU: a Vulkan driver file (ICD json)');
 await main(command.parse().opts<Options>());
