@@ -35,7 +35,7 @@ test('3 x 3 and 5 x 5 kernels as in AlexNet, groups and odd maps', () => {
   const groups = 2;
   const [three, five] = [
     { images: 3, channels: 48, outputs: 44, size: square(13), kernel: square(3), padding: around(1) },
-    { images: 2, channels: 24, outputs: 28, size: [15, 27] as const, kernel: square(5), padding: around(2) },
+    { images: 2, channels: 32, outputs: 28, size: [15, 27] as const, kernel: square(5), padding: around(2) },
   ];
   check({ ...three, groups });
   check({ ...five, groups });
@@ -87,7 +87,7 @@ test('so many tiles that the weight gradient comes in partial results', () => {
   for (const [actual] of results) assert.ok(nmse(actual!, expected.data) < 1e-11);
 });
 
-test('declined: other strides and kernels, odd depths, thin maps, few channels, no images', () => {
+test('declined: other strides and kernels, thin maps, few channels, no images', () => {
   const c = { images: 2, channels: 64, outputs: 64, size: square(20), kernel: square(3) };
   const taken = (changes: Partial<Case>): boolean => {
     const { x, weight, out, geometry } = shapesOf({ ...c, ...changes });
@@ -100,8 +100,7 @@ test('declined: other strides and kernels, odd depths, thin maps, few channels, 
   assert.not(taken({ stride: [1, 2] }));
   assert.not(taken({ kernel: square(4) }));
   assert.not(taken({ kernel: [3, 5] }));
-  assert.not(taken({ channels: 66 }));
-  assert.not(taken({ size: [40, 8] }));
+  assert.not(taken({ size: [40, 3] }));
   assert.not(taken({ channels: 4 }));
   assert.not(taken({ images: 0 }));
 });

@@ -32,12 +32,14 @@ export function tileRows(features: Features): number {
 /**
  * Emits the micro-kernel for tiles of `height` rows: `(a, b, bEnd, c, cRow, accumulate)`, where `cRow` is the
  * distance of c's rows in bytes.
+ * @param steps bytes from one k to the next of a and b, where panels aren't as wide as the tile
  */
 export function emitTile(
   module: ModuleBuilder,
   features: Features,
   height: number,
   name = `tile${height}`,
+  steps = { a: 4 * height, b: 4 * features.tileColumns },
 ): FuncBuilder<null> {
   const f = module.func(name);
   const { a, b, bEnd, c } = f.params('i32', 'a', 'b', 'bEnd', 'c');
@@ -52,8 +54,8 @@ export function emitTile(
       splat.set(v128.load32Splat(a, 4 * i)),
       sums.map((sum, v) => sum.set(multiplyAdd(features, splat, vectors[v]!, sum))),
     ]),
-    a.set(i32.add(a, 4 * height)),
-    b.set(i32.add(b, 16 * vectors.length)),
+    a.set(i32.add(a, steps.a)),
+    b.set(i32.add(b, steps.b)),
   ];
   const store = (before: (sum: Local<'v128'>, v: number) => Code) => [
     row.set(c),

@@ -1,27 +1,44 @@
 /**
- * Convolutions of stride 1 and their gradients by Winograd's method (code.ts), where that saves time. For each
+ * Convolutions of stride 1 and their gradients by Winograd's method (matrices.ts), where that saves time. For each
  * group, with images and kernels at their points, and n running through the tiles of a chunk of images:
  *
  *     correlation:   out[o, n] = sum over c of kernel[o, c] * x[c, n]     for each point
  *     weight grad:    dw[o, c] = sum over n of grad[o, n] * x[c, n]       for each point
  *
  * The forward convolution is a correlation; the gradient by the input one of the output's gradient, with kernels turned
- * around and channels exchanged.
+ * around and channels exchanged. A correlation goes a few strips of tiles at a time, so that what lies between its three
+ * steps stays in the caches.
  */
 import type { ConvGeometry, Kernels } from '../../../../core/backend.js';
 import type { Shape, View } from '../../../../core/shape.js';
-import { addressOf, type Planner } from '../../plan.js';
-import { chunkOf, frameOf } from '../conv/images.js';
-import { panelsOf } from '../matmul/panels.js';
-import { Partials, runInPartials } from '../matmul/partials.js';
-import { isSmallCopy, runPack, runProduct, strided, workspaceOf } from '../matmul/product.js';
-import { emitKernelGrads, emitKernels, kernelGradWords, kernelWords, tileResults } from './code.js';
-import { emitToResults } from './tiles.js';
-import { allot, moduleOf, runTiles, runToPoints, type Sizes, tilingOf } from './tiling.js';
+import { addressOf, floatBits, type Planner } from '../../plan.js';
+import { chunkOf, framed, frameOf } from '../conv/images.js';
+import { Partials } from '../matmul/partials.js';
+import { lineBytes, stripLanes, stripsOf } from './strips.js';
+import {
+  allot,
+  multiplesTable,
+  runFromPoints,
+  runMultiply,
+  runToPoints,
+  type Sizes,
+  scratchOf,
+  tileTable,
+  tilingOf,
+} from './tiling.js';
+
+/** Bytes of images and results at their points that a correlation works on at a time. */
+const stretchBytes = 2 << 20;
+
+/**
+ * Bytes of kernels, or of their gradients, at their points that are worked on at a time: with all else, half of what a
+ * third level cache holds.
+ */
+const blockBytes = 8 << 20;
 
 /** A correlation of x to `out` `[N, groups * rows, OH, OW]`. */
 interface Correlation extends Sizes {
-  /** Where the kernels of group g begin, row o, channel c: at `from + g * group + o * row + c * depth`, in bytes. */
+  /** Where the kernels of group g begin, row o, channel c: at `from + g * group + 4 * (o * row + c * depth)`. */
   readonly kernels: {
     readonly from: number;
     readonly group: number;
@@ -46,9 +63,10 @@ function sizesOf({ groups, stride, padding, dilation }: ConvGeometry, x: View, w
 export function planWinograd(args: Kernels['conv2d'], planner: Planner): boolean {
   const sizes = sizesOf(args, args.x, args.weight.shape);
   if (!sizes) return false;
-  const depth = 4 * sizes.kernel[0] * sizes.kernel[1];
-  const row = sizes.depth * depth;
-  const kernels = { from: addressOf(args.weight), group: sizes.rows * row, row, depth, turned: false };
+  const { rows, depth, kernel } = sizes;
+  const taps = kernel[0] * kernel[1];
+  const from = addressOf(args.weight);
+  const kernels = { from, group: 4 * rows * depth * taps, row: depth * taps, depth: taps, turned: false };
   return planCorrelation({ ...sizes, kernels, bias: args.bias, relu: args.relu, out: args.out }, planner);
 }
 
@@ -58,14 +76,16 @@ export function planWinogradInputGrad(args: Kernels['conv2dInputGrad'], planner:
   const sizes = sizesOf(args, grad, weight.shape);
   if (!sizes) return false;
   const { rows, depth, kernel, top, left } = sizes;
-  const row = 4 * kernel[0] * kernel[1];
+  const taps = kernel[0] * kernel[1];
+  const from = addressOf(weight);
   const turned = {
     ...sizes,
+    byInput: true,
     rows: depth,
     depth: rows,
     top: kernel[0] - 1 - top,
     left: kernel[1] - 1 - left,
-    kernels: { from: addressOf(weight), group: rows * depth * row, row, depth: depth * row, turned: true },
+    kernels: { from, group: 4 * rows * depth * taps, row: taps, depth: depth * taps, turned: true },
   };
   return planCorrelation({ ...turned, bias: null, relu: false, out }, planner);
 }
@@ -73,57 +93,109 @@ export function planWinogradInputGrad(args: Kernels['conv2dInputGrad'], planner:
 function planCorrelation(c: Correlation, planner: Planner): boolean {
   const tiling = tilingOf(c, c.out);
   if (!tiling) return false;
-  const { groups, rows, depth, kernels, x, out } = c;
-  const { points, tiles, frame } = tiling;
+  const { groups, depth, kernels, x, out } = c;
+  const { points, tiles } = tiling;
+  const r = c.kernel[0];
   const [images = 0, channels = 0, height = 0, width = 0] = out.shape;
-  const chunk = chunkOf(images, frame.copyBytes + 4 * points * tiles * groups * (rows + depth), tiles);
+  const plane = height * width;
+  const frame = frameOf(x.shape, c.top, c.left, height + r - 1, width + r - 1);
+  const chunk = chunkOf(images, Math.max(1, frame.copyBytes), tiles);
   const copy = planner.temporary(chunk * frame.copyBytes);
-  const packed = allot(planner, tiling, groups, rows * depth);
-  const ins = allot(planner, tiling, groups, depth * chunk * tiles);
-  const outs = allot(planner, tiling, groups, rows * chunk * tiles);
-  const workspace = workspaceOf(planner);
-  const panels = panelsOf(rows, planner.features);
-  const { turned } = kernels;
-  planner.run(
-    moduleOf(`kernels ${turned}`, (r, features) => emitKernels(r, turned, features), tiling),
-    'kernels',
-    kernelWords.encode({
-      from: kernels.from,
-      fromGroup: kernels.group,
-      fromRow: kernels.row,
-      fromDepth: kernels.depth,
-      to: packed.address,
-      toPoint: packed.point,
-      toGroup: packed.group,
-      units: groups * panels.panels,
-      rows,
-      depth,
-      ...panels,
-    }),
-    isSmallCopy(points * groups * rows * depth),
-  );
-  const results = moduleOf('toResults', emitToResults, tiling);
-  const ends = { bias: c.bias === null ? 0 : addressOf(c.bias), relu: c.relu ? 1 : 0 };
-  for (let first = 0; first < images; first += chunk) {
-    const count = Math.min(chunk, images - first);
-    const line = 4 * count * tiles;
-    runToPoints(planner, 'pixels', tiling, [x, frame, copy], [first, count], ins, depth);
-    runProduct(planner, strided, {
-      a: packed.address,
-      aGroup: packed.group,
-      b: { address: ins.address, group: ins.group, lanes: 4, depth: line },
-      c: { address: outs.address, group: outs.group, row: line, columns: 0 },
-      groups: points * groups,
-      rows,
-      columns: count * tiles,
-      depth,
-      workspace,
-    });
-    const image = addressOf(out) + 4 * first * channels * height * width;
-    const part = { image, height, width, count, channels };
-    runTiles(planner, [results, 'toResults'], tiling, part, outs, rows, ends);
+  const scratch = scratchOf(planner);
+  const blocks = rowBlocks(c.rows, points * groups * depth);
+  const most = Math.max(...blocks.map(({ rows }) => rows));
+  const perStrip = points * groups * (most + depth) * lineBytes;
+  const stretch = Math.min(stripsOf(chunk * tiles), Math.max(1, Math.floor(stretchBytes / perStrip)));
+  const ours = allot(planner, tiling, groups, most, depth);
+  const ins = allot(planner, tiling, groups, stretch * stripLanes, depth);
+  const outs = allot(planner, tiling, groups, stretch * stripLanes, most);
+  const limits = [height, width] as const;
+  const kernelTables = {
+    lanes: multiplesTable(planner, c.rows, kernels.row),
+    depth: multiplesTable(planner, depth, kernels.depth),
+  };
+  for (const { row, rows } of blocks) {
+    runToPoints(
+      planner,
+      kernels.turned ? 'turned' : 'kernels',
+      tiling,
+      {
+        address: kernels.from,
+        group: kernels.group,
+        row: 0,
+        lanes: kernelTables.lanes + 4 * row,
+        laneCount: rows,
+        depth: kernelTables.depth,
+        steps: depth,
+      },
+      groups,
+      ours,
+      scratch,
+    );
+    for (let first = 0; first < images; first += chunk) {
+      const count = Math.min(chunk, images - first);
+      const address = framed(planner, x, frame, first, count, copy);
+      const [, allDepth = 0] = x.shape;
+      const from = tileTable(planner, tiling, count, [allDepth, frame.height, frame.width], limits);
+      const to = tileTable(planner, tiling, count, [channels, height, width], limits);
+      for (let tile = 0; tile < count * tiles; tile += stretch * stripLanes) {
+        const laneCount = Math.min(stretch * stripLanes, count * tiles - tile);
+        runToPoints(
+          planner,
+          'pixels',
+          tiling,
+          {
+            address,
+            group: depth * frame.planeBytes,
+            row: 4 * frame.width,
+            lanes: from + 4 * tile,
+            laneCount,
+            depth: multiplesTable(planner, depth, frame.planeBytes / 4),
+            steps: depth,
+          },
+          groups,
+          ins,
+          scratch,
+        );
+        const size = { matrices: points * groups, rows, columns: laneCount, depth };
+        runMultiply(planner, [ours, depth], [ins, depth], outs, size);
+        runFromPoints(
+          planner,
+          'results',
+          tiling,
+          {
+            address: addressOf(out) + 4 * (first * channels + row) * plane,
+            group: 4 * c.rows * plane,
+            row: 4 * width,
+            lanes: to + 4 * tile,
+            laneCount,
+            rows,
+            perRow: 4 * plane,
+            bias: c.bias === null ? 0 : addressOf(c.bias) + 4 * row,
+            biasGroup: 4 * c.rows,
+            floor: floatBits(c.relu ? 0 : Number.NEGATIVE_INFINITY),
+          },
+          groups,
+          outs,
+          scratch,
+        );
+      }
+    }
   }
   return true;
+}
+
+/**
+ * Blocks of a group's rows: whole strips, as even as can be, whose numbers, `perRow` for each row, stay within
+ * `blockBytes`.
+ */
+function rowBlocks(rows: number, perRow: number): { readonly row: number; readonly rows: number }[] {
+  const blocks = Math.ceil((4 * rows * perRow) / blockBytes);
+  const most = stripLanes * stripsOf(Math.ceil(rows / blocks));
+  return Array.from({ length: Math.ceil(rows / most) }, (_, i) => ({
+    row: i * most,
+    rows: Math.min(most, rows - i * most),
+  }));
 }
 
 /**
@@ -136,55 +208,94 @@ export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planne
   const sizes = sizesOf(args, x, out.shape);
   const tiling = sizes && tilingOf(sizes, grad);
   if (!tiling) return false;
-  const { groups, rows, depth } = sizes;
-  const { points, tiles, frame } = tiling;
-  const gradFrame = frameOf(grad.shape, 0, 0, tileResults * tiling.rows, tileResults * tiling.columns);
+  const { groups, depth, top, left } = sizes;
+  const { method, points, tiles } = tiling;
+  const { taps: r, results: side } = method;
+  const [high, wide] = [side * tiling.rows, side * tiling.columns];
+  const frame = frameOf(x.shape, top, left, high + r - 1, wide + r - 1);
+  const gradFrame = frameOf(grad.shape, 0, 0, high, wide);
+  const blocks = rowBlocks(sizes.rows, points * groups * depth);
+  const most = Math.max(...blocks.map(({ rows }) => rows));
   const copies = frame.copyBytes + gradFrame.copyBytes;
-  const chunk = chunkOf(images, copies + 4 * points * tiles * groups * (2 * rows + depth), tiles);
+  const perTile = 4 * points * groups * (most + depth);
+  const chunk = chunkOf(images, 2 * (copies + tiles * perTile), tiles);
   const copy = planner.temporary(chunk * frame.copyBytes);
   const gradCopy = planner.temporary(chunk * gradFrame.copyBytes);
-  const ins = allot(planner, tiling, groups, depth * chunk * tiles);
-  const grads = allot(planner, tiling, groups, rows * chunk * tiles);
-  const packed = planner.temporary(4 * points * groups * rows * chunk * tiles);
-  const sums = allot(planner, tiling, groups, rows * depth);
-  const workspace = workspaceOf(planner);
-  const partials = new Partials(planner, sums.address, (points * sums.point) / 4, images * tiles);
-  for (let first = 0; first < images; first += chunk) {
-    const part: [number, number] = [first, Math.min(chunk, images - first)];
-    const columns = part[1] * tiles;
-    const line = 4 * columns;
-    runToPoints(planner, 'pixels', tiling, [x, frame, copy], part, ins, depth);
-    runToPoints(planner, 'gradients', tiling, [grad, gradFrame, gradCopy], part, grads, rows);
-    const a = { address: grads.address, group: grads.group, lanes: line, depth: 4 };
-    runPack(planner, strided, a, { groups: points * groups, rows, depth: columns }, packed);
-    const product = {
-      a: packed,
-      aGroup: line * rows,
-      b: { address: ins.address, group: ins.group, lanes: line, depth: 4 },
-      c: { address: sums.address, group: sums.group, row: 4 * depth, columns: 0 },
-      groups: points * groups,
-      rows,
-      columns: depth,
-      depth: columns,
-      accumulate: first > 0,
-      workspace,
-    };
-    runInPartials(planner, strided, product, partials);
+  const scratch = scratchOf(planner);
+  const steps = chunk * tiles;
+  const ins = allot(planner, tiling, groups, depth, steps);
+  const grads = allot(planner, tiling, groups, most, steps);
+  const sums = allot(planner, tiling, groups, depth, most);
+  const taps = r * r;
+  for (const { row, rows } of blocks) {
+    const partials = new Partials(planner, sums.address, (points * sums.point) / 4, images * tiles);
+    const sides = [
+      { side: 'pixels', view: x, frame, copy, to: ins, all: depth, first: 0, lanes: depth },
+      {
+        side: 'gradients',
+        view: grad,
+        frame: gradFrame,
+        copy: gradCopy,
+        to: grads,
+        all: sizes.rows,
+        first: row,
+        lanes: rows,
+      },
+    ] as const;
+    for (let first = 0; first < images; first += chunk) {
+      const count = Math.min(chunk, images - first);
+      for (const { side, view, frame, copy, to, all, first: lane, lanes } of sides) {
+        const { planeBytes, height, width } = frame;
+        runToPoints(
+          planner,
+          side,
+          tiling,
+          {
+            address: framed(planner, view, frame, first, count, copy),
+            group: all * planeBytes,
+            row: 4 * width,
+            lanes: multiplesTable(planner, all, planeBytes / 4) + 4 * lane,
+            laneCount: lanes,
+            depth: tileTable(planner, tiling, count, [groups * all, height, width], [high, wide]),
+            steps: count * tiles,
+          },
+          groups,
+          to,
+          scratch,
+        );
+      }
+      const size = { matrices: points * groups, rows, columns: depth };
+      for (let k = 0; k < count * tiles; ) {
+        const { steps: taken, address, accumulate } = partials.take(count * tiles - k);
+        runMultiply(
+          planner,
+          [grads, count * tiles],
+          [ins, count * tiles],
+          { ...sums, address },
+          { ...size, depth: taken, first: k, accumulate },
+        );
+        k += taken;
+      }
+    }
+    partials.sum();
+    runFromPoints(
+      planner,
+      'kernelGrads',
+      tiling,
+      {
+        address: addressOf(out) + 4 * row * depth * taps,
+        group: 4 * sizes.rows * depth * taps,
+        row: 0,
+        lanes: multiplesTable(planner, depth, taps),
+        laneCount: depth,
+        rows,
+        perRow: 4 * depth * taps,
+        floor: 0,
+      },
+      groups,
+      sums,
+      scratch,
+    );
   }
-  partials.sum();
-  planner.run(
-    moduleOf('kernelGrads', emitKernelGrads, tiling),
-    'kernelGrads',
-    kernelGradWords.encode({
-      from: sums.address,
-      fromPoint: sums.point,
-      fromGroup: sums.group,
-      to: addressOf(out),
-      units: groups * rows,
-      rows,
-      depth,
-    }),
-    isSmallCopy(points * groups * rows * depth),
-  );
   return true;
 }

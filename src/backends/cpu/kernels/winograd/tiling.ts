@@ -1,13 +1,22 @@
 /**
- * Images in tiles for Winograd's method: how results are cut, whether that pays, and the commands that bring images to
- * their points and back (tiles.ts).
+ * How results are cut into tiles for Winograd's method, whether that pays, and memory and commands of its steps.
  */
-import type { View } from '../../../../core/shape.js';
+import type { Shape, View } from '../../../../core/shape.js';
 import type { KernelModule, Planner } from '../../plan.js';
-import { type Frame, framed, frameOf } from '../conv/images.js';
-import { isSmallCopy } from '../matmul/product.js';
-import { hasPoints, tileResults } from './code.js';
-import { emitToPoints, type Side, tilesAtOnce, tileWords } from './tiles.js';
+import { isSmall, isSmallCopy } from '../matmul/product.js';
+import { type Method, methods, nameOf } from './matrices.js';
+import { multiplyModule, multiplyWords } from './multiply.js';
+import {
+  emitFromPoints,
+  emitToPoints,
+  fromPointsWords,
+  type Result,
+  type Side,
+  scratchBytes,
+  toPointsUnits,
+  toPointsWords,
+} from './points.js';
+import { lineBytes, stripLanes, stripsOf } from './strips.js';
 
 /** What a convolution of stride 1 and its gradients have in common. */
 export interface Sizes {
@@ -22,117 +31,234 @@ export interface Sizes {
   /** Zeros above and left of x that results see. */
   readonly top: number;
   readonly left: number;
+  /** Whether x is a gradient, and so are the results. */
+  readonly byInput?: boolean;
 }
 
-/** Multiply-adds that take as long as moving a number to a point or back. */
-const moveCost = 16;
+/** Multiply-adds that take as long as moving a number of an image, or of a kernel, to a point or back. */
+const moveCost = 24;
+const kernelCost = 40;
+
+/** How much longer a multiply-add of the direct way takes, whose operands must be packed. */
+const directCost = 1.2;
 
 /** How results are cut into tiles. */
-interface Tiling {
-  /** Side of the kernels, and number of points. */
-  readonly r: number;
+export interface Tiling {
+  readonly method: Method;
+  /** Number of points. */
   readonly points: number;
   readonly rows: number;
   readonly columns: number;
   /** Both multiplied. */
   readonly tiles: number;
-  /** x in the zeros that tiles see. */
-  readonly frame: Frame;
 }
 
-/** The tiling of `results` `[N, channels, OH, OW]`; null where the method can't do it or wouldn't save time. */
-export function tilingOf({ rows: O, depth, kernel, x, top, left }: Sizes, results: View): Tiling | null {
+/** The best tiling of `results` `[N, channels, OH, OW]`; null where no method can do it or would save time. */
+export function tilingOf(sizes: Sizes, results: View): Tiling | null {
+  const { rows: O, depth, kernel, x, top, left, byInput = false } = sizes;
   const [r, width] = kernel;
   const [images = 0, , H = 0, W = 0] = x.shape;
   const [, , OH = 0, OW = 0] = results.shape;
-  const [rows, columns] = [Math.ceil(OH / tileResults), Math.ceil(OW / tileResults)];
-  if (images === 0 || r !== width || !hasPoints(r) || depth % 4 !== 0 || columns < tilesAtOnce) return null;
-  const [high, wide] = [tileResults * rows + r - 1, tileResults * columns + r - 1];
-  if (top < 0 || left < 0 || top + H > high || left + W > wide) return null;
-  const [points, tiles] = [(tileResults + r - 1) ** 2, rows * columns];
-  const moved = tiles * (O + depth) + (O * depth) / images;
-  if (points * (O * depth * tiles + moveCost * moved) > O * depth * r * r * OH * OW) return null;
-  return { r, points, rows, columns, tiles, frame: frameOf(x.shape, top, left, high, wide) };
+  if (images === 0 || r !== width) return null;
+  if (top < 0 || left < 0 || top + H > OH + r - 1 || left + W > OW + r - 1) return null;
+  let least = directCost * O * depth * r * r * OH * OW;
+  let best: Tiling | null = null;
+  for (const method of methods) {
+    const side = method.results;
+    if (method.taps !== r || OH < side || OW < side || (byInput && !method.byInput)) continue;
+    const [rows, columns] = [Math.ceil(OH / side), Math.ceil(OW / side)];
+    const [points, tiles] = [(side + r - 1) ** 2, rows * columns];
+    const moved = moveCost * tiles * (O + depth) + (kernelCost * O * depth) / images;
+    const cost = points * (O * depth * tiles + moved);
+    if (cost > least) continue;
+    least = cost;
+    best = { method, points, rows, columns, tiles };
+  }
+  return best;
 }
 
-/** A matrix for each point and group. */
-interface Matrices {
+/** A matrix for each point and group, in strips of lanes. */
+export interface Matrices {
   readonly address: number;
   /** Bytes from one point, and from one group, to the next. */
   readonly point: number;
   readonly group: number;
 }
 
-/** Memory for matrices of so many numbers. */
-export function allot(planner: Planner, { points }: Tiling, groups: number, numbers: number): Matrices {
+/** Memory for matrices of so many lanes and steps. */
+export function allot(
+  planner: Planner,
+  { points }: Tiling,
+  groups: number,
+  lanes: number,
+  steps: number,
+): Matrices {
   // Those of all points are written side by side: an odd number of lines apart they share no set of a cache.
-  const group = 64 * (Math.ceil(numbers / 16) | 1);
+  const group = lineBytes * ((stripsOf(lanes) * steps) | 1);
   return { address: planner.temporary(points * groups * group), point: groups * group, group };
 }
 
-/** The module that `emit` makes for the tiling's kernels. */
-export function moduleOf(
-  name: string,
-  emit: (kernel: number, features: Planner['features']) => Uint8Array<ArrayBuffer>,
-  { r }: Tiling,
-): KernelModule {
-  return { key: `winograd ${name} ${r}`, emit: (features) => emit(r, features) };
+/** Scratch memory for the ways to points and back. */
+export function scratchOf(planner: Planner): number {
+  return planner.temporary(planner.threads * scratchBytes);
 }
 
-/** Images `[count, channels, height, width]`. */
-interface Images {
-  readonly image: number;
-  readonly height: number;
-  readonly width: number;
-  readonly count: number;
-  readonly channels: number;
+/** A table of offsets `of(i)` elements, in bytes, of `count` lanes; the last fills up its strip. */
+export function laneTable(planner: Planner, name: string, count: number, of: (i: number) => number): number {
+  return planner.table(`winograd ${name} ${count}`, () =>
+    Int32Array.from({ length: stripLanes * stripsOf(count) }, (_, i) => 4 * of(Math.min(i, count - 1))),
+  );
 }
 
-/** Enqueues the way of images to points or back, the channels of a group being `perGroup`. */
-export function runTiles(
-  planner: Planner,
-  [module, fn]: [KernelModule, string],
-  tiling: Tiling,
-  { image, height, width, count, channels }: Images,
-  matrices: Matrices,
-  perGroup: number,
-  ends: { readonly bias: number; readonly relu: number } = { bias: 0, relu: 0 },
-): void {
-  const words = tileWords.encode({
-    image,
-    planeBytes: 4 * height * width,
-    rowBytes: 4 * width,
-    height,
-    width,
-    points: matrices.address,
-    pointBytes: matrices.point,
-    groupBytes: matrices.group,
-    lineBytes: 4 * count * tiling.tiles,
-    units: count * channels,
-    channels,
-    perGroup,
-    tileRows: tiling.rows,
-    tileColumns: tiling.columns,
-    ...ends,
-  });
-  planner.run(module, fn, words, isSmallCopy(tiling.points * tiling.tiles * count * channels));
+/** A table of multiples of `step` elements. */
+export function multiplesTable(planner: Planner, count: number, step: number): number {
+  return laneTable(planner, `multiples ${step}`, count, (i) => i * step);
 }
 
 /**
- * Enqueues what takes `count` images, from number `first` on, to points; images that need zeros around are copied to
- * `copy` first.
+ * A table of the places of tiles in `images` of `[channels, height, width]`. The last tiles of a row or column overlap
+ * those before them where they would reach beyond `limits`.
  */
+export function tileTable(
+  planner: Planner,
+  { method: { results: side }, rows, columns, tiles }: Tiling,
+  images: number,
+  [channels = 0, height = 0, width = 0]: Shape,
+  [bottom, right]: readonly [number, number],
+): number {
+  const name = `tiles ${side} ${rows} ${columns} in ${channels} ${height} ${width} to ${bottom} ${right}`;
+  return laneTable(planner, name, images * tiles, (i) => {
+    const [image, tile] = [Math.floor(i / tiles), i % tiles];
+    const y = Math.min(side * Math.floor(tile / columns), bottom - side);
+    const x = Math.min(side * (tile % columns), right - side);
+    return (image * channels * height + y) * width + x;
+  });
+}
+
+/** Patches that go to points: those of lane x and step k at `address + group * .. + lanes[x] + depth[k]`. */
+interface Patches {
+  readonly address: number;
+  /** Bytes of a group, and of a line of pixels. */
+  readonly group: number;
+  readonly row: number;
+  /** Addresses of tables, and how many entries they have. */
+  readonly lanes: number;
+  readonly laneCount: number;
+  readonly depth: number;
+  readonly steps: number;
+}
+
+/** Enqueues the way of patches to points. */
 export function runToPoints(
   planner: Planner,
   side: Side,
-  tiling: Tiling,
-  [view, frame, copy]: [View, Frame, number],
-  [first, count]: [number, number],
-  matrices: Matrices,
-  perGroup: number,
+  { method, points }: Tiling,
+  patches: Patches,
+  groups: number,
+  to: Matrices,
+  scratch: number,
 ): void {
-  const module = moduleOf(`toPoints ${side}`, (r, features) => emitToPoints(r, side, features), tiling);
-  const image = framed(planner, view, frame, first, count, copy);
-  const images = { image, count, ...frame };
-  runTiles(planner, [module, 'toPoints'], tiling, images, matrices, perGroup);
+  const module: KernelModule = {
+    key: `winograd toPoints ${side} ${nameOf(method)}`,
+    emit: (features) => emitToPoints(method, side, features),
+  };
+  const strips = stripsOf(patches.laneCount);
+  const words = toPointsWords.encode({
+    source: patches.address,
+    sourceGroup: patches.group,
+    lanes: patches.lanes,
+    depth: patches.depth,
+    rowBytes: patches.row,
+    to: to.address,
+    toPoint: to.point,
+    toGroup: to.group,
+    strips,
+    steps: patches.steps,
+    units: toPointsUnits(groups * strips, patches.steps),
+    scratch,
+  });
+  planner.run(module, 'toPoints', words, isSmallCopy(points * groups * patches.laneCount * patches.steps));
+}
+
+/** Patches that come back: of row i and lane x at `address + group * .. + i * row + lanes[x]`. */
+interface Results extends Omit<Patches, 'depth' | 'steps'> {
+  /** Rows of a group, and bytes from one to the next. */
+  readonly rows: number;
+  readonly perRow: number;
+  /** Address of a number for each row, and bytes of a group's. */
+  readonly bias?: number;
+  readonly biasGroup?: number;
+  /** Bits of what results are at least. */
+  readonly floor: number;
+}
+
+/** Enqueues the way back from points. */
+export function runFromPoints(
+  planner: Planner,
+  result: Result,
+  { method, points }: Tiling,
+  results: Results,
+  groups: number,
+  from: Matrices,
+  scratch: number,
+): void {
+  const module: KernelModule = {
+    key: `winograd fromPoints ${result} ${nameOf(method)}`,
+    emit: (features) => emitFromPoints(method, result, features),
+  };
+  const words = fromPointsWords.encode({
+    from: from.address,
+    fromPoint: from.point,
+    fromGroup: from.group,
+    to: results.address,
+    toGroup: results.group,
+    toRow: results.perRow,
+    lanes: results.lanes,
+    rowBytes: results.row,
+    count: results.laneCount,
+    rows: results.rows,
+    units: groups * results.rows,
+    bias: results.bias ?? 0,
+    biasGroup: results.biasGroup ?? 0,
+    zero: 0,
+    floor: results.floor,
+    scratch,
+  });
+  planner.run(module, 'fromPoints', words, isSmallCopy(points * groups * results.laneCount * results.rows));
+}
+
+/** Enqueues the products at all points: of `rows` lanes of a and `columns` of b. */
+export function runMultiply(
+  planner: Planner,
+  [a, aSteps]: readonly [Matrices, number],
+  [b, bSteps]: readonly [Matrices, number],
+  c: Matrices,
+  size: {
+    /** Points times groups. */
+    readonly matrices: number;
+    readonly rows: number;
+    readonly columns: number;
+    readonly depth: number;
+    /** Step that the sums begin at. */
+    readonly first?: number;
+    readonly accumulate?: boolean;
+  },
+): void {
+  const { matrices, rows, columns, depth, first = 0, accumulate = false } = size;
+  const words = multiplyWords.encode({
+    a: a.address + first * lineBytes,
+    aMatrix: a.group,
+    aStrip: aSteps * lineBytes,
+    b: b.address + first * lineBytes,
+    bMatrix: b.group,
+    bStrip: bSteps * lineBytes,
+    c: c.address,
+    cMatrix: c.group,
+    matrices,
+    rows,
+    columns,
+    depth,
+    accumulate: accumulate ? 1 : 0,
+  });
+  planner.run(multiplyModule, 'multiply', words, isSmall(matrices * rows * columns * depth));
 }
