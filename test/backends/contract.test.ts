@@ -31,6 +31,7 @@ const openings: readonly Opening[] = [
   { name: 'cpu:0', options: { threads: 2 }, kernels },
   { name: 'cpu:0', options: { threads: 1, deterministic: true }, kernels },
   { name: 'cpu:0', options: { threads: 3, kernels: 'plain' }, kernels },
+  { name: 'cpu:0', options: { threads: 2, kernels: 'direct' }, kernels: tiled },
   ...(driver === null
     ? []
     : [

@@ -31,6 +31,8 @@ export interface KernelModule {
 export interface Planner {
   readonly threads: number;
   readonly features: Features;
+  /** Whether convolutions may take Winograd's method. */
+  readonly winograd: boolean;
   /**
    * Enqueues `fn` of `module` with `words` (int32; `floatBits` for floats) on every thread, and a barrier; with
    * `alone` on one thread as `fn(address, 0, 1)`, for work of a few microseconds, too little to wake the other threads for.

@@ -153,9 +153,9 @@ function byWeight(op: string, geometry: ConvGeometry, x: Tensor, grad: Tensor, s
  * Convolution (cross-correlation): x `[N, C, H, W]`, weight `[O, C / groups, KH, KW]`, bias `[O]`, result
  * `[N, O, OH, OW]`.
  *
- * CPU devices take Winograd's method for 3x3 and 5x5 kernels of stride and dilation 1 where it saves time. In the gradient by the
- * weight, a tap's rounding error then goes by the largest tap of its kernel `[o, c]`, of which it is about a millionth
- * (3x3) or five (5x5), not by the tap itself.
+ * CPU devices take Winograd's method for 3x3 and 5x5 kernels of stride and dilation 1 where it saves time. A pixel's rounding
+ * error then goes by the largest of its tile (up to 7x7), and in the gradient by the weight a tap's by the largest of
+ * its kernel `[o, c]`; infinities and NaN spread as far. `{ kernels: 'direct' }` opens a device that goes without.
  * @throws {ArgumentError} for shapes that don't fit.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {

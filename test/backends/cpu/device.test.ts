@@ -99,7 +99,7 @@ test('options are checked, and the error says what is possible', async () => {
     [{ threads: 1.5 }, /threads is 1.5/],
     [{ memoryLimit: 1000 }, /memoryLimit is 1000, expected bytes from/],
     [{ memoryLimit: 2 ** 33 }, /memoryLimit is 8589934592/],
-    [{ kernels: 'slow' }, /kernels is 'slow', expected 'fast' or 'plain'/],
+    [{ kernels: 'slow' }, /kernels is 'slow', expected 'fast' or 'direct' or 'plain'/],
     [{ deterministic: 1 }, /deterministic is 1, expected true or false/],
     [
       { thread: 2 },
@@ -124,6 +124,9 @@ test('the description tells threads and instructions', async () => {
   });
   await withDevice({ threads: 2, kernels: 'plain' }, async ({ description }) => {
     assert.is(description, 'CPU, 2 threads, plain loops');
+  });
+  await withDevice({ threads: 1, kernels: 'direct' }, async ({ description }) => {
+    assert.match(description, /, direct convolutions$/);
   });
   await withDevice({}, async ({ description }) => {
     assert.match(description, /^CPU, \d+ threads?, relaxed SIMD(, 256 bits)?$/);

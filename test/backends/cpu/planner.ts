@@ -50,6 +50,7 @@ export class TestPlanner implements Planner {
     readonly threads: number,
     readonly features: Features = plainSimd,
     megabytes = 16,
+    readonly winograd = true,
   ) {
     this.memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: true });
   }
@@ -188,6 +189,7 @@ export function neverAlone(planner: TestPlanner): Planner {
   return {
     threads: planner.threads,
     features: planner.features,
+    winograd: planner.winograd,
     run: (module, fn, words) => planner.run(module, fn, words),
     temporary: (bytes) => planner.temporary(bytes),
     table: (key, make) => planner.table(key, make),

@@ -4,6 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { planConv2d } from '../../../src/backends/cpu/kernels/conv/plan.js';
 import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import {
   planWinograd,
@@ -103,6 +104,28 @@ test('declined: other strides and kernels, thin maps, few channels, no images', 
   assert.not(taken({ size: [40, 3] }));
   assert.not(taken({ channels: 4 }));
   assert.not(taken({ images: 0 }));
+});
+
+test('an infinity spreads within its tile, and with direct convolutions no further than its kernel', () => {
+  const { x, weight, out, geometry } = shapesOf({
+    ...{ images: 4, channels: 64, outputs: 64, size: square(16) },
+    ...{ kernel: square(3), padding: around(1) },
+  });
+  const pixels = new Float32Array(sizeOf(x));
+  pixels[5 * 16 + 6] = Number.POSITIVE_INFINITY;
+  const reachOf = (planner: TestPlanner, plan: typeof planConv2d): number => {
+    const result = planner.view(new Float32Array(sizeOf(out)), out);
+    const operands = {
+      x: planner.view(pixels, x),
+      weight: planner.view(new Float32Array(sizeOf(weight)).fill(1), weight),
+    };
+    plan({ ...geometry, ...operands, bias: null, relu: false, out: result }, planner);
+    return planner.read(result, 16 * 16).filter((value) => !Number.isFinite(value)).length;
+  };
+  const direct = new TestPlanner(1, undefined, 32, false);
+  assert.is(reachOf(direct, planConv2d), 9);
+  const reach = reachOf(new TestPlanner(1, undefined, 32), planWinograd);
+  assert.ok(reach > 9 && reach <= 64, `${reach} results aren't finite`);
 });
 
 test.run();

@@ -33,8 +33,12 @@ export interface CpuOptions {
   readonly wide?: boolean;
   /** Bytes its memory may reach, at most and by default 4 GiB less a page. */
   readonly memoryLimit?: number;
-  /** 'plain' runs every kernel as its plain loop, to find out whether a fast one is wrong. Default 'fast'. */
-  readonly kernels?: 'fast' | 'plain';
+  /**
+   * 'direct' sums convolutions by their definition, without Winograd's method, whose rounding errors, infinities and NaN
+   * spread within tiles; 'plain' runs every kernel as its plain loop, to find out whether a fast one is wrong. Default
+   * 'fast'.
+   */
+  readonly kernels?: 'fast' | 'direct' | 'plain';
 }
 
 const maxMemory = 2 ** 32 - pageBytes;
@@ -57,12 +61,14 @@ export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise
   const memoryLimit = Math.floor(settings.memoryLimit / pageBytes) * pageBytes;
   const team = await Team.start({ device: name, threads, features: { relaxed, ...vectors }, memoryLimit });
   const simd = `${relaxed ? 'relaxed ' : ''}SIMD${vectors.wide ? ', 256 bits' : ''}`;
-  const instructions = fast ? simd : 'plain loops';
+  const direct = settings.kernels === 'direct' ? ', direct convolutions' : '';
+  const instructions = fast ? `${simd}${direct}` : 'plain loops';
   return new CpuDevice(
     name,
     `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${instructions}`,
     team,
     fast,
+    settings.kernels === 'fast',
   );
 }
 
@@ -85,7 +91,7 @@ function readCpuOptions(options: CpuOptions, name: string) {
   if (!(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
     throw wrongArgument(op, 'memoryLimit', memoryLimit, `bytes from ${minMemory} to ${2 ** 32}`);
   }
-  requireChoice(op, 'kernels', kernels, ['fast', 'plain']);
+  requireChoice(op, 'kernels', kernels, ['fast', 'direct', 'plain']);
   return settings;
 }
 
@@ -111,12 +117,14 @@ class CpuDevice implements Backend {
     readonly description: string,
     private team: Team | null,
     private readonly fast: boolean,
+    winograd: boolean,
   ) {
     this.kernels = kernelTable((kernel, args) => this.launch(kernel, args));
     const { threads, features } = this.open('openDevice').options;
     this.planner = {
       threads,
       features,
+      winograd,
       run: (module, fn, words, alone) => this.open(fn).run(module, fn, words, alone),
       temporary: (bytes) => this.temporary(bytes),
       table: (key, make) => this.table(key, make),

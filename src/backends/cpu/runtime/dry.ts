@@ -27,6 +27,7 @@ export class CpuBooks implements Books {
     this.planner = {
       threads,
       features: { relaxed: true, ...narrow },
+      winograd: true,
       run: () => {
         this.commands++;
       },

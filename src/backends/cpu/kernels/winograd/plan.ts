@@ -91,7 +91,7 @@ export function planWinogradInputGrad(args: Kernels['conv2dInputGrad'], planner:
 }
 
 function planCorrelation(c: Correlation, planner: Planner): boolean {
-  const tiling = tilingOf(c, c.out);
+  const tiling = planner.winograd ? tilingOf(c, c.out) : null;
   if (!tiling) return false;
   const { groups, depth, kernels, x, out } = c;
   const { points, tiles } = tiling;
@@ -205,7 +205,7 @@ function rowBlocks(rows: number, perRow: number): { readonly row: number; readon
 export function planWinogradWeightGrad(args: Kernels['conv2dWeightGrad'], planner: Planner): boolean {
   const { x, grad, out } = args;
   const [images = 0] = grad.shape;
-  const sizes = sizesOf(args, x, out.shape);
+  const sizes = planner.winograd ? sizesOf(args, x, out.shape) : null;
   const tiling = sizes && tilingOf(sizes, grad);
   if (!tiling) return false;
   const { groups, depth, top, left } = sizes;
