@@ -12,7 +12,7 @@ import { padModule, padWords } from './pad.js';
 const tablePixels = 1 << 16;
 
 /** Images `[channels, height, width]` within a frame of zeros. */
-export interface Frame {
+interface Frame {
   readonly channels: number;
   readonly top: number;
   readonly left: number;

@@ -43,7 +43,7 @@ const kernelCost = 40;
 const directCost = 1.2;
 
 /** How results are cut into tiles. */
-export interface Tiling {
+interface Tiling {
   readonly method: Method;
   /** Number of points. */
   readonly points: number;
@@ -78,7 +78,7 @@ export function tilingOf(sizes: Sizes, results: View): Tiling | null {
 }
 
 /** A matrix for each point and group, in strips of lanes. */
-export interface Matrices {
+interface Matrices {
   readonly address: number;
   /** Bytes from one point, and from one group, to the next. */
   readonly point: number;
@@ -104,7 +104,7 @@ export function scratchOf(planner: Planner): number {
 }
 
 /** A table of offsets `of(i)` elements, in bytes, of `count` lanes; the last fills up its strip. */
-export function laneTable(planner: Planner, name: string, count: number, of: (i: number) => number): number {
+function laneTable(planner: Planner, name: string, count: number, of: (i: number) => number): number {
   return planner.table(`winograd ${name} ${count}`, () =>
     Int32Array.from({ length: stripLanes * stripsOf(count) }, (_, i) => 4 * of(Math.min(i, count - 1))),
   );
