@@ -50,6 +50,8 @@ export interface RunOptions {
   readonly listener: RunListener;
   /** Processes that train it together; the first one alone writes files, and needs `out`. Default: this one. */
   readonly ranks?: Ranks | undefined;
+  /** See `FitOptions.microBatches`. */
+  readonly microBatches?: number | undefined;
   /** Stops after the step or the batch of validation under way, with a checkpoint. */
   readonly signal: AbortSignal;
 }
@@ -88,10 +90,10 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         ...trainer.fitting(data.train),
         parts: trainer.parts,
         epochs: description.recipe.epochs,
-        validation: async (options) => {
+        validation: async (asked) => {
           const { testCrops } = description.recipe;
           const report = await validate(trainer.classifier, data.validation, testCrops, {
-            ...options,
+            ...asked,
             ranks,
           });
           return report && { loss: report.loss, error: report.top1Error, ...top5Of(report.top5Error) };
@@ -99,6 +101,7 @@ export async function runTraining(options: RunOptions): Promise<Outcome> {
         folder: folder ?? undefined,
         resume: resume ?? false,
         ranks,
+        microBatches: options.microBatches,
         about: {
           ...description,
           tables: tablesOf(net, description.classes.length),

@@ -49,6 +49,7 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   seed?: number;
   out?: string;
   resume?: string;
+  microBatches?: number;
   profile?: number;
   dryRun: boolean;
 }
@@ -63,6 +64,11 @@ command
   .option('--seed <n>', 'seed of weights, order, augmentation and dropout (default: 0)', whole(0))
   .option('--out <dir>', 'folder for the log and the checkpoints (default: a dated one under runs/)')
   .option('--resume <path>', 'go on with a run: its folder, or a checkpoint file')
+  .option(
+    '--micro-batches <n>',
+    'cut batches into n parts, a power of two: the same weights for 1, 2, 4, .. n ranks, to the bit',
+    whole(1),
+  )
   .option(
     '--profile <n>',
     'run n steps and print where their time goes; also as profile.json in the folder',
@@ -83,6 +89,7 @@ const changeable: readonly string[] = [
   'validation',
   'device',
   'towerPerRank',
+  'microBatches',
   'threads',
   'deterministic',
   'adapter',
@@ -274,6 +281,7 @@ async function trainIn(
         start,
         listener,
         ranks,
+        microBatches: options.microBatches,
         signal: watch.signal,
       });
       const took = formatDuration((performance.now() - started) / 1000);

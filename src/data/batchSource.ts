@@ -38,6 +38,16 @@ export interface BatchSource<B> {
   samples?(place: number): number;
 }
 
+/** A share of data. @param what for messages @throws {ArgumentError} for data that can't be shared */
+export function shareOf<B>(what: string, data: BatchSource<B>, share: Share): BatchSource<B> {
+  if (share.size === 1) return data;
+  if (data.share) return data.share(share);
+  throw new ArgumentError(
+    `${what}: ${data.name} can't be cut into ${share.size} shares: give the source a share(), as batchesOf() and ` +
+      'imageBatches() do',
+  );
+}
+
 /** How samples are put together to batches. */
 export interface BatchOptions {
   /** Samples in a batch. */

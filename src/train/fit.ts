@@ -10,10 +10,11 @@ import type { Schedule } from '../nn/schedule.js';
 import { type Checkpoint, readCheckpoint } from './checkpoint.js';
 import { DivergedError } from './diverged.js';
 import type { FitEvent } from './events.js';
-import { evaluate, type OnBatch, shareOf } from './inference.js';
+import { evaluate, type OnBatch } from './inference.js';
 import { type LineOf, logLine, RunLog } from './log.js';
 import { type EpochRecord, type OnStep, TrainingLoop } from './loop.js';
 import type { Metrics } from './metrics.js';
+import { partsOf } from './microBatches.js';
 import { checkPartNames, optimizerState, type Parts, restoreParts } from './parts.js';
 import { Ranks } from './ranks/ranks.js';
 import { checkAlike, shareBuffers, shareStart, statesFor } from './ranks/start.js';
@@ -57,6 +58,12 @@ export interface FitOptions<B> extends Learner<B> {
    * the same options; the first one's state is what they begin with, and it alone writes files. Default: this process.
    */
   readonly ranks?: Ranks | undefined;
+  /**
+   * Cuts each batch into so many parts, a power of two, computed one after the other, whose gradients are added in a tree
+   * that is the same for 1, 2, 4, .. ranks, up to as many: so are the weights, to the bit. Of any batch size; parts of a few
+   * samples are slow. Not for models with buffers. Default: each rank's share is one part.
+   */
+  readonly microBatches?: number | undefined;
   /** Stops after the step or the validation batch under way, with a checkpoint; on all ranks if on one. */
   readonly signal?: AbortSignal | undefined;
   /** Told what happens; may be async, training waits for it. */
@@ -98,9 +105,9 @@ export async function fit<B>(options: FitOptions<B>): Promise<FitOutcome> {
     throw new ArgumentError(`fit: epochs is ${epochs}, expected a whole number from 0`);
   }
   checkPartNames(options.parts ?? {}, ownParts);
-  if (ranks.size > 1 && !options.optimizer) {
+  if ((ranks.size > 1 || options.microBatches !== undefined) && !options.optimizer) {
     throw new ArgumentError(
-      'fit: training by several ranks needs an optimizer, which takes the gradients of all',
+      'fit: training by several ranks or in micro-batches needs an optimizer, which takes the gradients of all',
     );
   }
   if (folder === undefined || ranks.rank > 0)
@@ -128,13 +135,14 @@ async function run<B>(
   from: Pick<Checkpoint, 'parts'> | null,
 ): Promise<FitOutcome> {
   const { model, optimizer, schedule, signal, on = () => {}, ranks = Ranks.alone() } = options;
-  const data = shareOf('fit', options.data, ranks.replicas);
-  const loop = new TrainingLoop(options, schedule, ranks);
+  const { data, microBatches, random } = options;
+  partsOf(data, ranks, model, microBatches ?? null); // what can't be is said before anything is written
+  const loop = new TrainingLoop(options, schedule, ranks, { microBatches, random });
   const parts: Parts = {
     model,
     ...(optimizer && { optimizer: optimizerState(optimizer, model) }),
     ...(schedule && { schedule }),
-    random: options.random ?? defaultGenerator(),
+    random: random ?? defaultGenerator(),
     ...options.parts,
     fit: loop,
   };

@@ -1,12 +1,11 @@
 /**
  * Running a model without training it: batch by batch, its numbers read one batch behind, so that devices don't wait.
  */
-import { ArgumentError } from '../core/errors.js';
 import { scope } from '../core/scope.js';
 import type { TypedArray } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
-import type { BatchSource } from '../data/batchSource.js';
+import { type BatchSource, shareOf } from '../data/batchSource.js';
 import type { Module } from '../nn/module.js';
 import { addTotals, emptied, type Metrics, meansOf, noTotals } from './metrics.js';
 import { Ranks } from './ranks/ranks.js';
@@ -71,16 +70,6 @@ export async function stopAsked(ranks: Ranks, signal: AbortSignal | undefined): 
   if (ranks.size === 1) return signal?.aborted === true;
   const [stops = 0] = await ranks.sum([Number(signal?.aborted === true)]);
   return stops > 0;
-}
-
-/** What a rank has of data. @param what for messages @throws {ArgumentError} for data that can't be shared */
-export function shareOf<B>(what: string, data: BatchSource<B>, ranks: Ranks): BatchSource<B> {
-  if (ranks.size === 1) return data;
-  if (data.share) return data.share(ranks);
-  throw new ArgumentError(
-    `${what}: ${data.name} can't be shared by ${ranks.size} ranks: give the source a share(), as batchesOf() and ` +
-      'imageBatches() do',
-  );
 }
 
 /**

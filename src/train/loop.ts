@@ -6,6 +6,7 @@
  * for the devices.
  */
 import { ArgumentError, DataError } from '../core/errors.js';
+import { defaultGenerator, type Generator } from '../core/random.js';
 import type { PartState, Stateful } from '../core/state.js';
 import { trace } from '../core/trace.js';
 import type { BatchSource } from '../data/batchSource.js';
@@ -22,9 +23,11 @@ import {
   noTotals,
   type Totals,
 } from './metrics.js';
+import { partsOf, partsOfEpoch, sumInTree } from './microBatches.js';
 import { GradientSums } from './ranks/gradients.js';
 import { Ranks } from './ranks/ranks.js';
-import { type Learner, type PendingFigures, readFigures, takeStep } from './step.js';
+import type { SumOrder } from './ranks/sums.js';
+import { type Learner, type PendingFigures, readFigures, takeSharedStep, takeStep } from './step.js';
 
 /** What one epoch came to. Times are in no checkpoint: they differ from run to run. */
 export interface EpochRecord {
@@ -76,6 +79,14 @@ const stateSchema = object({
   ),
 });
 
+/** How batches are cut besides among ranks. */
+interface Cutting {
+  /** See microBatches.ts. */
+  readonly microBatches?: number | undefined;
+  /** What draws random numbers in a step. Default: the default generator. */
+  readonly random?: Generator | undefined;
+}
+
 /** Numbers of a step that aren't finite: seen before it is known where they come from. */
 class NotFinite extends Error {}
 
@@ -90,17 +101,23 @@ export class TrainingLoop<B> implements Stateful {
   private enough = false;
   /** Whether a rank was asked to stop, as of the last figures that all ranks know. */
   private asked = false;
-  /** Null for one rank alone. */
+  /** Null where this rank takes whole batches. */
   private readonly sums: GradientSums | null;
+  private readonly order: SumOrder;
 
   /** @param ranks that share each batch; by default this process alone */
   constructor(
     private readonly learner: Learner<B>,
     private readonly schedule: Schedule | undefined,
     private readonly ranks: Ranks = Ranks.alone(),
+    private readonly cutting: Cutting = {},
   ) {
     const { replicas } = ranks;
-    this.sums = replicas.size === 1 ? null : new GradientSums(learner.model, replicas);
+    const { microBatches = null } = cutting;
+    this.order = microBatches === null ? 'row' : 'tree';
+    const parts = (microBatches ?? replicas.size) / replicas.size;
+    this.sums =
+      replicas.size * parts === 1 ? null : new GradientSums(learner.model, replicas, parts, this.order);
   }
 
   /** Epochs finished. */
@@ -167,7 +184,7 @@ export class TrainingLoop<B> implements Stateful {
    * once `finish` is called; until then there's nothing left to train, and its validation to do.
    *
    * Ranks stop after the same step: each tells of its signal with a step's figures, and hears of others' with them.
-   * @param data this rank's share
+   * @param data of all ranks
    * @returns samples that all ranks trained on, whether the end was reached, and whether a rank was asked to stop
    * @throws {DivergedError} when the loss is no longer a number, naming step and parameter.
    * @throws {DataError} when the data has another number of batches than what was begun.
@@ -185,8 +202,9 @@ export class TrainingLoop<B> implements Stateful {
     this.batches = of;
     this.learner.model.train();
     this.schedule?.start(this.epoch);
-    const { sums } = this;
-    const { replicas: share } = this.ranks;
+    const { sums, learner, ranks } = this;
+    const { microBatches = null, random = defaultGenerator() } = this.cutting;
+    const sources = partsOf(data, ranks, learner.model, microBatches);
     const several = this.ranks.size > 1;
     const before = this.totals.count;
     const samples = (): number => this.totals.count - before;
@@ -195,7 +213,7 @@ export class TrainingLoop<B> implements Stateful {
     let next = this.batch;
     let pending: Promise<void> = Promise.resolve();
     try {
-      for await (const [place, batch, counts = true] of data.epoch(this.epoch, next)) {
+      for await (const { place, parts } of partsOfEpoch(sources, this.epoch, next)) {
         if (several ? stop : signal?.aborted) break;
         if (place < next || place >= of) {
           const expected = `expected ${next} to ${of - 1}, in order`;
@@ -204,8 +222,10 @@ export class TrainingLoop<B> implements Stateful {
         next = place + 1;
         trace.step = this.epoch * of + place;
         this.schedule?.beforeStep?.(this.epoch + place / of);
-        const shared = sums ? { sums, share, counts, of: data.samples?.(place) ?? share.size } : undefined;
-        const figures = takeStep(this.learner, batch, shared);
+        const samplesInAll = data.samples?.(place) ?? microBatches ?? ranks.replicas.size;
+        const figures = sums
+          ? takeSharedStep(learner, parts, { sums, of: samplesInAll, random })
+          : parts.map(({ batch }) => takeStep(learner, batch));
         await pending;
         // Not what the next figures may have said meanwhile: they come to one rank sooner than to another.
         stop = this.asked;
@@ -244,13 +264,16 @@ export class TrainingLoop<B> implements Stateful {
   }
 
   private async account(
-    figures: PendingFigures,
+    figures: readonly PendingFigures[],
     place: number,
     signal: AbortSignal | undefined,
     report: () => void | Promise<void>,
   ): Promise<void> {
-    const own = readFigures(figures);
-    const read = this.ranks.size > 1 ? await this.ofAllRanks(figures.names, own, signal) : await own;
+    const own = Promise.all(figures.map(readFigures)).then((parts) =>
+      sumInTree(parts.map(counted), addTotals),
+    );
+    const names = figures[0]?.names ?? [];
+    const read = this.ranks.size > 1 ? await this.ofAllRanks(names, own, signal) : await own;
     const { loss = Number.NaN } = read.sums;
     if (!Number.isFinite(loss)) {
       const mean = loss / read.count;
@@ -270,10 +293,10 @@ export class TrainingLoop<B> implements Stateful {
     const keys = ['loss', ...names];
     const [stops = 0, count = 0, ...sums] = await this.ranks.sum(
       own.then((totals) => {
-        // What stands in for a batch has figures, too.
-        const counted = totals.count > 0 && this.ranks.tells ? totals : emptied(totals);
-        return [Number(signal?.aborted === true), counted.count, ...keys.map((key) => counted.sums[key]!)];
+        const told = this.ranks.tells ? totals : emptied(totals);
+        return [Number(signal?.aborted === true), told.count, ...keys.map((key) => told.sums[key]!)];
       }),
+      this.order,
     );
     this.asked = stops > 0;
     return { count, sums: Object.fromEntries(keys.map((key, i) => [key, sums[i]!])) };
@@ -286,3 +309,6 @@ export class TrainingLoop<B> implements Stateful {
     return new DivergedError(`training diverged: ${what}; ${where}`);
   }
 }
+
+/** Figures of what counts: what stands in for a batch has some, too. */
+const counted = (totals: Totals): Totals => (totals.count > 0 ? totals : emptied(totals));

@@ -6,14 +6,15 @@ import { ArgumentError } from '../core/errors.js';
 import { inRows } from '../core/ops/dropout.js';
 import { cast } from '../core/ops/elementwise.js';
 import { concat, reshape } from '../core/ops/views.js';
+import type { Generator } from '../core/random.js';
 import { scope } from '../core/scope.js';
 import { formatShape } from '../core/shape.js';
 import { noGrad } from '../core/tape.js';
 import type { Tensor } from '../core/tensor.js';
-import type { Share } from '../data/batchSource.js';
 import type { Module } from '../nn/module.js';
 import type { Optimizer } from '../nn/optimizer.js';
 import type { Totals } from './metrics.js';
+import type { PartBatch } from './microBatches.js';
 import type { GradientSums } from './ranks/gradients.js';
 
 /** What a step makes of a batch: scalars on one device. */
@@ -45,38 +46,56 @@ export interface PendingFigures {
   readonly count: number;
 }
 
-/** A step on a rank's share of a batch. */
-interface SharedStep {
-  readonly sums: GradientSums;
-  readonly share: Share;
-  /** Whether the samples count; see `BatchSource.epoch`. */
-  readonly counts: boolean;
-  /** Samples of all ranks, as the data source says. */
-  readonly of: number;
-}
-
-const wholeBatch = { first: 0, step: 1 };
-
 /**
  * Enqueues a training step.
- * @param shared given where ranks share the batch
  * @throws {ArgumentError} when the loss isn't one number
  */
-export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B, shared?: SharedStep): PendingFigures {
+export function takeStep<B>({ step, optimizer }: Learner<B>, batch: B): PendingFigures {
   return scope(() => {
-    shared?.sums.begin();
-    const rows = shared ? { first: shared.share.rank, step: shared.share.size } : wholeBatch;
     // What the step made and the tape doesn't need is let go before the way back.
-    const result = scope(() => inRows(rows, () => step(batch)));
+    const result = scope(() => step(batch));
     const figures = noGrad(() => figuresOf(result));
-    const count = shared?.counts === false ? 0 : figures.count;
     if (optimizer) {
       optimizer.zeroGrad();
-      if (shared) shared.sums.backward(result.loss, { count, of: shared.of });
-      else result.loss.backward();
+      result.loss.backward();
       optimizer.step();
     }
-    return { ...figures, count };
+    return figures;
+  });
+}
+
+/** How a step is shared. */
+interface Sharing {
+  readonly sums: GradientSums;
+  /** Samples of all ranks, as the data source says. */
+  readonly of: number;
+  /** What draws random numbers: the same ones for each part. */
+  readonly random: Generator;
+}
+
+/**
+ * Enqueues a training step on this rank's parts of a batch that ranks share, one after the other.
+ * @returns the figures of each
+ */
+export function takeSharedStep<B>(
+  { step, optimizer }: Learner<B>,
+  parts: readonly PartBatch<B>[],
+  { sums, of, random }: Sharing,
+): PendingFigures[] {
+  const { stream } = random;
+  return scope(() => {
+    const all = parts.map(({ share, batch, counts }, i) => {
+      if (i > 0) random.stream = stream;
+      sums.begin();
+      const result = scope(() => inRows({ first: share.rank, step: share.size }, () => step(batch)));
+      const figures = noGrad(() => figuresOf(result));
+      const count = counts ? figures.count : 0;
+      if (i === 0) optimizer?.zeroGrad();
+      if (optimizer) sums.backward(result.loss, { count, of });
+      return { ...figures, count };
+    });
+    optimizer?.step();
+    return all;
   });
 }
 

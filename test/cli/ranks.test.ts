@@ -10,6 +10,7 @@ import { setTimeout } from 'node:timers/promises';
 import { encode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readRunCheckpoint } from '../../src/alexnet/checkpoint.js';
 import { HostRandom } from '../../src/backends/threefry.js';
 import { drawOf } from '../../src/core/random.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../support/mpi.js';
@@ -205,10 +206,17 @@ test('a tower on each rank: the bytes of two devices in one process, replicas an
   await run(1, ...net, ...devices, '--epochs', '1', '--out', 'gathered');
   await run(2, '--resume', 'gathered', ...spread, '--epochs', '2');
   assert.ok((await bytes('gathered')).equals(await bytes('devices')), 'begun by one process, ended by ranks');
-  // Two replicas of two towers.
-  await run(2, ...net, ...devices, '--epochs', '1', '--out', 'pair');
-  await run(4, ...net, ...spread, '--epochs', '1', '--out', 'pairs');
-  assert.ok((await bytes('pairs')).equals(await bytes('pair')), 'four ranks of a tower, two of both');
+  // Two replicas of two towers, and one process that adds what two would in the same order.
+  const halves = ['--micro-batches', '2', '--epochs', '1'];
+  await run(1, ...net, ...devices, ...halves, '--out', 'pair');
+  await run(4, ...net, ...spread, ...halves, '--out', 'pairs');
+  const parameters = async (out: string) =>
+    (await readRunCheckpoint(join(folder, out, 'last.safetensors'))).parameters;
+  assert.equal(
+    await parameters('pairs'),
+    await parameters('pair'),
+    'four ranks of a tower, one process of all',
+  );
   const odd = await train(launcher, 3, [...net, ...spread, '--out', 'odd']);
   assert.is(odd.code, 1, odd.output);
   assert.match(odd.output, /error: --tower-per-rank: 3 ranks for 2 towers/);

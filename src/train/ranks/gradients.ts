@@ -8,16 +8,21 @@
  *
  * n may be less than the data source said, where samples can't be read. Nobody knows before all ranks have told, so the
  * first bucket carries each rank's n_r, and sums are multiplied by (what was said) / n where that isn't 1.
+ *
+ * A rank may take its share in several parts, one after the other (microBatches.ts). Their gradients are added as a
+ * counter carries, two of a kind to one of the next, and the last part's go into buckets with all before added.
  */
 import type { Device } from '../../core/device.js';
 import { full } from '../../core/ops/create.js';
+import { add } from '../../core/ops/elementwise.js';
 import { keep } from '../../core/scope.js';
 import type { TypedArray, View } from '../../core/shape.js';
-import { watchLeaf } from '../../core/tape.js';
+import { noGrad, watchLeaf } from '../../core/tape.js';
 import { denseCopy, type Tensor } from '../../core/tensor.js';
 import type { Module } from '../../nn/module.js';
 import { RanksError } from './mpi.js';
 import type { Numbers, Ranks } from './ranks.js';
+import type { SumOrder } from './sums.js';
 import { elsewhere } from './towers.js';
 
 /** Bytes after which a bucket is full. */
@@ -50,29 +55,50 @@ interface Lent {
 
 /** Sums the gradients of a model's parameters over ranks. */
 export class GradientSums {
+  private readonly parameters: readonly Tensor[];
   private readonly buckets: readonly Bucket[];
   private launched = 0;
-  private part: Part = { count: 1, of: 1 };
+  /** Parts of this step so far, the one under way included, and their samples. */
+  private part = 0;
+  private count = 0;
+  private of = 1;
   /** What sums are multiplied by, known once the first bucket is back. */
   private correction = 1;
   private back: (() => void)[] = [];
+  /** Sums of 2^k parts' gradients each, larger ones first. */
+  private readonly held = new Map<Tensor, (Tensor | null)[]>();
 
+  /**
+   * @param parts that each step of this rank has: a power of two
+   * @param order in which ranks' gradients are added
+   */
   constructor(
     model: Module,
     private readonly ranks: Ranks,
+    private readonly parts = 1,
+    private readonly order: SumOrder = 'row',
   ) {
+    this.parameters = model.parameters();
     // Those of a tower on another rank are summed there.
-    this.buckets = bucketsOf(model.parameters().filter((x) => x.device.kind !== elsewhere));
+    this.buckets = bucketsOf(this.parameters.filter((x) => x.device.kind !== elsewhere));
   }
 
-  /** Before the forward pass of a step. */
+  /** Before the forward pass of a step's next part. */
   begin(): void {
+    if (this.part === this.parts) {
+      this.part = 0;
+      this.count = 0;
+    }
+    this.part++;
     this.launched = 0;
     this.back = [];
+    const isLast = this.part === this.parts;
     for (const bucket of this.buckets) {
       bucket.missing = bucket.params.length;
       for (const x of bucket.params) {
         watchLeaf(x, () => {
+          if (!isLast) return;
+          this.addHeld(x);
           bucket.missing--;
           this.launch(false);
         });
@@ -80,16 +106,47 @@ export class GradientSums {
     }
   }
 
-  /** The backward pass of a loss, after which parameters have the gradients of the whole batch. */
-  backward(loss: Tensor, part: Part): void {
-    this.part = part;
-    loss.backward(full(loss.shape, part.count / part.of, { device: loss.device, dtype: loss.dtype }));
+  /**
+   * The backward pass of a part's loss. After the last one parameters have the gradients of the whole batch, until then
+   * none.
+   */
+  backward(loss: Tensor, { count, of }: Part): void {
+    this.count += count;
+    this.of = of;
+    loss.backward(full(loss.shape, count / of, { device: loss.device, dtype: loss.dtype }));
+    if (this.part < this.parts) {
+      for (const x of this.parameters) this.hold(x);
+      return;
+    }
+    for (const x of this.parameters) this.addHeld(x);
+    // One rank alone has the whole batch, and nothing to correct where all of it could be read.
+    if (this.ranks.size === 1 && this.count === of) return;
     this.launch(true);
     for (const takeBack of this.back) takeBack();
   }
 
+  /** Puts a part's gradient away, added to as many before as there are of its kind. */
+  private hold(x: Tensor): void {
+    const held = this.held.get(x) ?? [];
+    this.held.set(x, held);
+    let sum = x.grad;
+    x.grad = null;
+    if (sum) keep(sum);
+    for (let n = this.part; n % 2 === 0; n /= 2) sum = sumOf(held.pop() ?? null, sum);
+    held.push(sum);
+  }
+
+  /** Adds to the last part's gradient what the parts before came to. */
+  private addHeld(x: Tensor): void {
+    const held = this.held.get(x);
+    if (!held) return;
+    this.held.delete(x);
+    for (const sum of held.toReversed()) x.grad = sumOf(sum, x.grad);
+  }
+
   /** Sends off buckets in their order, as far as they are full, or all. */
   private launch(all: boolean): void {
+    if (this.ranks.size === 1 && !all) return;
     for (; this.launched < this.buckets.length; this.launched++) {
       const bucket = this.buckets[this.launched]!;
       if (bucket.missing > 0 && !all) return;
@@ -99,12 +156,12 @@ export class GradientSums {
 
   private send({ params }: Bucket, first: boolean, last: boolean): void {
     const lent = lend(params.flatMap((x) => (x.grad ? [ownGradient(x, x.grad)] : [])));
-    const { count, of } = this.part;
+    const { count, of } = this;
     const packed = Promise.all(lent.map(({ arrays }) => arrays)).then((each) =>
       pack(each.flat().map(asNumbers), first ? [count] : []),
     );
     const sent = packed.then(({ together, large }) => [together, ...large]);
-    const summed = this.ranks.allReduceEach(sent, last).then(async () => {
+    const summed = this.ranks.allReduceEach(sent, last, this.order).then(async () => {
       const { together, small, large } = await packed;
       if (first) this.correction = of / together[0]!;
       unpack(together, small);
@@ -116,6 +173,15 @@ export class GradientSums {
       this.back.push(() => device.open('backward').takeBack(views, changed));
     }
   }
+}
+
+/** The sum of two gradients, either of which may be absent; they are given back. */
+function sumOf(a: Tensor | null, b: Tensor | null): Tensor | null {
+  if (!a || !b) return a ?? b;
+  const sum = keep(noGrad(() => add(a, b)));
+  a.dispose();
+  b.dispose();
+  return sum;
 }
 
 /** The last parameters come first, as their gradients do: parameters are found in the order in which layers run. */

@@ -10,7 +10,7 @@
 import type { Handle } from './abi.js';
 import type { Memory, Mpi } from './mpi.js';
 import { RanksError } from './mpi.js';
-import { sumInOrder } from './sums.js';
+import { type SumOrder, sumInOrder } from './sums.js';
 
 /** A value, or the promise of one. */
 export type Coming<T> = T | Promise<T>;
@@ -127,22 +127,31 @@ export class Ranks {
     return sums!;
   }
 
-  /** The same of several arrays, for which ranks meet once. @param urgent whether nothing can go on before */
-  allReduceEach<T extends readonly Numbers[]>(data: Coming<T>, urgent = false): Promise<T> {
+  /**
+   * The same of several arrays, for which ranks meet once.
+   * @param urgent whether nothing can go on before
+   * @param order 'tree': of a power of two of ranks, rank r's and rank r + size / 2's are added first, then the halves
+   */
+  allReduceEach<T extends readonly Numbers[]>(
+    data: Coming<T>,
+    urgent = false,
+    order: SumOrder = 'row',
+  ): Promise<T> {
     return this.add(data, async (arrays, mpi) => {
       await this.meet(mpi, urgent ? urgently : eager);
       for (const numbers of arrays) {
-        await sumInOrder(mpi, this.comm, this, numbers, numbers.byteLength <= brief);
+        await sumInOrder(mpi, this.comm, this, numbers, numbers.byteLength <= brief, order);
       }
       return arrays;
     });
   }
 
   /** Sums over all ranks: `const [images, wrong] = await ranks.sum([n, m])`. */
-  async sum(numbers: Coming<readonly number[]>): Promise<number[]> {
+  async sum(numbers: Coming<readonly number[]>, order: SumOrder = 'row'): Promise<number[]> {
     const data =
       numbers instanceof Promise ? numbers.then((all) => Float64Array.from(all)) : Float64Array.from(numbers);
-    return Array.from(await this.allReduce(data));
+    const [sums] = await this.allReduceEach(asList(data), false, order);
+    return Array.from(sums!);
   }
 
   /** Replaces bytes by those of rank `root`, in place. @param data as many bytes on every rank */

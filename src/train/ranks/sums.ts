@@ -1,6 +1,7 @@
 /**
- * Sums over ranks in an order that is ours: `((x0 + x1) + x2) + ..`, whatever the library, its version and its settings
- * would choose.
+ * Sums over ranks in an order that is ours, whatever the library, its version and its settings would choose: in a `row`,
+ * `((x0 + x1) + x2) + ..`, or, of a power of two of ranks, in a `tree` that first adds rank r + size / 2 to rank r, and so
+ * on with the halves: `(x0 + x2) + (x1 + x3)`.
  *
  * Of two ranks there is one order only, up to which summand comes first, which changes no bit: there MPI_Allreduce does
  * it. Of more ranks, few numbers go from everybody to everybody, and each rank adds all up. Many go in pieces: each
@@ -8,6 +9,18 @@
  */
 import type { Handle } from './abi.js';
 import type { Mpi } from './mpi.js';
+
+/** In which order ranks' numbers are added. */
+export type SumOrder = 'row' | 'tree';
+
+/** What is added to what, in order; the sum is where 0 was. */
+function additions(size: number, order: SumOrder): { readonly to: number; readonly from: number }[] {
+  if (order === 'row') return Array.from({ length: size - 1 }, (_, i) => ({ to: 0, from: i + 1 }));
+  const half = size / 2;
+  if (half < 1) return [];
+  const pairs = Array.from({ length: half }, (_, to) => ({ to, from: to + half }));
+  return [...pairs, ...additions(half, order)];
+}
 
 /** Numbers in a piece: as many as stay in a core's cache. */
 const pieceLength = 1 << 19;
@@ -18,6 +31,7 @@ let room = new Float64Array(0);
 /**
  * Replaces numbers by their sums over ranks, in place.
  * @param here whether to call on this thread
+ * @param order 'tree' takes a power of two of ranks
  */
 export async function sumInOrder(
   mpi: Mpi,
@@ -25,6 +39,7 @@ export async function sumInOrder(
   { rank, size }: { readonly rank: number; readonly size: number },
   data: Float32Array | Float64Array,
   here: boolean,
+  order: SumOrder,
 ): Promise<void> {
   const call = async (...args: Parameters<Mpi['call']>): Promise<void> => {
     if (here) mpi.call(...args);
@@ -40,11 +55,12 @@ export async function sumInOrder(
   if (here) {
     const all = roomFor(data, size * data.length);
     mpi.call('Allgather', data, data.length, type, all, data.length, type, comm);
-    data.set(all.subarray(0, data.length));
-    for (let r = 1; r < size; r++) {
-      const other = all.subarray(r * data.length, (r + 1) * data.length);
-      for (let i = 0; i < data.length; i++) data[i]! += other[i]!;
+    const of = (r: number): typeof data => all.subarray(r * data.length, (r + 1) * data.length);
+    for (const { to, from } of additions(size, order)) {
+      const [total, other] = [of(to), of(from)];
+      for (let i = 0; i < data.length; i++) total[i]! += other[i]!;
     }
+    data.set(of(0));
     return;
   }
   const exchange = async (sent: typeof data, to: number, taken: typeof data, from: number): Promise<void> => {
@@ -64,7 +80,9 @@ export async function sumInOrder(
       await exchange(cut(to), to, from(source), source);
     }
     from(rank).set(own);
-    for (let r = 1; r < size; r++) await call('Reduce_local', from(r), from(0), own.length, type, sum);
+    for (const { to, from: added } of additions(size, order)) {
+      await call('Reduce_local', from(added), from(to), own.length, type, sum);
+    }
     own.set(from(0));
     for (let d = 1; d < size; d++) {
       const [to, source] = [(rank + d) % size, (rank - d + size) % size];

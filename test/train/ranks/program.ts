@@ -91,14 +91,17 @@ class Seen extends Layer {
   }
 }
 
-/** 65 steps of the regression with dropout, whose last batch has fewer rows than there are ranks. */
-async function training(ranks: Ranks): Promise<object> {
+/**
+ * 65 steps of the regression with dropout, whose last batch has fewer rows than there are ranks; 15 in micro-batches, of a
+ * model without buffers.
+ */
+async function training(ranks: Ranks, microBatches?: number): Promise<object> {
   const device = await openDevice('cpu:0', { threads: 1, deterministic: true });
   // What ranks draw for themselves doesn't matter: they begin with what the first has.
   manualSeed(7 + ranks.rank);
   const seen = new Seen(device);
   const model = new Sequential(
-    seen,
+    ...(microBatches === undefined ? [seen] : []),
     new Linear(3, 300, { device }),
     new Tanh(),
     new Dropout(0.25),
@@ -113,8 +116,9 @@ async function training(ranks: Ranks): Promise<object> {
     optimizer,
     data: rows(1, 17),
     validation: rows(2, 18),
-    epochs: 13,
+    epochs: microBatches === undefined ? 13 : 3,
     ranks,
+    microBatches,
     step: ({ x, y }) => {
       const count = y.length;
       const out = model.forward(tensor(x, { shape: [count, 3], device }));
@@ -132,13 +136,15 @@ async function training(ranks: Ranks): Promise<object> {
   const state = await model.stateDict();
   const hash = hashOf(Buffer.concat([...state.values()].map(({ data }) => Buffer.from(data.buffer))));
   for (const each of [model, optimizer]) each.dispose();
+  seen.dispose();
   await device.close();
   return { losses, hash, validation: history.map((record) => record.validation) };
 }
 
 const modes: Readonly<Record<string, (ranks: Ranks) => Promise<object>>> = {
   calls,
-  training,
+  training: (ranks) => training(ranks),
+  tree: (ranks) => training(ranks, 4),
 };
 
 const ranks = await openRanks();

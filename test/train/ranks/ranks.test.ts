@@ -158,4 +158,17 @@ test('65 steps of 2 and 3 ranks: the losses of one, and the same bits with every
   }
 });
 
+test('four micro-batches: the bits of one rank by two and four, no matter how many took which', async () => {
+  const [one] = await resultsOf<Training>(null, 1, 'tree');
+  assert.is(one!.losses.length, 15);
+  for (const launcher of installed) {
+    for (const ranks of [2, 4]) {
+      for (const { hash, losses } of await resultsOf<Training>(launcher, ranks, 'tree')) {
+        assert.is(hash, one!.hash, `${launcher.name}, ${ranks} ranks: the weights`);
+        assert.equal(losses, one!.losses);
+      }
+    }
+  }
+});
+
 test.run();
