@@ -10,6 +10,7 @@ import { ArgumentError, DataError } from '../core/errors.js';
 import { type Dataset, describeUnreadable } from '../data/dataset.js';
 import { lossOf, type Report, Tally } from '../train/classification.js';
 import { type EvaluateOptions, stopAsked } from '../train/inference.js';
+import { gatherRows } from '../train/ranks/gathering.js';
 import { Ranks } from '../train/ranks/ranks.js';
 import type { RunCheckpoint } from './checkpoint.js';
 import { Classifier } from './classifier.js';
@@ -76,36 +77,39 @@ export async function validate(
   return tally.report();
 }
 
-/** The answers of one network. */
+/**
+ * The answers of one network. Of several ranks each looks at its share of the images, and all get the answers to all, in
+ * the order of the images.
+ */
 export async function answersOf(
   classifier: Classifier,
   dataset: Dataset,
   crops: TestCrops,
   onImages: (done: number, of: number) => void = () => {},
+  ranks = Ranks.alone(),
 ): Promise<Answers> {
+  const { replicas } = ranks;
+  const numbers: number[] = [];
+  /** The probabilities, then the loss and the label. */
   const rows: Float32Array[] = [];
-  const losses: number[] = [];
-  const labels: number[] = [];
-  const indices: number[] = [];
-  for await (const batch of classifier.scores(dataset, crops)) {
+  for await (const batch of classifier.scores(dataset, crops, replicas)) {
     const width = batch.scores.length / batch.labels.length;
     for (const [i, label] of batch.labels.entries()) {
       const scores = batch.scores.subarray(i * width, (i + 1) * width);
-      losses.push(lossOf(scores, label));
-      rows.push(softmax(scores));
+      rows.push(Float32Array.of(...softmax(scores), lossOf(scores, label), label));
     }
-    labels.push(...batch.labels);
-    indices.push(...batch.indices);
-    onImages(labels.length, dataset.length);
+    numbers.push(...batch.indices);
+    onImages(Math.min(numbers.length * replicas.size, dataset.length), dataset.length);
   }
-  const width = rows[0]?.length ?? 0;
-  const probabilities = new Float32Array(rows.length * width);
-  for (const [i, row] of rows.entries()) probabilities.set(row, i * width);
+  const all = await gatherRows(replicas, { numbers, rows });
+  const width = Math.max(0, (all.rows[0]?.length ?? 2) - 2);
+  const probabilities = new Float32Array(all.rows.length * width);
+  for (const [i, row] of all.rows.entries()) probabilities.set(row.subarray(0, width), i * width);
   return {
     probabilities,
-    labels: Int32Array.from(labels),
-    indices: Uint32Array.from(indices),
-    losses: Float32Array.from(losses),
+    labels: Int32Array.from(all.rows, (row) => row[width + 1]!),
+    indices: Uint32Array.from(all.numbers),
+    losses: Float32Array.from(all.rows, (row) => row[width]!),
   };
 }
 

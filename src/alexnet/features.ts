@@ -11,13 +11,15 @@ import type { Dataset } from '../data/dataset.js';
 import { checkWritable, throwNaming, writeTogether, writeWhole } from '../data/files.js';
 import { DecodePool } from '../data/images/decodePool.js';
 import { fileDataset } from '../data/images/fileDataset.js';
-import { batches } from '../data/loader.js';
+import { placedBatches } from '../data/loader.js';
 import { listImages } from '../data/sources/parts.js';
 import { list, parseJson, text } from '../formats/json.js';
 import { decodeNpy, encodeNpy } from '../formats/npy.js';
 import { printable } from '../formats/printable.js';
 import { decodeSafetensors, encodeSafetensors } from '../formats/safetensors.js';
 import { inferences } from '../train/inference.js';
+import { gatherRows } from '../train/ranks/gathering.js';
+import { Ranks } from '../train/ranks/ranks.js';
 import type { Classifier } from './classifier.js';
 
 /** Vectors of named images. */
@@ -56,34 +58,39 @@ export async function openImages(path: string, side: number, workers?: number): 
 }
 
 /**
- * The vectors of a data set's readable images, by their centre crops.
- * @returns vectors, and the images' places in the data set
+ * The vectors of a data set's readable images, by their centre crops. Of several ranks each looks at its share of the
+ * images, and all get the vectors of all.
+ * @returns vectors, and the images' places in the data set, rising
  */
 export async function vectorsOf(
   classifier: Classifier,
   dataset: Dataset,
   options: { batchSize: number; crop: number },
   onImages: (done: number, of: number) => void = () => {},
+  ranks = Ranks.alone(),
 ): Promise<{ vectors: Float32Array; width: number; indices: number[] }> {
-  const rows: Float32Array[] = [];
-  const indices: number[] = [];
+  const { replicas } = ranks;
+  const found: Float32Array[] = [];
+  const numbers: number[] = [];
   const { network } = classifier;
-  const results = inferences(network, batches(dataset, options), (batch) =>
+  const results = inferences(network, placedBatches(dataset, { ...options, share: replicas }), ([, batch]) =>
     network.features(classifier.upload(batch)),
   );
-  for await (const { batch, numbers } of results) {
-    rows.push(Float32Array.from(numbers));
-    indices.push(...batch.indices);
-    onImages(indices.length, dataset.length);
+  for await (const { batch, numbers: outputs } of results) {
+    const [, { indices }, counts = true] = batch;
+    if (!counts) continue;
+    const width = outputs.length / indices.length;
+    for (const [i, index] of indices.entries()) {
+      numbers.push(index);
+      found.push(Float32Array.from(outputs.subarray(i * width, (i + 1) * width)));
+    }
+    onImages(Math.min(numbers.length * replicas.size, dataset.length), dataset.length);
   }
-  const width = rows[0] ? rows.reduce((sum, row) => sum + row.length, 0) / indices.length : 0;
-  const vectors = new Float32Array(indices.length * width);
-  let start = 0;
-  for (const row of rows) {
-    vectors.set(row, start);
-    start += row.length;
-  }
-  return { vectors, width, indices };
+  const { numbers: indices, rows } = await gatherRows(replicas, { numbers, rows: found });
+  const width = rows[0]?.length ?? 0;
+  const vectors = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) vectors.set(row, i * width);
+  return { vectors, width, indices: [...indices] };
 }
 
 /** An image among others. */

@@ -6,16 +6,16 @@
 import { join } from 'node:path';
 import type { Device } from '../core/device.js';
 import { DataError } from '../core/errors.js';
-import { describeUnreadable, type Unreadable } from '../data/dataset.js';
+import { describeUnreadable } from '../data/dataset.js';
 import { writeWhole } from '../data/files.js';
 import { meanOf } from '../data/images/mean.js';
 import { checkValidation, type OpenedData } from '../data/sources/open.js';
-import { list, object, parseJson, text } from '../formats/json.js';
 import { loadWeights } from '../formats/load.js';
 import type { FitEvent } from '../train/events.js';
 import { fit } from '../train/fit.js';
 import { restoreParts } from '../train/parts.js';
 import { type Profile, profileSteps } from '../train/profile.js';
+import { gatherUnreadable } from '../train/ranks/gathering.js';
 import { Ranks } from '../train/ranks/ranks.js';
 import { RunFolder, runFiles as trainingFiles } from '../train/runFolder.js';
 import type { ImageStatistics, RunCheckpoint } from './checkpoint.js';
@@ -141,7 +141,7 @@ class UnreadableFile {
   /** Writes it if there are more than before, and tells which. For all ranks to call: each has met others. */
   async update(): Promise<void> {
     const own = [...this.data.train.unreadable, ...this.data.validation.unreadable];
-    const all = this.ranks.size === 1 ? own : await this.ofAllRanks(own);
+    const all = await gatherUnreadable(this.ranks, own);
     if (all.length === this.reported) return;
     this.note(`went on without ${describeUnreadable(all.slice(this.reported))}`);
     this.reported = all.length;
@@ -150,19 +150,6 @@ class UnreadableFile {
       join(this.folder, runFiles.unreadable),
       all.map(({ name, reason }) => `${name}\t${reason}\n`),
     );
-  }
-
-  private async ofAllRanks(own: readonly Unreadable[]): Promise<Unreadable[]> {
-    const texts = await this.ranks.gather(new TextEncoder().encode(JSON.stringify(own)));
-    const lists = texts.map((bytes, rank) =>
-      parseJson(
-        new TextDecoder().decode(bytes),
-        `rank ${rank}`,
-        list(object<Unreadable>({ name: text, reason: text })),
-      ),
-    );
-    // One may have been met by several: each looks for another where it can't read its own.
-    return [...new Map(lists.flat().map((each) => [each.name, each])).values()];
   }
 }
 

@@ -11,8 +11,17 @@ import { describeUnreadable } from '../data/dataset.js';
 import { checkWritable, writeWhole } from '../data/files.js';
 import { briefNames } from '../data/sources/open.js';
 import type { Report } from '../train/classification.js';
+import { gatherUnreadable } from '../train/ranks/gathering.js';
+import { openRanks } from '../train/ranks/index.js';
 import { addExamples, settled } from './command.js';
-import { addDeviceOptions, addWorkers, type DeviceOptions, dataHelp, list } from './options.js';
+import {
+  addDeviceOptions,
+  addTowerPerRank,
+  addWorkers,
+  type DeviceOptions,
+  dataHelp,
+  list,
+} from './options.js';
 import { Countdown, percent } from './progress.js';
 import { openLabelled, openValidation, withClassifier } from './runData.js';
 import { addTrainedOptions, openTrained, type TrainedOptions } from './trained.js';
@@ -34,11 +43,12 @@ export const command = addTrainedOptions(settled(new Command()))
   )
   .option('--no-per-class', 'leave out the table of classes')
   .option('--json <file>', 'write everything there as well');
-addDeviceOptions(addWorkers(command));
+addTowerPerRank(addDeviceOptions(addWorkers(command)));
 
 async function main(options: Options): Promise<void> {
   const { checkpoints = [] } = options;
-  if (options.json !== undefined) await checkWritable(options.json);
+  const isFirst = (await openRanks()).rank === 0;
+  if (options.json !== undefined && isFirst) await checkWritable(options.json);
   const crops: TestCrops = options.crops === '10' ? 10 : 1;
   const networks = [];
   if (checkpoints.length === 0 || options.run !== undefined || options.weights !== undefined)
@@ -55,25 +65,26 @@ async function main(options: Options): Promise<void> {
     const { run } = first;
     console.log(`images    ${validation.name}: ${validation.length}, ${classes.length} classes`);
     const all: Answers[] = [];
+    let unreadable = validation.unreadable;
     for (const network of networks) {
       console.log(`network   ${network.about}: ${network.file}`);
       const countdown = new Countdown('evaluating');
-      const answers = await withClassifier(options, network, (classifier) =>
-        answersOf(classifier, validation, crops, countdown.show),
-      ).finally(countdown.stop);
+      const answers = await withClassifier(options, network, async (classifier, _devices, ranks) => {
+        const found = await answersOf(classifier, validation, crops, countdown.show, ranks);
+        unreadable = await gatherUnreadable(ranks, validation.unreadable);
+        return found;
+      }).finally(countdown.stop);
       all.push(answers);
       if (networks.length > 1) printErrors(reportOf(answers, classes), 1, crops);
     }
-    if (validation.unreadable.length > 0) {
-      console.log(`left out  ${describeUnreadable(validation.unreadable)}`);
-    }
+    if (unreadable.length > 0) console.log(`left out  ${describeUnreadable(unreadable)}`);
     const report = reportOf(averageAnswers(all), classes);
     const published = publishedFor(run.net, classes);
     const names = new Map(briefNames(data).map((name, i) => [classes[i], name]));
     printErrors(report, all.length, crops);
     if (options.perClass) printClasses(report, names);
     if (published.length > 0) printPublished(published);
-    if (options.json !== undefined) {
+    if (options.json !== undefined && isFirst) {
       const files = networks.map(({ file }) => file);
       const content = {
         net: run.net,

@@ -7,8 +7,10 @@ import { netOf } from '../alexnet/description.js';
 import { checkFeaturesFile, checkNames, openImages, vectorsOf, writeFeatures } from '../alexnet/features.js';
 import { DataError } from '../core/errors.js';
 import { describeUnreadable } from '../data/dataset.js';
+import { gatherUnreadable } from '../train/ranks/gathering.js';
+import { openRanks } from '../train/ranks/index.js';
 import { addExamples, settled } from './command.js';
-import { addDeviceOptions, addWorkers, type DeviceOptions } from './options.js';
+import { addDeviceOptions, addTowerPerRank, addWorkers, type DeviceOptions } from './options.js';
 import { Countdown } from './progress.js';
 import { withClassifier } from './runData.js';
 
@@ -23,10 +25,11 @@ export const command = settled(new Command())
   .requiredOption('--run <path>', "a run's folder (its best checkpoint is taken), or a checkpoint file")
   .requiredOption('--images <path>', 'folder or tar archive of JPEG and PNG files, in subfolders or not')
   .requiredOption('--out <file>', '.safetensors (names within), or .npy (names in a text file beside it)');
-addDeviceOptions(addWorkers(command));
+addTowerPerRank(addDeviceOptions(addWorkers(command)));
 
 async function main(options: Options): Promise<void> {
-  await checkFeaturesFile(options.out);
+  const isFirst = (await openRanks()).rank === 0;
+  if (isFirst) await checkFeaturesFile(options.out);
   const { checkpoint } = await openCheckpoint(options.run, 'best');
   const { recipe } = checkpoint.run;
   const images = await openImages(options.images, recipe.imageSize, options.workers);
@@ -34,12 +37,18 @@ async function main(options: Options): Promise<void> {
     checkNames(options.out, images.names);
     const countdown = new Countdown('computing');
     const batching = { batchSize: recipe.batchSize, crop: netOf(checkpoint.run).architecture.size };
-    const { vectors, width, indices } = await withClassifier(options, checkpoint, (classifier) =>
-      vectorsOf(classifier, images.dataset, batching, countdown.show),
+    const { dataset } = images;
+    const { vectors, width, indices, unreadable } = await withClassifier(
+      options,
+      checkpoint,
+      async (classifier, _devices, ranks) => ({
+        ...(await vectorsOf(classifier, dataset, batching, countdown.show, ranks)),
+        unreadable: await gatherUnreadable(ranks, dataset.unreadable),
+      }),
     ).finally(countdown.stop);
-    const { unreadable } = images.dataset;
     if (unreadable.length > 0) console.log(`left out: ${describeUnreadable(unreadable)}`);
     if (indices.length === 0) throw new DataError(`${options.images}: no image could be read`);
+    if (!isFirst) return;
     const names = indices.map((index) => images.names[index]!);
     await writeFeatures(options.out, { names, width, vectors });
     console.log(`${names.length} images, ${width} numbers each: ${options.out}`);

@@ -19,6 +19,7 @@ import { readLog } from '../alexnet/log.js';
 import { lastRaces, readRace } from '../alexnet/race.js';
 import { makeFolder, writeWhole } from '../data/files.js';
 import { counted } from '../data/sources/names.js';
+import { openRanks } from '../train/ranks/index.js';
 import { addExamples, settled } from './command.js';
 import { addDeviceOptions, addWorkers, type DeviceOptions, whole } from './options.js';
 import { percent } from './progress.js';
@@ -56,7 +57,9 @@ async function main(options: Options): Promise<void> {
   const { run, state } = checkpoint;
   const out = options.out ?? join(folder, 'figures');
   const plotter = await openPlotter();
-  await makeFolder(out);
+  const ranks = await openRanks();
+  const isFirst = ranks.rank === 0;
+  if (isFirst) await makeFolder(out);
   const lines = await readLog(folder);
   const raceFile = join(options.race ?? folder, 'figure1.jsonl');
   const race = lastRaces(await readRace(raceFile));
@@ -69,15 +72,16 @@ async function main(options: Options): Promise<void> {
   const data = await openValidation(run, options);
   try {
     await withClassifier(options, checkpoint, async (classifier, devices) => {
-      const working = { classifier, checkpoint, data, seed: options.seed };
+      const working = { classifier, checkpoint, data, seed: options.seed, ranks };
       sections.push(await answersSection(working, options.images));
       const { queries, among } = options;
       sections.push(await neighboursSection(working, { queries, among, neighbours: 6 }));
-      sections.push(await timelineSection(plotter, checkpoint, data, devices));
+      if (isFirst) sections.push(await timelineSection(plotter, checkpoint, data, devices));
     });
   } finally {
     await data.close();
   }
+  if (!isFirst) return;
   for (const { files } of sections) {
     for (const [name, content] of files) await writeWhole(join(out, name), [content]);
   }

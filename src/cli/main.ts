@@ -24,6 +24,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   evaluate: {
     about: "errors of trained networks on a run's validation images, or on others",
+    shared: true,
     load: () => import('./evaluate.js'),
   },
   classify: {
@@ -44,6 +45,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   figures: {
     about: "a run's training curves and the paper's figures: SVG files, and a page of them",
+    shared: true,
     load: () => import('./figures.js'),
   },
   race: {
@@ -56,6 +58,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   features: {
     about: "what a trained network's last hidden layer makes of images: a vector each",
+    shared: true,
     load: () => import('./features.js'),
   },
   retrieve: {

@@ -14,6 +14,7 @@ import { resized } from '../data/dataset.js';
 import { matched } from '../data/sources/classes.js';
 import { checkValidation, type OpenedData, openData } from '../data/sources/open.js';
 import { openSets } from '../data/sources/sets.js';
+import type { Ranks } from '../train/ranks/index.js';
 import { type DeviceOptions, withChosenDevices } from './options.js';
 import type { Trained } from './trained.js';
 
@@ -64,11 +65,11 @@ export function devicesFor({ architecture, towers }: Net): number {
 export function withClassifier<T>(
   options: DeviceOptions,
   trained: TrainedNetwork,
-  use: (classifier: Classifier, devices: readonly Device[]) => Promise<T>,
+  use: (classifier: Classifier, devices: readonly Device[], ranks: Ranks) => Promise<T>,
 ): Promise<T> {
-  return withChosenDevices(options, devicesFor(netOf(trained.run)), async (devices) => {
+  return withChosenDevices(options, devicesFor(netOf(trained.run)), async (devices, ranks) => {
     const classifier = loadClassifier(trained, devices);
-    return use(classifier, devices).finally(() => classifier.dispose());
+    return use(classifier, devices, ranks).finally(() => classifier.dispose());
   });
 }
 

@@ -11,6 +11,7 @@ import { encode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readRunCheckpoint } from '../../src/alexnet/checkpoint.js';
+import { readFeatures } from '../../src/alexnet/features.js';
 import { HostRandom } from '../../src/backends/threefry.js';
 import { drawOf } from '../../src/core/random.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../support/mpi.js';
@@ -220,6 +221,37 @@ test('a tower on each rank: the bytes of two devices in one process, replicas an
   const odd = await train(launcher, 3, [...net, ...spread, '--out', 'odd']);
   assert.is(odd.code, 1, odd.output);
   assert.match(odd.output, /error: --tower-per-rank: 3 ranks for 2 towers/);
+});
+
+test('evaluate, features and figures are divided among ranks: the counts of one, printed once', async () => {
+  const [launcher] = installed;
+  if (!launcher) return;
+  const run = async (ranks: number, ...args: readonly string[]): Promise<string> => {
+    const all = [program, ...args, '--threads', '1', '--device', 'cpu:0'];
+    const { code, output } =
+      ranks === 1 ? await runProgram(all, folder) : await runRanks(launcher, ranks, all, folder);
+    assert.is(code, 0, output);
+    return output;
+  };
+  const reports = [];
+  const tables = [];
+  for (const ranks of [1, 3]) {
+    const printed = await run(ranks, 'evaluate', '--run', 'one', '--crops', '10', '--json', `${ranks}.json`);
+    assert.is(printed.split('1 network, 10 crops').length, 2, printed);
+    reports.push(JSON.parse(await readFile(join(folder, `${ranks}.json`), 'utf8')));
+    const told = await run(ranks, 'features', '--run', 'one', '--images', 'images', '--out', `${ranks}.npy`);
+    assert.is(told.split('72 images').length, 2, told);
+    assert.match(told, /left out: .*broken\.jpg/);
+    tables.push(await readFeatures(join(folder, `${ranks}.npy`)));
+  }
+  const [{ loss, ...counts }, { loss: sharedLoss, ...sharedCounts }] = reports;
+  assert.equal(sharedCounts, counts);
+  assert.ok(Math.abs(sharedLoss - loss) < 1e-5, `${sharedLoss} instead of ${loss}`);
+  const [table, shared] = tables;
+  assert.equal(shared!.names, table!.names);
+  assert.ok(shared!.vectors.every((x, i) => Math.abs(x - table!.vectors[i]!) < 1e-5));
+  const drawn = await run(2, 'figures', '--run', 'one', '--among', '10', '--out', 'figures');
+  assert.is(drawn.split(/\d figures; open/).length, 2, drawn);
 });
 
 test.run();

@@ -10,6 +10,7 @@ import { batches } from '../../data/loader.js';
 import { briefNames, type OpenedData } from '../../data/sources/open.js';
 import { restoreParts } from '../../train/parts.js';
 import { profileSteps } from '../../train/profile.js';
+import type { Ranks } from '../../train/ranks/ranks.js';
 import { crossings, type PlacedLayer, placeLayers } from '../architecture.js';
 import type { RunCheckpoint } from '../checkpoint.js';
 import type { Classifier } from '../classifier.js';
@@ -140,16 +141,18 @@ interface Working {
   readonly checkpoint: RunCheckpoint;
   readonly data: OpenedData;
   readonly seed: number;
+  /** Processes that share the images. */
+  readonly ranks: Ranks;
 }
 
 /** Figure 4, left: images and the likeliest classes. */
 export async function answersSection(
-  { classifier, checkpoint, data, seed }: Working,
+  { classifier, checkpoint, data, seed, ranks }: Working,
   count: number,
 ): Promise<Section> {
   const names = briefNames(data);
   const shown = await sample(data.validation, count, seed);
-  const { probabilities, labels } = await answersOf(classifier, shown, 1);
+  const { probabilities, labels } = await answersOf(classifier, shown, 1, undefined, ranks);
   const width = names.length;
   const answered = Array.from(labels, (label, i) => {
     const row = probabilities.subarray(i * width, (i + 1) * width);
@@ -174,7 +177,7 @@ export async function answersSection(
 
 /** Figure 4, right: validation images and the training images nearest in the last hidden layer. */
 export async function neighboursSection(
-  { classifier, checkpoint, data, seed }: Working,
+  { classifier, checkpoint, data, seed, ranks }: Working,
   { queries, among, neighbours }: { queries: number; among: number; neighbours: number },
 ): Promise<Section> {
   const { recipe } = checkpoint.run;
@@ -186,8 +189,8 @@ export async function neighboursSection(
   ];
   const options = { batchSize: recipe.batchSize, crop };
   const [from, found] = [
-    await vectorsOf(classifier, asked, options),
-    await vectorsOf(classifier, searched, options),
+    await vectorsOf(classifier, asked, options, undefined, ranks),
+    await vectorsOf(classifier, searched, options, undefined, ranks),
   ];
   const table = { ...found, names: Array.from(searched.labels, (label) => names[label]!) };
   const captioned = (set: MemoryDataset, row: number, more: readonly string[]): Captioned => ({
