@@ -7,7 +7,7 @@ import { list, object, parseJson, text } from '../../formats/json.js';
 import type { Ranks } from './ranks.js';
 
 /** A table of numbers, of which each row has a number of its own. */
-export interface NumberedRows {
+interface NumberedRows {
   readonly numbers: readonly number[];
   /** One of each number, all of one length. */
   readonly rows: readonly Float32Array[];
