@@ -2,15 +2,16 @@
  * What the page and the thread of a run tell each other.
  */
 import type { CrossingFigure } from 'tandem-ts/alexnet';
-import type { DrawnCounts, PlainRunImages } from './images.js';
+import type { GivenFile } from './given.js';
+import type { DrawnCounts } from './images.js';
 import type { Crossed, Kernels } from './session.js';
 import type { Settings } from './settings.js';
 
 /** Where a run gets its images. */
 export type ImageChoice =
   | { readonly kind: 'drawn'; readonly counts: DrawnCounts }
-  /** The visitor's; a run that is gone on with has them stored. */
-  | { readonly kind: 'given'; readonly images: PlainRunImages | null };
+  /** The visitor's; null: those that are stored. */
+  | { readonly kind: 'given'; readonly files: readonly GivenFile[] | null };
 
 /** A point of the curves. Errors are fractions. */
 export interface CurvePoint {

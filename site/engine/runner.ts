@@ -5,6 +5,7 @@ import type { Device } from 'tandem-ts';
 import { crossings, type PlacedLayer } from 'tandem-ts/alexnet';
 import { Asked } from './asked.js';
 import { openDevices } from './devices.js';
+import { readGiven } from './given.js';
 import { drawImages, fromPlain, type RunImages } from './images.js';
 import type { CurvePoint, FromRun, ImageChoice, LayerFigure, Question, RunName, ToRun } from './messages.js';
 import { Session } from './session.js';
@@ -64,8 +65,12 @@ export class Runner {
     if (choice.kind === 'drawn') {
       return drawImages(seed, choice.counts, (done, of) => this.tell({ kind: 'preparing', done, of }));
     }
-    if (choice.images) await storeImages(choice.images).catch(() => {});
-    const images = choice.images ?? (await storedImages());
+    const tell = (done: number, of: number): void => {
+      if (done % 20 === 0) this.tell({ kind: 'preparing', done, of });
+    };
+    const read = choice.files && (await readGiven(choice.files, tell));
+    if (read) await storeImages(read).catch(() => {});
+    const images = read ?? (await storedImages());
     if (!images) throw new Error('the images of this run are no longer stored');
     return fromPlain(images);
   }
@@ -144,7 +149,7 @@ export class Runner {
 
 /** The visitor's images lie apart. */
 const withoutImages = (choice: ImageChoice): ImageChoice =>
-  choice.kind === 'given' ? { kind: 'given', images: null } : choice;
+  choice.kind === 'given' ? { kind: 'given', files: null } : choice;
 
 /** How many images a second, told at most every `every.report` milliseconds. */
 class Pace {

@@ -2,9 +2,10 @@
  * Crops of a picture: the 2048 that training draws from, one at a time, and the ten that a test averages over.
  */
 import { tenCrops } from 'tandem-ts/data';
+import { toPixels } from '../../engine/picture.js';
 import { byId, contextOf, setText } from '../../page/dom.js';
 import { count, say } from '../../page/language.js';
-import { drawTiles, toPixels } from '../../page/pixels.js';
+import { drawTiles } from '../../page/pixels.js';
 import { sliders } from '../../page/sliders.js';
 import { photoSide, type VisitorPhoto } from './visitorPhoto.js';
 

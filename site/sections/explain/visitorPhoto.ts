@@ -2,8 +2,8 @@
  * The picture that the explanations use: one that is drawn, until the visitor gives one of their own.
  */
 import { SyntheticDataset } from 'tandem-ts/data';
+import { squareOf, toPixels } from '../../engine/picture.js';
 import { byId } from '../../page/dom.js';
-import { squareOf, toPixels } from '../../page/pixels.js';
 
 /** Pixels a side, as the paper's images have. */
 export const photoSide = 256;

@@ -1,10 +1,11 @@
 /**
  * A picture that the visitor draws, classified as it is drawn.
  */
+import { toPixels, toPlanes } from '../../engine/picture.js';
 import type { App } from '../../page/app.js';
 import { byId, contextOf, element } from '../../page/dom.js';
 import { onLanguage, percent, say } from '../../page/language.js';
-import { toPixels, toPlanes } from '../../page/pixels.js';
+
 import { className } from './classes.js';
 
 /** Background and figure, far enough apart in brightness, as the drawn images have them. */

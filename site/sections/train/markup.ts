@@ -13,7 +13,11 @@ export const trainMarkup = (): string => `
 <label>${m('seed')} <input id="seed" type="number" min="0" max="999999" step="1" value="0" inputmode="numeric"></label>
 <label>${m('rate')} <select id="rate"><option>0.005</option><option>0.01</option><option selected>0.015</option><option>0.03</option><option>0.06</option></select></label>
 <label>${m('deviceLabel')} <select id="device"><option value="cpu" data-t="deviceCpu">${m.plain('deviceCpu')}</option></select></label>
-<label>${m('imagesLabel')} <select id="images"><option value="drawn" data-t="imagesDrawn">${m.plain('imagesDrawn')}</option></select></label>
+<details id="given" class="given"><summary>${m('imagesOwn')}</summary>
+<p>${m('imagesOwnText')}</p>
+<p class="file"><label for="given-folder">${m('imagesFolder')}</label> <input id="given-folder" type="file" webkitdirectory multiple></p>
+<p class="file"><label for="given-cifar">${m('imagesCifar')}</label> <input id="given-cifar" type="file" accept=".gz,.tgz,.tar,.bin,.txt" multiple></p>
+<p><button id="given-none" type="button">${m('imagesBack')}</button></p></details>
 <p id="status" role="status">${m('ready')}</p>
 </form>
 <dl class="card stats">

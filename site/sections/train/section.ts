@@ -1,14 +1,14 @@
 /**
  * The first section's life: the form that starts, pauses and resumes the main run, and everything that shows it.
  */
-import { drawnCounts } from '../../engine/images.js';
-import type { FromRun, RunFacts } from '../../engine/messages.js';
+import type { FromRun, ImageChoice, RunFacts } from '../../engine/messages.js';
 import { asPublished, defaultSettings, type Settings } from '../../engine/settings.js';
 import type { App } from '../../page/app.js';
 import { drawChart } from '../../page/chart.js';
 import { byId, setText } from '../../page/dom.js';
 import { count, onLanguage, percent, say } from '../../page/language.js';
 import { startDrawing } from './draw.js';
+import { drawn, startGiven } from './given.js';
 import { drawKernels, type KernelPlace } from './kernels.js';
 import { bytesText, PlacementFigure } from './placement.js';
 import { Samples } from './samples.js';
@@ -42,10 +42,12 @@ class TrainSection {
       this.press();
     });
     this.anew.addEventListener('click', () => this.begin());
+    startGiven((images) => this.begin(images));
     app.listen((name, message) => {
       if (name === 'main') this.hear(message);
     });
     startDrawing(app);
+    void offerDevices();
     new ResizeObserver(() => this.drawCurves()).observe(byId('error-chart', HTMLElement));
     onLanguage(() => this.redraw());
   }
@@ -59,7 +61,7 @@ class TrainSection {
   }
 
   /** Begins a run by what the form says, in place of what there is. */
-  begin(): void {
+  begin(images: ImageChoice = this.app.run('main')?.facts?.choice ?? drawn()): void {
     const kind = byId('device', HTMLSelectElement).value === 'webgpu' ? 'webgpu' : 'cpu';
     const settings: Settings = {
       ...defaultSettings,
@@ -69,7 +71,7 @@ class TrainSection {
       device: kind,
     };
     this.tell(() => say('preparing', { share: percent(0, 0) }));
-    this.app.begin('main', { settings, images: { kind: 'drawn', counts: countsAsked() } });
+    this.app.begin('main', { settings, images });
     this.buttons();
   }
 
@@ -221,8 +223,18 @@ class TrainSection {
   }
 }
 
-/** How many images to draw: fewer where the address says so, which tests do. */
-function countsAsked(): typeof drawnCounts {
-  const asked = Number(new URLSearchParams(location.search).get('images'));
-  return asked >= 64 ? { train: asked, validation: Math.min(asked, drawnCounts.validation) } : drawnCounts;
+/** Offers WebGPU where this browser has an adapter, and says so where there can be one thread alone. */
+async function offerDevices(): Promise<void> {
+  const select = byId('device', HTMLSelectElement);
+  const name = (option: HTMLOptionElement, text: 'deviceGpu' | 'deviceOne'): void => {
+    option.dataset.t = text;
+    option.textContent = say(text);
+  };
+  const [cpu] = select.options;
+  if (cpu && !crossOriginIsolated) name(cpu, 'deviceOne');
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  if (!adapter) return;
+  const option = new Option('', 'webgpu');
+  name(option, 'deviceGpu');
+  select.add(option);
 }
