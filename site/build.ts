@@ -26,6 +26,7 @@ export async function buildSite(): Promise<string[]> {
     entryPoints: [
       { in: compiled('page/main.js'), out: 'main' },
       { in: compiled('engine/runWorker.js'), out: 'runWorker' },
+      { in: compiled('engine/weightsWorker.js'), out: 'weightsWorker' },
       { in: join(root, 'dist/src/backends/cpu/runtime/worker.js'), out: 'worker' },
     ],
     outdir: siteFolder,
@@ -66,7 +67,7 @@ export async function buildSite(): Promise<string[]> {
 /** Style sheets, later ones above earlier ones. */
 const styles = [
   'page/style.css',
-  ...['train', 'switches', 'explain'].map((name) => `sections/${name}/${name}.css`),
+  ...['train', 'switches', 'explain', 'photo'].map((name) => `sections/${name}/${name}.css`),
 ];
 
 /** All of them as one. */

@@ -3,6 +3,7 @@
  * the first frame needs no script.
  */
 import { explainMarkup } from '../sections/explain/markup.js';
+import { photoMarkup } from '../sections/photo/markup.js';
 import { switchesMarkup } from '../sections/switches/markup.js';
 import { trainMarkup } from '../sections/train/markup.js';
 import type { Language } from './language.js';
@@ -41,6 +42,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 <li><a href="#train">${m('navTrain')}</a></li>
 <li><a href="#switches">${m('navSwitches')}</a></li>
 <li><a href="#explain">${m('navExplain')}</a></li>
+<li><a href="#photo">${m('navPhoto')}</a></li>
 </ul></nav>
 <div class="choices"><a id="language" href="${other.href}" lang="${other.lang}">${other.name}</a><button id="theme" type="button">${m('theme')}</button></div>
 </div>
@@ -51,6 +53,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 ${trainMarkup()}
 ${switchesMarkup()}
 ${explainMarkup()}
+${photoMarkup()}
 </main>
 <footer><p>${m('foot')}</p></footer>
 </body>

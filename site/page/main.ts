@@ -2,6 +2,7 @@
  * The page comes to life.
  */
 import { startExplanations } from '../sections/explain/section.js';
+import { startPhoto } from '../sections/photo/section.js';
 import { startSwitches } from '../sections/switches/section.js';
 import { startTraining } from '../sections/train/section.js';
 import { App } from './app.js';
@@ -15,5 +16,6 @@ if (!reloading) {
   const begin = startTraining(app);
   startSwitches(app, begin);
   startExplanations();
+  startPhoto(app);
   app.restore('main');
 }

@@ -231,6 +231,32 @@ const english = {
   featuresText:
     'What the last hidden layer says of an image (4096 numbers in the paper, 128 here) describes it well enough to find images of the same kind: the paper\'s Figure 4. <a href="#photo">Your photo</a> does it here. And like an auto-encoder? It can\'t draw the image again, as it was only trained to name it; but the paper suggests to train an auto-encoder on those numbers, whose short codes make searching fast. <code>tandem codes</code> does that.',
 
+  photoTitle: 'Your photo',
+  photoText:
+    'A photo of yours through the net that was trained here, or through weights that you bring. The photo stays in this browser, too.',
+  photoChoose: 'Choose a photo:',
+  photoPicture: 'Your photo',
+  photoSmall: 'Your photo as the net sees it, 32 pixels a side',
+  photoHere: 'The net trained here',
+  photoUntrained: 'Train the two towers first.',
+  photoNone: 'Choose a photo: of something round, striped, dotted, star-shaped …',
+  photoHint: 'It knows nothing but the kinds of images that it was trained on, and has to choose among them.',
+  photoUnreadable: "This browser can't read that picture.",
+  photoNearest: 'Find the nearest training images',
+  photoNearestText:
+    "Nearest by what the last hidden layer says of them, as in the paper's Figure 4: not by their pixels.",
+  weightsTitle: 'Weights that you bring',
+  weightsText:
+    'AlexNets of torchvision, Caffe, the ONNX zoo and of this package; other ONNX and TensorFlow.js models that take pictures; of .safetensors, .pt and .npz files of other nets the first kernels. A .txt file with them names the classes, one a line.',
+  weightsChoose: 'Files of one model:',
+  weightsReading: 'Reading …',
+  weightsOpened: '{kind}: {n} numbers.',
+  weightsWaiting: '{kind}: {n} numbers. Choose a photo above.',
+  weightsTensors:
+    "{n} numbers, but the file doesn't tell the layers, so that it can't run; its first kernels:",
+  weightsKernels: "Kernels of the model's first layer",
+  classNumber: 'class {n}',
+
   foot: 'Tandem: a tensor engine in TypeScript, the same package that you import. The paper: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 } as const;
 

@@ -225,5 +225,29 @@ export const ko: Texts = {
   featuresText:
     '마지막 숨은 층이 이미지에 대해 하는 말(논문에서는 4096개, 여기서는 128개의 수)은 같은 종류의 이미지를 찾을 만큼 이미지를 잘 나타냅니다. 논문의 그림 4입니다. <a href="#photo">내 사진</a>에서 해 볼 수 있습니다. 오토인코더처럼 쓸 수 있을까요? 이름을 맞히도록만 배웠으니 이미지를 다시 그리지는 못합니다. 다만 논문은 그 수들 위에 오토인코더를 학습시켜 짧은 부호로 빠르게 검색하자고 제안하며, <code>tandem codes</code>가 그 일을 합니다.',
 
+  photoTitle: '내 사진',
+  photoText:
+    '내 사진을 여기서 학습한 신경망이나 직접 가져온 가중치에 넣어 봅니다. 사진도 이 브라우저를 떠나지 않습니다.',
+  photoChoose: '사진 고르기:',
+  photoPicture: '내 사진',
+  photoSmall: '신경망이 보는 내 사진, 한 변 32픽셀',
+  photoHere: '여기서 학습한 신경망',
+  photoUntrained: '먼저 두 탑을 학습시키세요.',
+  photoNone: '사진을 고르세요: 둥근 것, 줄무늬, 점무늬, 별 모양 …',
+  photoHint: '학습한 종류밖에 모르므로 그 가운데에서 고를 수밖에 없습니다.',
+  photoUnreadable: '이 브라우저가 읽지 못하는 그림입니다.',
+  photoNearest: '가장 가까운 학습 이미지 찾기',
+  photoNearestText: '논문의 그림 4처럼 픽셀이 아니라 마지막 숨은 층이 하는 말이 가까운 것을 찾습니다.',
+  weightsTitle: '가져온 가중치',
+  weightsText:
+    'torchvision, Caffe, ONNX zoo와 이 패키지의 AlexNet, 그림을 입력받는 다른 ONNX와 TensorFlow.js 모델을 돌립니다. 그 밖의 신경망의 .safetensors, .pt, .npz 파일은 첫 커널을 보여 줍니다. .txt 파일을 함께 고르면 한 줄에 하나씩 클래스 이름으로 씁니다.',
+  weightsChoose: '한 모델의 파일들:',
+  weightsReading: '읽는 중 …',
+  weightsOpened: '{kind}: 수 {n}개.',
+  weightsWaiting: '{kind}: 수 {n}개. 위에서 사진을 고르세요.',
+  weightsTensors: '수 {n}개. 파일에 층의 구성이 없어 돌릴 수 없습니다. 첫 커널은 이렇습니다:',
+  weightsKernels: '모델 첫 층의 커널',
+  classNumber: '{n}번 클래스',
+
   foot: 'Tandem: TypeScript로 쓴 텐서 엔진이며, 이 페이지는 누구나 쓰는 바로 그 패키지로 만들었습니다. 논문: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 };

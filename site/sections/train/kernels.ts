@@ -31,8 +31,8 @@ export function drawKernels(places: readonly KernelPlace[], { side, towers, weig
   }
 }
 
-/** Weights as bytes: 0 is the middle grey. */
-function shades(kernel: Float32Array): Uint8Array {
+/** Weights of a kernel as bytes: 0 is the middle grey, the largest black or white. */
+export function shades(kernel: Float32Array): Uint8Array {
   const most = kernel.reduce((largest, w) => Math.max(largest, Math.abs(w)), 0) || 1;
   return Uint8Array.from(kernel, (w) => Math.round(127.5 + (127.5 * w) / most));
 }

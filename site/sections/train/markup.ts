@@ -11,7 +11,7 @@ export const trainMarkup = (): string => `
 <button id="go" type="submit" class="primary">${m('train')}</button>
 <button id="anew" type="button" hidden>${m('startAnew')}</button>
 <label>${m('seed')} <input id="seed" type="number" min="0" max="999999" step="1" value="0" inputmode="numeric"></label>
-<label>${m('rate')} <select id="rate"><option>0.005</option><option>0.01</option><option selected>0.015</option><option>0.03</option><option>0.06</option></select></label>
+<label>${m('rate')} <select id="rate"><option>0.005</option><option>0.01</option><option selected>0.02</option><option>0.03</option><option>0.06</option></select></label>
 <label>${m('deviceLabel')} <select id="device"><option value="cpu" data-t="deviceCpu">${m.plain('deviceCpu')}</option></select></label>
 <details id="given" class="given"><summary>${m('imagesOwn')}</summary>
 <p>${m('imagesOwnText')}</p>
