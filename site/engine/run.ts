@@ -5,14 +5,14 @@ import type { Answer, FromRun, ImageChoice, Question, RunFacts, RunName, ToRun }
 import type { Settings } from './settings.js';
 
 /** How a run stands. */
-export type RunState = 'none' | 'preparing' | 'paused' | 'training' | 'done' | 'failed';
+export type RunState = 'looking' | 'none' | 'preparing' | 'paused' | 'training' | 'done' | 'failed';
 
 type Listener = (message: FromRun) => void;
 
 /** A run in a thread of its own. */
 export class Run {
   facts: RunFacts | null = null;
-  state: RunState = 'preparing';
+  state: RunState = 'looking';
   private readonly worker: Worker;
   private readonly waiting = new Map<number, (answer: Answer) => void>();
   private readonly refused = new Map<number, (problem: Error) => void>();
@@ -31,7 +31,7 @@ export class Run {
 
   /** Goes on with the stored run, if there is one, or begins one. Once in a thread's life, or again where there was none. */
   open(fresh: { readonly settings: Settings; readonly images: ImageChoice } | null): void {
-    this.state = 'preparing';
+    this.state = fresh ? 'preparing' : 'looking';
     this.send({ kind: 'open', name: this.name, fresh });
   }
 

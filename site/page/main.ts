@@ -13,9 +13,9 @@ await startChoices();
 const reloading = await startServiceWorker();
 if (!reloading) {
   const app = new App();
+  app.restore('main');
   const begin = startTraining(app);
   startSwitches(app, begin);
   startExplanations();
   startPhoto(app);
-  app.restore('main');
 }

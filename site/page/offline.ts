@@ -6,15 +6,16 @@
 /** Registers it. @returns whether the page is about to be loaded again */
 export async function startServiceWorker(): Promise<boolean> {
   if (!('serviceWorker' in navigator)) return false;
+  const registering = navigator.serviceWorker.register('serviceWorker.js');
+  registering.catch(() => {}); // the page does without
+  if (crossOriginIsolated || sessionStorage.getItem('isolating') === 'tried') return false;
   try {
-    const registration = await navigator.serviceWorker.register('serviceWorker.js');
-    if (crossOriginIsolated || sessionStorage.getItem('isolating') === 'tried') return false;
-    await activated(registration);
+    await activated(await registering);
     sessionStorage.setItem('isolating', 'tried');
     location.reload();
     return true;
   } catch {
-    return false; // the page does without
+    return false;
   }
 }
 

@@ -53,7 +53,7 @@ else {
     page.on('pageerror', (error) => problems.push(error.message));
     page.setDefaultTimeout(30_000);
     await page.goto(address);
-    await page.waitForFunction('document.querySelector("#go")?.textContent === "Train"');
+    await page.waitForSelector('#go:enabled');
     return { page, problems };
   };
   const seen = (page: Page): Promise<number> =>
@@ -95,7 +95,7 @@ else {
     await page.waitForFunction('crossOriginIsolated');
     await context.setOffline(true);
     await page.reload();
-    await state(page, 'Train');
+    await page.waitForSelector('#go:enabled');
     await page.click('#go');
     await page.waitForFunction('document.querySelector("#stat-seen")?.textContent !== "0"');
     await context.close();
@@ -109,7 +109,7 @@ else {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
       const page = await context.newPage();
       await page.goto(`${server.origin}/${name}`);
-      await page.waitForFunction('document.querySelector("#go")?.textContent !== ""');
+      await page.waitForSelector('#go:enabled');
       await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });
       const violations = await page.evaluate(
         'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))',

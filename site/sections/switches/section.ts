@@ -45,7 +45,7 @@ class SwitchSection {
       this.chosen = each;
       const main = this.app.run('main');
       if (main?.facts) this.begin();
-      else if (main?.state !== 'preparing') this.beginMain();
+      else if (main?.state !== 'preparing' && main?.state !== 'looking') this.beginMain();
     }
     this.draw();
   }

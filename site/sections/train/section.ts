@@ -2,16 +2,28 @@
  * The first section's life: the form that starts, pauses and resumes the main run, and everything that shows it.
  */
 import type { FromRun, ImageChoice, RunFacts } from '../../engine/messages.js';
+import type { RunState } from '../../engine/run.js';
 import { asPublished, defaultSettings, type Settings } from '../../engine/settings.js';
 import type { App } from '../../page/app.js';
 import { drawChart } from '../../page/chart.js';
 import { byId, setText } from '../../page/dom.js';
-import { count, onLanguage, percent, say } from '../../page/language.js';
+import { count, onLanguage, percent, say, type TextName } from '../../page/language.js';
 import { startDrawing } from './draw.js';
 import { drawn, startGiven } from './given.js';
 import { drawKernels, type KernelPlace } from './kernels.js';
 import { bytesText, PlacementFigure } from './placement.js';
 import { Samples } from './samples.js';
+
+/** What the button says. */
+const labels: Readonly<Record<RunState, TextName>> = {
+  looking: 'train',
+  none: 'train',
+  failed: 'train',
+  preparing: 'wait',
+  training: 'pause',
+  paused: 'goOn',
+  done: 'trainAgain',
+};
 
 /** Starts the section. @returns what begins a run by what the form says */
 export function startTraining(app: App): () => void {
@@ -57,7 +69,7 @@ class TrainSection {
     const run = this.app.run('main');
     if (run?.state === 'training') run.pause();
     else if (run?.state === 'paused') run.train();
-    else if (run?.state !== 'preparing') this.begin();
+    else if (run?.state !== 'preparing' && run?.state !== 'looking') this.begin();
   }
 
   /** Begins a run by what the form says, in place of what there is. */
@@ -149,16 +161,8 @@ class TrainSection {
 
   private buttons(): void {
     const state = this.app.run('main')?.state ?? 'none';
-    const label = {
-      none: 'train',
-      failed: 'train',
-      preparing: 'wait',
-      training: 'pause',
-      paused: 'goOn',
-      done: 'trainAgain',
-    } as const;
-    setText(this.go, say(label[state]));
-    this.go.disabled = state === 'preparing';
+    setText(this.go, say(labels[state]));
+    this.go.disabled = state === 'preparing' || state === 'looking';
     this.anew.hidden = state !== 'paused' && state !== 'training';
   }
 
