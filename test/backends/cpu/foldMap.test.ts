@@ -72,6 +72,39 @@ test('rows in stretches that lie apart', () => {
   check([3, 20, 2, 2500], [1, 2, 0, 3], 2);
 });
 
+test('softmax of what is near the largest of a row has the same bits in a row that reaches far', () => {
+  const [rows, length] = [70, 41];
+  const softmaxOf = (numbers: Float32Array, columns: number): Float32Array[] =>
+    acrossTeams((planner) => {
+      const shape = [rows, columns];
+      const weight = e.exp(e.sub(e.input(0), e.input(1)));
+      const folds = [
+        { op: 'max', expr: e.input(0) },
+        { op: 'sum', expr: weight },
+      ] as const;
+      const out = planner.view(new Float32Array(rows * columns), shape);
+      const args = { numbers: folds, exprs: [e.div(weight, e.input(2))], shape, kept: 1, params: [] };
+      const operands = { inputs: [planner.view(numbers, shape)], outputs: [out], keeps: [null, null] };
+      assert.ok(planFoldMap({ ...args, ...operands }, neverAlone(planner)));
+      return [planner.read(out, rows * columns)];
+    }, 32).flatMap(([out]) => [Float32Array.from(out!)]);
+  // Spans from a few to a hundred, around the 87 within which exponentials take fewer instructions.
+  const near = Float32Array.from(
+    { length: rows * length },
+    (_, i) => (5 + 1.5 * Math.floor(i / length)) * random.uniform(),
+  );
+  const far = new Float32Array(rows * (length + 1)).fill(-1000);
+  for (let row = 0; row < rows; row++)
+    far.set(near.subarray(row * length, (row + 1) * length), row * (length + 1));
+  const reaching = softmaxOf(far, length + 1);
+  for (const [team, own] of softmaxOf(near, length).entries()) {
+    for (let row = 0; row < rows; row++) {
+      const expected = reaching[team]!.subarray(row * (length + 1), row * (length + 1) + length);
+      assert.equal([...own.subarray(row * length, (row + 1) * length)], [...expected], `row ${row}`);
+    }
+  }
+});
+
 test('extremes of a row are NaN where one of its elements is, and of no other row', () => {
   const [rows, length] = [40, 39];
   const numbers = Float32Array.from({ length: rows * length }, () => random.normal());

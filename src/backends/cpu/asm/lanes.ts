@@ -116,10 +116,22 @@ export class Lanes {
     return this.features.relaxed ? f32x4.relaxedNmadd(a, b, c) : f32x4.sub(c, f32x4.mul(a, b));
   }
 
-  /** `coefficients[0] * x^n + ... + coefficients[n]` by Horner's rule. */
+  /**
+   * `coefficients[0] * x^n + ... + coefficients[n]`. By pairs, then pairs of pairs (Estrin): in Horner's order every step
+   * would wait for the one before.
+   */
   polynomial(x: V128, coefficients: readonly number[]): V128 {
-    const [first, ...rest] = coefficients;
-    return rest.reduce((sum, c) => this.madd(sum, x, this.f32(c)), this.f32(first!));
+    let terms: V128[] = coefficients.map((c) => this.f32(c)).reverse();
+    let power = x;
+    while (terms.length > 1) {
+      const odd = terms.length % 2 === 1 ? terms.pop() : undefined;
+      const pairs = terms.filter((_, i) => i % 2 === 0);
+      const [p, all] = [power, terms];
+      terms = pairs.map((low, i) => this.let(this.madd(all[2 * i + 1]!, p, low)));
+      if (terms.length > 1 || odd) power = this.let(f32x4.mul(p, p));
+      if (odd) terms.push(this.let(this.madd(odd, power, terms.pop()!)));
+    }
+    return terms[0]!;
   }
 
   /** Reads a command's words into variables. */

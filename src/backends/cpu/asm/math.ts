@@ -40,28 +40,47 @@ function inDoubles(l: Lanes, inputs: readonly V128[], fn: (inputs: V128[]) => V1
 /** 1.5 * 2^23: added to a number below 2^22 it leaves the nearest integer in the low bits. */
 const roundingShift = 12582912;
 
-/** The bits of 1. */
-const oneBits = 0x3f800000;
+/** Twice what a float32's exponent has more than its power of two. */
+const twoBiases = 254;
 
-/** `exp(r) * 2^n` for r in [-0.35, 0.35] or NaN; n in the low nine bits of int32 lanes, from -300 to 300. */
-function scaledExp(l: Lanes, r: V128, n: V128): V128 {
-  const p = l.polynomial(r, expTail);
-  const value = f32x4.add(l.madd(l.let(p), f32x4.mul(r, r), r), l.f32(1));
-  // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not. The first is
-  // added to the exponent, which it leaves within bounds; the second is NaN for a NaN, whose bits that may spoil.
-  const half = l.let(i32x4.shl(i32x4.shrS(n, 1), 23));
-  const rest = i32x4.sub(i32x4.add(i32x4.shl(n, 23), l.i32(oneBits)), half);
-  return l.let(f32x4.mul(i32x4.add(value, half), v128.or(rest, f32x4.ne(r, r))));
+/** `exp(r)` for r in [-0.347, 0.347] or NaN. */
+function expOfRest(l: Lanes, r: V128): V128 {
+  const z = l.let(f32x4.mul(r, r));
+  return l.let(f32x4.add(l.madd(l.polynomial(r, expTail), z, r), l.f32(1)));
+}
+
+/** `exp(r) * 2^n` for r in [-0.347, 0.347] or NaN; `biased`: n + 254 in the low nine bits of int32 lanes, n from -200 to 200. */
+function scaledExp(l: Lanes, r: V128, biased: V128): V128 {
+  const value = expOfRest(l, r);
+  // Two factors, since 2^n itself may be too large or too small for a float32 where the result is not.
+  const half = l.let(i32x4.shrS(biased, 1));
+  const first = i32x4.shl(half, 23);
+  const second = i32x4.shl(i32x4.sub(biased, half), 23);
+  return l.let(f32x4.mul(f32x4.mul(value, first), second));
 }
 
 /** e^x */
 export function exp(l: Lanes, x: V128): V128 {
   // Beyond these the result is infinite or 0 anyway; NaN passes.
   const t = l.let(f32x4.pmax(f32x4.pmin(x, l.f32(89)), l.f32(-105)));
-  const shifted = l.let(l.madd(t, l.f32(Math.LOG2E), l.f32(roundingShift)));
-  const n = l.let(f32x4.sub(shifted, l.f32(roundingShift)));
-  const r = l.let(l.nmadd(n, l.f32(ln2Parts[1]), l.nmadd(n, l.f32(ln2Parts[0]), t)));
-  return scaledExp(l, r, shifted);
+  const { r, biased } = splitPower(l, t, twoBiases);
+  return scaledExp(l, r, biased);
+}
+
+/** e^x, with the bits that `exp` gives, where all x lie between `-expReach` and 0. */
+export function expWithinReach(l: Lanes, x: V128): V128 {
+  const { r, biased } = splitPower(l, x, twoBiases / 2);
+  return l.let(f32x4.mul(expOfRest(l, r), i32x4.shl(biased, 23)));
+}
+export const expReach = 87;
+
+/** r of x = n ln 2 + r, and n + bias in the low nine bits of int32 lanes. */
+function splitPower(l: Lanes, x: V128, bias: number): { r: V128; biased: V128 } {
+  const shift = l.f32(roundingShift + bias);
+  const biased = l.let(l.madd(x, l.f32(Math.LOG2E), shift));
+  const n = l.let(f32x4.sub(biased, shift));
+  const r = l.let(l.nmadd(n, l.f32(ln2Parts[1]), l.nmadd(n, l.f32(ln2Parts[0]), x)));
+  return { r, biased };
 }
 
 /** e and m of x = 2^e m with m in [sqrt 1/2, sqrt 2), for positive finite x; e as float32. */
@@ -191,7 +210,7 @@ export function pow(l: Lanes, a: V128, b: V128): V128 {
     const nearest = l.let(f64x2.nearest(y));
     return [l.let(f64x2.mul(f64x2.sub(y, nearest), l.f64(Math.LN2))), nearest];
   });
-  const value = scaledExp(l, r!, l.let(i32x4.truncSatF32x4S(n!)));
+  const value = scaledExp(l, r!, l.let(i32x4.add(i32x4.truncSatF32x4S(n!), l.i32(twoBiases))));
 
   const half = l.let(f32x4.mul(b, l.f32(0.5)));
   const fraction = l.let(f32x4.ne(b, f32x4.floor(b)));

@@ -14,6 +14,7 @@ import { LongSum } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
 import { WordLayout, type WordsOf } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
+import { acrossLanes } from '../reduce/folds.js';
 
 /** Words of both kernels: addresses, number of rows (`units`) and of classes. */
 export const softmaxWords = new WordLayout(
@@ -98,12 +99,6 @@ export function emitCrossEntropy(features: Features): Uint8Array<ArrayBuffer> {
 }
 
 const firstLane = (): V128 => i32x4.const(-1, 0, 0, 0);
-
-/** All four lanes combined, in every lane. */
-function acrossLanes(l: Lanes, value: V128, combine: (a: V128, b: V128) => V128): V128 {
-  const pairs = l.let(combine(value, v128.shuffle32(value, value, 2, 3, 0, 1)));
-  return combine(pairs, v128.shuffle32(pairs, pairs, 1, 0, 3, 2));
-}
 
 /** Emits `crossEntropyGrad(address of words, thread, threads)`. */
 export function emitCrossEntropyGrad(features: Features): Uint8Array<ArrayBuffer> {

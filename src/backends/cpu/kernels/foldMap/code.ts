@@ -10,46 +10,38 @@
  * The order of the additions depends on the shape alone. Kept and reduced axes are up to three each; the inner axis is
  * the last reduced one (`rows`) or the last kept one (`columns`).
  */
-import type { FoldOp, RowNumber } from '../../../../core/backend.js';
-import { childrenOf, type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
+import { type Expr, exprKey, inputsOf } from '../../../../core/expr.js';
 import { passesOf } from '../../../foldMap.js';
-import { while_ } from '../../asm/flow.js';
-import { type Code, f32x4, i32, type Local, type V128, type Value, v128 } from '../../asm/instructions.js';
+import { if_, while_ } from '../../asm/flow.js';
+import {
+  type Code,
+  f32,
+  f32x4,
+  i32,
+  type Local,
+  type V128,
+  type Value,
+  v128,
+} from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
+import { expReach, expWithinReach } from '../../asm/math.js';
 import { elementsOf, forRuns, type Run } from '../../asm/runs.js';
 import { tree } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
-import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
-import { isSimple, load, type MapOperand, store } from '../map/code.js';
+import { load, store } from '../map/code.js';
 import { printExpr } from '../map/expr.js';
-import { combine, firstLane, floatsInMemory, rowFold, sumsInMemory } from '../reduce/folds.js';
-
-/** What the code depends on. */
-export interface FoldMapKind {
-  readonly layout: 'rows' | 'columns';
-  readonly numbers: readonly RowNumber[];
-  readonly exprs: readonly Expr[];
-  /** How the operands lie along the inner axis. */
-  readonly inputs: readonly MapOperand[];
-  readonly outputs: readonly MapOperand[];
-  /** Which numbers are written. */
-  readonly keeps: readonly boolean[];
-  /** How many axes there are of each. */
-  readonly kept: number;
-  readonly reduced: number;
-  readonly params: number;
-  /** Of `columns`: whether there are at most `shortLines` lines, of which single precision holds the sums. */
-  readonly short: boolean;
-}
-
-/** Tells kernels of different code apart. */
-export function foldMapKey(kind: FoldMapKind): string {
-  const numbers = kind.numbers.map(({ op, expr }, k) => `${kind.keeps[k] ? '!' : ''}${op}:${exprKey(expr)}`);
-  const lying = [...kind.inputs, ...kind.outputs].map(({ inner }) => inner);
-  const axes = `${kind.kept} ${kind.reduced}`;
-  return `foldMap ${kind.layout} ${kind.short} ${axes} (${lying};${kind.params}) ${numbers} ${kind.exprs.map(exprKey)}`;
-}
+import {
+  acrossLanes,
+  combine,
+  firstLane,
+  floatsInMemory,
+  quickFold,
+  rowFold,
+  sumsInMemory,
+} from '../reduce/folds.js';
+import { type FoldMapKind, foldMapWords } from './kind.js';
+import { contains, dearFold, foldsAmong, isDear, type NearExp, nearExpOf } from './trees.js';
 
 /** Neighbouring rows of a unit of `columns`. */
 export const blockRows = 512;
@@ -63,27 +55,6 @@ export const shortLines = 64 * linesAtOnce;
 
 /** Runs added up in single precision. */
 const runsAtOnce = 58;
-
-/**
- * Words: units and scratch memory; sizes of the axes, `kept0`, .., `reduced0`, ..; of each operand `at0` and its strides
- * in bytes, `at0 kept0`, .., `at0 reduced0`, ..; strides of kept numbers, `keep kept0`, .., and where they go, `keep0`,
- * ..; params.
- */
-export function foldMapWords(kind: FoldMapKind): WordLayout<string> {
-  const numbered = (name: string, count: number): string[] =>
-    Array.from({ length: count }, (_, i) => `${name}${i}`);
-  const axes = [...numbered('kept', kind.kept), ...numbered('reduced', kind.reduced)];
-  const operands = numbered('at', kind.inputs.length + kind.outputs.length);
-  return new WordLayout<string>(
-    'units',
-    'scratch',
-    ...axes,
-    ...operands.flatMap((at) => [at, ...axes.map((axis) => `${at} ${axis}`)]),
-    ...numbered('keep kept', kind.kept),
-    ...numbered('keep', kind.numbers.length),
-    ...numbered('param', kind.params),
-  );
-}
 
 /** What the code of a unit works with. */
 interface Frame {
@@ -199,6 +170,7 @@ interface Group {
  * @param input the value of earlier numbers
  * @param settle code that runs after a few dozen groups, and at the end
  * @param found the key of a tree whose values the output holds already
+ * @param near an exponential whose arguments are known to lie within its reach
  */
 function forRow(
   f: Frame,
@@ -207,7 +179,7 @@ function forRow(
   input: (k: number) => V128,
   body: (group: Group) => void,
   settle: () => void,
-  found: string | null = null,
+  { found = null, near = null }: { readonly found?: string | null; readonly near?: NearExp | null } = {},
 ): void {
   const { l, kind, word } = f;
   const operands = [...kind.inputs, ...kind.outputs];
@@ -216,7 +188,9 @@ function forRow(
   const walking = [...start.keys()];
   const inputs = walking.map((w) => operands[w]!);
   const isLying = inputs.every(({ inner }) => inner !== 'strided');
-  const lengths = isLying ? [16, 4, 1] : [4, 1];
+  // Of dear trees fewer at a time, which find room in the registers.
+  const most = exprs.some(isDear) ? 8 : 16;
+  const lengths = isLying ? [most, 4, 1] : [4, 1];
   forOuter(f, start, (line) => {
     const at = copied(l, line);
     const still = new Map(
@@ -231,10 +205,12 @@ function forRow(
         return l.let(load(l, operands[w]!, at.get(w)!, step, vector, single, integers));
       };
       const values = Array.from({ length: Math.ceil(elements / 4) }, (_, vector) => {
-        const known = found === null ? [] : [[found, read(kind.inputs.length, vector)] as const];
         const leaf = (k: number): V128 =>
           isInput(k) && at.has(k) ? (still.get(k) ?? read(k, vector)) : input(k);
-        return evaluate(f, exprs, leaf, new Map(known));
+        const known = new Map<string, V128>();
+        if (found !== null) known.set(found, read(kind.inputs.length, vector));
+        if (near) known.set(exprKey(near.expr), expWithinReach(l, evaluate(f, [near.expr.a], leaf)[0]!));
+        return evaluate(f, exprs, leaf, known);
       });
       body({ values, single, at });
       for (const [w, address] of at) {
@@ -259,22 +235,6 @@ function forRow(
   });
 }
 
-/** The numbers that are folds. */
-function foldsAmong(numbers: readonly RowNumber[]): { op: FoldOp; expr: Expr }[] {
-  return numbers.flatMap(({ op, expr }) => (op === null ? [] : [{ op, expr }]));
-}
-
-/** The first fold whose tree is dear, and part of the one output's, or that one lies densely; -1 for none. */
-function dearFold({ numbers, exprs, outputs }: FoldMapKind): number {
-  const isDear = (expr: Expr): boolean => !isSimple({ exprs: [expr], inputs: [], outputs: [], ...integers });
-  const fits = (expr: Expr): boolean => outputs[0]?.inner === 'dense' || contains(exprs[0]!, exprKey(expr));
-  return numbers.findIndex(({ op, expr }) => op && exprs.length === 1 && isDear(expr) && fits(expr));
-}
-
-function contains(tree: Expr, key: string): boolean {
-  return exprKey(tree) === key || childrenOf(tree).some((child) => contains(child, key));
-}
-
 /** `rows`: row number `unit`. */
 function oneRow(f: Frame, unit: Local<'i32'>): void {
   const { l, kind } = f;
@@ -295,10 +255,14 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
   };
   // Written even where the output needs something else: what is written is fused to 256 bits (runtime/wide.ts).
   const left = dearFold(kind);
+  const near = nearExpOf(kind);
+  /** Whether the row's elements lie so near their largest. */
+  const isNear = l.let(i32.const(0));
   for (const pass of passesOf(kind.numbers, count)) {
     const numbers = pass.map((k) => kind.numbers[k]!);
     const exprs = numbers.map(({ expr }) => expr);
     const folds = foldsAmong(numbers).map(({ op }) => ({ op, fold: rowFold(l, op) }));
+    const least = near && pass.includes(near.most) ? quickFold(l, 'min') : null;
     if (folds.length > 0) {
       const leaves = pass.includes(left);
       const add = (group: Group): void => {
@@ -307,13 +271,17 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
         folds.forEach(({ op, fold }, i) => {
           const terms = values.map((vector) => vector[i]!);
           fold.add(single ? [firstLane(l, op, terms[0]!)] : terms);
+          if (least && pass[i] === near?.most) least.add(single ? [firstLane(l, 'min', terms[0]!)] : terms);
         });
       };
       const settle = (): void => {
         for (const { fold } of folds) fold.settle();
       };
       const walkers = [...usedInputs(f, exprs), ...(leaves ? [count] : [])];
-      forRow(f, startsOf(walkers), exprs, input, add, settle);
+      const walk = (known: NearExp | null): Code =>
+        l.block(() => forRow(f, startsOf(walkers), exprs, input, add, settle, { near: known }));
+      const hasNear = near && exprs.some((expr) => contains(expr, exprKey(near.expr)));
+      l.do(hasNear ? if_(isNear, walk(near), walk(null)) : walk(null));
     }
     const results =
       folds.length > 0 ? folds.map(({ fold }) => fold.total(l.f32(1))) : evaluate(f, exprs, input);
@@ -322,13 +290,17 @@ function oneRow(f: Frame, unit: Local<'i32'>): void {
       if (kind.keeps[k]) l.do(v128.store32Lane(placeOf(f, `keep${k}`, 'keep', indices), value, 0));
       before.push(folds.length > 0 ? l.let(f32x4.splat(f32x4.extractLane(value, 0))) : value);
     });
+    if (least && near) {
+      const span = f32x4.sub(before[near.most]!, acrossLanes(l, least.lanes(), f32x4.pmin));
+      l.do(isNear.set(f32.le(f32x4.extractLane(span, 0), expReach)));
+    }
   }
   if (kind.exprs.length === 0) return;
   const walkers = [...usedInputs(f, kind.exprs), ...kind.outputs.map((_, j) => count + j)];
   const key = left < 0 ? null : exprKey(kind.numbers[left]!.expr);
   const found = key !== null && contains(kind.exprs[0]!, key) ? key : null;
   const writeAll = (group: Group): void => write(group, [...kind.exprs.keys()]);
-  forRow(f, startsOf(walkers), kind.exprs, input, writeAll, () => {}, found);
+  forRow(f, startsOf(walkers), kind.exprs, input, writeAll, () => {}, { found });
 }
 
 /** `columns`: block number `unit` of rows, gathered in `scratch`. */

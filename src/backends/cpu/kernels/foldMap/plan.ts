@@ -11,15 +11,8 @@ import { simplifyAxes } from '../axes.js';
 import type { MapOperand } from '../map/code.js';
 import { planMap } from '../map/plan.js';
 import { planReduce } from '../reduce/plan.js';
-import {
-  blockRows,
-  emitFoldMap,
-  type FoldMapKind,
-  foldMapKey,
-  foldMapWords,
-  scratchBytes,
-  shortLines,
-} from './code.js';
+import { blockRows, emitFoldMap, scratchBytes, shortLines } from './code.js';
+import { type FoldMapKind, foldMapKey, foldMapWords } from './kind.js';
 
 type Args = Kernels['foldMap'];
 

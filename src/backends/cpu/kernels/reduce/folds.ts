@@ -17,6 +17,12 @@ export const combine: Readonly<Record<FoldOp, (a: V128, b: V128) => V128>> = {
   min: f32x4.min,
 };
 
+/** All four lanes combined, in every lane. */
+export function acrossLanes(l: Lanes, value: V128, both: (a: V128, b: V128) => V128): V128 {
+  const pairs = l.let(both(value, v128.shuffle32(value, value, 2, 3, 0, 1)));
+  return both(pairs, v128.shuffle32(pairs, pairs, 1, 0, 3, 2));
+}
+
 /** What an operation starts from: it changes nothing. */
 const neutral: Readonly<Record<FoldOp, number>> = { sum: 0, max: -Infinity, min: Infinity };
 
@@ -36,11 +42,7 @@ export function foldOf(l: Lanes, op: FoldOp, ways: number, short = false): Fold 
     },
     settle: () => {},
     lanes: (factor) => f32x4.mul(tree(parts, both), factor),
-    total: (factor) => {
-      const best = l.let(tree(parts, both));
-      const pairs = l.let(both(best, v128.shuffle32(best, best, 2, 3, 0, 1)));
-      return f32x4.mul(both(pairs, v128.shuffle32(pairs, pairs, 1, 0, 3, 2)), factor);
-    },
+    total: (factor) => f32x4.mul(acrossLanes(l, l.let(tree(parts, both)), both), factor),
   };
 }
 
@@ -58,16 +60,26 @@ export function rowFold(l: Lanes, op: FoldOp): Fold {
       total: (factor) => plain.total(factor),
     };
   }
-  const quick = op === 'max' ? f32x4.pmax : f32x4.pmin;
-  const best = l.let(l.f32(neutral[op]));
+  const best = quickFold(l, op);
   const nan = l.let(l.i32(0));
   return {
     ...plain,
     add: (terms) => {
-      for (const term of terms)
-        l.do(nan.set(v128.or(nan, f32x4.ne(term, term))), best.set(quick(best, term)));
+      best.add(terms);
+      const each = terms.map((term) => f32x4.ne(term, term));
+      l.do(nan.set(v128.or(nan, tree(each, v128.or))));
     },
-    settle: () => plain.add([v128.or(best, nan)]),
+    settle: () => plain.add([v128.or(best.lanes(), nan)]),
+  };
+}
+
+/** An extreme that drops NaN. */
+export function quickFold(l: Lanes, op: 'max' | 'min') {
+  const quick = op === 'max' ? f32x4.pmax : f32x4.pmin;
+  const best = l.let(l.f32(neutral[op]));
+  return {
+    add: (terms: readonly V128[]): void => l.do(best.set(quick(best, l.let(tree(terms, quick))))),
+    lanes: (): V128 => best,
   };
 }
 
