@@ -2,7 +2,7 @@
  * Numbers behind the elementary functions, shared by the backends that print them (cpu/asm/math.ts for WebAssembly,
  * webgpu/kernels/math for WGSL), so that devices of different kinds agree to a few units of the last place.
  *
- * Polynomials are minimax ones for float32 of the Cephes library by S. Moshier, or series; coefficients stand from
+ * Polynomials are minimax ones for float32, some of the Cephes library by S. Moshier, or series; coefficients stand from
  * the highest power down, as Horner's rule takes them. What each of them is multiplied with is said beside it.
  */
 
@@ -34,6 +34,19 @@ export const tanhTail = [
   -5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1,
 ] as const;
 export const tanhNear = 0.625;
+/** From here on tanh is 1 in float32. */
+export const tanhFar = 10;
+
+/** erf x = x + x p(x^2) below `erfNear`, 1 - e^q(x) from there on, q(x) = log(1 - erf x); 1 from `erfFar` on. */
+export const erfTail = [
+  8.51310467e-5, -8.17563944e-4, 5.20385917e-3, -2.68605085e-2, 1.1283715e-1, -3.7612635e-1, 1.28379167e-1,
+] as const;
+export const logErfc = [
+  -2.08285477e-5, 4.31392814e-4, -4.15625158e-3, 2.50806085e-2, -1.08220373e-1, -6.3340086e-1, -1.1294884,
+  1.69204336e-4,
+] as const;
+export const erfNear = 0.9;
+export const erfFar = 4;
 
 /** sin r = r + r^3 p(r^2) for |r| <= pi/4. */
 export const sinTail = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1] as const;

@@ -241,6 +241,8 @@ export const v128 = {
   xor: v128Binary(0x51),
   /** `(a & mask) | (b & ~mask)`, mask last. */
   bitselect: ternary('v128', simd(0x52)),
+  /** As `bitselect`, of masks that are all ones or all zeros in each of four lanes (relaxed SIMD). */
+  relaxedSelect32: ternary('v128', simd(0x10b)),
   anyTrue: unary('v128', 'i32', simd(0x53)),
   /** 32-bit lanes by number: 0-3 from a, 4-7 from b. */
   shuffle32: (a: V128, b: V128, ...lanes: [number, number, number, number]): V128 =>

@@ -17,6 +17,7 @@ import {
   type V128,
   type Value,
   type ValueType,
+  v128,
 } from './instructions.js';
 import type { WordLayout } from './words.js';
 
@@ -114,6 +115,15 @@ export class Lanes {
   /** `c - a * b`, rounded like `madd`. */
   nmadd(a: V128, b: V128, c: V128): V128 {
     return this.features.relaxed ? f32x4.relaxedNmadd(a, b, c) : f32x4.sub(c, f32x4.mul(a, b));
+  }
+
+  /**
+   * `a` in the lanes where the mask is all ones, `b` where it is all zeros: of 128 bits in one instruction with relaxed
+   * SIMD, else in three, which are fused to 256 (runtime/wide.ts).
+   */
+  either(a: V128, b: V128, mask: V128): V128 {
+    const { relaxed, wide } = this.features;
+    return relaxed && !wide ? v128.relaxedSelect32(a, b, mask) : v128.bitselect(a, b, mask);
   }
 
   /**

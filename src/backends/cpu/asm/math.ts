@@ -9,18 +9,24 @@
  *     log x = e ln 2 + log m,         x = 2^e m, m in [sqrt 1/2, sqrt 2)
  *     log(1 + x) = 2 artanh z,        z = x / (2 + x), by its series below x = 1/2
  *     tanh x = 1 - 2 / (exp 2x + 1),  an odd polynomial below 0.625
+ *     erf x = 1 - e^q(x),             an odd polynomial below 0.9
  *     sin x, cos x:                   r = x - n pi/2 in [-pi/4, pi/4], by double precision; see `reduceAngle`
  *     a^b = 2^(b log2 a)              with log2 and the product in double precision
  */
 import {
   artanhTail,
   cosTail,
+  erfFar,
+  erfNear,
+  erfTail,
   expTail,
   ln2Parts,
   log2Series,
+  logErfc,
   logTail,
   sinTail,
   sqrtHalfBits,
+  tanhFar,
   tanhNear,
   tanhTail,
   twoOverPi,
@@ -67,8 +73,8 @@ export function exp(l: Lanes, x: V128): V128 {
   return scaledExp(l, r, biased);
 }
 
-/** e^x, with the bits that `exp` gives, where all x lie between `-expReach` and 0. */
-export function expWithinReach(l: Lanes, x: V128): V128 {
+/** e^x, with the bits that `exp` gives, for x within +-`expReach`; NaN passes. */
+export function nearExp(l: Lanes, x: V128): V128 {
   const { r, biased } = splitPower(l, x, twoBiases / 2);
   return l.let(f32x4.mul(expOfRest(l, r), i32x4.shl(biased, 23)));
 }
@@ -86,7 +92,7 @@ function splitPower(l: Lanes, x: V128, bias: number): { r: V128; biased: V128 } 
 /** e and m of x = 2^e m with m in [sqrt 1/2, sqrt 2), for positive finite x; e as float32. */
 function splitExponent(l: Lanes, x: V128): { e: V128; m: V128 } {
   const tiny = l.let(f32x4.lt(x, l.f32(2 ** -126)));
-  const normal = l.let(v128.bitselect(f32x4.mul(x, l.f32(2 ** 23)), x, tiny));
+  const normal = l.let(l.either(f32x4.mul(x, l.f32(2 ** 23)), x, tiny));
   const e = l.let(i32x4.shrS(i32x4.sub(normal, l.i32(sqrtHalfBits)), 23));
   const m = l.let(i32x4.sub(normal, i32x4.shl(e, 23)));
   const exponent = i32x4.sub(e, v128.and(tiny, l.i32(23)));
@@ -105,8 +111,8 @@ export function log(l: Lanes, x: V128): V128 {
 
   const positive = l.let(f32x4.gt(x, l.f32(0)));
   const finite = v128.and(positive, f32x4.lt(x, l.f32(Infinity)));
-  const belowZero = v128.bitselect(l.f32(-Infinity), l.f32(NaN), f32x4.eq(x, l.f32(0)));
-  return l.let(v128.bitselect(value, v128.bitselect(x, belowZero, positive), finite));
+  const belowZero = l.either(l.f32(-Infinity), l.f32(NaN), f32x4.eq(x, l.f32(0)));
+  return l.let(l.either(value, l.either(x, belowZero, positive), finite));
 }
 
 /** log(1 + x) for x from 0 on, as exact near 0 as elsewhere. */
@@ -116,7 +122,7 @@ export function log1p(l: Lanes, x: V128): V128 {
   const twice = l.let(f32x4.add(z, z));
   const near = l.madd(f32x4.mul(twice, square), l.polynomial(square, artanhTail), twice);
   const far = log(l, l.let(f32x4.add(x, l.f32(1))));
-  return l.let(v128.bitselect(near, far, f32x4.lt(x, l.f32(0.5))));
+  return l.let(l.either(near, far, f32x4.lt(x, l.f32(0.5))));
 }
 
 /** Hyperbolic tangent. */
@@ -125,10 +131,25 @@ export function tanh(l: Lanes, x: V128): V128 {
   const p = l.polynomial(z, tanhTail);
   const near = l.madd(f32x4.mul(p, z), x, x);
   const size = l.let(f32x4.abs(x));
-  const e = exp(l, l.let(f32x4.add(size, size)));
+  const bounded = l.let(f32x4.pmin(size, l.f32(tanhFar)));
+  const e = nearExp(l, l.let(f32x4.add(bounded, bounded)));
   const far = f32x4.sub(l.f32(1), f32x4.div(l.f32(2), f32x4.add(e, l.f32(1))));
+  return joined(l, x, near, far, f32x4.lt(size, l.f32(tanhNear)));
+}
+
+/** The error function, to two units of the last place. */
+export function erf(l: Lanes, x: V128): V128 {
+  const near = l.madd(x, l.polynomial(l.let(f32x4.mul(x, x)), erfTail), x);
+  const size = l.let(f32x4.abs(x));
+  const exponent = l.polynomial(l.let(f32x4.pmin(size, l.f32(erfFar))), logErfc);
+  const far = f32x4.sub(l.f32(1), nearExp(l, l.let(exponent)));
+  return joined(l, x, near, far, f32x4.lt(size, l.f32(erfNear)));
+}
+
+/** An odd function of x: `near` where `isNear`, else `far`, which is that of |x|. */
+function joined(l: Lanes, x: V128, near: V128, far: V128, isNear: V128): V128 {
   const signed = v128.or(far, v128.and(x, l.f32(-0)));
-  return l.let(v128.bitselect(near, signed, f32x4.lt(size, l.f32(tanhNear))));
+  return l.let(l.either(near, signed, isNear));
 }
 
 /**
@@ -161,7 +182,7 @@ function reduceAngle(l: Lanes, x: V128): { r: V128; n: V128 } {
       });
       return [l.let(f64x2.mul(rest, l.f64(Math.PI / 2))), whole];
     });
-    l.do(r.set(v128.bitselect(r, r1!, small)), n.set(v128.bitselect(n, n1!, small)));
+    l.do(r.set(l.either(r, r1!, small)), n.set(l.either(n, n1!, small)));
   });
   l.do(if_(v128.anyTrue(v128.not(small)), large));
   return { r, n };
@@ -176,7 +197,7 @@ function quadrantSine(l: Lanes, r: V128, n: V128): V128 {
   const cosine = f32x4.add(l.nmadd(z, l.f32(0.5), f32x4.mul(cosRest, f32x4.mul(z, z))), l.f32(1));
   const odd = i32x4.shrS(i32x4.shl(n, 31), 31);
   const sign = v128.and(i32x4.shl(n, 30), l.f32(-0));
-  return l.let(v128.xor(v128.bitselect(cosine, sine, odd), sign));
+  return l.let(v128.xor(l.either(cosine, sine, odd), sign));
 }
 
 /** Sine of an angle in radians. */
@@ -184,7 +205,7 @@ export function sin(l: Lanes, x: V128): V128 {
   const { r, n } = reduceAngle(l, x);
   // The reduced angle loses the sign of a zero.
   const sine = quadrantSine(l, r, l.let(i32x4.truncSatF32x4S(n)));
-  return l.let(v128.bitselect(x, sine, f32x4.eq(x, l.f32(0))));
+  return l.let(l.either(x, sine, f32x4.eq(x, l.f32(0))));
 }
 
 /** Cosine of an angle in radians. */
@@ -198,9 +219,9 @@ export function pow(l: Lanes, a: V128, b: V128): V128 {
   const size = l.let(f32x4.abs(a));
   const { e, m } = splitExponent(l, size);
   // log2 of 0, infinity and NaN is written into the exponent.
-  const nonzero = v128.bitselect(e, l.f32(-Infinity), f32x4.gt(size, l.f32(0)));
-  const exponent = l.let(v128.bitselect(nonzero, size, f32x4.lt(size, l.f32(Infinity))));
-  const ordered = l.let(v128.bitselect(exponent, size, f32x4.eq(size, size)));
+  const nonzero = l.either(e, l.f32(-Infinity), f32x4.gt(size, l.f32(0)));
+  const exponent = l.let(l.either(nonzero, size, f32x4.lt(size, l.f32(Infinity))));
+  const ordered = l.let(l.either(exponent, size, f32x4.eq(size, size)));
   const [r, n] = inDoubles(l, [m, ordered, b], ([mantissa, whole, power]) => {
     const s = l.let(f64x2.div(f64x2.sub(mantissa!, l.f64(1)), f64x2.add(mantissa!, l.f64(1))));
     const z = l.let(f64x2.mul(s, s));
@@ -217,10 +238,10 @@ export function pow(l: Lanes, a: V128, b: V128): V128 {
   const odd = v128.andnot(f32x4.ne(half, f32x4.floor(half)), fraction);
   const signed = v128.xor(value, v128.and(v128.and(a, l.f32(-0)), odd));
   const invalid = v128.and(v128.and(f32x4.lt(a, l.f32(0)), f32x4.lt(size, l.f32(Infinity))), fraction);
-  const number = v128.bitselect(l.f32(NaN), signed, invalid);
+  const number = l.either(l.f32(NaN), signed, invalid);
   const unit = v128.and(f32x4.eq(size, l.f32(1)), f32x4.eq(f32x4.abs(b), l.f32(Infinity)));
   const one = v128.or(v128.or(f32x4.eq(b, l.f32(0)), f32x4.eq(a, l.f32(1))), unit);
-  return l.let(v128.bitselect(l.f32(1), number, one));
+  return l.let(l.either(l.f32(1), number, one));
 }
 
 /**
@@ -249,5 +270,5 @@ export function powConstant(l: Lanes, a: V128, b: number): V128 {
 /** What has the square roots that powers by fractions ask for: a, but 0 for -0 and infinity for -infinity. */
 export function rootable(l: Lanes, a: V128): V128 {
   const low = f32x4.eq(a, l.f32(-Infinity));
-  return l.let(v128.bitselect(l.f32(Infinity), f32x4.add(a, l.f32(0)), low));
+  return l.let(l.either(l.f32(Infinity), f32x4.add(a, l.f32(0)), low));
 }

@@ -24,7 +24,7 @@ import {
   v128,
 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
-import { expReach, expWithinReach } from '../../asm/math.js';
+import { expReach, nearExp } from '../../asm/math.js';
 import { elementsOf, forRuns, type Run } from '../../asm/runs.js';
 import { tree } from '../../asm/sums.js';
 import { emitUnits } from '../../asm/units.js';
@@ -209,7 +209,7 @@ function forRow(
           isInput(k) && at.has(k) ? (still.get(k) ?? read(k, vector)) : input(k);
         const known = new Map<string, V128>();
         if (found !== null) known.set(found, read(kind.inputs.length, vector));
-        if (near) known.set(exprKey(near.expr), expWithinReach(l, evaluate(f, [near.expr.a], leaf)[0]!));
+        if (near) known.set(exprKey(near.expr), nearExp(l, evaluate(f, [near.expr.a], leaf)[0]!));
         return evaluate(f, exprs, leaf, known);
       });
       body({ values, single, at });

@@ -12,10 +12,9 @@ import {
   type WholeBinary,
   type WholeUnary,
 } from '../../../../core/expr.js';
-import { type FormedOp, formOf, isFormed } from '../../../mathForms.js';
 import { f32x4, i32x4, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
-import { cos, exp, log, pow, powConstant, rootable, sin, tanh } from '../../asm/math.js';
+import { cos, erf, exp, log, pow, powConstant, rootable, sin, tanh } from '../../asm/math.js';
 
 /** Where the leaves of a tree come from. */
 interface Leaves {
@@ -33,7 +32,7 @@ interface Arithmetic {
   /** All ones in the lanes where it is so. */
   readonly compare: { readonly [Op in Comparison]: (a: V128, b: V128) => V128 };
   readonly isnan: (l: Lanes, a: V128) => V128;
-  unary(l: Lanes, op: Exclude<UnaryOp, 'isnan' | FormedOp>, a: V128): V128;
+  unary(l: Lanes, op: Exclude<UnaryOp, 'isnan'>, a: V128): V128;
   binary(l: Lanes, op: Exclude<BinaryOp, Comparison>, a: Expr, b: Expr, value: (expr: Expr) => V128): V128;
 }
 
@@ -69,7 +68,6 @@ export function printExpr(
         words ??= leaves.uniform();
         return words[expr.lane];
       case 'unary':
-        if (isFormed(expr.op)) return value(formOf(expr.op, expr.a));
         return expr.op === 'isnan' ? oneWhere(expr) : l.let(unary(l, expr.op, value(expr.a)));
       case 'binary':
         return isComparison(expr.op) ? oneWhere(expr) : l.let(binary(l, expr.op, expr.a, expr.b, value));
@@ -79,7 +77,7 @@ export function printExpr(
         const condition = mask(expr.condition);
         if (isZero(expr.b)) return l.let(v128.and(a, condition));
         if (isZero(expr.a)) return l.let(v128.andnot(b, condition));
-        return l.let(v128.bitselect(a, b, condition));
+        return l.let(l.either(a, b, condition));
       }
     }
   };
@@ -139,6 +137,8 @@ const onFloats: Arithmetic = {
         return cos(l, a);
       case 'tanh':
         return tanh(l, a);
+      case 'erf':
+        return erf(l, a);
     }
   },
   binary: (l, op, a, b, value) => {

@@ -11,7 +11,6 @@ import {
   type UnaryOp,
   usesRandom,
 } from '../../../../core/expr.js';
-import { formOf, isFormed } from '../../../mathForms.js';
 import { threefryParity, threefryRotations, threefryRounds } from '../../../threefry.js';
 import { type MathName, mathFunctions } from '../math/functions.js';
 import { type FloatType, type IntegerType, literal, typesOf } from '../math/text.js';
@@ -92,7 +91,6 @@ function printNodes(
       case 'random':
         return `random${expr.lane}`;
       case 'unary':
-        if (isFormed(expr.op)) return visit(formOf(expr.op, expr.a));
         return language.unary(expr.op, visit(expr.a));
       case 'binary': {
         const constant = expr.b.kind === 'constant' ? expr.b.value : null;
@@ -186,6 +184,8 @@ function printUnary(T: FloatType, op: UnaryOp, a: string, math: Set<MathName>): 
       return call('logOf');
     case 'tanh':
       return call('tanhOf');
+    case 'erf':
+      return call('erfOf');
     case 'sin':
       return call('sinOf');
     case 'cos':

@@ -2,7 +2,7 @@
  * The functions on floats that kernels call, by name, with those that each of them calls in turn.
  */
 import { angle, cos, sin, sinQuarter } from './angle.js';
-import { exp, isNan, log, log1p, maximum, minimum, tanh, truncated } from './elementary.js';
+import { erf, exp, isNan, log, log1p, maximum, minimum, tanh, truncated } from './elementary.js';
 import { mulHigh, pow, powBits } from './power.js';
 import type { FloatType } from './text.js';
 
@@ -21,6 +21,7 @@ const functions = {
   logOf: { print: log, calls: [] },
   log1pOf: { print: log1p, calls: ['logOf'] },
   tanhOf: { print: tanh, calls: ['expOf'] },
+  erfOf: { print: erf, calls: ['expOf'] },
   mulHigh: { print: mulHigh, calls: [] },
   angleOf: { print: angle, calls: ['mulHigh'] },
   sinQuarter: { print: sinQuarter, calls: ['angleOf'] },
