@@ -27,6 +27,7 @@ export async function buildSite(): Promise<string[]> {
       { in: compiled('page/main.js'), out: 'main' },
       { in: compiled('engine/runWorker.js'), out: 'runWorker' },
       { in: compiled('engine/weightsWorker.js'), out: 'weightsWorker' },
+      { in: compiled('engine/machineWorker.js'), out: 'machineWorker' },
       { in: join(root, 'dist/src/backends/cpu/runtime/worker.js'), out: 'worker' },
     ],
     outdir: siteFolder,
@@ -67,7 +68,7 @@ export async function buildSite(): Promise<string[]> {
 /** Style sheets, later ones above earlier ones. */
 const styles = [
   'page/style.css',
-  ...['train', 'switches', 'explain', 'photo'].map((name) => `sections/${name}/${name}.css`),
+  ...['train', 'switches', 'explain', 'photo', 'machine'].map((name) => `sections/${name}/${name}.css`),
 ];
 
 /** All of them as one. */

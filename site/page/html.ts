@@ -3,6 +3,7 @@
  * the first frame needs no script.
  */
 import { explainMarkup } from '../sections/explain/markup.js';
+import { machineMarkup } from '../sections/machine/markup.js';
 import { photoMarkup } from '../sections/photo/markup.js';
 import { switchesMarkup } from '../sections/switches/markup.js';
 import { trainMarkup } from '../sections/train/markup.js';
@@ -43,6 +44,7 @@ export function pageHtml(language: Language, { style, script }: Assets): string 
 <li><a href="#switches">${m('navSwitches')}</a></li>
 <li><a href="#explain">${m('navExplain')}</a></li>
 <li><a href="#photo">${m('navPhoto')}</a></li>
+<li><a href="#machine">${m('navMachine')}</a></li>
 </ul></nav>
 <div class="choices"><a id="language" href="${other.href}" lang="${other.lang}">${other.name}</a><button id="theme" type="button">${m('theme')}</button></div>
 </div>
@@ -54,6 +56,7 @@ ${trainMarkup()}
 ${switchesMarkup()}
 ${explainMarkup()}
 ${photoMarkup()}
+${machineMarkup()}
 </main>
 <footer><p>${m('foot')}</p></footer>
 </body>

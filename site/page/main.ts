@@ -2,6 +2,7 @@
  * The page comes to life.
  */
 import { startExplanations } from '../sections/explain/section.js';
+import { startMachine } from '../sections/machine/section.js';
 import { startPhoto } from '../sections/photo/section.js';
 import { startSwitches } from '../sections/switches/section.js';
 import { startTraining } from '../sections/train/section.js';
@@ -18,4 +19,5 @@ if (!reloading) {
   startSwitches(app, begin);
   startExplanations();
   startPhoto(app);
+  startMachine(app);
 }

@@ -257,6 +257,25 @@ const english = {
   weightsKernels: "Kernels of the model's first layer",
   classNumber: 'class {n}',
 
+  machineTitle: 'This machine',
+  machineText:
+    "The package's own benchmark in this tab: each kernel beside a probe that measures, in the same moment, how much this machine can multiply and add, and how much its memory gives. No kernel can be above the roof.",
+  machineGo: 'Measure',
+  machineStop: 'Stop',
+  machineCopy: 'Copy as JSON',
+  machineIdle: 'Takes about a minute. Training pauses meanwhile.',
+  machineStarting: 'Starting …',
+  machineRunning: '{n} kernels measured, last: {name}',
+  machineDone: '{n} kernels measured.',
+  machineCopied: 'Copied: npm run bench:page and bench:compare read it.',
+  machineLegend:
+    'Blue: matrix products. Orange: convolutions. Green: passes over memory. Both axes by powers of ten.',
+  machineChart: 'Kernels below the roofline of this machine',
+  machineAxis: 'operations for each byte',
+  machineTable: 'All kernels measured',
+  machineKernel: 'kernel',
+  machineShare: 'of the roof',
+
   foot: 'Tandem: a tensor engine in TypeScript, the same package that you import. The paper: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 } as const;
 

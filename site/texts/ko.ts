@@ -249,5 +249,23 @@ export const ko: Texts = {
   weightsKernels: '모델 첫 층의 커널',
   classNumber: '{n}번 클래스',
 
+  machineTitle: '이 컴퓨터',
+  machineText:
+    '이 패키지의 벤치마크를 이 탭에서 돌립니다. 커널마다 같은 순간에 이 컴퓨터가 얼마나 곱하고 더할 수 있는지, 메모리가 얼마나 내주는지를 함께 잽니다. 어떤 커널도 지붕 위로 올라갈 수 없습니다.',
+  machineGo: '재기',
+  machineStop: '멈추기',
+  machineCopy: 'JSON으로 복사',
+  machineIdle: '1분쯤 걸립니다. 그동안 학습은 멈춥니다.',
+  machineStarting: '시작하는 중 …',
+  machineRunning: '커널 {n}개를 쟀습니다. 마지막: {name}',
+  machineDone: '커널 {n}개를 쟀습니다.',
+  machineCopied: '복사했습니다. npm run bench:page와 bench:compare로 읽을 수 있습니다.',
+  machineLegend: '파랑: 행렬곱. 주황: 합성곱. 초록: 메모리를 훑는 일. 두 축 모두 10의 거듭제곱입니다.',
+  machineChart: '이 컴퓨터의 지붕선 아래에 놓인 커널들',
+  machineAxis: '바이트당 연산 수',
+  machineTable: '잰 커널 모두',
+  machineKernel: '커널',
+  machineShare: '지붕 대비',
+
   foot: 'Tandem: TypeScript로 쓴 텐서 엔진이며, 이 페이지는 누구나 쓰는 바로 그 패키지로 만들었습니다. 논문: Krizhevsky, Sutskever, Hinton, “ImageNet Classification with Deep Convolutional Neural Networks”, 2012.',
 };
