@@ -53,7 +53,9 @@ export function drawChart(
   }
   svg.append(label(xLabel, width - margin.right, height - 3, 'end'));
   for (const { colour, dashed, points } of series) {
-    const path = points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join(' ');
+    const path = fewer(points)
+      .map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`)
+      .join(' ');
     const line = svgElement('polyline', { points: path, class: dashed ? 'curve dashed' : 'curve' });
     line.style.stroke = `var(${colour})`;
     svg.append(line);
@@ -72,4 +74,12 @@ function label(text: string, x: number, y: number, anchor: string): SVGElement {
   const made = svgElement('text', { x, y, 'text-anchor': anchor });
   made.textContent = text;
   return made;
+}
+
+/** Points that are drawn of a curve at most; the eye sees no more. */
+const most = 300;
+
+function fewer<T>(points: readonly T[]): readonly T[] {
+  const every = Math.ceil(points.length / most);
+  return every < 2 ? points : points.filter((_, i) => i % every === 0 || i === points.length - 1);
 }

@@ -259,7 +259,7 @@ const english = {
 
   machineTitle: 'This machine',
   machineText:
-    "The package's own benchmark in this tab: each kernel beside a probe that measures, in the same moment, how much this machine can multiply and add, and how much its memory gives. No kernel can be above the roof.",
+    "The package's own benchmark in this tab: each kernel beside a probe that measures, in the same moment, how much this machine can multiply and add, and how much its memory gives. No kernel can be above the roof, but for convolutions by Winograd's method, which multiply less than is counted.",
   machineGo: 'Measure',
   machineStop: 'Stop',
   machineCopy: 'Copy as JSON',

@@ -20,6 +20,7 @@ export function startColour(photo: VisitorPhoto): void {
   let small: Uint8Array | null = null;
   let pca: Pca | null = null;
   let first = 0;
+  let turns = 0;
 
   const draw = async (deviation: number): Promise<void> => {
     if (!small || !pca) return;
@@ -34,11 +35,16 @@ export function startColour(photo: VisitorPhoto): void {
       new Uint8Array(3 * draws),
       new Int32Array(draws),
     );
+    // A few draws at a time, so that the page goes on.
+    const source = imageBatches(set, { batchSize: 128, seed: 1, colour: { pca, form, deviation } });
+    const turn = ++turns;
     for (let use = 0; use < uses; use++) {
-      const source = imageBatches(set, { batchSize: draws, seed: 1, colour: { pca, form, deviation } });
+      const shifts: number[] = [];
       for await (const [, { colour }] of source.epoch(first + use, 0)) {
-        if (colour) pictures.push(shifted(small, colour, each));
+        if (turn !== turns) return;
+        shifts.push(...(colour ?? []));
       }
+      pictures.push(shifted(small, shifts, each));
     }
     drawTiles(canvas, pictures, side, 4, 2);
   };
@@ -70,7 +76,7 @@ export function startColour(photo: VisitorPhoto): void {
 }
 
 /** A picture with its noise. @param colour three shifts, or three for each pixel */
-function shifted(planes: Uint8Array, colour: Float32Array, each: boolean): Uint8ClampedArray {
+function shifted(planes: Uint8Array, colour: readonly number[], each: boolean): Uint8ClampedArray {
   const area = planes.length / 3;
   return Uint8ClampedArray.from(planes, (x, i) => {
     const channel = Math.floor(i / area);

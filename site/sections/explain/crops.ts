@@ -5,7 +5,6 @@ import { tenCrops } from 'tandem-ts/data';
 import { toPixels } from '../../engine/picture.js';
 import { byId, contextOf, setText } from '../../page/dom.js';
 import { count, say } from '../../page/language.js';
-import { drawTiles } from '../../page/pixels.js';
 import { sliders } from '../../page/sliders.js';
 import { photoSide, type VisitorPhoto } from './visitorPhoto.js';
 
@@ -34,27 +33,31 @@ export function startCrops(photo: VisitorPhoto): void {
     const target = contextOf(view);
     target.clearRect(0, 0, crop, crop);
     target.putImageData(picture, -left, -top);
-    if (!mirror.checked) return;
-    const half = target.getImageData(0, 0, crop, crop);
-    target.putImageData(mirrored(half), 0, 0);
+    view.classList.toggle('mirrored', mirror.checked);
   });
   mirror.addEventListener('change', again);
   photo.listen((planes) => {
     picture = toPixels(planes, photoSide);
     again();
-    const { images } = tenCrops(planes, photoSide, crop);
-    const size = 3 * crop * crop;
-    const ten = Array.from({ length: 10 }, (_, i) => images.subarray(i * size, (i + 1) * size));
-    drawTiles(byId('ten-crops', HTMLCanvasElement), ten, crop, 5, 8);
+    const whole = new OffscreenCanvas(photoSide, photoSide);
+    whole.getContext('2d')?.putImageData(picture, 0, 0);
+    drawTen(contextOf(byId('ten-crops', HTMLCanvasElement)), whole, tenCrops(planes, photoSide, crop));
   });
 }
 
-function mirrored({ data, width, height }: ImageData): ImageData {
-  const out = new ImageData(width, height);
-  const [from, to] = [data, out.data].map((bytes) => new Uint32Array(bytes.buffer));
-  if (!from || !to) return out;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) to[y * width + x] = from[y * width + width - 1 - x] ?? 0;
+/** The ten crops in two rows, those that are mirrored below. */
+function drawTen(
+  context: CanvasRenderingContext2D,
+  whole: OffscreenCanvas,
+  { offsets: places, mirrored }: Pick<ReturnType<typeof tenCrops>, 'offsets' | 'mirrored'>,
+): void {
+  const step = crop + 8;
+  for (const [i, mirror] of mirrored.entries()) {
+    const [top, left] = places.subarray(2 * i, 2 * i + 2);
+    context.save();
+    context.translate((i % 5) * step + (mirror ? crop : 0), Math.floor(i / 5) * step);
+    if (mirror) context.scale(-1, 1);
+    context.drawImage(whole, left ?? 0, top ?? 0, crop, crop, 0, 0, crop, crop);
+    context.restore();
   }
-  return out;
 }

@@ -21,11 +21,9 @@ export function startExplanations(): void {
   whenNear('momentum', startMomentum);
   whenNear('loss', startLoss);
   whenNear('mean', startMean);
-  whenNear('explain-pictures', () => {
-    startColour(photo);
-    startCrops(photo);
-    void photo.start();
-  });
+  whenNear('explain-pictures', () => void photo.start());
+  whenNear('colour', () => startColour(photo));
+  whenNear('crops', () => startCrops(photo));
 }
 
 function whenNear(id: string, start: () => void): void {

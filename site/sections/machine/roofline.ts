@@ -23,7 +23,8 @@ export function drawRoofline(holder: HTMLElement, rows: readonly Row[]): void {
   if (points.length === 0) return;
   const peak = Math.max(...points.map(({ probe }) => probe.gflops));
   const bandwidth = Math.max(...points.map(({ probe }) => probe.gbps));
-  const [low, high] = [0.08, 1000];
+  const low = Math.min(0.08, ...points.map(({ gflops, gbps }) => gflops / gbps)) / 1.3;
+  const high = 1000;
   const floor = Math.min(0.5, ...points.map(({ gflops }) => gflops)) / 1.5;
   const ceiling = peak * 1.6;
   const share = (value: number, from: number, to: number): number =>
@@ -31,7 +32,7 @@ export function drawRoofline(holder: HTMLElement, rows: readonly Row[]): void {
   const x = (value: number): number => left + share(value, low, high) * (width - left - right);
   const y = (value: number): number =>
     height - bottom - share(value, floor, ceiling) * (height - top - bottom);
-  for (const value of [0.1, 1, 10, 100, 1000]) {
+  for (const value of [0.01, 0.1, 1, 10, 100, 1000].filter((each) => each > low)) {
     svg.append(text(String(value), x(value), height - bottom + 16, 'middle'));
     svg.append(
       svgElement('line', { x1: x(value), x2: x(value), y1: top, y2: height - bottom, class: 'grid' }),
@@ -52,7 +53,7 @@ export function drawRoofline(holder: HTMLElement, rows: readonly Row[]): void {
   svg.append(svgElement('polyline', { points: roof.join(' '), class: 'roof' }));
   svg.append(text(`${peak.toFixed(0)} GFLOP/s`, width - right, y(peak) - 6, 'end'));
   svg.append(text(say('machineAxis'), width - right, height - 6, 'end'));
-  svg.append(text('GFLOP/s', left - 6, top + 2, 'end'));
+  svg.append(text('GFLOP/s', 0, top, 'start'));
   for (const { name, gflops, gbps, shareOfPeak } of points) {
     const dot = svgElement('circle', { cx: x(gflops / gbps), cy: y(gflops), r: 5, class: kindOf(name) });
     const title = svgElement('title');

@@ -2,7 +2,7 @@
  * Images that are never trained on, with what the net says of each after every measurement.
  */
 import type { App } from '../../page/app.js';
-import { element } from '../../page/dom.js';
+import { element, setText } from '../../page/dom.js';
 import { say } from '../../page/language.js';
 import { drawTiles } from '../../page/pixels.js';
 import { className } from './classes.js';
@@ -10,10 +10,17 @@ import { className } from './classes.js';
 const shown = 20;
 const size = 3 * 32 * 32;
 
+/** An image's place on the page. */
+interface Place {
+  readonly figure: HTMLElement;
+  readonly caption: HTMLElement;
+}
+
 /** The images and their places on the page. */
 export class Samples {
   private images: Uint8Array | null = null;
   private labels: Int32Array | null = null;
+  private places: readonly Place[] = [];
 
   constructor(
     private readonly app: App,
@@ -25,8 +32,16 @@ export class Samples {
     this.images = null;
     const answer = await this.app.run('main')?.ask({ about: 'samples', count: shown });
     if (!answer?.images || !answer.labels) return;
-    this.images = answer.images;
-    this.labels = answer.labels;
+    const { images, labels } = answer;
+    this.images = images;
+    this.labels = labels;
+    this.places = Array.from(labels, (_, i) => {
+      const canvas = element('canvas', { 'aria-hidden': 'true' });
+      drawTiles(canvas, [images.subarray(i * size, (i + 1) * size)], 32, 1, 0);
+      const caption = element('figcaption');
+      return { figure: element('figure', {}, canvas, caption), caption };
+    });
+    this.holder.replaceChildren(...this.places.map(({ figure }) => figure));
     await this.update();
   }
 
@@ -38,23 +53,14 @@ export class Samples {
     const { numbers } = await run.ask({ about: 'probabilities', images });
     if (!numbers || images !== this.images) return;
     const classes = run.facts.classes;
-    const figures = Array.from(labels, (label, i) => {
+    for (const [i, { figure, caption }] of this.places.entries()) {
       const row = numbers.subarray(i * classes.length, (i + 1) * classes.length);
       const best = row.indexOf(Math.max(...row));
-      const right = best === label;
-      const name = className(classes[best] ?? '');
-      const canvas = element('canvas', { 'aria-hidden': 'true' });
-      drawTiles(canvas, [images.subarray(i * size, (i + 1) * size)], 32, 1, 0);
-      const caption = right
-        ? `✓ ${name}`
-        : `✗ ${say('insteadOf', { said: name, is: className(classes[label] ?? '') })}`;
-      return element(
-        'figure',
-        { class: right ? 'right' : 'wrong' },
-        canvas,
-        element('figcaption', {}, caption),
-      );
-    });
-    this.holder.replaceChildren(...figures);
+      const right = best === labels[i];
+      const said = className(classes[best] ?? '');
+      const is = className(classes[labels[i] ?? 0] ?? '');
+      setText(caption, right ? `✓ ${said}` : `✗ ${say('insteadOf', { said, is })}`);
+      figure.className = right ? 'right' : 'wrong';
+    }
   }
 }

@@ -163,7 +163,7 @@ class TrainSection {
     const state = this.app.run('main')?.state ?? 'none';
     setText(this.go, say(labels[state]));
     this.go.disabled = state === 'preparing' || state === 'looking';
-    this.anew.hidden = state !== 'paused' && state !== 'training';
+    this.anew.disabled = state !== 'paused' && state !== 'training';
   }
 
   private showPeak(imagesPerSecond: number): void {
