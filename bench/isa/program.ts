@@ -4,7 +4,7 @@
  */
 import { globals } from 'webgpu';
 import { openDevice } from '../../src/backends/open.js';
-import { blockDepth } from '../../src/backends/webgpu/kernels/matmul/tileShared.js';
+import { blockDepth } from '../../src/backends/webgpu/kernels/matmul/forms.js';
 import { Recorder } from '../../src/backends/webgpu/runtime/recorder.js';
 import { kernelRows } from '../kernels.js';
 import { radvDriver } from './layer.js';
@@ -21,7 +21,7 @@ const { dispatch } = Recorder.prototype;
 Recorder.prototype.dispatch = function (spec) {
   const { K, depth } = spec.i32 ?? {};
   if (spec.key.startsWith('product') && K !== undefined && depth !== undefined) {
-    turns.set(spec.key, [Math.ceil(depth / K), Math.ceil(Math.min(K, depth) / blockDepth), blockDepth]);
+    turns.set(spec.key, [Math.ceil(Math.min(K, depth) / (2 * blockDepth))]);
   }
   dispatch.call(this, spec);
 };

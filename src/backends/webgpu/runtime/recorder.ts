@@ -45,11 +45,11 @@ export interface Spec {
   readonly read?: Readonly<Record<string, Operand>>;
   /** Read and written. */
   readonly write: Readonly<Record<string, Operand>>;
-  /** How much to run: invocations (`index` from 0 to below it), or workgroups of 64. */
-  readonly run: { readonly invocations: number } | { readonly workgroups: number };
+  /** How much to run: invocations (`index` from 0 to below it), or workgroups of `size` invocations (by default 64). */
+  readonly run: { readonly invocations: number } | { readonly workgroups: number; readonly size?: number };
 }
 
-/** Invocations of a workgroup. */
+/** Invocations of a workgroup, unless a run says otherwise. */
 export const workgroupSize = 64;
 
 /** Workgroups in one dimension of a grid, by WebGPU's default limit. */
@@ -125,10 +125,11 @@ export class Recorder {
     const floats = Object.entries(spec.f32 ?? {});
 
     const declared = declarations(integers, floats, operands);
-    const bound = 'invocations' in spec.run ? 'index' : 'workgroup';
+    const [bound, size] =
+      'invocations' in spec.run ? ['index', workgroupSize] : ['workgroup', spec.run.size ?? workgroupSize];
     const access = operands.map(({ writes }) => (writes ? 'w' : 'r')).join('');
-    const program = this.pipelines.get(`${spec.key} by ${bound} ${declared.key}`, access, () =>
-      print(spec, declared.text(), bound),
+    const program = this.pipelines.get(`${spec.key} by ${bound} of ${size} ${declared.key}`, access, () =>
+      print(spec, declared.text(), bound, size),
     );
     const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
     integers.forEach(([, value], i) => {
@@ -244,10 +245,10 @@ ${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).joi
 }
 
 /** The source of a program. */
-function print(spec: Spec, declared: string, bound: 'index' | 'workgroup'): string {
+function print(spec: Spec, declared: string, bound: string, size: number): string {
   return `${declared}
 ${spec.functions?.() ?? ''}
-@compute @workgroup_size(${workgroupSize})
+@compute @workgroup_size(${size})
 fn main(
   @builtin(workgroup_id) groupId: vec3u,
   @builtin(num_workgroups) groupCount: vec3u,
@@ -255,7 +256,7 @@ fn main(
 ) {
   let workgroup = i32(groupId.y * groupCount.x + groupId.x);
   let local = i32(localIndex);
-  let index = workgroup * ${workgroupSize} + local;
+  let index = workgroup * ${size} + local;
   if (${bound} >= u.count) { return; }
 ${spec.body()}
 }

@@ -2,7 +2,7 @@
  * Convolution and its two gradients as implicit matrix products (tile.ts).
  *
  * The image side of a product is read in place: the pixel of output position n at depth k = (c, i, j) lies at
- * `pixel(n) + offset(k)`: `pixel` by arithmetic, `offset` from a table made once for each shape. So that no index
+ * `pixel(n) + offset(k)`: `pixel` by arithmetic, once for each column, `offset` from a table made once for each shape. So that no index
  * leaves the image, an image that needs padding is copied with its border of zeros first. The other side (weights,
  * or for the weight gradient the output's gradient) is packed as [k][channel], channels padded to whole vec4s.
  */
@@ -14,10 +14,25 @@ import { chunksFor, type Product, product } from '../matmul/tile.js';
 import { sumChunks } from '../reduce/reduce.js';
 import { grid, pack, pad, roundUp } from './layout.js';
 
-/** The place of pixel o of images `u.rows` x `u.columns` at these steps. */
-const pixelFunction = `fn pixelAt(o: i32, image: i32, row: i32, column: i32) -> i32 {
-  let pixel = o % (u.rows * u.columns);
-  return o / (u.rows * u.columns) * image + pixel / u.columns * row + pixel % u.columns * column;
+/**
+ * The places of pixels o to o + 3 of images `u.rows` x `u.columns` at these steps, those past `last` like it. Only the
+ * first is divided for: the others are its neighbours.
+ */
+const pixelFunction = `fn pixelsAt(o: i32, last: i32, image: i32, row: i32, column: i32) -> vec4i {
+  let first = min(o, last);
+  let line = i32(u32(first) / u32(u.columns)); let number = i32(u32(line) / u32(u.rows));
+  var x = first - line * u.columns; var y = line - number * u.rows;
+  var place = number * image + y * row + x * column;
+  var places = vec4i(place);
+  for (var i = 1; i < 4; i++) {
+    if (o + i <= last) {
+      x++; place += column;
+      if (x == u.columns) { x = 0; y++; place += row - u.columns * column; }
+      if (y == u.rows) { y = 0; place += image - u.rows * row; }
+    }
+    places[i] = place;
+  }
+  return places;
 }`;
 
 /** The image that the windows of a convolution cover, its border of zeros included. */
@@ -51,10 +66,10 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
   const [M, K] = [O / groups, groupC * KH * KW];
   const packed = pack(recorder, weight, {
     blocks: groups,
+    blockStep: M * K,
     depth: K,
     channels: M,
     channelStep: K,
-    blockStep: M * K,
   });
   product(recorder, {
     key: 'conv2d',
@@ -63,7 +78,7 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
       view: image.view,
       form: 'scattered',
       group: groupC * H * W,
-      outerAt: 'pixelAt(o, u.imageIn, u.rowIn, u.columnIn)',
+      outersAt: 'pixelsAt(o, last, u.imageIn, u.rowIn, u.columnIn)',
       depthAt: 'offsets[u.offsetsAt + k]',
     },
     M,
@@ -75,7 +90,7 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
     out,
     outRow: OH * OW,
     outGroup: M * OH * OW,
-    columnAt: 'pixelAt(o, u.imageOut, u.columns, 1)',
+    columnsAt: 'pixelsAt(o, last, u.imageOut, u.columns, 1)',
     functions: pixelFunction,
     i32: {
       rows: OH,
@@ -166,7 +181,7 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
         form: 'scattered',
         group: groupO * plane,
         first: (above + v.shift) * GW + before + h.shift,
-        outerAt: 'pixelAt(o, u.imageIn, u.rowIn, 1)',
+        outersAt: 'pixelsAt(o, last, u.imageIn, u.rowIn, 1)',
         depthAt: 'offsets[u.offsetsAt + k]',
       },
       M: groupC,
@@ -176,7 +191,7 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
       out: { ...out, offset: out.offset + v.phase * W + h.phase },
       outRow: H * W,
       outGroup: groupC * H * W,
-      columnAt: 'pixelAt(o, u.imageOut, u.rowOut, u.columnOut)',
+      columnsAt: 'pixelsAt(o, last, u.imageOut, u.rowOut, u.columnOut)',
       functions: pixelFunction,
       i32: {
         rows: v.count,
@@ -228,12 +243,12 @@ function phasesOf(size: number, stride: number, dilation: number, padding: numbe
   return { phases, step, before, size: before + last + 1 };
 }
 
-/** Invocations that the weight gradient's product should have, so that a GPU is kept busy. */
+/** Direct tiles that the weight gradient's product should have, so that all threads of a software driver are kept busy. */
 const enoughTiles = 8192;
 
 /**
- * See `Kernels.conv2dWeightGrad`. The sum runs over the pixels of every image (a segment each). Its rows and columns
- * being few, the images are cut into chunks whose partial sums are added in order.
+ * See `Kernels.conv2dWeightGrad`. The sum runs over the pixels of every image. Its rows and columns being few, the images
+ * are cut into chunks whose partial sums are added in order.
  */
 export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
   const { x, grad, out, groups } = args;
@@ -271,16 +286,19 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, columns, pixels] = [O / groups, groupC * KH * KW, OH * OW];
   const packed = pack(recorder, grad, {
-    blocks: N * groups,
+    blocks: groups,
+    blockStep: M * pixels,
+    parts: N,
+    partStep: groups * M * pixels,
     depth: pixels,
     channels: M,
     channelStep: pixels,
-    blockStep: M * pixels,
   });
-  const tiles = Math.ceil(M / 8) * Math.ceil(columns / 8) * groups;
   const wanted = Math.max(
-    Math.floor(enoughTiles / tiles),
-    chunksFor(recorder, N * pixels, M, columns, groups),
+    recorder.tiles === 'direct'
+      ? Math.floor(enoughTiles / (Math.ceil(M / 8) * Math.ceil(columns / 8) * groups))
+      : 1,
+    chunksFor(recorder, { M, N: columns, K: N * pixels, groups }),
   );
   const perChunk = Math.max(1, Math.ceil(N / Math.max(1, wanted)));
   const chunks = Math.max(1, Math.ceil(N / perChunk));
@@ -291,29 +309,28 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
       view: packed,
       form: 'across',
       depth: roundUp(M),
-      group: pixels * roundUp(M),
-      segment: groups * pixels * roundUp(M),
+      group: N * pixels * roundUp(M),
+      chunk: perChunk * pixels * roundUp(M),
     },
     b: {
       view: image.view,
       form: 'scattered',
       group: groupC * H * W,
-      segment: C * H * W,
-      outerAt: 'taps[u.tapsAt + o]',
+      chunk: perChunk * C * H * W,
+      outersAt: `vec4i(${[0, 1, 2, 3].map((i) => `taps[u.tapsAt + min(o + ${i}, last)]`).join(', ')})`,
       depthAt: 'pixels[u.pixelsAt + k]',
     },
     M,
     N: columns,
-    K: pixels,
+    K: perChunk * pixels,
     depth: N * pixels,
     groups,
-    segmentsPerChunk: perChunk,
     outRow: columns,
     outGroup: M * columns,
     outChunk: O * columns,
     read: {
       taps: grid(recorder, [groupC, KH, KW], [H * W, dv * W, dh]),
-      pixels: grid(recorder, [OH, OW], [sv * W, sh]),
+      pixels: grid(recorder, [perChunk, OH, OW], [C * H * W, sv * W, sh]),
     },
   };
   product(recorder, { ...shared, out: sums });

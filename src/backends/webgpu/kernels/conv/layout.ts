@@ -51,31 +51,38 @@ out[index] = value;`,
   return { view: out, free: () => recorder.free(out) };
 }
 
-/** `out[block][k][m] = x[block * blockStep + place(k) + m * channelStep]`, zero for m past the channels. */
+/**
+ * `out[block][part][k][m] = x[block * blockStep + part * partStep + place(k) + m * channelStep]`, zero for m past the
+ * channels.
+ */
 interface Packing {
   readonly blocks: number;
+  readonly blockStep: number;
+  /** By default one. */
+  readonly parts?: number;
+  readonly partStep?: number;
   readonly depth: number;
   readonly channels: number;
   readonly channelStep: number;
-  readonly blockStep: number;
   /** place(k), by default k. */
   readonly order?: View;
 }
 
-/** A packed copy, `[blocks, depth, channels rounded up]`, to be freed by the caller. */
+/** A packed copy, `[blocks, parts, depth, channels rounded up]`, to be freed by the caller. */
 export function pack(recorder: Recorder, x: View, packing: Packing): View {
-  const { blocks, depth, channels, channelStep, blockStep, order } = packing;
+  const { blocks, blockStep, parts = 1, partStep = 0, depth, channels, channelStep, order } = packing;
   const width = roundUp(channels);
-  const out = recorder.temporary([blocks, depth, width]);
+  const out = recorder.temporary([blocks, parts, depth, width]);
   const value = (lane: number): string =>
     `select(0.0, x[start + min(m + ${lane}, u.channels - 1) * u.channelStep], m + ${lane} < u.channels)`;
   recorder.dispatch({
     key: 'pack',
     body: () => `let line = index / u.quads; let m = (index - line * u.quads) * 4;
-let block = line / u.depth; let k = line - block * u.depth;
-let start = u.xAt + block * u.blockStep + ${order ? 'order[u.orderAt + k]' : 'k'};
+let number = line / u.depth; let k = line - number * u.depth;
+let block = number / u.parts; let part = number - block * u.parts;
+let start = u.xAt + block * u.blockStep + part * u.partStep + ${order ? 'order[u.orderAt + k]' : 'k'};
 out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
-    i32: { depth, channels, channelStep, blockStep, quads: width / 4 },
+    i32: { depth, parts, channels, channelStep, blockStep, partStep, quads: width / 4 },
     read: order ? { x, order } : { x },
     write: { out: wide(out) },
     run: { invocations: sizeOf(out.shape) / 4 },

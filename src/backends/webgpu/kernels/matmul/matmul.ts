@@ -20,7 +20,7 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
   if (sizeOf(out.shape) === 0) return;
   if (cut(recorder, args)) return;
   const shared = { key: 'matmul', M, N, groups };
-  const chunks = chunksFor(recorder, depth, M, N, groups);
+  const chunks = chunksFor(recorder, { M, N, K: depth, groups });
   if (chunks <= 1) {
     product(recorder, {
       ...shared,
@@ -35,7 +35,7 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
     });
     return;
   }
-  // Segments begin where vec4s do.
+  // Chunks begin where vec4s do.
   const K = Math.ceil(depth / chunks / blockLength) * blockLength;
   const sums = recorder.temporary([Math.ceil(depth / K), groups * M * N]);
   product(recorder, {
@@ -44,7 +44,6 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
     b: operand(b, b.strides[2]!, b.strides[1]!, K),
     K,
     depth,
-    segmentsPerChunk: 1,
     out: sums,
     outRow: N,
     outGroup: M * N,
@@ -117,11 +116,11 @@ function finish(recorder: Recorder, sums: readonly View[], { bias, relu, out }: 
   map(recorder, { exprs, shape, inputs, outputs: [out], params: [], draw: null });
 }
 
-/** @param K elements of a segment */
+/** @param K elements of a chunk */
 function operand(view: View, outer: number, depth: number, K = 0): Operand {
   const group = view.strides[0]!;
   const aligned = (stride: number): boolean => [stride, group, view.offset].every((n) => n % 4 === 0);
   const form =
     depth === 1 && aligned(outer) ? 'along' : outer === 1 && aligned(depth) ? 'across' : 'scattered';
-  return { view, form, outer, depth, group, segment: K * depth };
+  return { view, form, outer, depth, group, chunk: K * depth };
 }

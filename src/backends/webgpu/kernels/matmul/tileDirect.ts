@@ -27,21 +27,17 @@ ${directStep(p, plan, 4)}
 ${directStep(p, plan, 1)}
   }`;
   const inBlocks = `  while (k < depth) {
-  let start = k; let end = min(k + ${blockLength}, depth);
+  let end = min(k + ${blockLength}, depth);
 ${steps('end')}
-${fold(plan, blockLength, p.K >= blockLength ? null : 'end - start')}
+${fold(plan, blockLength, null)}
   }`;
   return `${place('index')}
 let m0 = tileM * ${plan.rows}; let n0 = tileN * ${width};
 ${directStart('a', p.a, 'm0', 'u.M', plan.rows)}
 ${directStart('b', p.b, 'n0', 'u.N', width)}
 ${accumulators(plan)}
-for (var s = firstSegment; s < lastSegment; s++) {
-  let depth = min(u.K, u.depth - s * u.K);
-  var k = 0;
+var k = 0;
 ${plan.levels === 1 ? steps('depth') : inBlocks}
-  aBase += u.aSegment; bBase += u.bSegment;
-}
 ${finish(p, plan)}`;
 }
 
@@ -58,8 +54,14 @@ function directStart(name: string, operand: Operand, origin: string, extent: str
         .map((i) => `let ${name}O${i} = ${clamped(i)} * u.${name}Outer;`)
         .join(' ');
     case 'scattered':
-      return range(count)
-        .map((i) => `let ${name}O${i} = ${name}OuterAt(${clamped(i)});`)
+      return range(Math.ceil(count / 4))
+        .map((q) => {
+          const places = `let ${name}Outers${q} = ${name}OutersAt(${origin} + ${4 * q}, ${extent} - 1);`;
+          const each = lanes
+            .slice(0, count - 4 * q)
+            .map((lane, i) => `let ${name}O${4 * q + i} = ${name}Outers${q}.${lane};`);
+          return [places, ...each].join(' ');
+        })
         .join(' ');
   }
 }

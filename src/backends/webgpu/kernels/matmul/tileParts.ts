@@ -2,21 +2,23 @@
  * What tiles of either kind share: the description of a product (tile.ts), and the WGSL before and after its sums.
  */
 import type { View } from '../../../../core/shape.js';
-import type { Tiles } from '../../runtime/options.js';
 
 /** One factor of the product. */
 export interface Operand {
   readonly view: View;
   readonly form: 'across' | 'along' | 'scattered';
-  /** Elements from one outer index, depth, group and segment to the next (those its form uses). */
+  /** Elements from one outer index, depth, group and chunk to the next (those its form uses). */
   readonly outer?: number;
   readonly depth?: number;
   readonly group: number;
-  readonly segment?: number;
+  readonly chunk?: number;
   /** Elements from the view's start to group 0. */
   readonly first?: number;
-  /** 'scattered': WGSL of the offsets at `o` and `k`; by default the strides above. */
-  readonly outerAt?: string;
+  /**
+   * 'scattered': WGSL of the offsets at the four outer indices from `o` on (a vec4i, those past `last` like it), and at
+   * `k`; by default the strides above.
+   */
+  readonly outersAt?: string;
   readonly depthAt?: string;
 }
 
@@ -28,20 +30,18 @@ export interface Product {
   readonly b: Operand;
   readonly M: number;
   readonly N: number;
-  /** Depth of a segment, and of all together (by default of one; the last may be shorter). */
+  /** Depth of a chunk, and of all together (by default of one; the last may be shorter). */
   readonly K: number;
   readonly depth?: number;
   readonly groups: number;
-  /** Segments of a chunk; by default all. */
-  readonly segmentsPerChunk?: number;
   readonly bias?: { readonly view: View; readonly along: 'rows' | 'columns' } | null;
   readonly relu?: boolean;
   readonly out: View;
   readonly outRow: number;
   readonly outGroup: number;
   readonly outChunk?: number;
-  /** WGSL of the place of column `o` in a row of the output; by default `o`. */
-  readonly columnAt?: string;
+  /** WGSL of the places of columns `o` to `o + 3` in a row of the output, as `outersAt`; by default themselves. */
+  readonly columnsAt?: string;
   /** WGSL functions, numbers and views that the texts use. */
   readonly functions?: string;
   readonly i32?: Readonly<Record<string, number>>;
@@ -56,7 +56,6 @@ export const range = (n: number): number[] => Array.from({ length: n }, (_, i) =
 
 /** What the source depends on. */
 export interface Plan {
-  readonly tiles: Tiles;
   /** Rows of an invocation's tile, and vec4s in each. */
   readonly rows: number;
   readonly halves: number;
@@ -79,10 +78,9 @@ export function place(from: string): string {
   return `let tileN = ${from} % u.tilesN; let outerTile = ${from} / u.tilesN;
 let tileM = outerTile % u.tilesM; let z = outerTile / u.tilesM;
 let g = z % u.groups; let c = z / u.groups;
-let firstSegment = c * u.perChunk;
-let lastSegment = min(u.segments, firstSegment + u.perChunk);
-var aBase = u.aAt + u.aFirst + g * u.aGroup + firstSegment * u.aSegment;
-var bBase = u.bAt + u.bFirst + g * u.bGroup + firstSegment * u.bSegment;`;
+let aBase = u.aAt + u.aFirst + g * u.aGroup + c * u.aChunk;
+let bBase = u.bAt + u.bFirst + g * u.bGroup + c * u.bChunk;
+let depth = min(u.K, u.depth - c * u.K);`;
 }
 
 /** The names of a level's sums: `c0_0`, `c0_1`, ... of row 0, and so on. */
@@ -94,7 +92,8 @@ function sums({ rows, halves }: Plan, level: number): string[] {
 /** The tile's sums, of all levels. */
 export function accumulators(plan: Plan): string {
   const names = range(plan.levels).flatMap((level) => sums(plan, level + 1));
-  return [...names.map((name) => `var ${name} = vec4f(0.0);`), 'var held = 0; var blocks = 0;'].join(' ');
+  const counters = plan.levels === 1 ? [] : ['var held = 0; var blocks = 0;'];
+  return [...names.map((name) => `var ${name} = vec4f(0.0);`), ...counters].join(' ');
 }
 
 /**
@@ -158,9 +157,11 @@ export function finish(p: Product, plan: Plan): string {
       lines.push(`let bias_${h} = vec4f(${parts.join(', ')});`);
     }
   }
-  for (const j of range(wideOut ? halves : 4 * halves)) {
-    const column = wideOut ? `min(n0 / 4 + ${j}, u.N / 4 - 1)` : `min(n0 + ${j}, u.N - 1)`;
-    lines.push(`let column${j} = start + ${p.columnAt ? `columnAt(${column})` : column};`);
+  for (const h of range(halves)) {
+    if (wideOut) lines.push(`let columns${h} = start + min(n0 / 4 + ${h}, u.N / 4 - 1);`);
+    else if (p.columnsAt) lines.push(`let columns${h} = start + columnsAt(n0 + ${4 * h}, u.N - 1);`);
+    else
+      lines.push(`let columns${h} = start + min(vec4i(n0 + ${4 * h}) + vec4i(0, 1, 2, 3), vec4i(u.N - 1));`);
   }
   for (const i of range(rows).reverse()) {
     const row = `row${i}`;
@@ -176,10 +177,10 @@ export function finish(p: Product, plan: Plan): string {
       const parts = ['c', 'd', 'e'].slice(0, plan.levels).map((level) => `${level}${i}_${h}`);
       lines.push(`var ${sum} = ${parts.join(' + ')}${bias};`);
       if (p.relu) lines.push(`${sum} = select(${sum}, vec4f(0.0), ${sum} < vec4f(0.0));`);
-      if (wideOut) lines.push(`out[column${h} + ${row} * (u.outRow / 4)] = ${sum};`);
+      if (wideOut) lines.push(`out[columns${h} + ${row} * (u.outRow / 4)] = ${sum};`);
       else {
         for (const j of range(4).reverse()) {
-          lines.push(`out[column${4 * h + j} + ${row} * u.outRow] = ${sum}.${lanes[j]};`);
+          lines.push(`out[columns${h}.${lanes[j]} + ${row} * u.outRow] = ${sum}.${lanes[j]};`);
         }
       }
     }

@@ -1,0 +1,95 @@
+/**
+ * The forms of tiles that go through workgroup memory, and which of them a product takes.
+ *
+ * A workgroup of `down` x `over` invocations computes a tile of `rows` x `columns`; an invocation has `rowQuads` x
+ * `columnQuads` blocks of 4 x 4 of it in registers. Both operands' blocks of `blockDepth` values of k lie in workgroup
+ * memory twice: one is read while the other is filled.
+ */
+
+/** One form. */
+export interface TileForm {
+  /** 'ROWSxCOLUMNS' of a workgroup's tile. */
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
+  /** Invocations of a workgroup, along the rows and along the columns. */
+  readonly down: number;
+  readonly over: number;
+  /** Blocks of 4 x 4 results of an invocation. */
+  readonly rowQuads: number;
+  readonly columnQuads: number;
+  /** Invocations of a workgroup. */
+  readonly workgroup: number;
+  /** Bytes of workgroup memory. */
+  readonly memory: number;
+}
+
+/** Values of k in a block. */
+export const blockDepth = 8;
+
+/** Vec4s of a block of an operand, filled up so that every invocation loads as many. */
+export function slotsOf(outer: number, workgroup: number): number {
+  return Math.ceil((outer * blockDepth) / 4 / workgroup) * workgroup;
+}
+
+function form(down: number, over: number, rowQuads: number, columnQuads: number): TileForm {
+  const [rows, columns, workgroup] = [4 * rowQuads * down, 4 * columnQuads * over, down * over];
+  const memory = 2 * 16 * (slotsOf(rows, workgroup) + slotsOf(columns, workgroup));
+  const name = `${rows}x${columns}`;
+  return { name, rows, columns, down, over, rowQuads, columnQuads, workgroup, memory };
+}
+
+/** All forms. Each keeps within WebGPU's default limits: 256 invocations, 16 KiB of workgroup memory. */
+export const tileForms: readonly TileForm[] = [
+  form(16, 16, 2, 2), // 128 x 128
+  form(8, 16, 3, 2), //   96 x 128, with 12 x 8 results in registers
+  form(8, 16, 2, 2), //   64 x 128
+  form(16, 8, 2, 2), //  128 x 64
+  form(4, 16, 3, 2), //   48 x 128
+  form(8, 8, 2, 2), //    64 x 64
+  form(4, 16, 2, 2), //   32 x 128
+  form(16, 4, 2, 2), //  128 x 32
+  form(8, 8, 1, 1), //    32 x 32
+];
+
+/** A product of groups times `[M, K] x [K, N]`. */
+export interface ProductShape {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly groups: number;
+}
+
+/** What the choice depends on besides the shape. */
+export interface TileDevice {
+  /** 'direct': no workgroup memory at all; 'shared': a form by `choose`; else the form of that name. */
+  readonly tiles: string;
+}
+
+/** Invocations that keep a large GPU busy: some waves for each of its processors. */
+export const enoughInvocations = 40_960;
+
+/** Rows or columns up to which a product does without workgroup memory. */
+const fewest = 16;
+
+/**
+ * The form for a product, or null for a tile without workgroup memory.
+ *
+ * By counting: a form's time goes with the area of its tiles, of which some lies outside the result, with what it loads
+ * for each product, and, where the workgroups are too few, with what stands idle.
+ */
+export function choose({ M, N, K, groups }: ProductShape, { tiles }: TileDevice): TileForm | null {
+  if (tiles === 'direct') return null;
+  const forced = tileForms.find(({ name }) => name === tiles);
+  if (forced) return forced;
+  if (M <= fewest || N <= fewest) return null;
+  const cost = ({ rows, columns, workgroup }: TileForm): number => {
+    const workgroups = Math.ceil(M / rows) * Math.ceil(N / columns) * groups;
+    const loads = 1 + 12 * (1 / rows + 1 / columns);
+    // Long sums can be cut into chunks, each at work by itself.
+    const chunks = Math.max(1, K / 512);
+    const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
+    return workgroups * rows * columns * loads * Math.sqrt(idle);
+  };
+  return tileForms.reduce((best, next) => (cost(next) < cost(best) ? next : best));
+}
