@@ -10,6 +10,7 @@ import {
   requireText,
   requireWhole,
 } from '../../../core/arguments.js';
+import { tileForms } from '../kernels/matmul/forms.js';
 
 /** How to choose an adapter. */
 export interface AdapterOptions {
@@ -23,9 +24,13 @@ export interface AdapterOptions {
 
 /**
  * Where the tiles of matrix products and convolutions get their operands: 'direct', each invocation from memory
- * (best on software adapters, where workgroup memory is slow), or 'shared', through workgroup memory.
+ * (best on software adapters, where workgroup memory is slow), or 'shared', through workgroup memory, in the form that
+ * suits a product's shape. The name of a form ('128x128', the rows and columns of a workgroup's tile) takes that one for
+ * all products: for tests and measurements.
  */
-export type Tiles = 'direct' | 'shared';
+export type Tiles = 'direct' | 'shared' | `${number}x${number}`;
+
+const tileChoices: readonly string[] = ['direct', 'shared', ...tileForms.map(({ name }) => name)];
 
 /** How to open a device. */
 export interface WebGpuOptions extends AdapterOptions {
@@ -88,7 +93,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
   if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
   if (bindingLimit !== undefined) requireWhole(op, 'bindingLimit', bindingLimit, 1024);
   requireBoolean(op, 'checkPrograms', checkPrograms);
-  if (tiles !== undefined) requireChoice(op, 'tiles', tiles, ['direct', 'shared']);
+  if (tiles !== undefined) requireChoice(op, 'tiles', tiles, tileChoices);
   if (powerPreference !== undefined) {
     requireChoice(op, 'powerPreference', powerPreference, ['low-power', 'high-performance']);
   }

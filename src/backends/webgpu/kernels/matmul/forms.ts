@@ -9,7 +9,7 @@
 /** One form. */
 export interface TileForm {
   /** 'ROWSxCOLUMNS' of a workgroup's tile. */
-  readonly name: string;
+  readonly name: `${number}x${number}`;
   readonly rows: number;
   readonly columns: number;
   /** Invocations of a workgroup, along the rows and along the columns. */
@@ -35,7 +35,7 @@ export function slotsOf(outer: number, workgroup: number): number {
 function form(down: number, over: number, rowQuads: number, columnQuads: number): TileForm {
   const [rows, columns, workgroup] = [4 * rowQuads * down, 4 * columnQuads * over, down * over];
   const memory = 2 * 16 * (slotsOf(rows, workgroup) + slotsOf(columns, workgroup));
-  const name = `${rows}x${columns}`;
+  const name = `${rows}x${columns}` as const;
   return { name, rows, columns, down, over, rowQuads, columnQuads, workgroup, memory };
 }
 

@@ -47,7 +47,8 @@ export function product(recorder: Recorder, p: Product): void {
     rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tiles === 'direct'),
     halves: form ? form.columnQuads : N > 4 ? 2 : 1,
     levels: levelsFor(form, depth, Math.min(depth, K)),
-    wideOut: p.columnsAt === undefined && !(form && b.form === 'along') && steps.every((step) => step % 4 === 0),
+    wideOut:
+      p.columnsAt === undefined && !(form && b.form === 'along') && steps.every((step) => step % 4 === 0),
   };
   const [height, breadth] = form ? [form.rows, form.columns] : [plan.rows, 4 * plan.halves];
   const [tilesM, tilesN] = [Math.ceil(M / height), Math.ceil(N / breadth)];
@@ -116,16 +117,13 @@ function operandNumbers(name: 'a' | 'b', operand: Operand): Record<string, numbe
 }
 
 function functions(p: Product, form: TileForm | null): string {
-  const strided = (name: string): string =>
-    `min(vec4i(o) + vec4i(0, 1, 2, 3), vec4i(last)) * u.${name}Outer`;
+  const strided = (name: string): string => `min(vec4i(o) + vec4i(0, 1, 2, 3), vec4i(last)) * u.${name}Outer`;
   const scattered = (name: string, operand: Operand): string =>
     operand.form === 'scattered'
       ? `fn ${name}OutersAt(o: i32, last: i32) -> vec4i { return ${operand.outersAt ?? strided(name)}; }
 fn ${name}DepthAt(k: i32) -> i32 { return ${operand.depthAt ?? `k * u.${name}Depth`}; }`
       : '';
   const shared = form ? blockVariables(form) : '';
-  const columns = p.columnsAt
-    ? `fn columnsAt(o: i32, last: i32) -> vec4i { return ${p.columnsAt}; }`
-    : '';
+  const columns = p.columnsAt ? `fn columnsAt(o: i32, last: i32) -> vec4i { return ${p.columnsAt}; }` : '';
   return [p.functions ?? '', scattered('a', p.a), scattered('b', p.b), columns, shared].join('\n');
 }

@@ -98,8 +98,7 @@ export function loadBlock(block: Block): string {
   const next =
     operand.form === 'scattered'
       ? all.map(
-          (s) =>
-            `${name}Place${s} = ${name}DepthAt(min(k0 + ${blockDepth} + ${name}K${s}, depth - 1));`,
+          (s) => `${name}Place${s} = ${name}DepthAt(min(k0 + ${blockDepth} + ${name}K${s}, depth - 1));`,
         )
       : [];
   return `${declared}

@@ -67,11 +67,11 @@ function multiplyBlock(p: Product, form: TileForm, place: 0 | 1): string {
     if (!aByK)
       for (const i of range(4 * rowQuads)) read(`a${q}_${i}`, 'blockA', `${q * rows + i * down} + down`);
     if (!bByK)
-      for (const j of range(4 * columnQuads)) read(`b${q}_${j}`, 'blockB', `${q * columns + j * over} + over`);
+      for (const j of range(4 * columnQuads))
+        read(`b${q}_${j}`, 'blockB', `${q * columns + j * over} + over`);
     for (const t of range(4)) {
       const k = 4 * q + t;
-      const readA = (i: number): void =>
-        read(`a${k}_${i}`, 'blockA', `${(k * rows) / 4 + i * down} + down`);
+      const readA = (i: number): void => read(`a${k}_${i}`, 'blockA', `${(k * rows) / 4 + i * down} + down`);
       if (aByK) range(rowQuads - 1).forEach(readA);
       if (bByK)
         for (const h of range(columnQuads))
@@ -100,7 +100,9 @@ function multiplyBlock(p: Product, form: TileForm, place: 0 | 1): string {
 function storeTile(p: Product, plan: Plan, form: TileForm): string {
   const { rows, columns, down, over, rowQuads, columnQuads } = form;
   const [aByK, bByK] = [p.a.form !== 'along', p.b.form !== 'along'];
-  const lines: string[] = [`let start = u.outAt + (g * u.outGroup + c * u.outChunk)${plan.wideOut ? ' / 4' : ''};`];
+  const lines: string[] = [
+    `let start = u.outAt + (g * u.outGroup + c * u.outChunk)${plan.wideOut ? ' / 4' : ''};`,
+  ];
   const at = (h: number, j: number): string =>
     bByK
       ? `tileN * ${columns} + ${4 * h * over + j} + 4 * over`
