@@ -123,7 +123,7 @@ function functions(p: Product, form: TileForm | null): string {
       ? `fn ${name}OutersAt(o: i32, last: i32) -> vec4i { return ${operand.outersAt ?? strided(name)}; }
 fn ${name}DepthAt(k: i32) -> i32 { return ${operand.depthAt ?? `k * u.${name}Depth`}; }`
       : '';
-  const shared = form ? blockVariables(form) : '';
+  const shared = form ? blockVariables(p, form) : '';
   const columns = p.columnsAt ? `fn columnsAt(o: i32, last: i32) -> vec4i { return ${p.columnsAt}; }` : '';
   return [p.functions ?? '', scattered('a', p.a), scattered('b', p.b), columns, shared].join('\n');
 }

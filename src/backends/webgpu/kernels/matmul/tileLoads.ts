@@ -36,13 +36,14 @@ export function declareLoads(block: Block): string {
     lines.push(`let ${slot} = local + ${s * form.workgroup};`);
     if (operand.form === 'along') {
       const each = blockDepth / 4;
-      const within = `${name}K${s} / 4 * ${outer} + ${name}Row${s}`;
-      const last = (s + 1) * form.workgroup > outer * each;
-      const to = last ? `select(${slot}, ${within}, ${slot} < ${outer * each})` : within;
+      const row = `${name}Row${s}`;
+      const within = `${name}K${s} / 2 * ${outer} + ${row}`;
+      const filled = (s + 1) * form.workgroup > outer * each;
       lines.push(
-        `let ${name}K${s} = ${slot} % ${each} * 4; let ${name}Row${s} = ${slot} / ${each};`,
-        `let ${name}At${s} = ${name}Base + min(${tile} * ${outer} + ${name}Row${s}, ${extent} - 1) * u.${name}Outer + ${name}K${s} / 4;`,
-        `let ${name}To${s} = ${to};`,
+        `let ${name}K${s} = ${slot} % ${each} * 4; let ${row} = ${slot} / ${each};`,
+        `let ${name}At${s} = ${name}Base + min(${tile} * ${outer} + ${row}, ${extent} - 1) * u.${name}Outer + ${slot} % ${each};`,
+        `let ${name}To${s} = ${filled ? `select(2 * ${slot}, ${within}, ${row} < ${outer})` : within};`,
+        `let ${name}Next${s} = ${filled ? `select(1, ${outer}, ${row} < ${outer})` : outer};`,
       );
       continue;
     }
@@ -66,56 +67,81 @@ export function declareLoads(block: Block): string {
 
 /** Loads the block of `k0`. */
 export function loadBlock(block: Block): string {
-  const { name, operand, outer, form } = block;
-  const all = slots(block);
-  const value = (s: number): string => `${name}Value${s}`;
-  const declared = all.map((s) => `var ${value(s)}: vec4f;`).join(' ');
-  const whole: string[] = [];
-  const ragged: string[] = [];
-  for (const s of all) {
-    const k = `k0 + ${name}K${s}`;
+  const { name, operand } = block;
+  const whole = slots(block).map((s): string => {
     switch (operand.form) {
       case 'across':
-        whole.push(`${value(s)} = ${name}[${name}At${s} + k0 * u.${name}Depth];`);
-        ragged.push(
-          `${value(s)} = select(vec4f(0.0), ${name}[${name}Outer${s} + min(${k}, depth - 1) * u.${name}Depth], ${k} < depth);`,
-        );
-        break;
+        return `${name}Value${s} = ${name}[${name}At${s} + k0 * u.${name}Depth];`;
       case 'along':
-        whole.push(`${value(s)} = ${name}[${name}At${s} + k0 / 4];`);
-        ragged.push(
-          `${value(s)} = select(vec4f(0.0), ${name}[${name}At${s} - ${name}K${s} / 4 + min(${k}, depth - 1) / 4], vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`,
-        );
-        break;
-      case 'scattered': {
-        const at = `${name}At${form.workgroup % (outer / 4) === 0 ? 0 : s}`;
-        const parts = lanes.map((lane) => `${name}[${name}Place${s} + ${at}.${lane}]`).join(', ');
-        whole.push(`${value(s)} = vec4f(${parts});`);
-        ragged.push(`${value(s)} = select(vec4f(0.0), vec4f(${parts}), ${k} < depth);`);
-      }
+        return `${name}Value${s} = ${name}[${name}At${s} + (k0 >> 2u)];`;
+      case 'scattered':
+        return `${name}Value${s} = ${gathered(block, s)};`;
     }
-  }
-  const next =
-    operand.form === 'scattered'
-      ? all.map(
-          (s) => `${name}Place${s} = ${name}DepthAt(min(k0 + ${blockDepth} + ${name}K${s}, depth - 1));`,
-        )
-      : [];
-  return `${declared}
+  });
+  return `${declared(block)}
 if (k0 + ${blockDepth} <= depth) {
 ${whole.join('\n')}
 } else {
-${ragged.join('\n')}
+${ragged(block, 'k0')}
 }
-${next.join('\n')}`;
+${nextPlaces(block, `k0 + ${blockDepth}`)}`;
+}
+
+/** Loads the block of k = 0, in a way that does for any depth. */
+export function loadFirst(block: Block): string {
+  return `${declared(block)}
+${ragged(block, '0')}
+${nextPlaces(block, String(blockDepth))}`;
+}
+
+function declared(block: Block): string {
+  return slots(block)
+    .map((s) => `var ${block.name}Value${s}: vec4f;`)
+    .join(' ');
+}
+
+function gathered({ name, outer, form }: Block, s: number): string {
+  const at = `${name}At${form.workgroup % (outer / 4) === 0 ? 0 : s}`;
+  return `vec4f(${lanes.map((lane) => `${name}[${name}Place${s} + ${at}.${lane}]`).join(', ')})`;
+}
+
+/** Loads what there is of the block of `k0`, and zeros. */
+function ragged(block: Block, k0: string): string {
+  const { name, operand } = block;
+  return slots(block)
+    .map((s): string => {
+      const [value, k] = [`${name}Value${s}`, `${k0} + ${name}K${s}`];
+      switch (operand.form) {
+        case 'across':
+          return `${value} = select(vec4f(0.0), ${name}[${name}Outer${s} + min(${k}, depth - 1) * u.${name}Depth], ${k} < depth);`;
+        case 'along':
+          return `${value} = select(vec4f(0.0), ${name}[${name}At${s} + ((min(${k}, depth - 1) - ${name}K${s}) >> 2u)], vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`;
+        case 'scattered':
+          return `${value} = select(vec4f(0.0), ${gathered(block, s)}, ${k} < depth);`;
+      }
+    })
+    .join('\n');
+}
+
+/** Looks up the places that the block of `k0` will be gathered from. */
+function nextPlaces(block: Block, k0: string): string {
+  const { name, operand } = block;
+  if (operand.form !== 'scattered') return '';
+  return slots(block)
+    .map((s) => `${name}Place${s} = ${name}DepthAt(min(${k0} + ${name}K${s}, depth - 1));`)
+    .join('\n');
 }
 
 /** Stores what was loaded in one of the two places. */
 export function storeBlock(block: Block, place: number): string {
   const { name, operand } = block;
-  const to = operand.form === 'along' ? 'To' : 'Slot';
   const array = `block${name.toUpperCase()}${place}`;
   return slots(block)
-    .map((s) => `${array}[${name}${to}${s}] = ${name}Value${s};`)
+    .map((s) => {
+      const value = `${name}Value${s}`;
+      if (operand.form !== 'along') return `${array}[${name}Slot${s}] = ${value};`;
+      const to = `${name}To${s}`;
+      return `${array}[${to}] = ${value}.xy; ${array}[${to} + ${name}Next${s}] = ${value}.zw;`;
+    })
     .join('\n');
 }

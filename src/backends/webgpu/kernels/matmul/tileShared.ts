@@ -7,23 +7,38 @@
  *
  * All k of a block are unrolled. A block lies there in one of two ways (tileLoads.ts):
  * - by k, `[k][outer]` in vec4s of four outer indices: an invocation has quads of neighbours, `4 * down` apart;
- * - by outer index, `[k / 4][outer]` in vec4s of four k, as operands 'along' are loaded, without turning anything: an
- *   invocation has indices `down` apart, so that neighbours read neighbours.
+ * - in pairs, `[k / 2][outer]` in vec2s of two k, for operands 'along': an invocation has pairs of neighbours, `2 * down`
+ *   apart, and reads two k of both at once.
  *
  * What is read last from workgroup memory is multiplied first: then one wait does for all reads of a k.
  */
 import { blockDepth, slotsOf, type TileForm } from './forms.js';
-import { type Block, declareLoads, loadBlock, storeBlock } from './tileLoads.js';
-import { accumulators, fold, lanes, type Plan, type Product, place, range } from './tileParts.js';
+import { type Block, declareLoads, loadBlock, loadFirst, storeBlock } from './tileLoads.js';
+import {
+  accumulators,
+  fold,
+  lanes,
+  type Operand,
+  type Plan,
+  type Product,
+  place,
+  range,
+} from './tileParts.js';
 
 /** Declarations of the blocks. */
-export function blockVariables({ rows, columns, workgroup }: TileForm): string {
-  const variable = (name: string, outer: number): string =>
-    range(2)
-      .map((i) => `var<workgroup> ${name}${i}: array<vec4f, ${slotsOf(outer, workgroup)}>;`)
+export function blockVariables({ a, b }: Product, { rows, columns, workgroup }: TileForm): string {
+  const variables = (name: string, { form }: Operand, outer: number): string => {
+    const slots = slotsOf(outer, workgroup);
+    const type = form === 'along' ? `array<vec2f, ${2 * slots}>` : `array<vec4f, ${slots}>`;
+    return range(2)
+      .map((i) => `var<workgroup> ${name}${i}: ${type};`)
       .join(' ');
-  return `${variable('blockA', rows)}\n${variable('blockB', columns)}`;
+  };
+  return `${variables('blockA', a, rows)}\n${variables('blockB', b, columns)}`;
 }
+
+/** Compilers that guard loops against never ending leave one alone that ends at a constant. */
+const manyTurns = 2 ** 27;
 
 /** The statements of `main`. */
 export function sharedBody(p: Product, plan: Plan, form: TileForm): string {
@@ -42,12 +57,12 @@ let over = local % ${form.over}; let down = local / ${form.over};
 ${both(declareLoads)}
 ${accumulators(plan)}
 {
-  let k0 = 0;
-${both(loadBlock)}
+${both(loadFirst)}
 ${both((block) => storeBlock(block, 0))}
 }
 let turns = (depth + ${2 * blockDepth - 1}) / ${2 * blockDepth};
-for (var turn = 0; turn < turns; turn++) {
+for (var turn = 0; turn < ${manyTurns}; turn++) {
+  if (turn >= turns) { break; }
 ${half(0, `turn * ${2 * blockDepth} + ${blockDepth}`)}
 ${half(1, `turn * ${2 * blockDepth} + ${2 * blockDepth}`)}
 ${fold(plan, 8 * blockDepth, String(2 * blockDepth))}
@@ -55,64 +70,91 @@ ${fold(plan, 8 * blockDepth, String(2 * blockDepth))}
 ${storeTile(p, plan, form)}`;
 }
 
+/** How an invocation reads an operand's block: statements, and the name of what it read. */
+interface Reads {
+  /** Reads of the q-th quad, or pair of pairs, of outer indices for k; none where they were read with the k before. */
+  read(q: number, k: number): string;
+  /** The scalar of outer index 4 * q + i. */
+  scalar(q: number, i: number, k: number): string;
+  /** The vec4 of outer indices from 4 * q on. */
+  vector(q: number, k: number): string;
+}
+
+/** @param count invocations along the outer index @param at WGSL of this one's number among them */
+function reads(
+  operand: Operand,
+  name: string,
+  block: string,
+  outer: number,
+  count: number,
+  at: string,
+): Reads {
+  if (operand.form !== 'along') {
+    const quad = (q: number, k: number): string => `${name}${k}_${q}`;
+    return {
+      read: (q, k) => `let ${quad(q, k)} = ${block}[${(k * outer) / 4 + q * count} + ${at}];`,
+      scalar: (q, i, k) => `${quad(q, k)}.${lanes[i]}`,
+      vector: quad,
+    };
+  }
+  const one = (q: number, i: number, k: number): string =>
+    `${name}${k - (k % 2)}_${4 * q + i}.${lanes[k % 2]}`;
+  return {
+    read: (q, k) =>
+      k % 2 === 1
+        ? ''
+        : range(4)
+            .map((i) => {
+              const pair = 2 * (2 * q + Math.floor(i / 2)) * count + (i % 2);
+              return `let ${name}${k}_${4 * q + i} = ${block}[${(k * outer) / 2 + pair} + 2 * ${at}];`;
+            })
+            .join(' '),
+    scalar: one,
+    vector: (q, k) =>
+      `vec4f(${range(4)
+        .map((i) => one(q, i, k))
+        .join(', ')})`,
+  };
+}
+
 /** Multiplies the blocks of one place, every k of them. */
 function multiplyBlock(p: Product, form: TileForm, place: 0 | 1): string {
   const { rows, columns, down, over, rowQuads, columnQuads } = form;
-  const [aByK, bByK] = [p.a.form !== 'along', p.b.form !== 'along'];
+  const a = reads(p.a, 'a', `blockA${place}`, rows, down, 'down');
+  const b = reads(p.b, 'b', `blockB${place}`, columns, over, 'over');
   const lines: string[] = [];
-  const read = (name: string, block: string, at: string): void => {
-    lines.push(`let ${name} = ${block}${place}[${at}];`);
-  };
-  for (const q of range(blockDepth / 4)) {
-    if (!aByK)
-      for (const i of range(4 * rowQuads)) read(`a${q}_${i}`, 'blockA', `${q * rows + i * down} + down`);
-    if (!bByK)
-      for (const j of range(4 * columnQuads))
-        read(`b${q}_${j}`, 'blockB', `${q * columns + j * over} + over`);
-    for (const t of range(4)) {
-      const k = 4 * q + t;
-      const readA = (i: number): void => read(`a${k}_${i}`, 'blockA', `${(k * rows) / 4 + i * down} + down`);
-      if (aByK) range(rowQuads - 1).forEach(readA);
-      if (bByK)
-        for (const h of range(columnQuads))
-          read(`b${k}_${h}`, 'blockB', `${(k * columns) / 4 + h * over} + over`);
-      if (aByK) readA(rowQuads - 1);
-      const scalar = (i: number): string =>
-        aByK ? `a${k}_${Math.floor(i / 4)}.${lanes[i % 4]}` : `a${q}_${i}.${lanes[t]}`;
-      const vector = (h: number): string =>
-        bByK
-          ? `b${k}_${h}`
-          : `vec4f(${range(4)
-              .map((j) => `b${q}_${4 * h + j}.${lanes[t]}`)
-              .join(', ')})`;
-      for (const quad of range(rowQuads).reverse())
-        for (const h of range(columnQuads).reverse())
-          for (const i of range(4)) {
-            const sum = `c${4 * quad + i}_${h}`;
-            lines.push(`${sum} = fma(vec4f(${scalar(4 * quad + i)}), ${vector(h)}, ${sum});`);
-          }
-    }
+  for (const k of range(blockDepth)) {
+    for (const q of range(rowQuads)) lines.push(a.read(q, k));
+    for (const h of range(columnQuads)) lines.push(b.read(h, k));
+    for (const h of range(columnQuads).reverse())
+      for (const q of range(rowQuads).reverse())
+        for (const i of range(4)) {
+          const sum = `c${4 * q + i}_${h}`;
+          lines.push(`${sum} = fma(vec4f(${a.scalar(q, i, k)}), ${b.vector(h, k)}, ${sum});`);
+        }
   }
   return lines.join('\n');
+}
+
+/** WGSL of the i-th outer index of an invocation's q-th quad, from the tile's first on. */
+function outerOf({ form }: Operand, q: number, i: number, count: number, at: string): string {
+  if (form !== 'along') return `${4 * q * count + i} + 4 * ${at}`;
+  return `${2 * (2 * q + Math.floor(i / 2)) * count + (i % 2)} + 2 * ${at}`;
 }
 
 /** Adds the bias, clips, and stores what lies inside the result. */
 function storeTile(p: Product, plan: Plan, form: TileForm): string {
   const { rows, columns, down, over, rowQuads, columnQuads } = form;
-  const [aByK, bByK] = [p.a.form !== 'along', p.b.form !== 'along'];
   const lines: string[] = [
     `let start = u.outAt + (g * u.outGroup + c * u.outChunk)${plan.wideOut ? ' / 4' : ''};`,
   ];
-  const at = (h: number, j: number): string =>
-    bByK
-      ? `tileN * ${columns} + ${4 * h * over + j} + 4 * over`
-      : `tileN * ${columns} + ${(4 * h + j) * over} + over`;
   for (const h of range(columnQuads)) {
-    for (const j of range(4)) lines.push(`let n${h}_${j} = ${at(h, j)};`);
+    for (const j of range(4))
+      lines.push(`let n${h}_${j} = tileN * ${columns} + ${outerOf(p.b, h, j, over, 'over')};`);
     const columnsOf = range(4).map((j) => `n${h}_${j}`);
     if (plan.wideOut) lines.push(`let place${h} = start + n${h}_0 / 4;`);
     else if (!p.columnsAt) lines.push(`let place${h} = start + vec4i(${columnsOf.join(', ')});`);
-    else if (bByK) lines.push(`let place${h} = start + columnsAt(n${h}_0, u.N - 1);`);
+    else if (p.b.form !== 'along') lines.push(`let place${h} = start + columnsAt(n${h}_0, u.N - 1);`);
     else {
       const places = columnsOf.map((column) => `columnsAt(${column}, u.N - 1).x`);
       lines.push(`let place${h} = start + vec4i(${places.join(', ')});`);
@@ -123,8 +165,8 @@ function storeTile(p: Product, plan: Plan, form: TileForm): string {
     }
   }
   for (const i of range(4 * rowQuads)) {
-    const offset = aByK ? `${4 * Math.floor(i / 4) * down + (i % 4)} + 4 * down` : `${i * down} + down`;
     const row = `m${i}`;
+    const offset = outerOf(p.a, Math.floor(i / 4), i % 4, down, 'down');
     lines.push(`let ${row} = tileM * ${rows} + ${offset};`, `if (${row} < u.M) {`);
     lines.push(`let line = ${row} * ${plan.wideOut ? '(u.outRow / 4)' : 'u.outRow'};`);
     if (p.bias?.along === 'rows') lines.push(`let bias = bias[u.biasAt + g * u.M + ${row}];`);
