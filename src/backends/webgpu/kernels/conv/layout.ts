@@ -3,20 +3,24 @@
  */
 import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, wide } from '../../runtime/recorder.js';
+import { tableSpare } from '../matmul/forms.js';
 
 /** Channels in whole vec4s. */
 export function roundUp(channels: number): number {
   return Math.ceil(channels / 4) * 4;
 }
 
-/** Table of `sum of index[axis] * steps[axis]` for every index of `shape`, row-major. */
+/**
+ * Table of `sum of index[axis] * steps[axis]` for every index of `shape`, row-major, and some more entries: tiles look
+ * places up before they know whether they need them.
+ */
 export function grid(recorder: Recorder, shape: Shape, steps: readonly number[]): View {
   return recorder.table(`grid ${shape} by ${steps}`, () => {
     let places = [0];
     shape.forEach((n, axis) => {
       places = places.flatMap((place) => Array.from({ length: n }, (_, i) => place + i * steps[axis]!));
     });
-    return Int32Array.from(places);
+    return Int32Array.from([...places, ...new Array<number>(tableSpare).fill(0)]);
   });
 }
 

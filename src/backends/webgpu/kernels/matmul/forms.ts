@@ -27,6 +27,9 @@ export interface TileForm {
 /** Values of k in a block. */
 export const blockDepth = 8;
 
+/** Entries that tables of k must have past the last. */
+export const tableSpare = 4 * blockDepth;
+
 /** Vec4s of a block of an operand, filled up so that every invocation loads as many. */
 export function slotsOf(outer: number, workgroup: number): number {
   return Math.ceil((outer * blockDepth) / 4 / workgroup) * workgroup;
@@ -66,6 +69,9 @@ export interface TileDevice {
   readonly tiles: string;
 }
 
+/** Depth up to which one sum does: a second set of sums takes registers, of which GPUs have few. */
+export const oneSum = 4096;
+
 /** Invocations that keep a large GPU busy: some waves for each of its processors. */
 export const enoughInvocations = 40_960;
 
@@ -91,5 +97,7 @@ export function choose({ M, N, K, groups }: ProductShape, { tiles }: TileDevice)
     const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
     return workgroups * rows * columns * loads * Math.sqrt(idle);
   };
-  return tileForms.reduce((best, next) => (cost(next) < cost(best) ? next : best));
+  // Long sums are kept twice (tileParts.ts): three quads of rows would take more registers than there are.
+  const fitting = K > oneSum ? tileForms.filter(({ rowQuads }) => rowQuads < 3) : tileForms;
+  return fitting.reduce((best, next) => (cost(next) < cost(best) ? next : best));
 }

@@ -14,10 +14,10 @@
  */
 
 import { type Recorder, wide } from '../../runtime/recorder.js';
-import { choose, enoughInvocations, type ProductShape, type TileForm } from './forms.js';
+import { choose, enoughInvocations, oneSum, type ProductShape, type TileForm } from './forms.js';
 import { blockLength, directBody } from './tileDirect.js';
 import { type Operand, type Plan, type Product, partLength } from './tileParts.js';
-import { blockVariables, sharedBody } from './tileShared.js';
+import { blockDeclarations, sharedBody } from './tileShared.js';
 
 export type { Operand, Product };
 
@@ -95,12 +95,12 @@ function rowsFor(M: number, software: boolean): number {
   return M > 4 ? 8 : M > 2 ? 4 : M;
 }
 
-/** Depth up to which one sum does: a second set of sums takes registers, of which GPUs have few. */
-const oneSum = { direct: 512, shared: 4096 };
+/** Depth up to which one sum does in a direct tile. */
+const oneDirectSum = 512;
 
 /** @param depth of the whole product @param part of it that an invocation adds up */
 function levelsFor(form: TileForm | null, depth: number, part: number): Plan['levels'] {
-  if (depth <= (form ? oneSum.shared : oneSum.direct) || part <= blockLength) return 1;
+  if (depth <= (form ? oneSum : oneDirectSum) || part <= blockLength) return 1;
   return part <= 2 * partLength ? 2 : 3;
 }
 
@@ -123,7 +123,7 @@ function functions(p: Product, form: TileForm | null): string {
       ? `fn ${name}OutersAt(o: i32, last: i32) -> vec4i { return ${operand.outersAt ?? strided(name)}; }
 fn ${name}DepthAt(k: i32) -> i32 { return ${operand.depthAt ?? `k * u.${name}Depth`}; }`
       : '';
-  const shared = form ? blockVariables(p, form) : '';
+  const shared = form ? blockDeclarations(p, form) : '';
   const columns = p.columnsAt ? `fn columnsAt(o: i32, last: i32) -> vec4i { return ${p.columnsAt}; }` : '';
   return [p.functions ?? '', scattered('a', p.a), scattered('b', p.b), columns, shared].join('\n');
 }

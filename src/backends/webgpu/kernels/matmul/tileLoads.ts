@@ -60,75 +60,86 @@ export function declareLoads(block: Block): string {
     if (s === 0 || form.workgroup % quads !== 0) {
       lines.push(`let ${name}At${s} = ${name}Base + ${name}OutersAt((${quad}) * 4, ${extent} - 1);`);
     }
-    lines.push(`var ${name}Place${s} = ${name}DepthAt(min(${name}K${s}, depth - 1));`);
+    lines.push(`var ${name}Place${s}: i32;`);
   }
   return lines.join('\n');
 }
 
 /** Loads the block of `k0`. */
 export function loadBlock(block: Block): string {
-  const { name, operand } = block;
-  const whole = slots(block).map((s): string => {
-    switch (operand.form) {
-      case 'across':
-        return `${name}Value${s} = ${name}[${name}At${s} + k0 * u.${name}Depth];`;
-      case 'along':
-        return `${name}Value${s} = ${name}[${name}At${s} + (k0 >> 2u)];`;
-      case 'scattered':
-        return `${name}Value${s} = ${gathered(block, s)};`;
-    }
-  });
-  return `${declared(block)}
+  const whole = slots(block).map((s) => `${valueName(block, s)} = ${wholeSlot(block, s)};`);
+  return `${declareValues(block)}
 if (k0 + ${blockDepth} <= depth) {
 ${whole.join('\n')}
 } else {
-${ragged(block, 'k0')}
+${raggedBlock(block, 'k0')}
 }
 ${nextPlaces(block, `k0 + ${blockDepth}`)}`;
 }
 
 /** Loads the block of k = 0, in a way that does for any depth. */
 export function loadFirst(block: Block): string {
-  return `${declared(block)}
-${ragged(block, '0')}
+  return `${declareValues(block)}
+${raggedBlock(block, '0')}
 ${nextPlaces(block, String(blockDepth))}`;
 }
 
-function declared(block: Block): string {
+const valueName = ({ name }: Block, s: number): string => `${name}Value${s}`;
+
+function declareValues(block: Block): string {
   return slots(block)
-    .map((s) => `var ${block.name}Value${s}: vec4f;`)
+    .map((s) => `var ${valueName(block, s)}: vec4f;`)
     .join(' ');
 }
 
-function gathered({ name, outer, form }: Block, s: number): string {
-  const at = `${name}At${form.workgroup % (outer / 4) === 0 ? 0 : s}`;
-  return `vec4f(${lanes.map((lane) => `${name}[${name}Place${s} + ${at}.${lane}]`).join(', ')})`;
+/** WGSL of a slot, all of whose k are there. */
+function wholeSlot(block: Block, s: number): string {
+  const { name, operand } = block;
+  if (operand.form === 'across') return `${name}[${name}At${s} + k0 * u.${name}Depth]`;
+  if (operand.form === 'along') return `${name}[${name}At${s} + (k0 >> 2u)]`;
+  return gathered(block, s, `${name}Place${s}`);
 }
 
 /** Loads what there is of the block of `k0`, and zeros. */
-function ragged(block: Block, k0: string): string {
-  const { name, operand } = block;
+function raggedBlock(block: Block, k0: string): string {
   return slots(block)
-    .map((s): string => {
-      const [value, k] = [`${name}Value${s}`, `${k0} + ${name}K${s}`];
-      switch (operand.form) {
-        case 'across':
-          return `${value} = select(vec4f(0.0), ${name}[${name}Outer${s} + min(${k}, depth - 1) * u.${name}Depth], ${k} < depth);`;
-        case 'along':
-          return `${value} = select(vec4f(0.0), ${name}[${name}At${s} + ((min(${k}, depth - 1) - ${name}K${s}) >> 2u)], vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`;
-        case 'scattered':
-          return `${value} = select(vec4f(0.0), ${gathered(block, s)}, ${k} < depth);`;
-      }
-    })
+    .map((s) => raggedSlot(block, s, `${k0} + ${block.name}K${s}`))
     .join('\n');
 }
 
-/** Looks up the places that the block of `k0` will be gathered from. */
+function raggedSlot(block: Block, s: number, k: string): string {
+  const { name, operand } = block;
+  const value = valueName(block, s);
+  const last = `min(${k}, depth - 1)`;
+  if (operand.form === 'along') {
+    const at = `${name}At${s} + ((${last} - ${name}K${s}) >> 2u)`;
+    return `${value} = select(vec4f(0.0), ${name}[${at}], vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`;
+  }
+  const loaded =
+    operand.form === 'across'
+      ? `${name}[${name}Outer${s} + ${last} * u.${name}Depth]`
+      : gathered(block, s, `${name}DepthAt(${last})`);
+  return `${value} = select(vec4f(0.0), ${loaded}, ${k} < depth);`;
+}
+
+function gathered({ name, outer, form }: Block, s: number, place: string): string {
+  const at = `${name}At${form.workgroup % (outer / 4) === 0 ? 0 : s}`;
+  return `gather_${name}(${place} + ${at})`;
+}
+
+/** A function that gathers a vec4 of a 'scattered' operand. */
+export function gatherFunction(name: 'a' | 'b', { form }: Operand): string {
+  if (form !== 'scattered') return '';
+  const parts = lanes.map((lane) => `${name}[at.${lane}]`).join(', ');
+  return `fn gather_${name}(at: vec4i) -> vec4f { return vec4f(${parts}); }`;
+}
+
+/** Looks up the places that the block of `k0` will be gathered from. Tables go on a little past the last k. */
 function nextPlaces(block: Block, k0: string): string {
   const { name, operand } = block;
   if (operand.form !== 'scattered') return '';
   return slots(block)
-    .map((s) => `${name}Place${s} = ${name}DepthAt(min(${k0} + ${name}K${s}, depth - 1));`)
+    .map((s) => `${name}Place${s} = ${name}DepthAt(${k0} + ${name}K${s});`)
     .join('\n');
 }
 
@@ -138,7 +149,7 @@ export function storeBlock(block: Block, place: number): string {
   const array = `block${name.toUpperCase()}${place}`;
   return slots(block)
     .map((s) => {
-      const value = `${name}Value${s}`;
+      const value = valueName(block, s);
       if (operand.form !== 'along') return `${array}[${name}Slot${s}] = ${value};`;
       const to = `${name}To${s}`;
       return `${array}[${to}] = ${value}.xy; ${array}[${to} + ${name}Next${s}] = ${value}.zw;`;

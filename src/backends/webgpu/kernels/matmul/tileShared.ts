@@ -13,7 +13,7 @@
  * What is read last from workgroup memory is multiplied first: then one wait does for all reads of a k.
  */
 import { blockDepth, slotsOf, type TileForm } from './forms.js';
-import { type Block, declareLoads, loadBlock, loadFirst, storeBlock } from './tileLoads.js';
+import { type Block, declareLoads, gatherFunction, loadBlock, loadFirst, storeBlock } from './tileLoads.js';
 import {
   accumulators,
   fold,
@@ -25,8 +25,8 @@ import {
   range,
 } from './tileParts.js';
 
-/** Declarations of the blocks. */
-export function blockVariables({ a, b }: Product, { rows, columns, workgroup }: TileForm): string {
+/** Declarations of the blocks, and functions that fill them. */
+export function blockDeclarations({ a, b }: Product, { rows, columns, workgroup }: TileForm): string {
   const variables = (name: string, { form }: Operand, outer: number): string => {
     const slots = slotsOf(outer, workgroup);
     const type = form === 'along' ? `array<vec2f, ${2 * slots}>` : `array<vec4f, ${slots}>`;
@@ -34,7 +34,8 @@ export function blockVariables({ a, b }: Product, { rows, columns, workgroup }: 
       .map((i) => `var<workgroup> ${name}${i}: ${type};`)
       .join(' ');
   };
-  return `${variables('blockA', a, rows)}\n${variables('blockB', b, columns)}`;
+  const gathers = [gatherFunction('a', a), gatherFunction('b', b)];
+  return [variables('blockA', a, rows), variables('blockB', b, columns), ...gathers].join('\n');
 }
 
 /** Compilers that guard loops against never ending leave one alone that ends at a constant. */
@@ -65,7 +66,7 @@ for (var turn = 0; turn < ${manyTurns}; turn++) {
   if (turn >= turns) { break; }
 ${half(0, `turn * ${2 * blockDepth} + ${blockDepth}`)}
 ${half(1, `turn * ${2 * blockDepth} + ${2 * blockDepth}`)}
-${fold(plan, 8 * blockDepth, String(2 * blockDepth))}
+${fold(plan, 16 * blockDepth, String(2 * blockDepth))}
 }
 ${storeTile(p, plan, form)}`;
 }
