@@ -5,6 +5,7 @@
 import { globals } from 'webgpu';
 import { openDevice } from '../../src/backends/open.js';
 import { blockDepth } from '../../src/backends/webgpu/kernels/matmul/forms.js';
+import { sectionTurns } from '../../src/backends/webgpu/kernels/matmul/tileShared.js';
 import { Recorder } from '../../src/backends/webgpu/runtime/recorder.js';
 import { kernelRows } from '../kernels.js';
 import { radvDriver } from './layer.js';
@@ -21,7 +22,9 @@ const { dispatch } = Recorder.prototype;
 Recorder.prototype.dispatch = function (spec) {
   const { K, depth } = spec.i32 ?? {};
   if (spec.key.startsWith('product') && K !== undefined && depth !== undefined) {
-    turns.set(spec.key, [Math.ceil(Math.min(K, depth) / (2 * blockDepth))]);
+    const all = Math.ceil(Math.min(K, depth) / (2 * blockDepth));
+    // Long sums: sections of turns.
+    turns.set(spec.key, / in \d/.test(spec.key) ? [Math.ceil(all / sectionTurns), sectionTurns] : [all]);
   }
   dispatch.call(this, spec);
 };

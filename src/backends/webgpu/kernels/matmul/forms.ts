@@ -64,7 +64,7 @@ export interface ProductShape {
 }
 
 /** What the choice depends on besides the shape. */
-export interface TileDevice {
+interface TileDevice {
   /** 'direct': no workgroup memory at all; 'shared': a form by `choose`; else the form of that name. */
   readonly tiles: string;
 }
@@ -97,7 +97,5 @@ export function choose({ M, N, K, groups }: ProductShape, { tiles }: TileDevice)
     const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
     return workgroups * rows * columns * loads * Math.sqrt(idle);
   };
-  // Long sums are kept twice (tileParts.ts): three quads of rows would take more registers than there are.
-  const fitting = K > oneSum ? tileForms.filter(({ rowQuads }) => rowQuads < 3) : tileForms;
-  return fitting.reduce((best, next) => (cost(next) < cost(best) ? next : best));
+  return tileForms.reduce((best, next) => (cost(next) < cost(best) ? next : best));
 }

@@ -14,7 +14,7 @@
  */
 
 import { type Recorder, wide } from '../../runtime/recorder.js';
-import { choose, enoughInvocations, oneSum, type ProductShape, type TileForm } from './forms.js';
+import { blockDepth, choose, enoughInvocations, oneSum, type ProductShape, type TileForm } from './forms.js';
 import { blockLength, directBody } from './tileDirect.js';
 import { type Operand, type Plan, type Product, partLength } from './tileParts.js';
 import { blockDeclarations, sharedBody } from './tileShared.js';
@@ -46,6 +46,7 @@ export function product(recorder: Recorder, p: Product): void {
   const plan: Plan = {
     rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tiles === 'direct'),
     halves: form ? form.columnQuads : N > 4 ? 2 : 1,
+    whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
     wideOut:
       p.columnsAt === undefined && !(form && b.form === 'along') && steps.every((step) => step % 4 === 0),
@@ -58,6 +59,7 @@ export function product(recorder: Recorder, p: Product): void {
     key: [
       `product ${p.key} ${form?.name ?? 'direct'} ${plan.rows}x${4 * plan.halves} ${a.form} ${b.form}`,
       plan.levels === 1 ? '' : `in ${plan.levels}`,
+      plan.whole ? 'whole' : '',
       bias?.along ?? '',
       p.relu ? 'relu' : '',
     ].join(' '),

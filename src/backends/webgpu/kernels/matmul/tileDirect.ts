@@ -29,7 +29,7 @@ ${directStep(p, plan, 1)}
   const inBlocks = `  while (k < depth) {
   let end = min(k + ${blockLength}, depth);
 ${steps('end')}
-${fold(plan, blockLength, null)}
+${fold(plan)}
   }`;
   return `${place('index')}
 let m0 = tileM * ${plan.rows}; let n0 = tileN * ${width};

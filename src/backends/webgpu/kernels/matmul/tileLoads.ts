@@ -65,12 +65,18 @@ export function declareLoads(block: Block): string {
   return lines.join('\n');
 }
 
-/** Loads the block of `k0`. */
+/** Loads the block of `k0`; past the end, where nothing will be multiplied, a block before it. */
+export function loadWholeBlock(block: Block): string {
+  return `${declareValues(block)}
+${wholeBlock(block)}
+${nextPlaces(block, `min(k0 + ${blockDepth}, depth - ${blockDepth})`)}`;
+}
+
+/** Loads the block of `k0`, and zeros past the end. */
 export function loadBlock(block: Block): string {
-  const whole = slots(block).map((s) => `${valueName(block, s)} = ${wholeSlot(block, s)};`);
   return `${declareValues(block)}
 if (k0 + ${blockDepth} <= depth) {
-${whole.join('\n')}
+${wholeBlock(block)}
 } else {
 ${raggedBlock(block, 'k0')}
 }
@@ -90,6 +96,12 @@ function declareValues(block: Block): string {
   return slots(block)
     .map((s) => `var ${valueName(block, s)}: vec4f;`)
     .join(' ');
+}
+
+function wholeBlock(block: Block): string {
+  return slots(block)
+    .map((s) => `${valueName(block, s)} = ${wholeSlot(block, s)};`)
+    .join('\n');
 }
 
 /** WGSL of a slot, all of whose k are there. */

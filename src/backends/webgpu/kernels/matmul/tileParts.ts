@@ -60,6 +60,8 @@ export interface Plan {
   readonly rows: number;
   readonly halves: number;
   readonly wideOut: boolean;
+  /** Whether every chunk's depth is a whole number of turns (tileShared.ts). */
+  readonly whole: boolean;
   /** Sums that each element of the tile is added up in; see `fold`. */
   readonly levels: 1 | 2 | 3;
 }
@@ -92,18 +94,16 @@ function sums({ rows, halves }: Plan, level: number): string[] {
 /** The tile's sums, of all levels. */
 export function accumulators(plan: Plan): string {
   const names = range(plan.levels).flatMap((level) => sums(plan, level + 1));
-  const counters = plan.levels === 1 ? [] : ['var held = 0; var blocks = 0;'];
+  const counters = plan.levels < 3 ? [] : ['var blocks = 0;'];
   return [...names.map((name) => `var ${name} = vec4f(0.0);`), ...counters].join(' ');
 }
 
 /**
- * Statements after `count` more products. A sum over all of a long depth would lose what is small beside it (one of n
- * equal numbers is off by up to n 2^-26), so the sums of the first level are added to the second's when they hold a
- * block of products, and those to the third's when they hold a section of blocks.
- * @param block products of a block
- * @param count null for a block, the last of which may be shorter
+ * Statements after a block of products. A sum over all of a long depth would lose what is small beside it (one of n equal
+ * numbers is off by up to n 2^-26), so the sums of the first level are added to the second's when they hold a block of
+ * products, and those to the third's when they hold a section of blocks.
  */
-export function fold(plan: Plan, block: number, count: string | null): string {
+export function fold(plan: Plan): string {
   if (plan.levels === 1) return '';
   const moved = (from: number): string => {
     const to = sums(plan, from + 1);
@@ -113,9 +113,7 @@ export function fold(plan: Plan, block: number, count: string | null): string {
   };
   const section =
     plan.levels === 3 ? `blocks++; if (blocks == ${sectionBlocks}) { blocks = 0; ${moved(2)} }` : '';
-  if (count === null) return `${moved(1)} ${section}`;
-  return `held += ${count};
-if (held >= ${block}) { held = 0; ${moved(1)} ${section} }`;
+  return `${moved(1)} ${section}`;
 }
 
 /**

@@ -13,7 +13,15 @@
  * What is read last from workgroup memory is multiplied first: then one wait does for all reads of a k.
  */
 import { blockDepth, slotsOf, type TileForm } from './forms.js';
-import { type Block, declareLoads, gatherFunction, loadBlock, loadFirst, storeBlock } from './tileLoads.js';
+import {
+  type Block,
+  declareLoads,
+  gatherFunction,
+  loadBlock,
+  loadFirst,
+  loadWholeBlock,
+  storeBlock,
+} from './tileLoads.js';
 import {
   accumulators,
   fold,
@@ -38,6 +46,9 @@ export function blockDeclarations({ a, b }: Product, { rows, columns, workgroup 
   return [variables('blockA', a, rows), variables('blockB', b, columns), ...gathers].join('\n');
 }
 
+/** Turns, of two blocks each, after which long sums are added to the next level's. */
+export const sectionTurns = 8;
+
 /** Compilers that guard loops against never ending leave one alone that ends at a constant. */
 const manyTurns = 2 ** 27;
 
@@ -48,11 +59,23 @@ export function sharedBody(p: Product, plan: Plan, form: TileForm): string {
   const both = (part: (block: Block) => string): string => `${part(a)}\n${part(b)}`;
   const half = (read: 0 | 1, first: string): string => `  workgroupBarrier();
   {
-    let k0 = ${first};
-${both(loadBlock)}
+    let k0 = ${plan.whole ? `min(${first}, depth - ${blockDepth})` : first};
+${both(plan.whole ? loadWholeBlock : loadBlock)}
 ${multiplyBlock(p, form, read)}
 ${both((block) => storeBlock(block, 1 - read))}
   }`;
+  const turns = (turn: string, limit: number): string => `for (var i = 0; i < ${limit}; i++) {
+  let turn = ${turn};
+  if (turn >= turns) { break; }
+${half(0, `turn * ${2 * blockDepth} + ${blockDepth}`)}
+${half(1, `turn * ${2 * blockDepth} + ${2 * blockDepth}`)}
+}`;
+  const inSections = `for (var section = 0; section < ${manyTurns}; section++) {
+  let before = section * ${sectionTurns};
+  if (before >= turns) { break; }
+${turns('before + i', sectionTurns)}
+${fold(plan)}
+}`;
   return `${place('workgroup')}
 let over = local % ${form.over}; let down = local / ${form.over};
 ${both(declareLoads)}
@@ -62,12 +85,7 @@ ${both(loadFirst)}
 ${both((block) => storeBlock(block, 0))}
 }
 let turns = (depth + ${2 * blockDepth - 1}) / ${2 * blockDepth};
-for (var turn = 0; turn < ${manyTurns}; turn++) {
-  if (turn >= turns) { break; }
-${half(0, `turn * ${2 * blockDepth} + ${blockDepth}`)}
-${half(1, `turn * ${2 * blockDepth} + ${2 * blockDepth}`)}
-${fold(plan, 16 * blockDepth, String(2 * blockDepth))}
-}
+${plan.levels === 1 ? turns('i', manyTurns) : inSections}
 ${storeTile(p, plan, form)}`;
 }
 
