@@ -65,18 +65,35 @@ export function declareLoads(block: Block): string {
   return lines.join('\n');
 }
 
-/** Loads the block of `k0`; past the end, where nothing will be multiplied, a block before it. */
-export function loadWholeBlock(block: Block): string {
-  return `${declareValues(block)}
-${wholeBlock(block)}
-${nextPlaces(block, `min(k0 + ${blockDepth}, depth - ${blockDepth})`)}`;
+/** Where `loadWholeBlock` is, how far it goes each time, and the last place. */
+export function declareWalk({ name, operand: { form } }: Block): string {
+  const at = (k: string): string =>
+    form === 'across' ? `(${k}) * u.${name}Depth` : form === 'along' ? `(${k}) >> 2u` : k;
+  const first = form === 'scattered' ? blockDepth : 0;
+  return `var ${name}From = ${first}; let ${name}Step = ${at(String(blockDepth))}; let ${name}Last = ${at(`depth - ${blockDepth}`)};`;
+}
+
+/**
+ * Loads the next block; past the end, where nothing will be multiplied, the last again.
+ * @param end whether the end may have been reached (there is an even number of blocks)
+ */
+export function loadWholeBlock(block: Block, end: boolean): string {
+  const { name, operand } = block;
+  const from = `${name}From`;
+  const step = (clamped: boolean): string =>
+    clamped ? `${from} = min(${from} + ${name}Step, ${name}Last);` : `${from} += ${name}Step;`;
+  const loads = `${declareValues(block)}\n${wholeBlock(block, from)}`;
+  return operand.form === 'scattered'
+    ? `${loads}\n${step(true)}\n${nextPlaces(block, from)}`
+    : `${step(end)}\n${loads}`;
 }
 
 /** Loads the block of `k0`, and zeros past the end. */
 export function loadBlock(block: Block): string {
+  const { name, operand } = block;
   return `${declareValues(block)}
 if (k0 + ${blockDepth} <= depth) {
-${wholeBlock(block)}
+${wholeBlock(block, operand.form === 'along' ? '(k0 >> 2u)' : `k0 * u.${name}Depth`)}
 } else {
 ${raggedBlock(block, 'k0')}
 }
@@ -98,18 +115,16 @@ function declareValues(block: Block): string {
     .join(' ');
 }
 
-function wholeBlock(block: Block): string {
-  return slots(block)
-    .map((s) => `${valueName(block, s)} = ${wholeSlot(block, s)};`)
-    .join('\n');
-}
-
-/** WGSL of a slot, all of whose k are there. */
-function wholeSlot(block: Block, s: number): string {
+/** Loads a block all of whose k are there. @param from WGSL of its distance from the first */
+function wholeBlock(block: Block, from: string): string {
   const { name, operand } = block;
-  if (operand.form === 'across') return `${name}[${name}At${s} + k0 * u.${name}Depth]`;
-  if (operand.form === 'along') return `${name}[${name}At${s} + (k0 >> 2u)]`;
-  return gathered(block, s, `${name}Place${s}`);
+  const slot = (s: number): string =>
+    operand.form === 'scattered'
+      ? gathered(block, s, `${name}Place${s}`)
+      : `${name}[${name}At${s} + ${from}]`;
+  return slots(block)
+    .map((s) => `${valueName(block, s)} = ${slot(s)};`)
+    .join('\n');
 }
 
 /** Loads what there is of the block of `k0`, and zeros. */

@@ -16,6 +16,7 @@ import { blockDepth, slotsOf, type TileForm } from './forms.js';
 import {
   type Block,
   declareLoads,
+  declareWalk,
   gatherFunction,
   loadBlock,
   loadFirst,
@@ -59,8 +60,7 @@ export function sharedBody(p: Product, plan: Plan, form: TileForm): string {
   const both = (part: (block: Block) => string): string => `${part(a)}\n${part(b)}`;
   const half = (read: 0 | 1, first: string): string => `  workgroupBarrier();
   {
-    let k0 = ${plan.whole ? `min(${first}, depth - ${blockDepth})` : first};
-${both(plan.whole ? loadWholeBlock : loadBlock)}
+${plan.whole ? both((block) => loadWholeBlock(block, read === 1)) : `let k0 = ${first};\n${both(loadBlock)}`}
 ${multiplyBlock(p, form, read)}
 ${both((block) => storeBlock(block, 1 - read))}
   }`;
@@ -79,6 +79,7 @@ ${fold(plan)}
   return `${place('workgroup')}
 let over = local % ${form.over}; let down = local / ${form.over};
 ${both(declareLoads)}
+${plan.whole ? both(declareWalk) : ''}
 ${accumulators(plan)}
 {
 ${both(loadFirst)}
@@ -145,8 +146,8 @@ function multiplyBlock(p: Product, form: TileForm, place: 0 | 1): string {
   for (const k of range(blockDepth)) {
     for (const q of range(rowQuads)) lines.push(a.read(q, k));
     for (const h of range(columnQuads)) lines.push(b.read(h, k));
-    for (const h of range(columnQuads).reverse())
-      for (const q of range(rowQuads).reverse())
+    for (const q of range(rowQuads).reverse())
+      for (const h of range(columnQuads).reverse())
         for (const i of range(4)) {
           const sum = `c${4 * q + i}_${h}`;
           lines.push(`${sum} = fma(vec4f(${a.scalar(q, i, k)}), ${b.vector(h, k)}, ${sum});`);
