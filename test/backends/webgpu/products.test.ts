@@ -1,9 +1,11 @@
 /**
- * Matrix products and convolutions on WebGPU against the plain loops, with both kinds of tiles: 'direct', as software
- * adapters use them, and 'shared', as GPUs do.
+ * Matrix products and convolutions on WebGPU against the plain loops, in every form of tiles that GPUs take. (The contract's
+ * tests run them with the forms that are chosen, and without.)
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { tileForms } from '../../../src/backends/webgpu/kernels/matmul/forms.js';
+import type { Tiles } from '../../../src/backends/webgpu/runtime/options.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
@@ -14,17 +16,9 @@ const test = suite('webgpu products');
 
 if (driver !== null) {
   const random = seededRandom('webgpu products');
-  const upTo = (n: number): number => 1 + random.integer(n);
   const direct = new Bench(await openSoftware(driver, { tiles: 'direct' }));
-  const shared = new Bench(await openSoftware(driver, { tiles: 'shared' }));
-  test.after(async () => {
-    await direct.device.close();
-    await shared.device.close();
-  });
-  test.after.each(() => {
-    direct.clear();
-    shared.clear();
-  });
+  test.after(() => direct.device.close());
+  test.after.each(() => direct.clear());
 
   /** A matrix for each batch, stored as it is or transposed, rows maybe longer than it. */
   function matrix(
@@ -56,29 +50,46 @@ if (driver !== null) {
     await bench.check('matmul', { a, b, bias, relu: form % 3 === 0, out }, [out]);
   }
 
-  test('matmul, direct tiles: aligned and odd sizes, transposed or not, few rows or columns', async () => {
-    // Each kind of tile is a pipeline to compile, so only the aligned sizes go through all the forms.
-    for (const [B, M, N, K, forms] of [
-      [2, 12, 16, 20, [0, 1, 2, 3, 6]],
-      [1, 67, 12, 9, [1]],
-      [1, 9, 13, 11, [0, 3]],
-      [1, 1, 24, 37, [2]],
-      [1, 4, 8, 6, [1]],
-      [2, 17, 3, 8, [2]],
-      [1, 8, 8, 0, [2]],
-    ] as const) {
-      for (const form of forms) await product(direct, B, M, N, K, form);
+  /** Runs on a device whose products are all of one form. */
+  async function inForm(tiles: Tiles, run: (bench: Bench) => Promise<void>): Promise<void> {
+    const bench = new Bench(await openSoftware(driver!, { tiles }));
+    try {
+      await run(bench);
+    } finally {
+      await bench.device.close();
     }
+  }
+
+  // Compiling takes seconds where a tile is large, so each form is run once, and the smallest in every way.
+  // Depths of 48 and 32 are whole turns, others end within one; 4160 is a long sum.
+  const once: Readonly<Record<string, readonly [K: number, form: number, spare: number]>> = {
+    '128x128': [48, 0, 4],
+    '96x128': [19, 0, 3],
+    '64x128': [32, 1, 4],
+    '128x64': [48, 2, 4],
+    '48x128': [20, 3, 4],
+    '64x64': [20, 0, 4],
+    '32x128': [4160, 2, 4],
+    '128x32': [20, 1, 4],
+  };
+  for (const { name, rows, columns } of tileForms) {
+    const way = once[name];
+    if (way === undefined) continue;
+    const [K, form, spare] = way;
+    test(`matmul, tiles ${name}`, () =>
+      inForm(name, (bench) => product(bench, 1, rows + spare, columns + spare, K, form)));
+  }
+
+  test('every form is tried', () => {
+    assert.equal(tileForms.map(({ name }) => name).sort(), [...Object.keys(once), '32x32'].sort());
   });
 
-  test('matmul, shared tiles: aligned and odd sizes, transposed or not', async () => {
-    for (const [B, M, N, K] of [
-      [2, 68, 72, 36],
-      [1, 65, 67, 19],
-    ] as const) {
-      for (const form of [0, 3]) await product(shared, B, M, N, K, form);
-    }
-  });
+  test('matmul, tiles 32x32: transposed or not, whole turns or not, few rows or columns', () =>
+    inForm('32x32', async (bench) => {
+      for (const form of [0, 1, 2, 3]) await product(bench, 2, 36, 40, 48, form);
+      for (const form of [0, 3]) await product(bench, 1, 44, 36, 20, form);
+      await product(bench, 1, 3, 5, 7, 0);
+    }));
 
   test('matmul of a batch-broadcast matrix gives the same bits again', async () => {
     const a = direct.put(
@@ -122,31 +133,15 @@ if (driver !== null) {
     await bench.check('conv2dWeightGrad', { ...geometry, x: images, grad: sent, out: sums }, [sums]);
   }
 
-  test('conv2d and gradients, direct tiles: strides, groups, four-sided padding', async () => {
-    await conv(direct, [2, 3, 19, 21], [10, 5, 3], [4, 3], [2, 1, 0, 3], 1);
-    await conv(direct, [3, 6, 7, 6], [12, 3, 3], [1, 1], [1, 1, 1, 1], 3);
-    await conv(direct, [1, 16, 5, 5], [32, 1, 1], [1, 1], [0, 0, 0, 0], 1);
-    await conv(direct, [1, 3, 5, 5], [5, 2, 2], [1, 1], [0, 0, 0, 0], 1);
-    await conv(direct, [2, 4, 6, 6], [4, 2, 2], [3, 3], [0, 0, 0, 0], 2);
-    for (let round = 0; round < 6; round++) {
-      const groups = upTo(2);
-      const kernel = [6 + groups * upTo(2), upTo(4), upTo(4)] as const;
-      const channels = groups * 2;
-      await conv(
-        direct,
-        [upTo(3), channels, 4 + upTo(6), 4 + upTo(6)],
-        [kernel[0] - (kernel[0] % groups), kernel[1], kernel[2]],
-        [upTo(3), upTo(3)],
-        [random.integer(3), random.integer(3), random.integer(3), random.integer(3)],
-        groups,
-      );
-    }
-  });
-
-  test('conv2d and gradients, shared tiles', async () => {
-    await conv(shared, [2, 18, 9, 8], [20, 3, 3], [1, 1], [1, 0, 1, 2], 1);
-    await conv(shared, [2, 36, 9, 8], [36, 3, 2], [2, 1], [1, 1, 1, 1], 2);
-  });
+  test('conv2d and gradients, tiles 32x32', () =>
+    inForm('32x32', async (bench) => {
+      // Whole turns: 16 channels, and 16 pixels.
+      await conv(bench, [2, 16, 6, 6], [16, 3, 3], [1, 1], [0, 0, 0, 0], 1);
+      await conv(bench, [3, 18, 9, 8], [20, 3, 3], [1, 1], [1, 0, 1, 2], 2);
+      // All phases of the stride at once, some of them without taps, some with fewer positions.
+      await conv(bench, [2, 3, 19, 21], [10, 5, 3], [4, 3], [2, 1, 0, 3], 1);
+      await conv(bench, [2, 4, 9, 8], [6, 2, 2], [3, 2], [1, 1, 1, 1], 2);
+    }));
 }
 
 test.run();

@@ -1,7 +1,8 @@
 /** Every kernel of the contract, recorded as WGSL dispatches. */
 import type { KernelName, Kernels } from '../../../core/backend.js';
 import type { Recorder } from '../runtime/recorder.js';
-import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv/conv.js';
+import { conv2d, conv2dWeightGrad } from './conv/conv.js';
+import { conv2dInputGrad } from './conv/inputGrad.js';
 import { crossEntropy, crossEntropyGrad } from './crossEntropy/crossEntropy.js';
 import { foldMap } from './foldMap/foldMap.js';
 import { lrn, lrnGrad } from './lrn/lrn.js';

@@ -5,6 +5,27 @@ import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import { type Recorder, wide } from '../../runtime/recorder.js';
 import { tableSpare } from '../matmul/forms.js';
 
+/**
+ * The places of pixels o to o + 3 of images `u.rows` x `u.columns` at these steps, those past `last` like it. Only the
+ * first is divided for: the others are its neighbours.
+ */
+export const pixelFunction = `fn pixelsAt(o: i32, last: i32, image: i32, row: i32, column: i32) -> vec4i {
+  let first = min(o, last);
+  let line = i32(u32(first) / u32(u.columns)); let number = i32(u32(line) / u32(u.rows));
+  var x = first - line * u.columns; var y = line - number * u.rows;
+  var place = number * image + y * row + x * column;
+  var places = vec4i(place);
+  for (var i = 1; i < 4; i++) {
+    if (o + i <= last) {
+      x++; place += column;
+      if (x == u.columns) { x = 0; y++; place += row - u.columns * column; }
+      if (y == u.rows) { y = 0; place += image - u.rows * row; }
+    }
+    places[i] = place;
+  }
+  return places;
+}`;
+
 /** Channels in whole vec4s. */
 export function roundUp(channels: number): number {
   return Math.ceil(channels / 4) * 4;
@@ -90,6 +111,31 @@ out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
     read: order ? { x, order } : { x },
     write: { out: wide(out) },
     run: { invocations: sizeOf(out.shape) / 4 },
+  });
+  return out;
+}
+
+/**
+ * A packed copy by a table, `[blocks, entries]`: `out[block][i] = x[block * blockStep + entries[i]]`, zero where the entry
+ * is negative. To be freed by the caller.
+ */
+export function packByTable(
+  recorder: Recorder,
+  x: View,
+  blocks: number,
+  blockStep: number,
+  entries: View,
+): View {
+  const count = entries.shape[0]!;
+  const out = recorder.temporary([blocks, count]);
+  recorder.dispatch({
+    key: 'pack by table',
+    body: () => `let block = index / u.perBlock; let place = entries[u.entriesAt + index - block * u.perBlock];
+out[index] = select(0.0, x[u.xAt + block * u.blockStep + max(place, 0)], place >= 0);`,
+    i32: { perBlock: count, blockStep },
+    read: { x, entries },
+    write: { out },
+    run: { invocations: blocks * count },
   });
   return out;
 }

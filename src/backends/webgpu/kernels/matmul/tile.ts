@@ -49,7 +49,10 @@ export function product(recorder: Recorder, p: Product): void {
     whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
     wideOut:
-      p.columnsAt === undefined && !(form && b.form === 'along') && steps.every((step) => step % 4 === 0),
+      p.columnsAt === undefined &&
+      p.rowAt === undefined &&
+      !(form && b.form === 'along') &&
+      steps.every((step) => step % 4 === 0),
   };
   const [height, breadth] = form ? [form.rows, form.columns] : [plan.rows, 4 * plan.halves];
   const [tilesM, tilesN] = [Math.ceil(M / height), Math.ceil(N / breadth)];
@@ -127,5 +130,6 @@ fn ${name}DepthAt(k: i32) -> i32 { return ${operand.depthAt ?? `k * u.${name}Dep
       : '';
   const shared = form ? blockDeclarations(p, form) : '';
   const columns = p.columnsAt ? `fn columnsAt(o: i32, last: i32) -> vec4i { return ${p.columnsAt}; }` : '';
-  return [p.functions ?? '', scattered('a', p.a), scattered('b', p.b), columns, shared].join('\n');
+  const rows = p.rowAt ? `fn rowAt(m: i32) -> i32 { return ${p.rowAt}; }` : '';
+  return [p.functions ?? '', scattered('a', p.a), scattered('b', p.b), rows, columns, shared].join('\n');
 }

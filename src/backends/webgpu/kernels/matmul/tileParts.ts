@@ -40,6 +40,8 @@ export interface Product {
   readonly outRow: number;
   readonly outGroup: number;
   readonly outChunk?: number;
+  /** WGSL of the place of row `m` in a group of the output; by default `m * u.outRow`. */
+  readonly rowAt?: string;
   /** WGSL of the places of columns `o` to `o + 3` in a row of the output, as `outersAt`; by default themselves. */
   readonly columnsAt?: string;
   /** WGSL functions, numbers and views that the texts use. */
@@ -140,6 +142,12 @@ export function multiply(
     .join('\n');
 }
 
+/** WGSL of the place of a row in a group of the output. */
+export function lineAt({ rowAt }: Product, { wideOut }: Plan, row: string): string {
+  if (rowAt) return `rowAt(${row})`;
+  return `${row} * ${wideOut ? '(u.outRow / 4)' : 'u.outRow'}`;
+}
+
 /**
  * Adds the bias, clips, and stores. Rows and columns past the end are stored at the last one, before it: going
  * backwards, the right value overwrites them, and no store needs a branch.
@@ -163,7 +171,7 @@ export function finish(p: Product, plan: Plan): string {
   }
   for (const i of range(rows).reverse()) {
     const row = `row${i}`;
-    lines.push(`let ${row} = min(m0 + ${i}, u.M - 1);`);
+    lines.push(`let ${row} = min(m0 + ${i}, u.M - 1); let line${i} = ${lineAt(p, plan, row)};`);
     for (const h of range(halves).reverse()) {
       const sum = `sum${i}_${h}`;
       const bias =
@@ -175,10 +183,10 @@ export function finish(p: Product, plan: Plan): string {
       const parts = ['c', 'd', 'e'].slice(0, plan.levels).map((level) => `${level}${i}_${h}`);
       lines.push(`var ${sum} = ${parts.join(' + ')}${bias};`);
       if (p.relu) lines.push(`${sum} = select(${sum}, vec4f(0.0), ${sum} < vec4f(0.0));`);
-      if (wideOut) lines.push(`out[columns${h} + ${row} * (u.outRow / 4)] = ${sum};`);
+      if (wideOut) lines.push(`out[columns${h} + line${i}] = ${sum};`);
       else {
         for (const j of range(4).reverse()) {
-          lines.push(`out[columns${h}.${lanes[j]} + ${row} * u.outRow] = ${sum}.${lanes[j]};`);
+          lines.push(`out[columns${h}.${lanes[j]} + line${i}] = ${sum}.${lanes[j]};`);
         }
       }
     }

@@ -27,6 +27,7 @@ import {
   accumulators,
   fold,
   lanes,
+  lineAt,
   type Operand,
   type Plan,
   type Product,
@@ -188,7 +189,7 @@ function storeTile(p: Product, plan: Plan, form: TileForm): string {
     const row = `m${i}`;
     const offset = outerOf(p.a, Math.floor(i / 4), i % 4, down, 'down');
     lines.push(`let ${row} = tileM * ${rows} + ${offset};`, `if (${row} < u.M) {`);
-    lines.push(`let line = ${row} * ${plan.wideOut ? '(u.outRow / 4)' : 'u.outRow'};`);
+    lines.push(`let line = ${lineAt(p, plan, row)};`);
     if (p.bias?.along === 'rows') lines.push(`let bias = bias[u.biasAt + g * u.M + ${row}];`);
     for (const h of range(columnQuads)) {
       const levels = ['c', 'd', 'e'].slice(0, plan.levels).map((level) => `${level}${i}_${h}`);
