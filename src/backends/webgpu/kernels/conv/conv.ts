@@ -11,6 +11,7 @@ import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
 import { byImages, imageParts, sliceOf } from '../cuts.js';
 import { chunksFor, type Product, product } from '../matmul/tile.js';
+import { blockLength } from '../matmul/tileDirect.js';
 import { sumChunks } from '../reduce/reduce.js';
 import { grid, pack, pad, pixelFunction, roundUp } from './layout.js';
 
@@ -89,8 +90,8 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
 const enoughTiles = 8192;
 
 /**
- * See `Kernels.conv2dWeightGrad`. The sum runs over the pixels of every image. Its rows and columns being few, the images
- * are cut into chunks whose partial sums are added in order.
+ * See `Kernels.conv2dWeightGrad`. The sum runs over the pixels of every image. Its rows and columns being few, it
+ * is cut into chunks whose partial sums are added in order.
  */
 export function conv2dWeightGrad(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void {
   const { x, grad, out, groups } = args;
@@ -142,8 +143,9 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
       : 1,
     chunksFor(recorder, { M, N: columns, K: N * pixels, groups }),
   );
-  const perChunk = Math.max(1, Math.ceil(N / Math.max(1, wanted)));
-  const chunks = Math.max(1, Math.ceil(N / perChunk));
+  const depth = N * pixels;
+  const K = Math.min(depth, Math.ceil(depth / wanted / blockLength) * blockLength);
+  const chunks = depth === 0 ? 1 : Math.ceil(depth / K);
   const sums = chunks === 1 ? out : recorder.temporary([chunks, O * columns]);
   const shared: Omit<Product, 'out'> = {
     key: 'conv2dWeightGrad',
@@ -151,28 +153,27 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
       view: packed,
       form: 'across',
       depth: roundUp(M),
-      group: N * pixels * roundUp(M),
-      chunk: perChunk * pixels * roundUp(M),
+      group: depth * roundUp(M),
+      chunk: K * roundUp(M),
     },
     b: {
       view: image.view,
       form: 'scattered',
       group: groupC * H * W,
-      chunk: perChunk * C * H * W,
       outersAt: `vec4i(${[0, 1, 2, 3].map((i) => `taps[u.tapsAt + min(o + ${i}, last)]`).join(', ')})`,
       depthAt: 'pixels[u.pixelsAt + k]',
     },
     M,
     N: columns,
-    K: perChunk * pixels,
-    depth: N * pixels,
+    K,
+    depth,
     groups,
     outRow: columns,
     outGroup: M * columns,
     outChunk: O * columns,
     read: {
       taps: grid(recorder, [groupC, KH, KW], [H * W, dv * W, dh]),
-      pixels: grid(recorder, [perChunk, OH, OW], [C * H * W, sv * W, sh]),
+      pixels: grid(recorder, [N, OH, OW], [C * H * W, sv * W, sh]),
     },
   };
   product(recorder, { ...shared, out: sums });

@@ -37,11 +37,15 @@ export function roundUp(channels: number): number {
  */
 export function grid(recorder: Recorder, shape: Shape, steps: readonly number[]): View {
   return recorder.table(`grid ${shape} by ${steps}`, () => {
-    let places = [0];
-    shape.forEach((n, axis) => {
-      places = places.flatMap((place) => Array.from({ length: n }, (_, i) => place + i * steps[axis]!));
-    });
-    return Int32Array.from([...places, ...new Array<number>(tableSpare).fill(0)]);
+    const table = new Int32Array(sizeOf(shape) + tableSpare);
+    let block = 1;
+    // From the last axis on, what stands at the beginning is repeated, each time a step further.
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      for (let i = 1; i < shape[axis]!; i++)
+        for (let at = 0; at < block; at++) table[i * block + at] = table[at]! + i * steps[axis]!;
+      block *= shape[axis]!;
+    }
+    return table;
   });
 }
 

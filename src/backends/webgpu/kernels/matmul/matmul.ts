@@ -122,5 +122,5 @@ function operand(view: View, outer: number, depth: number, K = 0): Operand {
   const aligned = (stride: number): boolean => [stride, group, view.offset].every((n) => n % 4 === 0);
   const form =
     depth === 1 && aligned(outer) ? 'along' : outer === 1 && aligned(depth) ? 'across' : 'scattered';
-  return { view, form, outer, depth, group, chunk: K * depth };
+  return { view, form, outer, depth, group, chunk: form === 'scattered' ? 0 : K * depth };
 }

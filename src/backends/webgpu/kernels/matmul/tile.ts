@@ -40,7 +40,7 @@ export function chunksFor(recorder: Recorder, shape: ProductShape): number {
 export function product(recorder: Recorder, p: Product): void {
   const { a, b, M, N, K, groups } = p;
   const depth = p.depth ?? K;
-  const chunks = K === 0 ? 1 : Math.ceil(depth / K);
+  const chunks = depth === 0 ? 1 : Math.ceil(depth / K);
   const form = choose({ M, N, K: depth, groups }, recorder);
   const steps = [p.outRow, p.outGroup, p.outChunk ?? 0, p.out.offset, N];
   const plan: Plan = {

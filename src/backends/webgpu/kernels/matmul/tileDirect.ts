@@ -97,7 +97,8 @@ function directLoads(name: string, operand: Operand, count: number, depth: 1 | 4
   const outers = operand.form === 'across' ? Math.ceil(count / 4) : count;
   return range(depth)
     .map((t) => {
-      const at = operand.form === 'across' ? `(k + ${t}) * u.${name}Depth` : `${name}DepthAt(k + ${t})`;
+      const at =
+        operand.form === 'across' ? `(k + ${t}) * u.${name}Depth` : `${name}DepthAt(kFirst + k + ${t})`;
       const loads = range(outers).map((i) => `let ${name}${t}_${i} = ${name}[${name}D${t} + ${name}O${i}];`);
       return [`let ${name}D${t} = ${name}Base + ${at};`, ...loads].join(' ');
     })

@@ -60,7 +60,7 @@ export function declareLoads(block: Block): string {
     if (s === 0 || form.workgroup % quads !== 0) {
       lines.push(`let ${name}At${s} = ${name}Base + ${name}OutersAt((${quad}) * 4, ${extent} - 1);`);
     }
-    lines.push(`var ${name}Place${s}: i32;`);
+    lines.push(`var ${name}Place${s}: i32; let ${name}Ahead${s} = kFirst + ${name}K${s};`);
   }
   return lines.join('\n');
 }
@@ -145,7 +145,7 @@ function raggedSlot(block: Block, s: number, k: string): string {
   const loaded =
     operand.form === 'across'
       ? `${name}[${name}Outer${s} + ${last} * u.${name}Depth]`
-      : gathered(block, s, `${name}DepthAt(${last})`);
+      : gathered(block, s, `${name}DepthAt(kFirst + ${last})`);
   return `${value} = select(vec4f(0.0), ${loaded}, ${k} < depth);`;
 }
 
@@ -166,7 +166,7 @@ function nextPlaces(block: Block, k0: string): string {
   const { name, operand } = block;
   if (operand.form !== 'scattered') return '';
   return slots(block)
-    .map((s) => `${name}Place${s} = ${name}DepthAt(${k0} + ${name}K${s});`)
+    .map((s) => `${name}Place${s} = ${name}DepthAt(${k0} + ${name}Ahead${s});`)
     .join('\n');
 }
 

@@ -7,7 +7,7 @@ import type { View } from '../../../../core/shape.js';
 export interface Operand {
   readonly view: View;
   readonly form: 'across' | 'along' | 'scattered';
-  /** Elements from one outer index, depth, group and chunk to the next (those its form uses). */
+  /** Elements from one outer index, depth, group and chunk to the next (those its form uses; 'scattered' no chunk). */
   readonly outer?: number;
   readonly depth?: number;
   readonly group: number;
@@ -77,14 +77,14 @@ export const partLength = 4096;
 /** Sums of the second level that one of the third takes. */
 const sectionBlocks = 32;
 
-/** Which tile: `tileN`, `tileM`, group `g`, chunk `c`, and where both operands start. */
+/** Which tile: `tileN`, `tileM`, group `g`, chunk `c` of `depth` values of k from `kFirst` on, and where both operands start. */
 export function place(from: string): string {
   return `let tileN = ${from} % u.tilesN; let outerTile = ${from} / u.tilesN;
 let tileM = outerTile % u.tilesM; let z = outerTile / u.tilesM;
 let g = z % u.groups; let c = z / u.groups;
 let aBase = u.aAt + u.aFirst + g * u.aGroup + c * u.aChunk;
 let bBase = u.bAt + u.bFirst + g * u.bGroup + c * u.bChunk;
-let depth = min(u.K, u.depth - c * u.K);`;
+let kFirst = c * u.K; let depth = min(u.K, u.depth - kFirst);`;
 }
 
 /** The names of a level's sums: `c0_0`, `c0_1`, ... of row 0, and so on. */
