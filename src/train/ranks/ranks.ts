@@ -26,7 +26,7 @@ const longest = 1 << 30;
 
 /** Milliseconds for which others are looked for without a pause: usually, and while devices stand still. */
 const eager = 0.3;
-const urgently = 5;
+const urgently = 1;
 
 /** Milliseconds of a pause. */
 const pause = 1;
