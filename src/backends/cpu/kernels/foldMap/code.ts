@@ -4,8 +4,8 @@
  *     rows     a thread takes a row at a time: one walk along it for each pass of numbers (backends/foldMap.ts), then one
  *              for the outputs, while a row of ordinary length lies in the cache; what a sum needs and is dear, such as
  *              softmax's exponential, is left in the output on the way
- *     columns  one pass of numbers where the rows' number runs densely: 512 neighbouring rows at a time, four lines
- *              across them side by side, gathered in memory
+ *     columns  one pass of numbers where the rows' number runs densely: 1024 neighbouring rows at a time, line by line
+ *              across them, gathered in memory
  *
  * The order of the additions depends on the shape alone. Kept and reduced axes are up to three each; the inner axis is
  * the last reduced one (`rows`) or the last kept one (`columns`).
@@ -44,14 +44,17 @@ import { type FoldMapKind, foldMapWords } from './kind.js';
 import { contains, dearFold, foldsAmong, isDear, type NearExp, nearExpOf } from './trees.js';
 
 /** Neighbouring rows of a unit of `columns`. */
-export const blockRows = 512;
+export const blockRows = 1024;
 
 /** Bytes of scratch memory for each number and thread (`columns`). */
 export const scratchBytes = 8 * blockRows;
 
-/** Lines of `columns` read side by side, and as many as a sum in single precision takes. */
+/**
+ * Lines of `columns` that a sum in single precision takes: one after the other, in the memory's order. Longer sums, which are
+ * double numbers in memory, take four side by side.
+ */
+export const shortLines = 64;
 const linesAtOnce = 4;
-export const shortLines = 64 * linesAtOnce;
 
 /** Runs added up in single precision. */
 const runsAtOnce = 58;
@@ -355,7 +358,7 @@ function oneBlock(f: Frame, unit: Local<'i32'>, scratch: Local<'i32'>): void {
       };
       forRuns(l, count, moving, fold);
     };
-    for (const lines of [linesAtOnce, 1]) {
+    for (const lines of kind.short ? [1] : [linesAtOnce, 1]) {
       const turn = l.block(() => together(lines));
       l.do(while_(i32.geU(left, lines), [turn, left.set(i32.sub(left, lines))]));
     }
