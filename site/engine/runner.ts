@@ -10,10 +10,17 @@ import { drawImages, fromPlain, type RunImages } from './images.js';
 import type { CurvePoint, FromRun, ImageChoice, LayerFigure, Question, RunName, ToRun } from './messages.js';
 import { Session } from './session.js';
 import { netFor, type Settings } from './settings.js';
-import { type StoredRun, storedImages, storedRun, storeImages, storeRun } from './store.js';
+import { forgetRun, type StoredRun, storedImages, storedRun, storeImages, storeRun } from './store.js';
 
 /** Milliseconds between two reports to the page, between two looks at the kernels, and between two savings. */
 const every = { report: 100, kernels: 500, save: 5000 } as const;
+
+/** What a run begins with, anew or where it was stored. */
+interface Beginning {
+  readonly settings: Settings;
+  readonly images: ImageChoice;
+  readonly stored: StoredRun | null;
+}
 
 /** A run that is open. */
 interface Open {
@@ -35,7 +42,9 @@ export class Runner {
   /** Does what the page says. */
   async take(message: ToRun): Promise<void> {
     try {
-      if (message.kind === 'open') await this.begin(message.name, message.fresh);
+      if (message.kind === 'open' && message.fresh)
+        await this.begin(message.name, { ...message.fresh, stored: null });
+      else if (message.kind === 'open') await this.resume(message.name);
       else if (message.kind === 'train') await this.train();
       else if (message.kind === 'pause') this.training?.abort();
       else await this.answer(message.id, message.question);
@@ -44,13 +53,20 @@ export class Runner {
     }
   }
 
-  private async begin(
-    name: RunName,
-    fresh: { readonly settings: Settings; readonly images: ImageChoice } | null,
-  ): Promise<void> {
-    const stored = fresh ? null : await storedRun(name);
-    const { settings, images: choice } = fresh ?? stored ?? {};
-    if (!settings || !choice) return this.tell({ kind: 'none' });
+  /** Goes on with what is stored, if that can be had. */
+  private async resume(name: RunName): Promise<void> {
+    const stored = await storedRun(name);
+    if (!stored) return this.tell({ kind: 'none' });
+    try {
+      await this.begin(name, { ...stored, stored });
+    } catch {
+      // Of another version of the page, or its images are gone.
+      await forgetRun(name);
+      this.tell({ kind: 'none' });
+    }
+  }
+
+  private async begin(name: RunName, { settings, images: choice, stored }: Beginning): Promise<void> {
     const images = await this.imagesOf(settings, choice);
     const devices = await openDevices(settings.device, netFor(settings).towers);
     const session = await Session.begin(settings, images, devices, stored?.parts);

@@ -60,7 +60,7 @@ export const ko: Texts = {
 
   placementTitle: '두 탑, 그리고 그 사이를 건너는 것',
   placementText:
-    '이미지는 두 탑에 모두 들어갑니다. 각 층은 자기 탑만 읽지만, 세 곳에서는 모든 것이 건너갑니다: <b class="crossed">빨간색</b>. 이것이 2012년의 묘수였습니다. 계산의 대부분은 대화가 전혀 필요 없습니다.',
+    '2012년의 그래픽카드는 메모리가 3 GB뿐이어서 신경망 전체와 그 학습을 담을 수 없었습니다. 두 장이면 두 배를 담습니다. 카드마다 탑 하나씩입니다. 각 층은 자기 탑만 읽지만, 네 곳에서는 다른 탑이 찾아낸 것을 듣습니다: <b class="crossed">빨간색</b>. 그래서 거의 모든 계산은 대화가 필요 없고, 그만큼 적게 말하기 때문에 두 탑은 서로 다른 것을 찾게 됩니다.',
   placementNote: '지금까지 건넌 바이트: 앞으로 가는 계산과 되돌아오는 기울기.',
   placementLabel: '두 탑에 놓인 여덟 층과 각 층에서 건너간 바이트',
   kernelsOfLayer: '커널 {n}개',
@@ -73,7 +73,7 @@ export const ko: Texts = {
   imagesSeen: '본 이미지 수',
 
   samplesTitle: '학습에 쓰지 않은 이미지',
-  insteadOf: '{is}인데 {said}(이)라고 답함',
+  insteadOf: '{said} (정답: {is})',
   drawTitle: '직접 그려 보세요',
   drawLabel: '그림판, 32×32픽셀: 손가락이나 마우스로 그리세요',
   drawHint: '별, 고리, 십자, 세모, 나선을 그려 보세요. 그리는 동안 두 탑이 대답합니다.',
