@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withFolder } from '../../data/files.js';
-import { launchers, runProgram, runRanks } from '../../support/mpi.js';
+import { withTwoHosts } from '../../support/hosts.js';
+import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
 
 const test = suite('a tower on each rank');
 const program = fileURLToPath(new URL('./program.js', import.meta.url));
@@ -21,14 +22,14 @@ interface Step {
   readonly left: readonly number[];
 }
 
-test('a training step of two ranks is that of two devices, and crosses where the table says', async () => {
+test('a training step of two ranks is that of two devices, and crosses where the table says; of two hosts as well', async () => {
   await withFolder({}, async (folder) => {
     const stepOf = async (rank: number): Promise<Step> =>
       JSON.parse(await readFile(join(folder, `${rank}.json`), 'utf8'));
     const alone = await runProgram([program, folder], folder);
     assert.is(alone.code, 0, alone.output);
     const expected = await stepOf(0);
-    for (const launcher of launchers()) {
+    const check = async (launcher: Launcher): Promise<void> => {
       const { code, output } = await runRanks(launcher, 2, [program, folder], folder);
       assert.is(code, 0, output);
       for (const rank of [0, 1]) {
@@ -39,7 +40,12 @@ test('a training step of two ranks is that of two devices, and crosses where the
         assert.ok(timed, 'crossings have times');
         assert.equal(left, [0, 0]);
       }
-    }
+    };
+    for (const launcher of launchers()) await check(launcher);
+    await withTwoHosts(folder, async ({ launcher, sentBytes }) => {
+      await check(launcher);
+      assert.ok(sentBytes() > 500_000, 'what ranks tell each other goes from host to host');
+    });
   });
 });
 

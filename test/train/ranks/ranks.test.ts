@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { launchedBy } from '../../../src/train/ranks/launcher.js';
 import { withFolder } from '../../data/files.js';
+import { withTwoHosts } from '../../support/hosts.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
 
 const test = suite('ranks');
@@ -127,6 +128,20 @@ for (const ranks of [2, 3]) {
     }
   });
 }
+
+test('two hosts, as network namespaces: the sums of one, by TCP', async () => {
+  await withFolder({}, (folder) =>
+    withTwoHosts(folder, async ({ launcher, sentBytes }) => {
+      const all = await resultsOf<Calls>(launcher, 2, 'calls');
+      assert.ok(all.every(({ sums }) => sums.every(({ inOrder }) => inOrder)));
+      assert.equal(
+        all.map(({ place }) => place),
+        [0, 1].map((rank) => ({ rank, size: 2, localRank: 0, localSize: 1 })),
+      );
+      assert.ok(sentBytes() > 4 * 1_600_000, `${sentBytes()} bytes went from host to host`);
+    }),
+  );
+});
 
 interface Training {
   readonly losses: readonly number[];
