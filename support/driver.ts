@@ -28,6 +28,19 @@ export function softwareDriver(): Promise<string | null> {
   return driver;
 }
 
+const lavapipes = ['/usr/share/vulkan/icd.d/lvp_icd.json', '/usr/share/vulkan/icd.d/lvp_icd.x86_64.json'];
+
+/** Mesa's lavapipe where it is new enough for Dawn (Debian 12's isn't, that of bookworm-backports is), or null, said loudly. */
+export async function lavapipe(): Promise<string | null> {
+  const driver = lavapipes.find((file) => existsSync(file));
+  if (driver !== undefined && (await listAdapters({ driver })).length > 0) return driver;
+  const reason = driver === undefined ? "Mesa's lavapipe isn't installed" : `WebGPU doesn't take ${driver}`;
+  console.warn(
+    `\nTESTS ON LAVAPIPE SKIPPED: ${reason} (Debian 12: mesa-vulkan-drivers of bookworm-backports).\n`,
+  );
+  return null;
+}
+
 /** The name of the software driver's adapter. */
 export async function adapterName(driver: string): Promise<string> {
   return (await listAdapters({ driver }))[0]!.name;

@@ -283,6 +283,22 @@ if (driver !== null) {
     await rm(folder, { recursive: true });
   });
 
+  test('variables of an entry hold while its driver is loaded, and tell entries of one file apart', async () => {
+    const entries = [
+      `${driver}@TANDEM_CARD=first`,
+      `${driver}@VK_LOADER_DRIVERS_DISABLE=*`,
+      `${driver}@TANDEM_CARD=second`,
+    ];
+    const adapters = await listAdapters({ driver: entries.join(delimiter) });
+    // The Vulkan loader that is told to disable all drivers finds none.
+    assert.equal(
+      adapters.map(({ driver }) => driver),
+      [entries[0], entries[2]],
+    );
+    assert.is(process.env.VK_LOADER_DRIVERS_DISABLE, undefined);
+    assert.is(process.env.TANDEM_CARD, undefined);
+  });
+
   test('a profile has a row for each kernel, with its layer and time', async () => {
     await withDevice({}, async (device) => {
       const x = upload(device, new Float32Array(100_000).fill(1));

@@ -15,13 +15,13 @@ import { DeviceError } from '../../../core/errors.js';
 export interface FoundAdapter {
   /** The driver's name of the device: 'NVIDIA GeForce RTX 3090', 'SwiftShader Device (Subzero)'. */
   readonly name: string;
-  /** Path of the Vulkan driver file it was found with, null where the system chose the drivers. */
+  /** The entry of `driver` it was found with: path and variables; null where the system chose the drivers. */
   readonly driver: string | null;
   /** Makes a fresh adapter; each can give one device. */
   request(): Promise<GPUAdapter | null>;
 }
 
-const variables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
+const selecting = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
 
 /** Where Chromium and its relatives keep SwiftShader, a Vulkan driver that computes on the CPU. */
 const softwareDrivers = [
@@ -49,28 +49,51 @@ export function driverFromEnvironment(): string | null {
 const found = new Map<string, Promise<FoundAdapter[]>>();
 let last: Promise<unknown> = Promise.resolve();
 
+/** Drivers to ask, and under which variables. */
+interface Entry {
+  /** As given; null: the system's drivers. */
+  readonly text: string | null;
+  readonly file: string | null;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** An entry of `driver`: a file, the system's drivers where there is none, then `@NAME=value` for each variable. */
+function entryOf(text: string): Entry {
+  const [, path = '', set = ''] = /^(.*?)((?:@[A-Za-z_]\w*=[^@]*)*)$/s.exec(text) ?? [];
+  const pairs = set.split('@').slice(1);
+  const variables = Object.fromEntries(
+    pairs.map((pair): [string, string] => [
+      pair.slice(0, pair.indexOf('=')),
+      pair.slice(pair.indexOf('=') + 1),
+    ]),
+  );
+  return { text, file: path === '' ? null : resolve(path), variables };
+}
+
 /**
- * The adapters of this machine. Several driver files (joined by the path delimiter) are asked one by one, which
- * tells apart devices of one name behind different drivers; identical devices behind one driver count as one,
- * because Dawn selects by name.
- * @param driver Vulkan driver files; by default those the environment names, else the system's
+ * The adapters of this machine. Several entries (joined by the path delimiter) are asked one by one, which tells apart
+ * devices of one name behind different drivers or variables; identical devices behind one entry count as one, because
+ * Dawn selects by name.
+ * @param driver as `AdapterOptions.driver`; by default the files the environment names, else the system's
  * @throws {DeviceError} when the package `webgpu` or a driver file is missing.
  */
 export async function findAdapters(driver: string | null): Promise<FoundAdapter[]> {
-  const files = driver === null ? [null] : driver.split(delimiter).map((file) => resolve(file));
-  const lists = await Promise.all(files.map((file) => adaptersOf(file)));
+  const entries =
+    driver === null ? [{ text: null, file: null, variables: {} }] : driver.split(delimiter).map(entryOf);
+  const lists = await Promise.all(entries.map((entry) => adaptersOf(entry)));
   return lists.flat();
 }
 
-function adaptersOf(driver: string | null): Promise<FoundAdapter[]> {
-  const key = driver ?? '';
+function adaptersOf(entry: Entry): Promise<FoundAdapter[]> {
+  const { file, variables } = entry;
+  const key = JSON.stringify([file, variables]);
   let list = found.get(key);
   if (!list) {
-    if (driver !== null && !existsSync(driver)) {
-      throw new DeviceError(`WebGPU driver file ${driver} doesn't exist; expected a Vulkan ICD file (.json)`);
+    if (file !== null && !existsSync(file)) {
+      throw new DeviceError(`WebGPU driver file ${file} doesn't exist; expected a Vulkan ICD file (.json)`);
     }
     // One after the other: the environment is shared.
-    list = last.then(() => enumerate(driver));
+    list = last.then(() => enumerate(entry));
     last = list.catch(() => undefined);
     found.set(key, list);
     list.catch(() => found.delete(key));
@@ -78,17 +101,17 @@ function adaptersOf(driver: string | null): Promise<FoundAdapter[]> {
   return list;
 }
 
-async function enumerate(driver: string | null): Promise<FoundAdapter[]> {
+async function enumerate(entry: Entry): Promise<FoundAdapter[]> {
   const { create } = await loadDawn();
-  if (driver !== null) loadVulkanBeside(driver);
-  return withDriver(driver, async () => {
+  if (entry.file !== null) loadVulkanBeside(entry.file);
+  return withVariables(entry, async () => {
     const names = await adapterNames(create);
     const adapters: FoundAdapter[] = [];
     for (const name of new Set(names)) {
       const instance = keep(create([`adapter=${name}`]));
       // The first request makes Dawn look at the drivers, so it belongs under this environment.
       if ((await instance.requestAdapter()) === null) continue;
-      adapters.push({ name, driver, request: () => instance.requestAdapter() });
+      adapters.push({ name, driver: entry.text, request: () => instance.requestAdapter() });
     }
     return adapters;
   });
@@ -135,18 +158,20 @@ function keep(instance: GPU): GPU {
   return instance;
 }
 
-async function withDriver<T>(driver: string | null, run: () => Promise<T>): Promise<T> {
-  if (driver === null) return run();
-  const before = variables.map((name) => process.env[name]);
-  for (const name of variables) process.env[name] = driver;
+async function withVariables<T>({ file, variables }: Entry, run: () => Promise<T>): Promise<T> {
+  const set = {
+    ...(file !== null && Object.fromEntries(selecting.map((name) => [name, file]))),
+    ...variables,
+  };
+  const before = Object.keys(set).map((name): [string, string | undefined] => [name, process.env[name]]);
+  Object.assign(process.env, set);
   try {
     return await run();
   } finally {
-    variables.forEach((name, i) => {
-      const value = before[i];
+    for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
-    });
+    }
   }
 }
 

@@ -18,7 +18,11 @@ export interface AdapterOptions {
   readonly adapter?: string;
   /** Let the system choose by power; all devices opened so share one adapter. */
   readonly powerPreference?: 'low-power' | 'high-performance';
-  /** Node: path of a Vulkan driver file (ICD json), or several joined by the path delimiter (':', Windows ';'). */
+  /**
+   * Node: path of a Vulkan driver file (ICD json), or several joined by the path delimiter (':', Windows ';'). Each may be
+   * followed by variables, '@NAME=value', that hold while it is loaded, and may be nothing but these, for the system's
+   * drivers: '@DRI_PRIME=pci-0000_03_00_0:@DRI_PRIME=pci-0000_0a_00_0' are two cards that share a name.
+   */
   readonly driver?: string;
 }
 
@@ -68,7 +72,7 @@ export interface AdapterDescription {
   readonly architecture: string;
   /** Whether it computes on the CPU; such an adapter is used only when asked for. */
   readonly software: boolean;
-  /** The Vulkan driver file it was found with, null where the system chose. */
+  /** What of option `driver` it was found with, null where the system chose. */
   readonly driver: string | null;
   /** What kernels may ask of it, in bytes, invocations and workgroups. */
   readonly limits: Readonly<Record<LimitName, number>>;
