@@ -9,7 +9,7 @@ import type { FoundAdapter } from './node.js';
 import type { AdapterDescription, AdapterOptions } from './options.js';
 
 interface Candidate extends AdapterDescription {
-  request(): Promise<GPUAdapter | null>;
+  readonly request: FoundAdapter['request'];
 }
 
 /** A chosen adapter, not yet used up. */
@@ -56,17 +56,25 @@ function fitting(all: readonly Candidate[], { adapter }: AdapterOptions, asked: 
 
 /**
  * The adapter for device `name` ('webgpu:1').
+ * @param trusting as `FoundAdapter.request`
  * @throws {ArgumentError} for a name that isn't webgpu:N
  * @throws {DeviceError} when no adapter fits, saying what was looked for and how to get one.
  */
-export async function chooseAdapter(name: string, options: AdapterOptions): Promise<ChosenAdapter> {
+export async function chooseAdapter(
+  name: string,
+  options: AdapterOptions,
+  trusting: boolean,
+): Promise<ChosenAdapter> {
   const match = /^webgpu(?::(\d+))?$/.exec(name);
   if (!match) throw new ArgumentError(`openWebGpu: '${name}' isn't a device name; expected 'webgpu:0'`);
   const all = await findCandidates(options);
   const asked = options.adapter !== undefined || (await driverOf(options)) !== null;
   const fit = fitting(all, options, asked);
   const chosen = fit[Number(match[1] ?? 0) % Math.max(1, fit.length)];
-  const adapter = await chosen?.request();
+  if (trusting && inBrowser()) {
+    throw new ArgumentError(`openDevice: ${name}: browsers check all programs; leave boundsChecks out`);
+  }
+  const adapter = await chosen?.request(trusting);
   if (!chosen || !adapter) throw new DeviceError(await noAdapterMessage(name, options, all));
   return { adapter, name: chosen.name, software: chosen.software, shared: fit.length === 1 };
 }

@@ -56,7 +56,7 @@ interface Counters {
  */
 export async function openWebGpu(name: string, options: WebGpuOptions = {}): Promise<WebGpuDevice> {
   checkWebGpuOptions(`openDevice: ${name}`, options);
-  const chosen = await chooseAdapter(name, options);
+  const chosen = await chooseAdapter(name, options, options.boundsChecks === false);
   const { limits, features } = chosen.adapter;
   const bindingLimit = Math.min(
     options.bindingLimit ?? Number.POSITIVE_INFINITY,
@@ -99,10 +99,18 @@ export class WebGpuDevice implements Backend {
     readonly gpu: GPUDevice,
     chosen: ChosenAdapter,
     memory: MemoryLimits,
-    { tiles, bindingLimit, checkPrograms = false }: WebGpuOptions & { tiles: Tiles; bindingLimit: number },
+    {
+      tiles,
+      bindingLimit,
+      boundsChecks = true,
+      checkPrograms = false,
+    }: WebGpuOptions & { tiles: Tiles; bindingLimit: number },
   ) {
-    const kind = chosen.software ? 'software adapter' : 'adapter';
-    this.description = `WebGPU ${kind} ${chosen.name}${chosen.shared ? ', the only one: every webgpu:N is on it' : ''}`;
+    this.description = [
+      `WebGPU ${chosen.software ? 'software adapter' : 'adapter'} ${chosen.name}`,
+      ...(boundsChecks ? [] : ['without bounds checks']),
+      ...(chosen.shared ? ['the only one: every webgpu:N is on it'] : []),
+    ].join(', ');
     this.health = new Health(name, gpu);
     this.buffers = new Buffers(gpu, name, memory, () => this.queue.submitted);
     const windows = new Windows(this.buffers, bindingLimit, name);

@@ -17,11 +17,20 @@ export interface FoundAdapter {
   readonly name: string;
   /** The entry of `driver` it was found with: path and variables; null where the system chose the drivers. */
   readonly driver: string | null;
-  /** Makes a fresh adapter; each can give one device. */
-  request(): Promise<GPUAdapter | null>;
+  /**
+   * Makes a fresh adapter; each can give one device.
+   * @param trusting whose devices leave out the checks of `trustingToggles`
+   */
+  request(trusting?: boolean): Promise<GPUAdapter | null>;
 }
 
 const selecting = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
+
+/**
+ * What Dawn adds to programs that it doesn't trust: indices held within their arrays, divisors that mustn't be 0,
+ * workgroup memory set to 0.
+ */
+const trustingToggles = 'disable_robustness,disable_polyfills_on_integer_div_and_mod,disable_workgroup_init';
 
 /** Where Chromium and its relatives keep SwiftShader, a Vulkan driver that computes on the CPU. */
 const softwareDrivers = [
@@ -111,10 +120,35 @@ async function enumerate(entry: Entry): Promise<FoundAdapter[]> {
       const instance = keep(create([`adapter=${name}`]));
       // The first request makes Dawn look at the drivers, so it belongs under this environment.
       if ((await instance.requestAdapter()) === null) continue;
-      adapters.push({ name, driver: entry.text, request: () => instance.requestAdapter() });
+      const trusted = once(() => trustingInstance(entry, name));
+      const request = async (trusting = false): Promise<GPUAdapter | null> =>
+        (trusting ? await trusted() : instance).requestAdapter();
+      adapters.push({ name, driver: entry.text, request });
     }
     return adapters;
   });
+}
+
+/** An instance as `enumerate` makes them, whose devices trust their programs. */
+function trustingInstance(entry: Entry, name: string): Promise<GPU> {
+  const making = last.then(async () => {
+    const { create } = await loadDawn();
+    return withVariables(entry, async () => {
+      const instance = keep(create([`adapter=${name}`, `enable-dawn-features=${trustingToggles}`]));
+      await instance.requestAdapter();
+      return instance;
+    });
+  });
+  last = making.catch(() => undefined);
+  return making;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** Asks for an adapter that can't exist: Dawn's message lists those that do. */
@@ -134,10 +168,12 @@ export async function adapterByPower(power: GPUPowerPreference): Promise<FoundAd
   const instance = keep(create([]));
   const adapter = await instance.requestAdapter({ powerPreference: power });
   if (adapter === null) return null;
+  const trusted = once(async () => keep(create([`enable-dawn-features=${trustingToggles}`])));
   return {
     name: adapter.info.device,
     driver: null,
-    request: () => instance.requestAdapter({ powerPreference: power }),
+    request: async (trusting = false) =>
+      (trusting ? await trusted() : instance).requestAdapter({ powerPreference: power }),
   };
 }
 

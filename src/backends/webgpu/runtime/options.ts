@@ -46,6 +46,11 @@ export interface WebGpuOptions extends AdapterOptions {
    * it.
    */
   readonly bindingLimit?: number;
+  /**
+   * Node: whether Dawn adds checks to programs, of indices, of divisors and of workgroup memory that nobody set. Without
+   * (false) programs are shorter; Tandem's own, all there are, need none (test/backends/webgpu/bounds.test.ts). Default true.
+   */
+  readonly boundsChecks?: boolean;
   /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
   readonly tiles?: Tiles;
   /**
@@ -89,14 +94,16 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
     memoryLimit: undefined,
     bindingLimit: undefined,
     tiles: undefined,
+    boundsChecks: true,
     checkPrograms: false,
   });
-  const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles, checkPrograms } = read;
+  const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles } = read;
   if (adapter !== undefined) requireText(op, 'adapter', adapter);
   if (driver !== undefined) requireText(op, 'driver', driver);
   if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
   if (bindingLimit !== undefined) requireWhole(op, 'bindingLimit', bindingLimit, 1024);
-  requireBoolean(op, 'checkPrograms', checkPrograms);
+  requireBoolean(op, 'boundsChecks', read.boundsChecks);
+  requireBoolean(op, 'checkPrograms', read.checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, tileChoices);
   if (powerPreference !== undefined) {
     requireChoice(op, 'powerPreference', powerPreference, ['low-power', 'high-performance']);
