@@ -44,6 +44,7 @@ const english = {
   failed: 'This did not work: {problem}',
   notIsolated:
     'This page could not be isolated from others, so it may not use a second thread: both towers share one.',
+  noGpu: 'This browser offers no WebGPU, so the processor does all.',
   statError: 'wrong on images it never saw',
   statSeen: 'images seen',
   statRate: 'images a second',

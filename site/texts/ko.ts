@@ -43,6 +43,7 @@ export const ko: Texts = {
   failed: '문제가 생겼습니다: {problem}',
   notIsolated:
     '이 페이지를 다른 페이지와 격리할 수 없어 두 번째 스레드를 쓸 수 없습니다. 두 탑이 스레드 하나를 함께 씁니다.',
+  noGpu: '이 브라우저에는 WebGPU가 없어 모든 계산을 프로세서가 합니다.',
   statError: '처음 보는 이미지에서 틀린 비율',
   statSeen: '본 이미지',
   statRate: '초당 이미지',

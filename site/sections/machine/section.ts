@@ -56,6 +56,7 @@ export function startMachine(app: App): void {
       hear({ kind: 'failed', problem: message || 'its thread failed to load' });
     const threads = crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
     worker.postMessage({ device: 'cpu:0', threads } satisfies ToMachine);
+    chart.classList.add('measured');
     tell(() => say('machineStarting'));
   });
   copy.addEventListener('click', async () => {

@@ -25,7 +25,7 @@ export function drawKernels(places: readonly KernelPlace[], { side, towers, weig
     start += count;
     canvas.parentElement?.toggleAttribute('hidden', count === 0);
     if (count === 0) continue;
-    drawTiles(canvas, kernels.map(shades), side, 4);
+    drawTiles(canvas, kernels.map(shades), side, 6);
     const colours = kernels.map(colourfulness).sort((a, b) => a - b);
     setText(caption, say('kernelColour', { tower: t + 1, share: percent(colours[count >> 1] ?? 0, 0) }));
   }

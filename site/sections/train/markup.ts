@@ -31,8 +31,8 @@ export const trainMarkup = (): string => `
 <h3>${m('kernelsTitle')}</h3>
 <p>${m('kernelsText')}</p>
 <div class="towers">
-<figure class="tower-0"><canvas id="kernels-0" class="tiles" width="31" height="23" role="img" data-label="kernelsOne" aria-label="${m.plain('kernelsOne')}"></canvas><figcaption id="kernels-0-caption">${m('towerOne')}</figcaption></figure>
-<figure class="tower-1"><canvas id="kernels-1" class="tiles" width="31" height="23" role="img" data-label="kernelsTwo" aria-label="${m.plain('kernelsTwo')}"></canvas><figcaption id="kernels-1-caption">${m('towerTwo')}</figcaption></figure>
+<figure class="tower-0"><canvas id="kernels-0" class="tiles" width="47" height="15" role="img" data-label="kernelsOne" aria-label="${m.plain('kernelsOne')}"></canvas><figcaption id="kernels-0-caption">${m('towerOne')}</figcaption></figure>
+<figure class="tower-1"><canvas id="kernels-1" class="tiles" width="47" height="15" role="img" data-label="kernelsTwo" aria-label="${m.plain('kernelsTwo')}"></canvas><figcaption id="kernels-1-caption">${m('towerTwo')}</figcaption></figure>
 </div>
 </div>
 <div class="card">

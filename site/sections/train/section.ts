@@ -8,6 +8,7 @@ import type { App } from '../../page/app.js';
 import { drawChart } from '../../page/chart.js';
 import { byId, setText } from '../../page/dom.js';
 import { count, onLanguage, percent, say, type TextName } from '../../page/language.js';
+import { offerDevices } from './devices.js';
 import { startDrawing } from './draw.js';
 import { drawn, startGiven } from './given.js';
 import { drawKernels, type KernelPlace } from './kernels.js';
@@ -43,7 +44,9 @@ class TrainSection {
   private readonly samples: Samples;
   /** Floating-point operations a second that the machine can at most; 0: not known. */
   private peak = 0;
-  private told: () => string = () => say('ready');
+  private told: () => string = () => [say('ready'), ...this.limits()].join(' ');
+  /** Whether there is a WebGPU adapter; null: not known yet. */
+  private gpu: boolean | null = null;
   private epoch: { readonly epoch: number; readonly fingerprint: string } | null = null;
   private dirty = false;
 
@@ -59,7 +62,10 @@ class TrainSection {
       if (name === 'main') this.hear(message);
     });
     startDrawing(app);
-    void offerDevices();
+    void offerDevices().then((found) => {
+      this.gpu = found;
+      this.redraw();
+    });
     new ResizeObserver(() => this.drawCurves()).observe(byId('error-chart', HTMLElement));
     onLanguage(() => this.redraw());
   }
@@ -146,9 +152,17 @@ class TrainSection {
     await this.samples.begin().catch(() => {});
   }
 
+  /** What this browser doesn't give. */
+  private limits(): string[] {
+    return [
+      ...(crossOriginIsolated ? [] : [say('notIsolated')]),
+      ...(this.gpu === false ? [say('noGpu')] : []),
+    ];
+  }
+
   private stateText(): string {
     const run = this.app.run('main');
-    const devices = run?.facts?.devices.join('; ') ?? '';
+    const devices = [run?.facts?.devices.join('; ') ?? '', ...this.limits()].join('. ');
     if (run?.state === 'training') return say('runsOn', { devices });
     if (run?.state === 'done') return say('doneText', { devices });
     return say('pausedText', { devices });
@@ -225,20 +239,4 @@ class TrainSection {
     this.showEpoch();
     this.samples.update().catch(() => {});
   }
-}
-
-/** Offers WebGPU where this browser has an adapter, and says so where there can be one thread alone. */
-async function offerDevices(): Promise<void> {
-  const select = byId('device', HTMLSelectElement);
-  const name = (option: HTMLOptionElement, text: 'deviceGpu' | 'deviceOne'): void => {
-    option.dataset.t = text;
-    option.textContent = say(text);
-  };
-  const [cpu] = select.options;
-  if (cpu && !crossOriginIsolated) name(cpu, 'deviceOne');
-  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-  if (!adapter) return;
-  const option = new Option('', 'webgpu');
-  name(option, 'deviceGpu');
-  select.add(option);
 }
