@@ -1,5 +1,5 @@
 /**
- * What tests start as several ranks: `program.js MODE FOLDER`. Each rank writes what it came to to `FOLDER/RANK.json`.
+ * What tests start as several ranks: `program.js MODE FOLDER [WEBGPU_DRIVER]`. Each rank writes what it came to to `FOLDER/RANK.json`.
  */
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ import { fit } from '../../../src/train/fit.js';
 import { openRanks, type Ranks } from '../../../src/train/ranks/index.js';
 import { rows } from '../regression.js';
 
-const [mode = '', folder = ''] = process.argv.slice(2);
+const [mode = '', folder = '', driver] = process.argv.slice(2);
 
 const hashOf = (data: ArrayBufferView): string =>
   createHash('sha1')
@@ -96,7 +96,9 @@ class Seen extends Layer {
  * model without buffers.
  */
 async function training(ranks: Ranks, microBatches?: number): Promise<object> {
-  const device = await openDevice('cpu:0', { threads: 1, deterministic: true });
+  const device = await (driver === undefined
+    ? openDevice('cpu:0', { threads: 1, deterministic: true })
+    : openDevice('webgpu:0', { driver }));
   // What ranks draw for themselves doesn't matter: they begin with what the first has.
   manualSeed(7 + ranks.rank);
   const seen = new Seen(device);
@@ -144,6 +146,7 @@ async function training(ranks: Ranks, microBatches?: number): Promise<object> {
 const modes: Readonly<Record<string, (ranks: Ranks) => Promise<object>>> = {
   calls,
   training: (ranks) => training(ranks),
+  short: (ranks) => training(ranks, ranks.size),
   tree: (ranks) => training(ranks, 4),
 };
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { launchedBy } from '../../../src/train/ranks/launcher.js';
+import { softwareDriver } from '../../../support/driver.js';
 import { withFolder } from '../../data/files.js';
 import { withTwoHosts } from '../../support/hosts.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
@@ -17,10 +18,15 @@ const program = fileURLToPath(new URL('./program.js', import.meta.url));
 const installed = launchers();
 
 /** What the ranks of a program wrote, rank by rank. */
-async function resultsOf<T>(launcher: Launcher | null, ranks: number, mode: string): Promise<T[]> {
+async function resultsOf<T>(
+  launcher: Launcher | null,
+  ranks: number,
+  mode: string,
+  ...more: readonly string[]
+): Promise<T[]> {
   const results: T[] = [];
   await withFolder({}, async (folder) => {
-    const args = [program, mode, folder];
+    const args = [program, mode, folder, ...more];
     const { code, output } = launcher
       ? await runRanks(launcher, ranks, args, folder)
       : await runProgram(args, folder);
@@ -183,6 +189,19 @@ test('four micro-batches: the bits of one rank by two and four, no matter how ma
         assert.equal(losses, one!.losses);
       }
     }
+  }
+});
+
+test('15 steps of two ranks on WebGPU devices, whose gradients go through the host: the losses of one on the CPU', async () => {
+  const [launcher] = installed;
+  const driver = launcher ? await softwareDriver() : null;
+  if (!launcher || driver === null) return;
+  const [one] = await resultsOf<Training>(null, 1, 'short');
+  const both = await resultsOf<Training>(launcher, 2, 'short', driver);
+  assert.is(both[0]!.hash, both[1]!.hash);
+  for (const [i, loss] of both[0]!.losses.entries()) {
+    const off = Math.abs(loss - one!.losses[i]!);
+    assert.ok(off < 1e-4, `the loss of step ${i} is ${off} from the CPU's`);
   }
 });
 
