@@ -43,6 +43,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     about: 'what this machine offers: CPU threads, SIMD, WebGPU adapters',
     load: () => import('./machine.js'),
   },
+  tune: {
+    about: 'measure which tiles of products suit a GPU, and keep it',
+    load: () => import('./tune.js'),
+  },
   figures: {
     about: "a run's training curves and the paper's figures: SVG files, and a page of them",
     shared: true,

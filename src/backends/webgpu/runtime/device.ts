@@ -32,6 +32,7 @@ import { Profiler } from './profile.js';
 import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
 import { Recorder } from './recorder.js';
+import { defaultTuning, type Tuning, tuningKey } from './tuning.js';
 import { Windows } from './windows.js';
 
 /** What a device has made and done since it was opened. */
@@ -71,9 +72,28 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
     },
   });
   const budget = options.memoryLimit ?? (chosen.software ? await softwareBudget() : Number.POSITIVE_INFINITY);
-  const tiles = options.tiles ?? (chosen.software ? 'direct' : 'shared');
+  const tuning = await tuningFor(chosen, options.tiles);
   const memory = { budget, largest: limits.maxBufferSize };
-  return new WebGpuDevice(name, gpu, chosen, memory, { ...options, tiles, bindingLimit });
+  return new WebGpuDevice(name, gpu, chosen, memory, { ...options, tuning, bindingLimit });
+}
+
+/** The tiles of a device. */
+interface ChosenTuning extends Omit<Tuning, 'tiles'> {
+  readonly tiles: Tiles;
+  /** Whether `tune` measured them on the adapter. */
+  readonly measured: boolean;
+}
+
+/** @param tiles as the caller wants them, whatever was measured */
+async function tuningFor(
+  { adapter: { info }, name, software }: ChosenAdapter,
+  tiles: Tiles | undefined,
+): Promise<ChosenTuning> {
+  if (tiles !== undefined) return { tiles, times: {}, measured: false };
+  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+  const file = inNode ? await import('./tuningFile.js') : null;
+  const measured = file?.readTuning(tuningKey(name, info.description)) ?? null;
+  return { ...(measured ?? defaultTuning(info, software)), measured: measured !== null };
 }
 
 /** The element types of WebGPU devices. */
@@ -100,14 +120,15 @@ export class WebGpuDevice implements Backend {
     chosen: ChosenAdapter,
     memory: MemoryLimits,
     {
-      tiles,
+      tuning,
       bindingLimit,
       boundsChecks = true,
       checkPrograms = false,
-    }: WebGpuOptions & { tiles: Tiles; bindingLimit: number },
+    }: WebGpuOptions & { tuning: ChosenTuning; bindingLimit: number },
   ) {
     this.description = [
       `WebGPU ${chosen.software ? 'software adapter' : 'adapter'} ${chosen.name}`,
+      ...(tuning.measured ? ['tuned'] : []),
       ...(boundsChecks ? [] : ['without bounds checks']),
       ...(chosen.shared ? ['the only one: every webgpu:N is on it'] : []),
     ].join(', ');
@@ -116,7 +137,14 @@ export class WebGpuDevice implements Backend {
     const windows = new Windows(this.buffers, bindingLimit, name);
     this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
-    this.recorder = new Recorder(this.buffers, windows, this.pipelines, this.queue, tiles);
+    this.recorder = new Recorder(
+      this.buffers,
+      windows,
+      this.pipelines,
+      this.queue,
+      tuning.tiles,
+      tuning.times,
+    );
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }

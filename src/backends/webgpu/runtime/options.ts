@@ -51,7 +51,10 @@ export interface WebGpuOptions extends AdapterOptions {
    * (false) programs are shorter; Tandem's own, all there are, need none (test/backends/webgpu/bounds.test.ts). Default true.
    */
   readonly boundsChecks?: boolean;
-  /** Tiles of matrix products and convolutions; by default 'direct' on software adapters, else 'shared'. */
+  /**
+   * Tiles of matrix products and convolutions; by default what `tandem tune` measured on the adapter, else 'direct' on
+   * software adapters and 'shared' on most others.
+   */
   readonly tiles?: Tiles;
   /**
    * Print each program again whenever it is used, and compare it with the one compiled under its key: for tests of

@@ -14,6 +14,7 @@ import type { Tiles } from './options.js';
 import type { Pipelines } from './pipelines.js';
 import type { Tag } from './profile.js';
 import type { CommandQueue } from './queue.js';
+import type { Tuning } from './tuning.js';
 import type { Windows } from './windows.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
@@ -79,6 +80,8 @@ export class Recorder {
     private readonly pipelines: Pick<Pipelines, 'get'>,
     private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
     readonly tiles: Tiles,
+    /** As `Tuning.times`. */
+    readonly times: Tuning['times'] = {},
   ) {}
 
   /** Bytes that a view may span for a kernel to see it. */

@@ -67,6 +67,8 @@ export interface ProductShape {
 interface TileDevice {
   /** 'direct': no workgroup memory at all; 'shared': a form by `choose`; else the form of that name. */
   readonly tiles: string;
+  /** Factors on the cost counted for forms, by their names; 1 where there is none. */
+  readonly times: Readonly<Record<string, number>>;
 }
 
 /** Depth up to which one sum does: a second set of sums takes registers, of which GPUs have few. */
@@ -79,23 +81,24 @@ export const enoughInvocations = 40_960;
 const fewest = 16;
 
 /**
- * The form for a product, or null for a tile without workgroup memory.
- *
- * By counting: a form's time goes with the area of its tiles, of which some lies outside the result, with what it loads
- * for each product, and, where the workgroups are too few, with what stands idle.
+ * A form's time for a product by counting, in units of its own: it goes with the area of its tiles, of which some lies outside
+ * the result, with what it loads for each product, and, where the workgroups are too few, with what stands idle.
  */
-export function choose({ M, N, K, groups }: ProductShape, { tiles }: TileDevice): TileForm | null {
+export function costOf({ rows, columns, workgroup }: TileForm, { M, N, K, groups }: ProductShape): number {
+  const workgroups = Math.ceil(M / rows) * Math.ceil(N / columns) * groups;
+  const loads = 1 + 12 * (1 / rows + 1 / columns);
+  // Long sums can be cut into chunks, each at work by itself.
+  const chunks = Math.max(1, K / 512);
+  const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
+  return workgroups * rows * columns * loads * Math.sqrt(idle);
+}
+
+/** The form for a product, the one of the least cost, or null for a tile without workgroup memory. */
+export function choose(shape: ProductShape, { tiles, times }: TileDevice): TileForm | null {
   if (tiles === 'direct') return null;
   const forced = tileForms.find(({ name }) => name === tiles);
   if (forced) return forced;
-  if (M <= fewest || N <= fewest) return null;
-  const cost = ({ rows, columns, workgroup }: TileForm): number => {
-    const workgroups = Math.ceil(M / rows) * Math.ceil(N / columns) * groups;
-    const loads = 1 + 12 * (1 / rows + 1 / columns);
-    // Long sums can be cut into chunks, each at work by itself.
-    const chunks = Math.max(1, K / 512);
-    const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
-    return workgroups * rows * columns * loads * Math.sqrt(idle);
-  };
+  if (shape.M <= fewest || shape.N <= fewest) return null;
+  const cost = (form: TileForm): number => costOf(form, shape) * (times[form.name] ?? 1);
   return tileForms.reduce((best, next) => (cost(next) < cost(best) ? next : best));
 }

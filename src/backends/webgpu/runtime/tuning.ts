@@ -1,0 +1,52 @@
+/**
+ * What suits an adapter: where tiles get their operands, and how long each form takes beside what `choose` counts for it.
+ * Measured by `tune` and kept in a file (tuningFile.ts), else from a table by vendor and architecture.
+ */
+import { tileForms } from '../kernels/matmul/forms.js';
+
+/** An adapter's. */
+export interface Tuning {
+  readonly tiles: 'direct' | 'shared';
+  /** Factors on the counted cost of forms by name; 1 where a form isn't named. */
+  readonly times: Readonly<Record<string, number>>;
+}
+
+/** By what a measured tuning is found again. */
+export interface TuningKey {
+  /** The adapter's name. */
+  readonly adapter: string;
+  /** The driver and its version, as WebGPU describes the adapter. */
+  readonly driver: string;
+  /** Of the kernels: another list of forms asks for another tuning. */
+  readonly version: string;
+}
+
+/** The key of an adapter. */
+export function tuningKey(adapter: string, driver: string): TuningKey {
+  return { adapter, driver, version: `1 ${tileForms.map(({ name }) => name).join(' ')}` };
+}
+
+/** What is known of kinds of adapters. None of it was measured: these are their makers' accounts of the hardware. */
+const kinds: readonly {
+  readonly vendor: RegExp;
+  readonly architecture: RegExp;
+  readonly tuning: Partial<Tuning>;
+}[] = [
+  // Mali has no memory for workgroups: theirs lies in main memory, behind the same caches.
+  { vendor: /^arm$/, architecture: /./, tuning: { tiles: 'direct' } },
+  // Up to Xe-LP a thread has 4 KiB of registers for 8 invocations: 96 results and their operands don't fit.
+  {
+    vendor: /^intel$/,
+    architecture: /^(gen-\d+|xe|xe-lp)/,
+    tuning: { times: { '96x128': 2, '48x128': 2 } },
+  },
+];
+
+/** The tuning of an adapter that nobody has measured. */
+export function defaultTuning(
+  { vendor, architecture }: Pick<GPUAdapterInfo, 'vendor' | 'architecture'>,
+  software: boolean,
+): Tuning {
+  const known = kinds.find((kind) => kind.vendor.test(vendor) && kind.architecture.test(architecture));
+  return { tiles: software ? 'direct' : 'shared', times: {}, ...known?.tuning };
+}
