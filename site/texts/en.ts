@@ -77,7 +77,8 @@ const english = {
   samplesTitle: 'Never seen in training',
   insteadOf: '{said}, not {is}',
   drawTitle: 'Draw one yourself',
-  drawLabel: 'Your drawing, 32 by 32 pixels: draw with a finger or the mouse',
+  drawLabel:
+    'Your drawing, 32 by 32 pixels: draw with a finger, the mouse, or the arrow keys; with Shift they move the pen alone',
   drawHint: 'Draw a star, a ring, a cross, a triangle, a spiral … The towers answer while you draw.',
   drawClear: 'New sheet',
   drawExample: 'Take one of theirs',

@@ -76,7 +76,8 @@ export const ko: Texts = {
   samplesTitle: '학습에 쓰지 않은 이미지',
   insteadOf: '{said} (정답: {is})',
   drawTitle: '직접 그려 보세요',
-  drawLabel: '그림판, 32×32픽셀: 손가락이나 마우스로 그리세요',
+  drawLabel:
+    '그림판, 32×32픽셀: 손가락이나 마우스, 화살표 키로 그리세요. Shift와 함께 누르면 펜만 움직입니다',
   drawHint: '별, 고리, 십자, 세모, 나선을 그려 보세요. 그리는 동안 두 탑이 대답합니다.',
   drawClear: '새 종이',
   drawExample: '예시 가져오기',

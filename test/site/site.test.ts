@@ -93,6 +93,10 @@ else {
     await page.waitForFunction(
       `Number(document.querySelector("#stat-seen").textContent.replaceAll(",", "")) > ${before}`,
     );
+    // A drawing is named while it is drawn, by hand and by keys.
+    await page.focus('#draw');
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector('#draw-answers meter');
     // A switch starts a second run, which the first waits for.
     await page.click('#switch-activation');
     await page.waitForFunction(

@@ -1,40 +1,23 @@
 /**
  * A picture that the visitor draws, classified as it is drawn.
  */
-import { toPixels, toPlanes } from '../../engine/picture.js';
 import type { App } from '../../page/app.js';
-import { byId, contextOf, element } from '../../page/dom.js';
+import { byId, element } from '../../page/dom.js';
 import { onLanguage, percent, say } from '../../page/language.js';
-
 import { className } from './classes.js';
-
-/** Background and figure, far enough apart in brightness, as the drawn images have them. */
-const colours = [
-  ['#20303f', '#f2c14e'],
-  ['#e9e4d8', '#a23b2a'],
-  ['#14342b', '#bfe3c0'],
-  ['#f4d6cc', '#274690'],
-] as const;
+import { Sheet } from './sheet.js';
 
 /** Milliseconds between two questions while drawing. */
 const pause = 120;
+/** Pixels of a picture, and how many of theirs there are to take. */
+const [size, samples] = [3 * 32 * 32, 60];
 
-/** Brings the canvas to life. */
+/** Brings the sheet to life. */
 export function startDrawing(app: App): void {
-  const canvas = byId('draw', HTMLCanvasElement);
   const answers = byId('draw-answers', HTMLElement);
-  const context = contextOf(canvas);
-  let palette = 0;
-  let drawing = false;
   let asked = 0;
   let busy = false;
   let again = false;
-
-  const clear = (): void => {
-    const [ground] = colours[palette % colours.length]!;
-    context.fillStyle = ground;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-  };
 
   const ask = async (): Promise<void> => {
     const run = app.run('main');
@@ -46,8 +29,7 @@ export function startDrawing(app: App): void {
     busy = true;
     asked = performance.now();
     try {
-      const images = toPlanes(context.getImageData(0, 0, canvas.width, canvas.height));
-      const { numbers } = await run.ask({ about: 'probabilities', images });
+      const { numbers } = await run.ask({ about: 'probabilities', images: sheet.planes });
       if (numbers) showAnswers(answers, run.facts.classes, numbers);
     } finally {
       busy = false;
@@ -58,59 +40,33 @@ export function startDrawing(app: App): void {
     }
   };
   const askSoon = (): void => void ask().catch(() => {});
+  const sheet = new Sheet((ended) => {
+    if (ended || performance.now() - asked > pause) askSoon();
+  });
+  const hint = (): void => answers.replaceChildren(element('p', { class: 'hint' }, say('drawHint')));
 
-  const point = (event: PointerEvent): [number, number] => {
-    const { left, top, width, height } = canvas.getBoundingClientRect();
-    return [
-      ((event.clientX - left) * canvas.width) / width,
-      ((event.clientY - top) * canvas.height) / height,
-    ];
-  };
-  canvas.addEventListener('pointerdown', (event) => {
-    drawing = true;
-    canvas.setPointerCapture(event.pointerId);
-    context.strokeStyle = colours[palette % colours.length]![1];
-    context.lineWidth = 3;
-    context.lineCap = 'round';
-    context.lineJoin = 'round';
-    context.beginPath();
-    context.moveTo(...point(event));
-  });
-  canvas.addEventListener('pointermove', (event) => {
-    if (!drawing) return;
-    context.lineTo(...point(event));
-    context.stroke();
-    if (performance.now() - asked > pause) askSoon();
-  });
-  for (const end of ['pointerup', 'pointercancel'] as const) {
-    canvas.addEventListener(end, () => {
-      if (drawing) askSoon();
-      drawing = false;
-    });
-  }
   byId('draw-clear', HTMLButtonElement).addEventListener('click', () => {
-    palette++;
-    clear();
-    answers.replaceChildren(element('p', { class: 'hint' }, say('drawHint')));
+    sheet.renew();
+    hint();
   });
-  let sample = 0;
+  let taken = 0;
   byId('draw-example', HTMLButtonElement).addEventListener('click', async () => {
-    const run = app.run('main');
-    if (!run?.facts) return;
-    const { images } = await run.ask({ about: 'samples', count: 60 });
-    const size = 3 * 32 * 32;
-    const at = (sample++ % 60) * size;
-    if (images) context.putImageData(toPixels(images.subarray(at, at + size), 32), 0, 0);
+    const { images } =
+      (await app
+        .run('main')
+        ?.ask({ about: 'samples', count: samples })
+        .catch(() => null)) ?? {};
+    if (!images) return;
+    const at = (taken++ % (images.length / size)) * size;
+    sheet.put(images.subarray(at, at + size));
     askSoon();
   });
-  clear();
   // While it learns, what it thinks of the picture changes.
   app.listen((name, message) => {
     if (name === 'main' && message.kind === 'measured' && answers.querySelector('meter')) askSoon();
   });
   onLanguage(() => {
-    if (!answers.querySelector('meter'))
-      answers.replaceChildren(element('p', { class: 'hint' }, say('drawHint')));
+    if (!answers.querySelector('meter')) hint();
   });
 }
 

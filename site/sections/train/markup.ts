@@ -48,7 +48,7 @@ export const trainMarkup = (): string => `
 <div class="columns">
 <div class="card"><h3>${m('samplesTitle')}</h3><div id="samples" class="samples"></div></div>
 <div class="card"><h3>${m('drawTitle')}</h3>
-<div class="draw"><canvas id="draw" width="32" height="32" tabindex="0" role="img" data-label="drawLabel" aria-label="${m.plain('drawLabel')}"></canvas>
+<div class="draw"><div class="sheet"><canvas id="draw" width="32" height="32" tabindex="0" role="application" data-label="drawLabel" aria-label="${m.plain('drawLabel')}"></canvas><span id="draw-pen" aria-hidden="true"></span></div>
 <div id="draw-answers" class="answers" aria-live="polite"></div></div>
 <p class="buttons"><button id="draw-clear" type="button">${m('drawClear')}</button> <button id="draw-example" type="button">${m('drawExample')}</button></p>
 </div>
