@@ -179,10 +179,11 @@ function inputsOf<N extends string>(names: readonly (N | false)[]): { count: num
 
 /**
  * Inputs x, mean and variance where they are given or known, what the mean has lost where known, weight, bias. Params:
- * elements of a row, eps. The last number is `1 / sqrt(variance + eps)`; of statistics that are neither given nor known,
- * numbers 5 and 6 are the mean and the variance.
+ * elements of a row, eps. Number 0 is `1 / sqrt(variance + eps)`; of statistics that are neither given nor known it is
+ * number 7, and numbers 5 and 6 are the mean and the variance. What a row has in common becomes one factor and one offset:
+ * across the memory each of these is read again for every element.
  */
-function forward({ given, known, weight, bias }: Form): RowProgram {
+function forward({ given, known, weight, bias, ofRow }: Form): RowProgram {
   const statistics = given || known;
   const own = [weight && 'weight', bias && 'bias'] as const;
   const { count, of } = inputsOf([
@@ -193,15 +194,18 @@ function forward({ given, known, weight, bias }: Form): RowProgram {
     ...own,
   ]);
   return rowProgram(count, (writer) => {
-    const rootOf = (variance: Expr): Expr => writer.number(e.div(1, e.sqrt(e.add(variance, e.param(1)))));
-    let standard: Expr;
-    if (statistics) {
-      const centered = e.sub(of('x'), of('mean'));
-      standard = e.mul(known ? e.sub(centered, of('rest')) : centered, rootOf(of('variance')));
-    } else {
-      const { center, rest, variance } = writeMoments(writer, e.param(0), e.param(0));
-      standard = e.mul(e.sub(e.sub(of('x'), center), rest), rootOf(variance));
+    const { center, rest, variance } = statistics
+      ? { center: of('mean'), rest: known ? of('rest') : e.constant(0), variance: of('variance') }
+      : writeMoments(writer, e.param(0), e.param(0));
+    const root = writer.number(e.div(1, e.sqrt(e.add(variance, e.param(1)))));
+    const centered = e.sub(of('x'), center);
+    if (ofRow) {
+      const factor = writer.number(weight ? e.mul(root, of('weight')) : root);
+      const shift = e.mul(rest, factor);
+      const offset = writer.number(bias ? e.sub(of('bias'), shift) : e.neg(shift));
+      return [e.add(e.mul(centered, factor), offset)];
     }
+    const standard = e.mul(e.sub(centered, rest), root);
     const weighted = weight ? e.mul(standard, of('weight')) : standard;
     return [bias ? e.add(weighted, of('bias')) : weighted];
   });
@@ -221,8 +225,9 @@ function backward(form: Form): RowProgram {
     const [plain, standardized] = [sum(h), sum(e.mul(h, standard))];
     const scale = number(weight && ofRow ? e.mul(of('root'), of('weight')) : of('root'));
     if (given) return [e.mul(scale, h)];
-    const [shift, slope] = [plain, standardized].map((total) => number(e.div(total, e.param(0))));
-    return [e.mul(scale, e.sub(e.sub(h, shift!), e.mul(standard, slope!)))];
+    const [shift, slope] = [plain, standardized].map((total) => e.div(total, e.param(0)));
+    const [less, factor] = [number(shift!), number(e.mul(of('root'), slope!))];
+    return [e.mul(scale, e.sub(e.sub(h, less), e.mul(e.sub(of('x'), of('mean')), factor)))];
   });
 }
 
