@@ -3,22 +3,29 @@
  *
  *     c[n / 16][m][n mod 16] = sum over k of a[m / 16][k][m mod 16] * b[n / 16][k][n mod 16] (+ c)
  *
- * A strip of b stays in the first level cache while those of a, from the second, pass by in tiles of 16 columns and six
- * or five rows (matmul/tile.ts). Threads share the strips of b, counted through all matrices; k is summed in blocks that
- * begin at multiples of `depthBlock`, so the bits don't depend on the number of threads.
+ * A strip of a, which comes from the third level cache, meets a few strips of b, which are in the second, in tiles of 16
+ * columns and six or five rows (matmul/tile.ts), a number of steps at a time that the first level cache holds of both.
+ * Threads share the strips of b, counted through all matrices; k is never split among them, so the bits don't depend on
+ * their number.
  */
 import { type FuncBuilder, ModuleBuilder } from '../../asm/assembler.js';
 import { doWhile, forRange, if_, while_ } from '../../asm/flow.js';
-import { type Code, type I32, i32 } from '../../asm/instructions.js';
+import { type Code, i32 } from '../../asm/instructions.js';
 import { Lanes, share, smaller } from '../../asm/lanes.js';
 import { WordLayout } from '../../asm/words.js';
 import type { Features, KernelModule } from '../../plan.js';
-import { ceilDiv, depthBlock } from '../matmul/panels.js';
+import { ceilDiv } from '../matmul/panels.js';
 import { emitTile, tileRows } from '../matmul/tile.js';
 import { lineBytes, stripLanes } from './strips.js';
 
-/** Strips of a in a block: 24 of 16 KiB, which the second level cache holds. */
-const stripBlock = 24;
+/** Strips of b in a block: 8 of 32 KiB at most. */
+const stripBlock = 8;
+
+/** Steps of k after which results go to memory, before the others are added to all of them. */
+const deepest = 512;
+
+/** Steps of k in a tile: 8 KiB of each strip. */
+const stepsAtOnce = 128;
 
 /**
  * Words of `multiply`: addresses, bytes from one matrix to the next, bytes from strip to strip of a and b; sizes.
@@ -77,6 +84,7 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
   const f = module.func('multiply');
   const { words, thread, threads } = f.params('i32', 'words', 'thread', 'threads');
   const { from, first, row, column } = f.locals('i32', 'from', 'first', 'row', 'column');
+  const { step, stepEnd } = f.locals('i32', 'step', 'stepEnd');
   const l = new Lanes(f, features);
   const w = l.words(multiplyWords, words);
   const columnStrips = l.let(ceilDiv(w.columns, stripLanes));
@@ -93,34 +101,43 @@ function emit(features: Features): Uint8Array<ArrayBuffer> {
     const b = l.let(i32.add(w.b, i32.mul(matrix, w.bMatrix)));
     const c = l.let(i32.add(w.c, i32.mul(matrix, w.cMatrix)));
     const eachDepth = l.block(() => {
-      const steps = l.let(smaller(l.let(i32.sub(w.depth, from)), depthBlock));
+      const steps = l.let(smaller(l.let(i32.sub(w.depth, from)), deepest));
       const skip = l.let(i32.mul(from, lineBytes));
       const bytes = l.let(i32.mul(steps, lineBytes));
-      const accumulate = l.let(i32.or(i32.gtU(from, 0), w.accumulate));
+      const isLater = l.let(i32.or(from, w.accumulate));
       const eachBlock = l.block(() => {
-        const blockEnd = l.let(smaller(l.let(i32.add(first, stripBlock)), rowStrips));
-        const eachColumn = l.block(() => {
-          const stripB = l.let(i32.add(i32.add(b, i32.mul(column, w.bStrip)), skip));
-          const stripC = l.let(i32.add(c, i32.mul(column, cStrip)));
-          const isHalf = l.let(i32.leU(i32.sub(w.columns, i32.mul(column, stripLanes)), stripLanes / 2));
-          const eachRow = l.block(() => {
-            const stripA = l.let(i32.add(i32.add(a, i32.mul(row, w.aStrip)), skip));
-            const to = l.let(i32.add(stripC, i32.mul(row, stripLanes * lineBytes)));
-            const left = l.let(i32.sub(w.rows, i32.mul(row, stripLanes)));
-            const rows = l.let(smaller(left, stripLanes));
-            const by = (tiles: FuncBuilder<null>, bytesAfter: number): Code => {
-              const shifted = (at: I32) => i32.add(at, bytesAfter);
-              const ends = i32.add(shifted(stripB), bytes);
-              return tiles.call(stripA, shifted(stripB), ends, shifted(to), accumulate, rows);
-            };
-            const wide = whole ? by(whole, 0) : [by(half, 0), by(half, lineBytes / 2)];
-            l.do(if_(isHalf, by(half, 0), wide));
+        const blockEnd = l.let(smaller(l.let(i32.add(first, stripBlock)), last));
+        const eachRow = l.block(() => {
+          const stripA = l.let(i32.add(i32.add(a, i32.mul(row, w.aStrip)), skip));
+          const left = l.let(i32.sub(w.rows, i32.mul(row, stripLanes)));
+          const rows = l.let(smaller(left, stripLanes));
+          const eachColumn = l.block(() => {
+            const stripB = l.let(i32.add(i32.add(b, i32.mul(column, w.bStrip)), skip));
+            const to = i32.add(i32.mul(column, cStrip), i32.mul(row, stripLanes * lineBytes));
+            const target = l.let(i32.add(c, to));
+            const isHalf = l.let(i32.leU(i32.sub(w.columns, i32.mul(column, stripLanes)), stripLanes / 2));
+            const by = (tiles: FuncBuilder<null>, bytesAfter: number): Code =>
+              tiles.call(
+                i32.add(stripA, step),
+                i32.add(i32.add(stripB, step), bytesAfter),
+                i32.add(i32.add(stripB, stepEnd), bytesAfter),
+                i32.add(target, bytesAfter),
+                i32.or(isLater, step),
+                rows,
+              );
+            l.do(
+              forRange(step, 0, bytes, stepsAtOnce * lineBytes, [
+                stepEnd.set(i32.add(step, stepsAtOnce * lineBytes)),
+                stepEnd.set(smaller(stepEnd, bytes)),
+                if_(isHalf, by(half, 0), whole ? by(whole, 0) : [by(half, 0), by(half, lineBytes / 2)]),
+              ]),
+            );
           });
-          l.do(forRange(row, first, blockEnd, 1, eachRow));
+          l.do(forRange(column, first, blockEnd, 1, eachColumn));
         });
-        l.do(forRange(column, begin, last, 1, eachColumn));
+        l.do(forRange(row, 0, rowStrips, 1, eachRow));
       });
-      l.do(forRange(first, 0, rowStrips, stripBlock, eachBlock), from.set(i32.add(from, depthBlock)));
+      l.do(forRange(first, begin, last, stripBlock, eachBlock), from.set(i32.add(from, deepest)));
     });
     l.do(
       from.set(0),

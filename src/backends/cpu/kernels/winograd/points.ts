@@ -16,7 +16,7 @@ import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
 import { ceilDiv } from '../matmul/panels.js';
 import { type Matrix, type Method, matricesOf, multiplied, transposed } from './matrices.js';
-import { gather, lineBytes, type Patch, scatter, stripLanes } from './strips.js';
+import { gather, lineBytes, type Patch, range, scatter, stripLanes } from './strips.js';
 
 /** Steps of k in a unit. */
 const unitSteps = 16;
@@ -62,9 +62,6 @@ function sideOf(method: Method, side: Side): { patch: Patch; matrix: Matrix } {
 /** Vectors of a line that are worked on together: two become one of 256 bits. */
 const vectorsOf = ({ wide }: Features): number => (wide ? 2 : 1);
 
-/** The numbers 0 .. count - 1. */
-const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
 /** Vectors at `count` places of a line, `step` bytes apart: for each of the neighbours that go together. */
 function loadLines(l: Lanes, address: Local<'i32'>, count: number, step: number, vectors: number): V128[][] {
   return range(vectors).map((v) => range(count).map((i) => l.let(v128.load(address, step * i + 16 * v))));
@@ -74,6 +71,34 @@ function loadLines(l: Lanes, address: Local<'i32'>, count: number, step: number,
 function storeLines(l: Lanes, address: Local<'i32'>, values: readonly V128[][], step: number): void {
   for (const i of range(values[0]!.length))
     l.do(values.map((vectors, v) => v128.store(address, vectors[i]!, step * i + 16 * v)));
+}
+
+/** Points along one side of which all are kept in variables at a time; more would be spilled. */
+const fewPoints = 4;
+
+/** `matrix x matrixT`, row by row. */
+function bothSides(l: Lanes, matrix: Matrix, x: readonly V128[]): V128[] {
+  const size = matrix[0]!.length;
+  const along = range(size).map((y) => multiplied(l, matrix, x.slice(size * y, size * (y + 1))));
+  const columns = matrix.map((_, j) =>
+    multiplied(
+      l,
+      matrix,
+      along.map((row) => row[j]!),
+    ),
+  );
+  return matrix.flatMap((_, i) => columns.map((column) => column[i]!));
+}
+
+/** Loads from, or stores to, so many points, moving `address` on. */
+function eachPoint(
+  l: Lanes,
+  address: Local<'i32'>,
+  pointBytes: Local<'i32'>,
+  count: number,
+  code: (point: number) => Code,
+): void {
+  for (const point of range(count)) l.do(code(point), address.set(i32.add(address, pointBytes)));
 }
 
 /** Emits `toPoints(address of words, thread, threads)`. */
@@ -88,7 +113,8 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
     const blocks = l.let(ceilDiv(w.steps, unitSteps));
     const rowStep = l.let(i32.mul(w.toPoint, points));
     const [k, lane, line] = [l.variable('i32'), l.variable('i32'), l.variable('i32')];
-    const [source, target, first] = [l.variable('i32'), l.variable('i32'), l.variable('i32')];
+    const [source, target] = [l.variable('i32'), l.variable('i32')];
+    const [first, column] = [l.variable('i32'), l.variable('i32')];
     return (unit) => {
       const strips = l.let(i32.divU(unit, blocks));
       const group = l.let(i32.divU(strips, w.strips));
@@ -99,45 +125,50 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
       const lanes = l.let(i32.add(w.lanes, i32.mul(strip, lineBytes)));
       const matrices = i32.add(w.to, i32.mul(group, w.toGroup));
       const to = l.let(i32.add(matrices, i32.mul(i32.mul(strip, w.steps), lineBytes)));
-      const alongRows = l.turn(() => {
-        const inputs = loadLines(l, source, size, lineBytes, vectors);
-        storeLines(
-          l,
-          target,
-          inputs.map((values) => multiplied(l, matrix, values)),
-          lineBytes,
-        );
-      });
-      const alongColumns = l.turn(() => {
-        const inputs = loadLines(l, source, size, lineBytes * points, vectors);
-        const outs = inputs.map((values) => multiplied(l, matrix, values));
-        for (const i of range(points)) {
-          l.do(outs.map((values, v) => v128.store(target, values[i]!, 16 * v)));
-          l.do(target.set(i32.add(target, rowStep)));
-        }
-      });
+      const eachLane = (code: Code) => forRange(lane, 0, lineBytes, 16 * vectors, code);
+      const store = (outs: readonly V128[][]) => (i: number) =>
+        outs.map((values, v) => v128.store(target, values[i]!, 16 * v));
+      const atOnce = (): Code => {
+        const patches = l.turn(() => {
+          const inputs = loadLines(l, source, size * size, lineBytes, vectors);
+          const outs = inputs.map((values) => bothSides(l, matrix, values));
+          eachPoint(l, target, w.toPoint, points * points, store(outs));
+        });
+        return eachLane([source.set(i32.add(scratch, lane)), target.set(i32.add(first, lane)), patches]);
+      };
+      const inTurn = (): Code => {
+        const alongRows = l.turn(() => {
+          const inputs = loadLines(l, source, size, lineBytes, vectors);
+          const outs = inputs.map((values) => multiplied(l, matrix, values));
+          storeLines(l, target, outs, lineBytes);
+        });
+        const alongColumns = l.turn(() => {
+          const inputs = loadLines(l, source, size, lineBytes * points, vectors);
+          const outs = inputs.map((values) => multiplied(l, matrix, values));
+          eachPoint(l, target, rowStep, points, store(outs));
+        });
+        return eachLane([
+          source.set(i32.add(scratch, lane)),
+          target.set(i32.add(half, lane)),
+          forRange(line, 0, size, 1, [
+            alongRows,
+            source.set(i32.add(source, lineBytes * size)),
+            target.set(i32.add(target, lineBytes * points)),
+          ]),
+          source.set(i32.add(half, lane)),
+          column.set(i32.add(first, lane)),
+          forRange(line, 0, points, 1, [
+            target.set(column),
+            alongColumns,
+            source.set(i32.add(source, lineBytes)),
+            column.set(i32.add(column, w.toPoint)),
+          ]),
+        ]);
+      };
       const perStep = l.block(() => {
         const base = l.let(i32.add(from, i32.load(i32.add(w.depth, i32.shl(k, 2)))));
         gather(l, { lanes, base, rowBytes: w.rowBytes, scratch }, patch);
-        l.do(
-          forRange(lane, 0, lineBytes, 16 * vectors, [
-            source.set(i32.add(scratch, lane)),
-            target.set(i32.add(half, lane)),
-            forRange(line, 0, size, 1, [
-              alongRows,
-              source.set(i32.add(source, lineBytes * size)),
-              target.set(i32.add(target, lineBytes * points)),
-            ]),
-            source.set(i32.add(half, lane)),
-            first.set(i32.add(i32.add(to, i32.mul(k, lineBytes)), lane)),
-            forRange(line, 0, points, 1, [
-              target.set(first),
-              alongColumns,
-              source.set(i32.add(source, lineBytes)),
-              first.set(i32.add(first, w.toPoint)),
-            ]),
-          ]),
-        );
+        l.do(first.set(i32.add(to, i32.mul(k, lineBytes))), points <= fewPoints ? atOnce() : inTurn());
       });
       l.do(forRange(k, begin, end, 1, perStep));
     };
@@ -187,44 +218,51 @@ export function emitFromPoints(method: Method, result: Result, features: Feature
     const floor = l.let(fromPointsWords.splat(words, 'floor'));
     const [tile, lane, line] = [l.variable('i32'), l.variable('i32'), l.variable('i32')];
     const [source, target, first] = [l.variable('i32'), l.variable('i32'), l.variable('i32')];
-    const fromPoints = (bias: V128): Code => [
-      forRange(lane, 0, lineBytes, 16 * vectors, [
+    /** Code that loads so many points, and moves `source` on. */
+    const loadPoints = (count: number): V128[][] => {
+      const values = range(vectors).map((): V128[] => []);
+      eachPoint(l, source, w.fromPoint, count, () =>
+        values.map((row, v) => {
+          const value = l.variable('v128');
+          row.push(value);
+          return value.set(v128.load(source, 16 * v));
+        }),
+      );
+      return values;
+    };
+    const fromPoints = (bias: V128): Code => {
+      const finish = (value: V128): V128 =>
+        result === 'results' ? l.let(f32x4.max(floor, f32x4.add(value, bias))) : value;
+      const eachLane = (code: Code) => forRange(lane, 0, lineBytes, 16 * vectors, code);
+      if (points <= fewPoints) {
+        const atOnce = l.turn(() => {
+          const outs = loadPoints(points * points).map((values) => bothSides(l, matrix, values).map(finish));
+          storeLines(l, target, outs, lineBytes);
+        });
+        return eachLane([source.set(i32.add(first, lane)), target.set(i32.add(scratch, lane)), atOnce]);
+      }
+      const alongRows = l.turn(() => {
+        const outs = loadPoints(points).map((values) => multiplied(l, matrix, values));
+        storeLines(l, target, outs, lineBytes);
+      });
+      const alongColumns = l.turn(() => {
+        const inputs = loadLines(l, source, points, lineBytes * size, vectors);
+        const outs = inputs.map((values) => multiplied(l, matrix, values).map(finish));
+        storeLines(l, target, outs, lineBytes * size);
+      });
+      return eachLane([
         source.set(i32.add(first, lane)),
         target.set(i32.add(half, lane)),
-        forRange(line, 0, points, 1, [
-          l.turn(() => {
-            const inputs = Array.from({ length: points }, () => {
-              const values = Array.from({ length: vectors }, (_, v) => l.let(v128.load(source, 16 * v)));
-              l.do(source.set(i32.add(source, w.fromPoint)));
-              return values;
-            });
-            const outs = range(vectors).map((v) =>
-              multiplied(
-                l,
-                matrix,
-                inputs.map((values) => values[v]!),
-              ),
-            );
-            storeLines(l, target, outs, lineBytes);
-          }),
-          target.set(i32.add(target, lineBytes * size)),
-        ]),
+        forRange(line, 0, points, 1, [alongRows, target.set(i32.add(target, lineBytes * size))]),
         source.set(i32.add(half, lane)),
         target.set(i32.add(scratch, lane)),
         forRange(line, 0, size, 1, [
-          l.turn(() => {
-            const outs = loadLines(l, source, points, lineBytes * size, vectors).map((values) =>
-              multiplied(l, matrix, values).map((value) =>
-                result === 'results' ? l.let(f32x4.max(floor, f32x4.add(value, bias))) : value,
-              ),
-            );
-            storeLines(l, target, outs, lineBytes * size);
-          }),
+          alongColumns,
           source.set(i32.add(source, lineBytes)),
           target.set(i32.add(target, lineBytes)),
         ]),
-      ]),
-    ];
+      ]);
+    };
     return (unit) => {
       const perRow = l.turn(() => {
         const group = l.let(i32.divU(unit, w.rows));

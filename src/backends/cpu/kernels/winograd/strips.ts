@@ -13,7 +13,7 @@
  * transposed four lanes and four numbers at a time.
  */
 import { forRange } from '../../asm/flow.js';
-import { type Code, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
+import { i32, type Local, type V128, v128 } from '../../asm/instructions.js';
 import type { Lanes } from '../../asm/lanes.js';
 
 /** Lanes of a strip. */
@@ -41,7 +41,10 @@ function foursOf(length: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(4 * i, length - 4)));
 }
 
-/** The vectors with rows and columns exchanged. */
+/** The numbers 0 .. count - 1. */
+export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** The first four vectors with rows and columns exchanged. */
 function exchanged(l: Lanes, [a, b, c, d]: readonly V128[]): V128[] {
   const low = [l.let(v128.shuffle32(a!, b!, 0, 4, 1, 5)), l.let(v128.shuffle32(c!, d!, 0, 4, 1, 5))] as const;
   const high = [
@@ -122,18 +125,23 @@ export function scatter(l: Lanes, way: Way, patch: Patch, lanes: Local<'i32'>): 
   const { length } = patch;
   forRuns(l, way, patch, lanes, (addresses, place) => {
     for (const first of foursOf(length)) {
-      const numbers = [0, 1, 2, 3].map((i) =>
-        l.let(v128.load(place, lineBytes * Math.min(first + i, length - 1))),
-      );
-      const store = (address: Local<'i32'>, values: V128): Code => {
-        if (length > 3) return v128.store(address, values, 4 * first);
-        const kept = l.let(values);
-        const third = length === 3 ? v128.store32Lane(address, kept, 2, 8) : [];
-        return [v128.store64Lane(address, kept, 0), third];
-      };
-      exchanged(l, numbers).forEach((values, lane) => {
-        const code = store(addresses[lane]!, values);
-        l.do(code);
+      const numbers = range(Math.min(4, length)).map((i) => l.let(v128.load(place, lineBytes * (first + i))));
+      if (length > 2) {
+        const rows = exchanged(l, [...numbers, numbers[2]!]).map((row) => l.let(row));
+        rows.forEach((row, lane) => {
+          const address = addresses[lane]!;
+          if (length > 3) l.do(v128.store(address, row, 4 * first));
+          else l.do(v128.store64Lane(address, row, 0), v128.store32Lane(address, row, 2, 8));
+        });
+        continue;
+      }
+      const [even, odd] = numbers;
+      const pairs = [
+        l.let(v128.shuffle32(even!, odd!, 0, 4, 1, 5)),
+        l.let(v128.shuffle32(even!, odd!, 2, 6, 3, 7)),
+      ];
+      addresses.forEach((address, lane) => {
+        l.do(v128.store64Lane(address, pairs[lane >> 1]!, lane & 1));
       });
     }
   });
