@@ -190,7 +190,7 @@ const english = {
   answerObjective:
     "Of all training images take the probability that the net gives to the right class, take its logarithm, and average: that number shall become as large as possible. With a minus it is the loss that falls. It asks for more than being right: pull the star's score up after it has won, and the loss still falls.",
   meanTitle: 'The mean image, section 2',
-  meanText: 'The only thing done to the images beforehand: the mean over all training images is taken off.',
+  meanText: 'The only thing done to pixels beforehand: the mean over all training images is taken off.',
   meanImages: 'images',
   meanLabel: 'An image, the mean image, the image less the mean image, and the image less the mean colour',
   meanLegend:

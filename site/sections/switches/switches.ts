@@ -2,8 +2,8 @@
  * The paper's sections that can be switched, with what was published and noted of each in 2012.
  *
  * Figures of the notebook are those at the ends of the layer files of the original code (Computer History Museum,
- * "AlexNet source code", layers/*.cfg, commit 2f8b81f): nets 145-2010 and 145-half on the validation set of 2010, nets
- * 145 and 150 on that of 2012, all with ten crops.
+ * "AlexNet source code", layers/*.cfg, commit 2f8b81f): nets 145-2010 and 145-half on images of 2010, nets 145 and 150
+ * on images of 2012, all with ten crops.
  */
 import type { Switches } from '../../engine/settings.js';
 import type { TextName } from '../../page/language.js';
