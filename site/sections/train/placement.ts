@@ -46,7 +46,8 @@ export class PlacementFigure {
   private readonly counters = new Map<string, SVGElement>();
   private facts: RunFacts | null = null;
   private narrow = false;
-  private quiet: ReturnType<typeof setTimeout> | undefined;
+  /** How often the crossings have moved on. */
+  private phase = 0;
 
   constructor(private readonly holder: HTMLElement) {
     new ResizeObserver(() => {
@@ -61,7 +62,7 @@ export class PlacementFigure {
     this.draw();
   }
 
-  /** Adds what crossed, and lets the crossings move for a moment. */
+  /** Adds what crossed, and lets the crossings move on a step: an animation would draw all the time. */
   add(crossed: readonly Crossed[]): void {
     for (const { layer, from, bytes } of crossed) {
       const key = `${layer} ${from}`;
@@ -69,9 +70,8 @@ export class PlacementFigure {
     }
     this.fill();
     if (crossed.length === 0) return;
-    this.holder.classList.add('crossing');
-    clearTimeout(this.quiet);
-    this.quiet = setTimeout(() => this.holder.classList.remove('crossing'), 600);
+    this.phase++;
+    this.holder.style.setProperty('--phase', String(this.phase));
   }
 
   /** All bytes so far. */
