@@ -30,6 +30,8 @@ export interface Budget {
   readonly time: number;
   /** Milliseconds that a burst takes at least; 0 for bursts of one run. */
   readonly burst: number;
+  /** Ends the measurement between two bursts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What was measured of a row. */
@@ -68,6 +70,7 @@ const warmUp = { runs: 50, milliseconds: 300, most: 2000 };
 /** Measures `subject` with the probe beside it. */
 export async function measure(subject: Subject, probe: Probe, budget: Budget): Promise<Measurement> {
   const burst = async (runs: number): Promise<number> => {
+    budget.signal?.throwIfAborted();
     const start = performance.now();
     for (let i = 0; i < runs; i++) {
       const waiting = subject.run();

@@ -5,13 +5,14 @@
 import type { WebGpuOptions } from '../src/backends/open.js';
 import { type Budget, type Measurement, measure } from './harness.js';
 import { type KernelSizes, kernelRows } from './kernels.js';
-import { measureNetwork, networkRows } from './networks.js';
+import { measureNetwork, type NetworkRow, networkRows } from './networks.js';
 import { opRows } from './ops.js';
 import { bestRates, type Probe } from './probes.js';
 import { rowOpRows } from './rowOps.js';
 import { type Row, startName } from './rows.js';
 import { closeAll, openProbe, openSetting, type Setting } from './settings.js';
 import { transferRows } from './transfers.js';
+import type { Work } from './work.js';
 
 /** What to run, and how long. */
 export interface SuiteOptions {
@@ -29,6 +30,10 @@ export interface SuiteOptions {
   /** Called with each row, and with each setting's device descriptions by name. */
   onRow(row: Row): void;
   onDevices(descriptions: Readonly<Record<string, string>>): void;
+  /** Called as a row begins, with how many its setting has in all. */
+  onBegin?(setting: Setting, name: string, rows: number): void;
+  /** Stops the suite, which then throws the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Sizes and patience. */
@@ -87,41 +92,66 @@ export async function runSuite(options: SuiteOptions): Promise<void> {
     try {
       const { flops } = await bestRates(probe);
       const plan = flops < slowBelow ? slow : options.quick ? quick : full;
-      await runDeviceRows(setting, probe, plan, options);
-      await runNetworks(setting, probe, plan, options);
+      const works = worksOf(setting, plan, options);
+      const networks = networksOf(plan, options);
       const { measureStart, only } = options;
-      if (measureStart && only.test(startName))
+      const starts = measureStart && only.test(startName);
+      const rows = works.length + networks.length + (starts ? 1 : 0);
+      const begin = (name: string): void => {
+        options.signal?.throwIfAborted();
+        options.onBegin?.(setting, name, rows);
+      };
+      await runDeviceRows(works, setting, probe, plan, options, begin);
+      await runNetworks(networks, setting, probe, plan, options, begin);
+      if (starts) {
+        begin(startName);
         options.onRow(await measureStart(setting, probe, plan.starts));
+      }
     } finally {
       await probe.close();
     }
   }
 }
 
-/** Kernels and transfers, on devices opened once. */
+/** Kernels and transfers that fit a setting. */
+function worksOf({ names }: Setting, { kernels }: Plan, { scaling, only }: SuiteOptions): Work[] {
+  return [
+    ...kernelRows(kernels),
+    ...opRows(scaling ? scaled.opSides : []),
+    ...rowOpRows(kernels.batch),
+    ...transferRows(kernels.batch),
+  ].filter((work) => work.devices === names.length && only.test(work.name));
+}
+
+/** Whole networks. */
+function networksOf(plan: Plan, { scaling, only }: SuiteOptions): NetworkRow[] {
+  const { inference, training } = scaling && plan !== slow ? scaled : plan;
+  const rows = [...networkRows('inference', inference), ...networkRows('training step', training)];
+  return rows.filter(({ name }) => only.test(name));
+}
+
+/** Runs kernels and transfers, on devices opened once. */
 async function runDeviceRows(
+  works: readonly Work[],
   setting: Setting,
   probe: Probe,
   plan: Plan,
   options: SuiteOptions,
+  begin: (name: string) => void,
 ): Promise<void> {
+  const budget = { ...plan.kernelBudget, signal: options.signal };
   const devices = await openSetting(setting, options.webGpu);
   options.onDevices(Object.fromEntries(devices.map((device) => [device.name, device.description])));
   const sync = async (): Promise<void> => {
     await Promise.all(devices.map((device) => device.sync()));
   };
-  const works = [
-    ...kernelRows(plan.kernels),
-    ...opRows(options.scaling ? scaled.opSides : []),
-    ...rowOpRows(plan.kernels.batch),
-    ...transferRows(plan.kernels.batch),
-  ].filter((work) => work.devices === devices.length && options.only.test(work.name));
   try {
     for (const { name, prepare } of works) {
+      begin(name);
       const ready = prepare(devices, options.seed);
       try {
         const { cost } = ready;
-        const measured = await measure({ run: () => ready.run(), sync, cost }, probe, plan.kernelBudget);
+        const measured = await measure({ run: () => ready.run(), sync, cost }, probe, budget);
         options.onRow(rowOf(setting, name, measured));
       } finally {
         ready.dispose();
@@ -132,19 +162,25 @@ async function runDeviceRows(
   }
 }
 
-/** Whole networks, each on devices of its own. */
-async function runNetworks(setting: Setting, probe: Probe, plan: Plan, options: SuiteOptions): Promise<void> {
-  const { scaling } = options;
-  const { inference, training } = scaling && plan !== slow ? scaled : plan;
-  const rows = [...networkRows('inference', inference), ...networkRows('training step', training)];
-  for (const row of rows.filter(({ name }) => options.only.test(name))) {
+/** Runs whole networks, each on devices of its own. */
+async function runNetworks(
+  rows: readonly NetworkRow[],
+  setting: Setting,
+  probe: Probe,
+  plan: Plan,
+  { scaling, signal, ...options }: SuiteOptions,
+  begin: (name: string) => void,
+): Promise<void> {
+  const budget = scaling && plan === full ? scaledBudget : plan.networkBudget;
+  for (const row of rows) {
+    begin(row.name);
     const devices = await openSetting(setting, options.webGpu);
     try {
       const { name, network, ...measured } = await measureNetwork(
         row,
         devices,
         probe,
-        scaling && plan === full ? scaledBudget : plan.networkBudget,
+        { ...budget, signal },
         options.seed,
       );
       options.onRow({ ...rowOf(setting, name, measured), ...(network && { network }) });

@@ -3,15 +3,44 @@
  */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
+import { escapeText } from '../../src/alexnet/figures/svg.js';
 import type { Row } from '../rows.js';
 import { quantile } from '../stats.js';
 
 const { document } = parseHTML('<html><body></body></html>');
 
-/** A plot as text. */
-export function svg(options: Plot.PlotOptions): string {
-  const margins = { marginLeft: 60, marginRight: 30, marginBottom: 42 };
-  return Plot.plot({ document, width: 900, ...margins, ...options }).outerHTML;
+/** Pixels of a plot. */
+const width = 900;
+const margins = { marginTop: 20, marginLeft: 60, marginRight: 30, marginBottom: 42 };
+
+/** A plot as text, under a name for those who don't see it, in a frame that scrolls where the page is narrow. */
+export function svg(name: string, options: Plot.PlotOptions): string {
+  return wide(name, Plot.plot({ document, width, ...margins, ariaLabel: name, ...options }).outerHTML);
+}
+
+/** What may be wider than the page, in a frame that scrolls, by keys as well. */
+export function wide(name: string, content: string): string {
+  return `<div class="wide" role="region" tabindex="0" aria-label="${escapeText(name)}">${content}</div>`;
+}
+
+/** A text at a place on a plot, in pixels. */
+interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly text: string;
+}
+
+/** Of labels that begin at their places, those that don't lie over an earlier one, and end before the plot does. */
+export function apart<T extends Label>(labels: readonly T[]): T[] {
+  const [letter, line] = [6, 13];
+  const placed: T[] = [];
+  for (const label of labels) {
+    const end = ({ x, text }: Label): number => x + letter * text.length;
+    const meets = (other: T): boolean =>
+      Math.abs(other.y - label.y) < line && other.x < end(label) + letter && label.x < end(other) + letter;
+    if (end(label) < width && !placed.some(meets)) placed.push(label);
+  }
+  return placed;
 }
 
 /** Where a row ran, in words. */
@@ -41,7 +70,7 @@ const familyOf = ({ name }: Row): string => families.find(([, pattern]) => patte
  * without a lucky one). Rows of kernels on one setting; those without arithmetic, and those of less than 50 us, where
  * enqueueing is most, have no place on it.
  */
-export function roofline(rows: readonly Row[]): string {
+export function roofline(rows: readonly Row[], setting: string): string {
   const points = rows
     .filter(({ gflops, gbps, medianMs }) => gflops > 0 && gbps > 0 && medianMs > 0.05)
     .filter(({ name, network, start }) => !network && !start && !name.startsWith('op '))
@@ -61,15 +90,29 @@ export function roofline(rows: readonly Row[]): string {
   const floor = Math.min(...points.map(({ gflops }) => gflops), low * bandwidth) / 1.5;
   const title = (row: Row): string =>
     `${row.name}: ${row.gflops.toPrecision(3)} GFLOP/s, ${percent(row.shareOfPeak)} of the roofline`;
-  return svg({
-    height: 460,
+  const height = 460;
+  const top = 1.8 * peak;
+  const across = (x: number): number =>
+    margins.marginLeft +
+    (Math.log(x / low) / Math.log(high / low)) * (width - margins.marginLeft - margins.marginRight);
+  const down = (y: number): number =>
+    height -
+    margins.marginBottom -
+    (Math.log(y / floor) / Math.log(top / floor)) * (height - margins.marginTop - margins.marginBottom);
+  const names = apart(
+    points
+      .toSorted((a, b) => b.gflops - a.gflops)
+      .map((row) => ({ ...row, text: row.name, x: across(row.intensity) + 7, y: down(row.gflops) })),
+  );
+  return svg(`Roofline of ${setting}`, {
+    height,
     x: {
       type: 'log',
       label: 'operations for each byte that must move →',
       domain: [low, high],
       tickFormat: '~g',
     },
-    y: { type: 'log', label: '↑ GFLOP/s', domain: [floor, 1.8 * peak], grid: true, tickFormat: '~g' },
+    y: { type: 'log', label: '↑ GFLOP/s', domain: [floor, top], grid: true, tickFormat: '~g' },
     color: { legend: true, domain: families.map(([name]) => name) },
     marks: [
       Plot.line(roof, { x: 'x', y: 'y', strokeWidth: 1.5 }),
@@ -88,17 +131,22 @@ export function roofline(rows: readonly Row[]): string {
         textAnchor: 'start',
         dx: 6,
         dy: 8,
-        stroke: 'white',
-        fill: 'black',
       }),
       Plot.dot(points, {
         x: 'intensity',
         y: 'gflops',
         fill: familyOf,
         fillOpacity: 0.75,
-
         r: 4,
         title,
+      }),
+      Plot.text(names, {
+        x: 'intensity',
+        y: 'gflops',
+        text: 'text',
+        textAnchor: 'start',
+        dx: 7,
+        fontSize: 10,
       }),
     ],
   });
@@ -113,7 +161,7 @@ export function breakdown(row: Row): string {
     milliseconds,
     shareOfPeak,
   }));
-  return svg({
+  return svg(`Milliseconds of the kernels of ${row.name}, ${where(row)}`, {
     height: 60 + 18 * bars.length,
     marginLeft: 240,
     marginRight: 50,
@@ -124,7 +172,6 @@ export function breakdown(row: Row): string {
       Plot.barX(bars, {
         x: 'milliseconds',
         y: 'name',
-
         fill: ({ shareOfPeak }) => Math.min(1, shareOfPeak),
       }),
       Plot.text(bars, {

@@ -21,6 +21,17 @@ function curves<T extends { readonly setting: string }>(
   return Plot.line(points, { x, y, stroke: 'setting', z: 'setting', ...options });
 }
 
+/** The number at the end of each curve. */
+function ends<T extends { readonly setting: string }>(
+  points: T[],
+  x: keyof T & string,
+  y: keyof T & string,
+  text: (point: T) => string,
+): Plot.Markish {
+  const place = { x, y, z: 'setting', text, textAnchor: 'start', dx: 7 } as const;
+  return Plot.text(points, Plot.selectLast(place));
+}
+
 /** Milliseconds for an image over the batch, for each setting. Nothing for a single batch. */
 export function batchCurves(rows: readonly Row[], work: string): string {
   const points = rows.flatMap((row) =>
@@ -31,12 +42,16 @@ export function batchCurves(rows: readonly Row[], work: string): string {
   const ticks = distinct(points.map(({ batch }) => batch));
   if (ticks.length < 2) return '';
   const most = Math.max(...points.map(({ ms }) => ms));
-  return svg({
+  return svg(`Milliseconds for each image over the batch: ${work}`, {
     height: 320,
     x: { type: 'log', base: 2, label: 'images in a batch →', ticks, tickFormat: 'd' },
     y: { label: '↑ ms for each image', domain: [0, 1.1 * most], grid: true },
     color: colours(points),
-    marks: [Plot.ruleY([0]), curves(points, 'batch', 'ms')],
+    marks: [
+      Plot.ruleY([0]),
+      curves(points, 'batch', 'ms'),
+      ends(points, 'batch', 'ms', ({ ms }) => digits(ms)),
+    ],
   });
 }
 
@@ -55,7 +70,7 @@ export function threadCurves(rows: readonly Row[], work: string): string {
   const ideal = points
     .filter(({ threads }) => threads === 1)
     .flatMap(({ rate, setting }) => ticks.map((threads) => ({ threads, rate: rate * threads, setting })));
-  return svg({
+  return svg(`Images a second over threads: ${work}`, {
     height: 320,
     x: { label: 'threads →', ticks, tickFormat: 'd', inset: 20 },
     y: { label: '↑ images a second', zero: true, grid: true },
@@ -64,6 +79,7 @@ export function threadCurves(rows: readonly Row[], work: string): string {
       Plot.ruleY([0]),
       curves(ideal, 'threads', 'rate', { strokeDasharray: '3 4', strokeOpacity: 0.6 }),
       curves(points, 'threads', 'rate'),
+      ends(points, 'threads', 'rate', ({ rate }) => digits(rate)),
     ],
   });
 }
@@ -80,7 +96,7 @@ export function opPlots(rows: readonly Row[]): string {
   const tiny = ops.filter(({ elements }) => elements === 64);
   const adds = ops.filter(({ op }) => op === 'add').sort((a, b) => a.elements - b.elements);
   const place = { x: 'rate', y: 'setting', fy: 'op' };
-  const rates = svg({
+  const rates = svg('Tiny operations a second', {
     height: 70 + 18 * tiny.length,
     marginLeft: 80,
     marginRight: 60,
@@ -94,12 +110,12 @@ export function opPlots(rows: readonly Row[]): string {
       Plot.ruleX([0]),
     ],
   });
-  const growth = svg({
+  const growth = svg('Microseconds of an add over its elements', {
     height: 300,
     x: { type: 'log', label: 'elements of an add →', tickFormat: '~s' },
     y: { type: 'log', label: '↑ us', grid: true, tickFormat: '~g' },
     color: colours(adds),
-    marks: [curves(adds, 'elements', 'us')],
+    marks: [curves(adds, 'elements', 'us'), ends(adds, 'elements', 'us', ({ us }) => digits(us))],
   });
   const sizes = distinct(adds.map(({ elements }) => elements)).length;
   return (tiny.length > 0 ? rates : '') + (sizes > 1 ? growth : '');
@@ -117,7 +133,7 @@ export function startBars(rows: readonly Row[]): string {
   const settings = distinct(steps.map(({ setting }) => setting));
   if (settings.length === 0) return '';
   const readable = steps.filter(({ milliseconds, to }) => milliseconds > to / 25);
-  return svg({
+  return svg('Milliseconds of the steps of a start', {
     height: 60 + 36 * settings.length,
     marginLeft: 160,
     x: { label: 'ms since the process was asked for →', grid: true },

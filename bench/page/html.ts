@@ -6,17 +6,24 @@ import { escapeText } from '../../src/alexnet/figures/svg.js';
 import type { PeersReport } from '../peers/report.js';
 import type { Report, Row } from '../rows.js';
 import { cellsOf, heads, machineLine } from '../table.js';
-import { breakdown, distinct, roofline, where } from './charts.js';
+import { breakdown, distinct, roofline, where, wide } from './charts.js';
 import { batchCurves, opPlots, startBars, threadCurves } from './curves.js';
 import { peersSection } from './peers.js';
 
 const style = `
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: #222; }
-h2 { margin-top: 2em; } h3, h4 { margin-bottom: 0.3em; }
+:root { color-scheme: light dark; --paper: #fff; --ink: #222; --stripe: #f4f4f4; --line: #ccc; }
+@media (prefers-color-scheme: dark) { :root { --paper: #16181b; --ink: #e4e4e4; --stripe: #212429; --line: #555; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 960px; margin: 2em auto; padding: 0 1em; color: var(--ink); background: var(--paper); }
+h2 { margin-top: 2em; } h3, h4 { margin-bottom: 0.3em; } p { overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } .wide figure { margin: 0; }
+svg { --plot-background: var(--paper); } .wide svg[width="900"] { max-width: 100%; min-width: 620px; height: auto; }
 table { border-collapse: collapse; font-size: 13px; } td, th { padding: 2px 10px; text-align: left; vertical-align: top; }
-tr:nth-child(even) { background: #f4f4f4; } .n { text-align: right; font-variant-numeric: tabular-nums; }
-svg { max-width: 100%; height: auto; } td { overflow-wrap: break-word; max-width: 30em; } td:first-child { white-space: nowrap; }
-form label { margin-right: 1em; } fieldset { border: 1px solid #ccc; padding: 0.7em 1em; }
+td { background: var(--paper); overflow-wrap: break-word; max-width: 30em; } tr:nth-child(even) td { background: var(--stripe); }
+.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:first-child { white-space: nowrap; position: sticky; left: 0; }
+fieldset { border: 1px solid var(--line); padding: 0.7em 1em; min-width: 0; } form label { display: inline-block; margin: 0 1em 0.5em 0; }
+input, select, button { font: inherit; max-width: 100%; box-sizing: border-box; } progress { width: 100%; }
+@media (max-width: 600px) { body { margin: 1em auto; } td:first-child { white-space: normal; min-width: 9em; } }
 `;
 
 /** A heading, a paragraph, and what they are about; nothing at all without the last. */
@@ -33,7 +40,8 @@ function table(rows: readonly Row[]): string {
       .map((text, i) => `<td${i < 2 ? '' : ' class="n"'}>${escapeText(text)}</td>`)
       .join('');
   const head = heads.map((text) => `<th>${text}</th>`).join('');
-  return `<table><tr>${head}</tr>${rows.map((row) => `<tr>${line(row)}</tr>`).join('')}</table>`;
+  const lines = rows.map((row) => `<tr>${line(row)}</tr>`).join('');
+  return wide('All rows', `<table id="all"><tr>${head}</tr>${lines}</table>`);
 }
 
 const dashed = 'Dashed: so many times the rate of one thread.';
@@ -50,7 +58,15 @@ function results(report: Report): string {
   const { date, rows, devices, quick } = report;
   const settings = distinct(rows.map(where));
   const roofs = settings.map((setting) =>
-    section(3, setting, '', roofline(rows.filter((row) => where(row) === setting))),
+    section(
+      3,
+      setting,
+      '',
+      roofline(
+        rows.filter((row) => where(row) === setting),
+        setting,
+      ),
+    ),
   );
   const largest = new Map<string, Row>();
   for (const row of rows) {
@@ -94,8 +110,9 @@ ${section(2, 'Tiny operations, through the public functions', '', opPlots(rows))
 export function page(report: Report | null, peers: PeersReport | null): string {
   const embedded = JSON.stringify(report).replaceAll('<', '\\u003c');
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tandem: kernel throughput</title>
+<link rel="icon" href="data:,">
 <style>${style}</style>
 <script type="importmap">{ "imports": { "tinybench": "/node_modules/tinybench/dist/index.js" } }</script>
 <script type="application/json" id="report">${embedded}</script>

@@ -1,6 +1,6 @@
 /**
- * The suite in the page's browser: a form that says what to run, a table that fills while it runs, and the report to
- * save, which `npm run bench:compare` and `npm run bench:page` read like any other.
+ * The suite in the page's browser: a form that says what to run and stops it, a table that fills while it runs, and the
+ * report to save, which `npm run bench:compare` and `npm run bench:page` read like any other.
  */
 import { listAdapters } from '../../src/index.js';
 import { keyOf } from '../comparison.js';
@@ -28,16 +28,19 @@ live.innerHTML = `
 <label>threads <input name="threads" value="1" size="6"></label>
 <label>rows <input name="only" value="^(matmul|conv|AlexNet inference)" size="30"></label>
 <label><input name="quick" type="checkbox" checked> quick</label>
-<button>Run</button>
-<p id="state"></p>
+<button>Run</button> <button type="button" id="stop" disabled>Stop</button>
+<p id="state" role="status"></p>
+<progress id="progress" aria-label="rows measured" hidden></progress>
 </fieldset></form>
-<table id="rows" hidden><tr>${[...heads, "report's ms", 'ratio'].map((text) => `<th>${text}</th>`).join('')}</tr></table>
+<div class="wide" role="region" tabindex="0" aria-label="Rows of this browser"><table id="rows" hidden><tr>${[...heads, "report's ms", 'ratio'].map((text) => `<th>${text}</th>`).join('')}</tr></table></div>
 <p><a id="save" hidden download="browser.json">Save the last run's report</a></p>`;
 
 const form = find('#live form', HTMLFormElement);
 const state = find('#state', HTMLElement);
 const table = find('#rows', HTMLTableElement);
 const button = find('#live button', HTMLButtonElement);
+const stop = find('#stop', HTMLButtonElement);
+const progress = find('#progress', HTMLProgressElement);
 const save = find('#save', HTMLAnchorElement);
 const shown = new Map(shownReport()?.rows.map((row) => [keyOf(row), row]));
 
@@ -52,8 +55,8 @@ function addRow(row: Row): void {
   }
 }
 
-/** Runs what the form says. */
-async function run(): Promise<void> {
+/** Runs what the form says, until the signal asks to stop; what was measured by then is a report as well. */
+async function run(signal: AbortSignal): Promise<void> {
   const fields = new FormData(form);
   const field = (name: string): string => String(fields.get(name) ?? '');
   const [device = '', adapter] = field('device').split('|');
@@ -61,8 +64,9 @@ async function run(): Promise<void> {
   const rows: Row[] = [];
   let devices: Record<string, string> = {};
   const started = performance.now();
-  await runSuite({
-    settings: parseSettings(device, field('threads')),
+  const settings = parseSettings(device, field('threads'));
+  const suite = runSuite({
+    settings,
     only: new RegExp(field('only'), 'i'),
     quick,
     scaling: false,
@@ -71,14 +75,24 @@ async function run(): Promise<void> {
     onRow(row) {
       rows.push(row);
       addRow(row);
-      state.textContent = `${rows.length} rows ..`;
+      progress.value = rows.length;
     },
+    onBegin(_, name, count) {
+      progress.max = count * settings.length;
+      progress.value = rows.length;
+      state.textContent = `${rows.length} of ${progress.max} rows; now ${name} ..`;
+    },
+    signal,
     onDevices(descriptions) {
       devices = { ...devices, ...descriptions };
     },
   });
+  await suite.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
   const took = ((performance.now() - started) / 1000).toFixed(0);
-  state.textContent = `${rows.length} rows in ${took} s; ${Object.values(devices).join('; ')}`;
+  state.textContent = `${signal.aborted ? 'stopped: ' : ''}${rows.length} rows in ${took} s; ${Object.values(devices).join('; ')}`;
+  if (rows.length === 0 && signal.aborted) return;
   if (rows.length === 0) throw new Error(`no row matches on ${device} with ${field('threads')} threads`);
   const machine = {
     cpu: 'a processor that browsers do not name',
@@ -97,15 +111,27 @@ async function run(): Promise<void> {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
+  const stopping = new AbortController();
+  const onStop = (): void => {
+    state.textContent = 'stopping ..';
+    stopping.abort();
+  };
   button.disabled = true;
+  stop.disabled = false;
+  stop.addEventListener('click', onStop);
   table.hidden = false;
+  progress.hidden = false;
+  progress.removeAttribute('value');
   state.textContent = 'starting ..';
-  run()
+  run(stopping.signal)
     .catch((error: unknown) => {
       state.textContent = String(error);
     })
     .finally(() => {
       button.disabled = false;
+      stop.disabled = true;
+      stop.removeEventListener('click', onStop);
+      progress.hidden = true;
     });
 });
 

@@ -15,7 +15,7 @@ import {
   whole,
 } from '../../src/formats/json.js';
 import type { Cell, Figures, PeersReport, PeersRow } from '../peers/report.js';
-import { distinct, svg } from './charts.js';
+import { distinct, svg, wide } from './charts.js';
 
 const figuresSchema = object<Figures>({
   medianMs: number(0),
@@ -76,7 +76,7 @@ export function peersSection(report: PeersReport): string {
     text: ({ ratio }: Bar) => ratio.toPrecision(ratio < 100 ? 2 : 3),
   };
   const [faster, slower] = [bars.filter(({ ratio }) => ratio < 1), bars.filter(({ ratio }) => ratio >= 1)];
-  const chart = svg({
+  const chart = svg("Other libraries' times over Tandem's", {
     height: 60 + names.length * (14 * peers.length + 12),
     marginLeft: 190,
     x: {
@@ -120,5 +120,6 @@ function cannotTable(rows: readonly PeersRow[]): string {
   if (works.size === 0) return '';
   const lines = [...works].map(([key, names]) => `<tr>${key}<td>${escapeText(names.join('; '))}</td></tr>`);
   const heads = '<tr><th>library</th><th>what it says</th><th>of</th></tr>';
-  return `<h3>What they cannot do</h3><table>${heads}${lines.sort().join('')}</table>`;
+  const table = `<table>${heads}${lines.sort().join('')}</table>`;
+  return `<h3>What they cannot do</h3>${wide('What other libraries cannot do', table)}`;
 }

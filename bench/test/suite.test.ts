@@ -70,6 +70,49 @@ else {
       server.close();
     }
   });
+
+  test('a run is stopped, and what was measured by then is a report', async () => {
+    const server = await serve({ '/': { html: page(null, null) } });
+    const tab = await browser.newPage();
+    try {
+      await tab.goto(server.origin);
+      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.click('#live button');
+      await tab.waitForSelector('#rows tr:nth-child(2)', { state: 'attached', timeout: 60_000 });
+      assert.ok(Number(await tab.getAttribute('#progress', 'max')) > 5, 'many rows to come');
+      await tab.click('#stop');
+      await tab.waitForSelector('#save:not([hidden])', { timeout: 60_000 });
+      await tab.waitForSelector('#stop[disabled]');
+      const text = String(await tab.evaluate('fetch(save.href).then((response) => response.text())'));
+      const found = parseReport(text, 'the saved report').rows.length;
+      assert.ok(found >= 1 && found < Number(await tab.getAttribute('#progress', 'max')), `${found} rows`);
+      assert.match((await tab.textContent('#state')) ?? '', /^stopped: \d+ rows in/);
+      assert.not.ok(await tab.isDisabled('#live button'));
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  });
+
+  test('on a phone nothing is wider than the page, and in the dark text is light on dark', async () => {
+    const server = await serve({ '/': { html: page(shown, null) } });
+    const tab = await browser.newPage({ viewport: { width: 375, height: 700 }, colorScheme: 'dark' });
+    try {
+      await tab.goto(server.origin);
+      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.evaluate('rows.hidden = false');
+      assert.is(await tab.evaluate('document.documentElement.scrollWidth'), 375);
+      const light = (property: string, of: string): string =>
+        `Math.max(...getComputedStyle(document.querySelector('${of}')).${property}.match(/\\d+/g).map(Number))`;
+      for (const of of ['body', '#all td']) {
+        assert.ok(Number(await tab.evaluate(light('color', of))) > 200, of);
+        assert.ok(Number(await tab.evaluate(light('backgroundColor', of))) < 60, of);
+      }
+    } finally {
+      await tab.close();
+      server.close();
+    }
+  });
 }
 
 test.run();
