@@ -23,24 +23,36 @@ export function wide(name: string, content: string): string {
   return `<div class="wide" role="region" tabindex="0" aria-label="${escapeText(name)}">${content}</div>`;
 }
 
-/** A text at a place on a plot, in pixels. */
+/** A text beside a point of a plot, which is given in pixels. */
 interface Label {
   readonly x: number;
   readonly y: number;
   readonly text: string;
 }
 
-/** Of labels that begin at their places, those that don't lie over an earlier one, and end before the plot does. */
-export function apart<T extends Label>(labels: readonly T[]): T[] {
-  const [letter, line] = [6, 13];
-  const placed: T[] = [];
+type Side = 'right' | 'left';
+
+/** Labels as far as there is room: right of their points or else left, over no earlier one, and within the plot. */
+function placed<T extends Label>(labels: readonly T[]): (T & { side: Side })[] {
+  const [letter, line, gap] = [6, 13, 7];
+  const boxOf = ({ x, text }: Label, side: Side): [from: number, to: number] => {
+    const far = gap + letter * text.length;
+    return side === 'right' ? [x - gap, x + far] : [x - far, x + gap];
+  };
+  const found: (T & { side: Side })[] = [];
   for (const label of labels) {
-    const end = ({ x, text }: Label): number => x + letter * text.length;
-    const meets = (other: T): boolean =>
-      Math.abs(other.y - label.y) < line && other.x < end(label) + letter && label.x < end(other) + letter;
-    if (end(label) < width && !placed.some(meets)) placed.push(label);
+    const fits = (side: Side): boolean => {
+      const [from, to] = boxOf(label, side);
+      const meets = (other: T & { side: Side }): boolean => {
+        const [start, end] = boxOf(other, other.side);
+        return Math.abs(other.y - label.y) < line && start < to && from < end;
+      };
+      return from > margins.marginLeft && to < width && !found.some(meets);
+    };
+    const side = (['right', 'left'] as const).find(fits);
+    if (side) found.push({ ...label, side });
   }
-  return placed;
+  return found;
 }
 
 /** Where a row ran, in words. */
@@ -99,11 +111,16 @@ export function roofline(rows: readonly Row[], setting: string): string {
     height -
     margins.marginBottom -
     (Math.log(y / floor) / Math.log(top / floor)) * (height - margins.marginTop - margins.marginBottom);
-  const names = apart(
+  const names = placed(
     points
       .toSorted((a, b) => b.gflops - a.gflops)
-      .map((row) => ({ ...row, text: row.name, x: across(row.intensity) + 7, y: down(row.gflops) })),
+      .map((row) => ({ ...row, text: row.name, x: across(row.intensity), y: down(row.gflops) })),
   );
+  const named = (wanted: Side, textAnchor: 'start' | 'end', dx: number): Plot.Markish =>
+    Plot.text(
+      names.filter(({ side }) => side === wanted),
+      { x: 'intensity', y: 'gflops', text: 'text', textAnchor, dx, fontSize: 10 },
+    );
   return svg(`Roofline of ${setting}`, {
     height,
     x: {
@@ -140,14 +157,8 @@ export function roofline(rows: readonly Row[], setting: string): string {
         r: 4,
         title,
       }),
-      Plot.text(names, {
-        x: 'intensity',
-        y: 'gflops',
-        text: 'text',
-        textAnchor: 'start',
-        dx: 7,
-        fontSize: 10,
-      }),
+      named('right', 'start', 7),
+      named('left', 'end', -7),
     ],
   });
 }

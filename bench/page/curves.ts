@@ -145,6 +145,8 @@ export function startBars(rows: readonly Row[]): string {
         x: ({ from, to }) => (from + to) / 2,
         y: 'setting',
         text: ({ milliseconds }) => milliseconds.toFixed(0),
+        fill: 'black',
+        stroke: 'white',
       }),
       Plot.ruleX([0]),
     ],

@@ -89,6 +89,23 @@ test('everything a report holds has its place', () => {
   assert.not.match(html, /NaN|undefined|⚠|https?:\/\/(?!www\.w3\.org)/, 'whole, and without a network');
 });
 
+test('charts have names, and points say what they are where there is room', () => {
+  const crowd = report(
+    ...Array.from({ length: 9 }, () => row('conv1 forward')),
+    row('pool1 forward', { gflops: 1 }),
+  );
+  const { document } = parseHTML(page(crowd, null));
+  const chart = document.querySelector('svg[aria-label="Roofline of cpu:0, 2 threads"]');
+  assert.ok(chart);
+  const texts = [...chart.querySelectorAll('text')].map(({ textContent }) => textContent);
+  assert.is(texts.filter((text) => text === 'pool1 forward').length, 1);
+  assert.is(
+    texts.filter((text) => text === 'conv1 forward').length,
+    2,
+    'one on either side of points in one place',
+  );
+});
+
 test('the page carries its report', () => {
   const text = parseHTML(page(full, null)).document.querySelector('#report')?.textContent ?? '';
   assert.equal(parseReport(text, 'the page'), full);
