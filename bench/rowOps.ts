@@ -6,7 +6,7 @@
 import { randn } from '../src/core/ops/create.js';
 import { neg } from '../src/core/ops/elementwise.js';
 import { logSoftmax, softmax } from '../src/core/ops/softmax.js';
-import { batchNorm, layerNorm } from '../src/core/ops/standardize.js';
+import { batchNorm, groupNorm, layerNorm } from '../src/core/ops/standardize.js';
 import { drawOf } from '../src/core/random.js';
 import { type Shape, sizeOf } from '../src/core/shape.js';
 import { noGrad } from '../src/core/tape.js';
@@ -55,7 +55,9 @@ export function rowOpRows(examples: number): Work[] {
     ...rows('softmax', lines!, 1, (x) => softmax(x)),
     ...rows('logSoftmax', lines!, 1, (x) => logSoftmax(x)),
     ...rows('layerNorm', lines!, 1000, (x, weight, bias) => layerNorm(x, 1000, { weight, bias })),
+    ...rows('batchNorm', lines!, 1000, (x, weight, bias) => batchNorm(x, { weight, bias }).out),
     ...rows('copy', images!, 1, (x) => neg(x)).slice(0, 1),
     ...rows('batchNorm', images!, 64, (x, weight, bias) => batchNorm(x, { weight, bias }).out),
+    ...rows('groupNorm', images!, 64, (x, weight, bias) => groupNorm(x, 8, { weight, bias })),
   ];
 }
