@@ -23,7 +23,7 @@ export interface TuneOptions extends AdapterOptions {
 }
 
 /** What was found. */
-export interface Tuned {
+interface Tuned {
   readonly adapter: string;
   /** The file that devices on the adapter read from now on. */
   readonly path: string;
