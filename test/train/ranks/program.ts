@@ -154,5 +154,8 @@ const ranks = await openRanks();
 const result = await modes[mode]!(ranks);
 const loaded = await readFile('/proc/self/maps', 'utf8').catch(() => '');
 const calledMpi = /koffi|libmpi/.test(loaded);
-await writeFile(join(folder, `${ranks.rank}.json`), JSON.stringify({ ...result, calledMpi }));
+await writeFile(
+  join(folder, `${ranks.rank}.json`),
+  JSON.stringify({ ...result, calledMpi, library: ranks.library }),
+);
 await ranks.close();

@@ -2,6 +2,7 @@
  * Ranks: what launchers say, that nobody trains by himself under one, and that calls and trainings of two and three
  * ranks come to the same bits with every MPI that is installed.
  */
+import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { launchedBy } from '../../../src/train/ranks/launcher.js';
 import { softwareDriver } from '../../../support/driver.js';
+import { root } from '../../../support/root.js';
 import { withFolder } from '../../data/files.js';
 import { withTwoHosts } from '../../support/hosts.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
@@ -62,6 +64,7 @@ interface Calls {
   readonly order: readonly number[];
   readonly half: readonly number[];
   readonly calledMpi: boolean;
+  readonly library: string | null;
 }
 
 test('without a launcher there is one rank, and koffi is not loaded', async () => {
@@ -147,6 +150,35 @@ test('two hosts, as network namespaces: the sums of one, by TCP', async () => {
       assert.ok(sentBytes() > 4 * 1_600_000, `${sentBytes()} bytes went from host to host`);
     }),
   );
+});
+
+test('the handles and constants of the standard ABI of MPI 5, by a library of it on top of Open MPI', async () => {
+  const launcher = installed.find(({ name }) => name === 'Open MPI');
+  await withFolder({}, async (folder) => {
+    const library = join(folder, 'libmpi_abi.so.0');
+    const source = `${root}test/train/ranks/standardAbi.c`;
+    const { error, status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source, '-ldl'], {
+      encoding: 'utf8',
+    });
+    if (!launcher || error) {
+      console.log("SKIPPED: the standard ABI: there's no C compiler (cc), or no Open MPI");
+      return;
+    }
+    assert.is(status, 0, stderr);
+    const args = [program, 'calls', folder];
+    const { code, output } = await runRanks(launcher, 3, args, folder, { env: { TANDEM_MPI: library } });
+    assert.is(code, 0, output);
+    for (let rank = 0; rank < 3; rank++) {
+      const {
+        sums,
+        library: named,
+        received,
+      }: Calls = JSON.parse(await readFile(join(folder, `${rank}.json`), 'utf8'));
+      assert.is(named, 'the standard ABI over Open MPI');
+      assert.ok(sums.every(({ inOrder }) => inOrder));
+      assert.equal(received, Array(2).fill((rank + 2) % 3));
+    }
+  });
 });
 
 interface Training {
