@@ -28,8 +28,8 @@ const lying = (layers: number): Plan => {
   return {
     width: 1040,
     height: 230,
-    box: { width: step - 42, height: 62 },
-    at: (layer, tower) => [layer * step + 36, 14 + tower * 126],
+    box: { width: step - 36, height: 62 },
+    at: (layer, tower) => [layer * step + 34, 14 + tower * 126],
   };
 };
 
@@ -95,6 +95,7 @@ export class PlacementFigure {
       'aria-label': say('placementLabel'),
     });
     this.counters.clear();
+    for (const tower of facts.layers[0]?.kernels.keys() ?? []) this.nameTower(svg, plan, tower);
     for (const [i, layer] of facts.layers.entries()) {
       if (i > 0) this.drawLinks(svg, plan, i, facts);
       for (const [tower, kernels] of layer.kernels.entries()) {
@@ -104,8 +105,22 @@ export class PlacementFigure {
       if (this.narrow) svg.append(text(layer.name, 168, y + 26, 'head'));
       else svg.append(text(layer.name, x + plan.box.width / 2, plan.height - 2, 'head'));
     }
+    svg.append(...this.counters.values()); // above the lines
     this.holder.replaceChildren(svg);
     this.fill();
+  }
+
+  private nameTower(svg: SVGElement, plan: Plan, tower: number): void {
+    const [x, y] = plan.at(0, tower);
+    const { width, height } = plan.box;
+    const name = say(tower === 0 ? 'towerOne' : 'towerTwo');
+    if (this.narrow) {
+      svg.append(text(name, x + width / 2, y - 8, `head tower-${tower}`));
+      return;
+    }
+    const label = text(name, 0, 0, `head tower-${tower}`);
+    label.setAttribute('transform', `translate(${x - 12} ${y + height / 2}) rotate(-90)`);
+    svg.append(label);
   }
 
   private drawLinks(svg: SVGElement, plan: Plan, i: number, { layers, crossings }: RunFacts): void {
@@ -118,7 +133,6 @@ export class PlacementFigure {
         if (!crosses) continue;
         const counter = text('', ...this.counterPlace(plan, i, from), from === 0 ? 'bytes' : 'bytes back');
         this.counters.set(`${here.name} ${from}`, counter);
-        svg.append(counter);
       }
     }
   }
@@ -135,7 +149,7 @@ export class PlacementFigure {
   private counterPlace(plan: Plan, i: number, from: number): [number, number] {
     const [x, y] = plan.at(i, 0);
     if (this.narrow) return [168, y - 20 + from * 14];
-    return [x - 21, y + plan.box.height + (from === 0 ? 22 : 50)];
+    return [x - 18, y + plan.box.height + (from === 0 ? 22 : 50)];
   }
 
   private fill(): void {
