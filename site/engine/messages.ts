@@ -48,6 +48,7 @@ export interface RunFacts {
   /** 'cpu:0: CPU, 1 thread, relaxed SIMD'. */
   readonly devices: readonly string[];
   readonly layers: readonly LayerFigure[];
+  /** What crosses forward where each tower has a device of its own. */
   readonly crossings: readonly CrossingFigure[];
   /** Floating-point operations of an image's training step. */
   readonly flops: number;

@@ -217,7 +217,7 @@ function factsOf(
     epochs: session.epochs,
     devices: devices.map(({ name, description }) => `${name}: ${description}`),
     layers: session.layers.map(figureOf),
-    crossings: devices.length > 1 ? crossings(session.layers) : [],
+    crossings: crossings(session.layers),
     flops: session.flops,
     curve,
     training,

@@ -63,6 +63,8 @@ const english = {
   placementTitle: 'Two towers, and what crosses between them',
   placementText:
     'A graphics card of 2012 had 3 GB of memory, too little for the whole network and its training. Two cards held twice as much, a tower each. Each layer reads its own tower alone, but for four places where one tower hears what the other has found: <b class="crossed">red</b>. So nearly all of the work needs no talk; and as they talk so little, the towers come to look for different things.',
+  placementOne:
+    'Both towers sit on one device here, so nothing has to cross. On two, {bytes} would cross for each image.',
   placementNote: 'Bytes so far, there for the forward pass and back for the gradients.',
   placementLabel: 'Eight layers on two towers, and the bytes that crossed between them at each',
   kernelsOfLayer: '{n} kernels',

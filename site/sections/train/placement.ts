@@ -123,12 +123,12 @@ export class PlacementFigure {
     svg.append(label);
   }
 
-  private drawLinks(svg: SVGElement, plan: Plan, i: number, { layers, crossings }: RunFacts): void {
+  private drawLinks(svg: SVGElement, plan: Plan, i: number, { layers, devices }: RunFacts): void {
     const [here, before] = [layers[i]!, layers[i - 1]!];
     for (const [to, kernels] of here.kernels.entries()) {
       for (const [from, sources] of before.kernels.entries()) {
         if (kernels === 0 || sources === 0 || (from !== to && here.reads === 'own')) continue;
-        const crosses = from !== to && crossings.some(({ layer }) => layer === here.name);
+        const crosses = from !== to && devices.length > 1;
         svg.append(svgElement('path', { d: this.link(plan, i, from, to), class: crosses ? 'cross' : 'own' }));
         if (!crosses) continue;
         const counter = text('', ...this.counterPlace(plan, i, from), from === 0 ? 'bytes' : 'bytes back');

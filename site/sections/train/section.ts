@@ -162,7 +162,7 @@ class TrainSection {
 
   private stateText(): string {
     const run = this.app.run('main');
-    const devices = [run?.facts?.devices.join('; ') ?? '', ...this.limits()].join('. ');
+    const devices = run?.facts?.devices.join('; ') ?? '';
     if (run?.state === 'training') return say('runsOn', { devices });
     if (run?.state === 'done') return say('doneText', { devices });
     return say('pausedText', { devices });
@@ -185,6 +185,16 @@ class TrainSection {
     if (this.peak > 0) {
       setText(byId('stat-peak', HTMLElement), percent((imagesPerSecond * flops) / this.peak, 0));
     }
+  }
+
+  /** Under the figure: what the bytes are, or would be. */
+  private showNote(): void {
+    const facts = this.app.run('main')?.facts;
+    const floats = facts?.crossings.reduce((sum, crossing) => sum + crossing.floats, 0) ?? 0;
+    const alone = facts?.devices.length === 1 && floats > 0;
+    // Four bytes a number, there and back.
+    const text = alone ? say('placementOne', { bytes: bytesText(8 * floats) }) : say('placementNote');
+    setText(byId('placement-note', HTMLElement), text);
   }
 
   private showEpoch(): void {
@@ -235,6 +245,7 @@ class TrainSection {
     setText(this.status, this.told());
     this.buttons();
     this.figure.draw();
+    this.showNote();
     this.drawCurves();
     this.showEpoch();
     this.samples.update().catch(() => {});
