@@ -71,6 +71,7 @@ if (driver !== null) {
     '64x64': [20, 0, 4],
     '32x128': [4160, 2, 4],
     '128x32': [20, 1, 4],
+    '32x64': [16, 0, 4],
   };
   for (const { name, rows, columns } of tileForms) {
     const way = once[name];

@@ -137,14 +137,9 @@ export class WebGpuDevice implements Backend {
     const windows = new Windows(this.buffers, bindingLimit, name);
     this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
-    this.recorder = new Recorder(
-      this.buffers,
-      windows,
-      this.pipelines,
-      this.queue,
-      tuning.tiles,
-      tuning.times,
-    );
+    const { tiles, times } = tuning;
+    const tileDevice = { tiles, times, vendor: chosen.adapter.info.vendor.toLowerCase() };
+    this.recorder = new Recorder(this.buffers, windows, this.pipelines, this.queue, tileDevice);
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }

@@ -61,7 +61,10 @@ export class WebGpuBooks implements Books {
     };
     const queue = { dispatch, write: () => {}, copy: () => {} };
     const windows = new Windows(this.buffers, Number.POSITIVE_INFINITY, name);
-    this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, 'shared');
+    this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, {
+      tiles: 'shared',
+      vendor: '',
+    });
   }
 
   alloc(bytes: number, op: string): BufferId {

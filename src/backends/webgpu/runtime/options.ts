@@ -10,7 +10,7 @@ import {
   requireText,
   requireWhole,
 } from '../../../core/arguments.js';
-import { tileForms } from '../kernels/matmul/forms.js';
+import { type TileDevice, tileForms } from '../kernels/matmul/forms.js';
 
 /** How to choose an adapter. */
 export interface AdapterOptions {
@@ -32,7 +32,7 @@ export interface AdapterOptions {
  * suits a product's shape. The name of a form ('128x128', the rows and columns of a workgroup's tile) takes that one for
  * all products: for tests and measurements.
  */
-export type Tiles = 'direct' | 'shared' | `${number}x${number}`;
+export type Tiles = TileDevice['tiles'];
 
 const tileChoices: readonly string[] = ['direct', 'shared', ...tileForms.map(({ name }) => name)];
 

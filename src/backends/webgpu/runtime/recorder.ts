@@ -8,13 +8,12 @@
  */
 import type { DType, Shape, View } from '../../../core/shape.js';
 import { bytesPerElement, contiguousStrides, sizeOf } from '../../../core/shape.js';
+import type { TileDevice } from '../kernels/matmul/forms.js';
 import type { Binding } from './bindings.js';
 import type { Buffers, Slot } from './buffers.js';
-import type { Tiles } from './options.js';
 import type { Pipelines } from './pipelines.js';
 import type { Tag } from './profile.js';
 import type { CommandQueue } from './queue.js';
-import type { Tuning } from './tuning.js';
 import type { Windows } from './windows.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
@@ -79,9 +78,8 @@ export class Recorder {
     private readonly windows: Windows,
     private readonly pipelines: Pick<Pipelines, 'get'>,
     private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
-    readonly tiles: Tiles,
-    /** As `Tuning.times`. */
-    readonly times: Tuning['times'] = {},
+    /** What the tiles of products are chosen by. */
+    readonly tileDevice: TileDevice,
   ) {}
 
   /** Bytes that a view may span for a kernel to see it. */

@@ -138,7 +138,7 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
     channelStep: pixels,
   });
   const wanted = Math.max(
-    recorder.tiles === 'direct'
+    recorder.tileDevice.tiles === 'direct'
       ? Math.floor(enoughTiles / (Math.ceil(M / 8) * Math.ceil(columns / 8) * groups))
       : 1,
     chunksFor(recorder, { M, N: columns, K: N * pixels, groups }),

@@ -30,7 +30,7 @@ function asked({ grad, weight, out, stride, padding, dilation }: Kernels['conv2d
  */
 export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
   const { grad, out } = args;
-  const joined = recorder.tiles === 'direct' ? null : joinPhases(args);
+  const joined = recorder.tileDevice.tiles === 'direct' ? null : joinPhases(args);
   const image = joined?.image ?? asked(args).image;
   const whole = joined?.whole ?? image;
   byImages(recorder, [grad, out, { shape: image }, { shape: whole }], (slice) => {

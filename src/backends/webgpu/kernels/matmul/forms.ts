@@ -52,7 +52,8 @@ export const tileForms: readonly TileForm[] = [
   form(8, 8, 2, 2), //    64 x 64
   form(4, 16, 2, 2), //   32 x 128
   form(16, 4, 2, 2), //  128 x 32
-  form(8, 8, 1, 1), //    32 x 32
+  form(8, 8, 1, 2), //    32 x 64, with 4 x 8 results in registers
+  form(8, 8, 1, 1), //    32 x 32, with 4 x 4
 ];
 
 /** A product of groups times `[M, K] x [K, N]`. */
@@ -64,9 +65,11 @@ export interface ProductShape {
 }
 
 /** What the choice depends on besides the shape. */
-interface TileDevice {
-  /** 'direct': no workgroup memory at all; 'shared': a form by `choose`; else the form of that name. */
-  readonly tiles: string;
+export interface TileDevice {
+  /** 'direct': no workgroup memory at all; 'shared': a form by `choose`; else the form of that name for all products. */
+  readonly tiles: 'direct' | 'shared' | TileForm['name'];
+  /** The adapter's, as WebGPU tells it: 'amd', 'nvidia', 'intel', 'apple', ..; lower case, perhaps empty. */
+  readonly vendor: string;
   /** Factors on the cost counted for forms, by their names; 1 where there is none. */
   readonly times: Readonly<Record<string, number>>;
 }
@@ -77,28 +80,45 @@ export const oneSum = 4096;
 /** Invocations that keep a large GPU busy: some waves for each of its processors. */
 export const enoughInvocations = 40_960;
 
+/** Depth that a chunk has at least where a product is cut to keep a GPU busy. */
+export const fewestDeep = 256;
+
 /** Rows or columns up to which a product does without workgroup memory. */
 const fewest = 16;
 
 /**
- * A form's time for a product by counting, in units of its own: it goes with the area of its tiles, of which some lies outside
- * the result, with what it loads for each product, and, where the workgroups are too few, with what stands idle.
+ * Sums that an invocation may keep, of the registers it can have: 256 on AMD, of which all are used without spilling, as
+ * bench/isa shows; 255 on NVIDIA; on Intel 64 or 128, by how many invocations run as one.
  */
-export function costOf({ rows, columns, workgroup }: TileForm, { M, N, K, groups }: ProductShape): number {
+const mostSums: Readonly<Record<string, number>> = { amd: 192, intel: 32 };
+const usualSums = 128;
+
+/**
+ * A form's time for a product by counting, in units of its own: it goes with the area of its tiles, of which some lies outside
+ * the result, with what it loads for each product from memory and from workgroup memory, and, where the workgroups are too few,
+ * with what stands idle.
+ */
+export function costOf(
+  { rows, columns, rowQuads, columnQuads, workgroup }: TileForm,
+  { M, N, K, groups }: ProductShape,
+): number {
   const workgroups = Math.ceil(M / rows) * Math.ceil(N / columns) * groups;
-  const loads = 1 + 12 * (1 / rows + 1 / columns);
+  const loads = 1 + 8 * (1 / rows + 1 / columns) + (1 / rowQuads + 1 / columnQuads) / 10;
   // Long sums can be cut into chunks, each at work by itself.
-  const chunks = Math.max(1, K / 512);
+  const chunks = Math.max(1, K / fewestDeep);
   const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));
   return workgroups * rows * columns * loads * Math.sqrt(idle);
 }
 
 /** The form for a product, the one of the least cost, or null for a tile without workgroup memory. */
-export function choose(shape: ProductShape, { tiles, times }: TileDevice): TileForm | null {
+export function choose(shape: ProductShape, { tiles, vendor, times }: TileDevice): TileForm | null {
   if (tiles === 'direct') return null;
   const forced = tileForms.find(({ name }) => name === tiles);
   if (forced) return forced;
   if (shape.M <= fewest || shape.N <= fewest) return null;
+  const most = mostSums[vendor] ?? usualSums;
+  const fits = ({ rowQuads, columnQuads }: TileForm): boolean =>
+    16 * rowQuads * columnQuads * (shape.K > oneSum ? 2 : 1) <= most;
   const cost = (form: TileForm): number => costOf(form, shape) * (times[form.name] ?? 1);
-  return tileForms.reduce((best, next) => (cost(next) < cost(best) ? next : best));
+  return tileForms.filter(fits).reduce((best, next) => (cost(next) < cost(best) ? next : best));
 }

@@ -14,7 +14,15 @@
  */
 
 import { type Recorder, wide } from '../../runtime/recorder.js';
-import { blockDepth, choose, enoughInvocations, oneSum, type ProductShape, type TileForm } from './forms.js';
+import {
+  blockDepth,
+  choose,
+  enoughInvocations,
+  fewestDeep,
+  oneSum,
+  type ProductShape,
+  type TileForm,
+} from './forms.js';
 import { blockLength, directBody } from './tileDirect.js';
 import { type Operand, type Plan, type Product, partLength } from './tileParts.js';
 import { blockDeclarations, sharedBody } from './tileShared.js';
@@ -27,12 +35,12 @@ export type { Operand, Product };
  */
 export function chunksFor(recorder: Recorder, shape: ProductShape): number {
   const { M, N, K, groups } = shape;
-  const form = choose(shape, recorder);
+  const form = choose(shape, recorder.tileDevice);
   const byMemory = (K * (M + N)) / (M * N);
   const byRoom = recorder.room / (4 * M * N * groups);
   const invocations =
     form && Math.ceil(M / form.rows) * Math.ceil(N / form.columns) * groups * form.workgroup;
-  const idle = invocations === null ? 1 : Math.min(enoughInvocations / invocations, K / 256);
+  const idle = invocations === null ? 1 : Math.min(enoughInvocations / invocations, K / fewestDeep);
   return Math.max(1, Math.floor(Math.min(Math.max(idle, Math.ceil(K / partLength)), byMemory, byRoom)));
 }
 
@@ -41,10 +49,10 @@ export function product(recorder: Recorder, p: Product): void {
   const { a, b, M, N, K, groups } = p;
   const depth = p.depth ?? K;
   const chunks = depth === 0 ? 1 : Math.ceil(depth / K);
-  const form = choose({ M, N, K: depth, groups }, recorder);
+  const form = choose({ M, N, K: depth, groups }, recorder.tileDevice);
   const steps = [p.outRow, p.outGroup, p.outChunk ?? 0, p.out.offset, N];
   const plan: Plan = {
-    rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tiles === 'direct'),
+    rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tileDevice.tiles === 'direct'),
     halves: form ? form.columnQuads : N > 4 ? 2 : 1,
     whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
