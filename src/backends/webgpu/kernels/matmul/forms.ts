@@ -112,7 +112,7 @@ export function costOf(
 
 /** The form for a product, the one of the least cost, or null for a tile without workgroup memory. */
 export function choose(shape: ProductShape, { tiles, vendor, times }: TileDevice): TileForm | null {
-  if (tiles === 'direct') return null;
+  if (tiles === 'direct' || shape.K === 0) return null;
   const forced = tileForms.find(({ name }) => name === tiles);
   if (forced) return forced;
   if (shape.M <= fewest || shape.N <= fewest) return null;

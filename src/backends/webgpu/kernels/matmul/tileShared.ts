@@ -67,15 +67,15 @@ ${both((block) => storeBlock(block, 1 - read))}
   }`;
   const turns = (turn: string, limit: number): string => `for (var i = 0; i < ${limit}; i++) {
   let turn = ${turn};
-  if (turn >= turns) { break; }
 ${half(0, `turn * ${2 * blockDepth} + ${blockDepth}`)}
 ${half(1, `turn * ${2 * blockDepth} + ${2 * blockDepth}`)}
+  if (turn + 1 >= turns) { break; }
 }`;
   const inSections = `for (var section = 0; section < ${manyTurns}; section++) {
   let before = section * ${sectionTurns};
-  if (before >= turns) { break; }
 ${turns('before + i', sectionTurns)}
 ${fold(plan)}
+  if (before + ${sectionTurns} >= turns) { break; }
 }`;
   return `${place('workgroup')}
 let over = local % ${form.over}; let down = local / ${form.over};
