@@ -3,7 +3,7 @@
  */
 import { list, number, object, parseJson, text, whole } from '../../src/formats/json.js';
 import type { Shader } from './disassembly.js';
-import { type Tally, tally } from './tally.js';
+import { likelyTurns, type Tally, tally } from './tally.js';
 import type { Dispatched } from './watch.js';
 
 /** A work, and what was dispatched for it. */
@@ -11,7 +11,7 @@ export interface CompiledWork {
   readonly name: string;
   /** By arithmetic from the shapes. */
   readonly multiplyAdds: number;
-  /** `turns` of the main nest's loops, outermost first. */
+  /** `turns` of the main nest's loops, outermost first; none where they aren't known, and `likelyTurns` does. */
   readonly dispatches: readonly (Dispatched & { readonly turns: readonly number[] })[];
 }
 
@@ -69,7 +69,9 @@ export function rowOf(work: CompiledWork, shaders: ReadonlyMap<string, Shader>):
   for (const { pipeline, label, invocations, turns } of work.dispatches) {
     const shader = shaders.get(String(pipeline));
     if (!shader) throw new Error(`${work.name}: the driver printed nothing of pipeline '${label}'`);
-    const { nest, whole } = tally(shader, turns);
+    const shares = work.dispatches.filter((other) => other.pipeline === pipeline).length;
+    const known = turns.length > 0 ? turns : likelyTurns(shader, work.multiplyAdds / shares / invocations);
+    const { nest, whole } = tally(shader, known);
     add(wholes, whole, invocations);
     if (nest.multiplyAdds === 0) continue;
     add(nests, nest, invocations);

@@ -11,7 +11,7 @@ import { readShaders } from './disassembly.js';
 import { nullHardware } from './layer.js';
 import { type IsaRow, readWorks, rowOf } from './report.js';
 
-const program = fileURLToPath(new URL('./program.js', import.meta.url));
+const ownProgram = fileURLToPath(new URL('./program.js', import.meta.url));
 
 /** Everything that a process prints. @throws when it fails */
 async function printed(
@@ -48,20 +48,22 @@ const columns: readonly (readonly [title: string, width: number, of: (row: IsaRo
 ];
 
 interface Options {
+  readonly program: string;
+  readonly library: string;
   readonly cards: string;
   readonly only: string;
   readonly json?: string;
 }
 
-async function main({ cards, only, json }: Options): Promise<void> {
+async function main({ program, library, cards, only, json }: Options): Promise<void> {
   const report: Record<string, IsaRow[]> = {};
   for (const card of cards.split(',')) {
-    const { out, err } = await printed(program, [only], await nullHardware(card));
+    const { out, err } = await printed(program, [only, library], await nullHardware(card));
     const shaders = readShaders(err);
     const rows = readWorks(out).map((work) => rowOf(work, shaders));
     report[card] = rows;
     console.log(
-      `\n${card}: multiply-adds of the instructions issued, compiled by RADV; nothing was executed\n`,
+      `\n${library || 'Tandem'}, ${card}: multiply-adds of the instructions issued, compiled by RADV; nothing was executed\n`,
     );
     console.log(''.padEnd(34) + columns.map(([title, width]) => title.padStart(width)).join(''));
     for (const row of rows) {
@@ -77,5 +79,7 @@ const command = new Command('npm run bench:isa --')
   )
   .option('--cards <names>', "by RADV's names, with commas between", 'navi21,navi31,vega20')
   .option('--only <pattern>', 'works whose name fits this regular expression', '')
+  .option('--program <file>', "the process that compiles: another library's, of bench/peers", ownProgram)
+  .option('--library <name>', 'what that process is to compile', '')
   .option('--json <file>', 'write the rows as JSON as well');
 await orComplain(main(command.parse().opts<Options>()));

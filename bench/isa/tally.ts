@@ -60,6 +60,19 @@ export function tally(shader: Shader, turns: readonly number[]): { nest: Tally; 
   };
 }
 
+/**
+ * Turns of the main nest's loops of which only the product is known, by the multiply-adds that an invocation must do: as
+ * many of each loop.
+ */
+export function likelyTurns(shader: Shader, multiplyAdds: number): number[] {
+  const nest = mainNest(shader);
+  const once = tally(
+    shader,
+    nest.map(() => 1),
+  ).nest.multiplyAdds;
+  return nest.map(() => Math.max(1, (multiplyAdds / once) ** (1 / nest.length)));
+}
+
 function ofLoop(blocks: readonly Block[], loop: Loop, turnsOf: ReadonlyMap<Loop, number>): Tally {
   const turns = turnsOf.get(loop) ?? 1;
   const ragged = ofPath(blocks, loop, turnsOf, 'longest');

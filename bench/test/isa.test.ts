@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readShaders } from '../isa/disassembly.js';
 import { type CompiledWork, readWorks, rowOf } from '../isa/report.js';
-import { mainNest, tally } from '../isa/tally.js';
+import { likelyTurns, mainNest, tally } from '../isa/tally.js';
 import { sample } from './isaSample.js';
 
 const shaders = readShaders(sample);
@@ -40,6 +40,10 @@ test('a row adds up the dispatches of a work', () => {
   assert.is(row.nest, 640 / 1551);
   assert.is(row.useful, 600 / 1280);
   assert.equal([row.registers, row.spills, row.localMemory, row.waves], [96, 3, 8192, 8]);
+});
+
+test('turns that are not known are worked out from the multiply-adds', () => {
+  assert.equal(likelyTurns(shader, 4 * 12 * 12), [12, 12]);
 });
 
 test('a pipeline that the driver did not print is named', () => {
