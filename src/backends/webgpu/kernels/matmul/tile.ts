@@ -21,6 +21,7 @@ import {
   fewestDeep,
   oneSum,
   type ProductShape,
+  type TileDevice,
   type TileForm,
 } from './forms.js';
 import { blockLength, directBody } from './tileDirect.js';
@@ -52,7 +53,7 @@ export function product(recorder: Recorder, p: Product): void {
   const form = choose({ M, N, K: depth, groups }, recorder.tileDevice);
   const steps = [p.outRow, p.outGroup, p.outChunk ?? 0, p.out.offset, N];
   const plan: Plan = {
-    rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tileDevice.tiles === 'direct'),
+    rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tileDevice),
     halves: form ? form.columnQuads : N > 4 ? 2 : 1,
     whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
@@ -102,9 +103,13 @@ export function product(recorder: Recorder, p: Product): void {
   });
 }
 
-/** Rows of a direct tile. 16 take fewer loads for each product, but no GPU has the registers for them. */
-function rowsFor(M: number, software: boolean): number {
-  if (software && (M % 16 === 0 || M > 64)) return 16;
+/**
+ * Rows of a direct tile. 16 take fewer loads for each product, and SwiftShader, whose vectors have four numbers, is quickest with
+ * them; lavapipe, with eight, is quicker with 8, and no GPU has the registers for more.
+ */
+function rowsFor(M: number, { tiles, vendor }: TileDevice): number {
+  const swiftShader = tiles === 'direct' && vendor === 'google';
+  if (swiftShader && (M % 16 === 0 || M > 64)) return 16;
   return M > 4 ? 8 : M > 2 ? 4 : M;
 }
 
