@@ -5,6 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Expr, e } from '../../../src/core/expr.js';
+import type { View } from '../../../src/core/shape.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
 import { edges, functions, inDoubles, magnitudes, power, worstUlp } from '../ulps.js';
@@ -131,6 +132,51 @@ if (driver !== null) {
     for (const exponent of [1, 2, 3, 4, 0.5, -1]) {
       await check(2, e.pow(x, exponent), (base) => base ** exponent, a);
     }
+  });
+
+  test('loss and gradient at large logits are within 4 ulp', async () => {
+    const [N, C] = [300, 10];
+    // Up to 1e5, and neighbours so near the largest that all of the loss is in the difference.
+    const logits = Float32Array.from({ length: N * C }, (_, i) => {
+      const scale = 10 ** (Math.floor(i / C) % 6);
+      return scale * random.normal() + (Math.floor(i / C) % 2 === 0 ? 1e4 : 0);
+    });
+    for (let n = 0; n < N; n += 3) logits[n * C + 1] = logits[n * C]! * (1 + 2 ** -20);
+    const classes = Int32Array.from({ length: N }, () => random.integer(C));
+    const views = { logits: bench.put(logits, [N, C]), labels: bench.put(classes, [N]) };
+    const [losses, peaks, out] = [bench.result([N]), bench.result([N, 2]), bench.result([N, C])];
+    const grad = bench.put(new Float32Array(N).fill(1), [N]);
+    device.kernels.crossEntropy({ ...views, losses, peaks });
+    device.kernels.crossEntropyGrad({ ...views, peaks, grad, out });
+    const rows = Array.from({ length: N }, (_, n) => {
+      const row = logits.subarray(n * C, (n + 1) * C);
+      const largest = Math.max(...row);
+      const first = row.indexOf(largest);
+      // Differences are taken in float32, on CPUs too.
+      const below = row.map((x) => x - largest);
+      const others = below.reduce((sum, x, j) => (j === first ? sum : sum + Math.exp(x)), 0);
+      return { below, first, others, label: classes[n]! };
+    });
+    const loss = (n: number): number => {
+      const { below, others, label } = rows[n]!;
+      return Math.log1p(others) - below[label]!;
+    };
+    const gradient = (i: number): number => {
+      const { below, first, others, label } = rows[Math.floor(i / C)]!;
+      const j = i % C;
+      if (j !== label) return Math.exp(below[j]!) / (1 + others);
+      return j === first ? -others / (1 + others) : (Math.exp(below[j]!) - 1 - others) / (1 + others);
+    };
+    // A driver may take denormal numbers for 0.
+    const normal = (x: number): number => (Math.abs(x) < 2 ** -126 ? 0 : x);
+    const worst = async (out: View, exact: (i: number) => number, name: string): Promise<number> =>
+      worstUlp(
+        Array.from(await device.read(out), normal),
+        (i) => normal(exact(i)),
+        (i) => `${name} ${i}`,
+      );
+    assert.ok((await worst(losses, loss, 'loss')) <= 4);
+    assert.ok((await worst(out, gradient, 'gradient')) <= 4);
   });
 
   test('arithmetic, roots, floors, logistic function', async () => {
