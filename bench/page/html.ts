@@ -82,7 +82,7 @@ ${section(
   2,
   'Roofline',
   `The line is what the machine can, measured beside every row: multiply-adds in registers, and reading memory that no
-cache holds. Points above its slope work on operands that fit in a cache. Hover for names.`,
+cache holds. Points above its slope work on operands that fit in a cache. Hover for the names that found no room.`,
   ...roofs,
 )}
 ${section(

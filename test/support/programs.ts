@@ -16,6 +16,8 @@ export interface RunSettings {
   readonly env?: Readonly<Record<string, string>>;
   /** Sees the output so far each time it grows, and the process. */
   readonly watch?: ((output: string, child: ChildProcess) => void) | undefined;
+  /** Milliseconds after which it is ended; its code is null then. */
+  readonly timeout?: number;
 }
 
 /** Runs a program in a folder. */
@@ -23,12 +25,13 @@ export function runFile(
   file: string,
   args: readonly string[],
   folder: string,
-  { env = {}, watch = () => {} }: RunSettings = {},
+  { env = {}, watch = () => {}, timeout }: RunSettings = {},
 ): Promise<Ended> {
   const child = spawn(file, args, {
     cwd: folder,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout,
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -37,8 +37,11 @@ function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: Thre
   // execArgv: what the program's own start needed (an --eval, a loader) doesn't suit this file.
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: member, execArgv: [] });
   let ended = false;
-  // Of a thread that has stopped Node gives -1 as the idle time, but only if it was asked once while it ran.
-  const runs = (): boolean => !ended && worker.performance.eventLoopUtilization().idle >= 0;
+  // Of a thread that has stopped Node gives -1 as the idle time, but only if it was asked once while it ran. Deno and
+  // Bun don't tell.
+  const { deno, bun } = process.versions;
+  const tells = deno === undefined && bun === undefined;
+  const runs = (): boolean => !ended && (!tells || worker.performance.eventLoopUtilization().idle >= 0);
   worker.once('message', runs);
   worker.on('message', (message: TeamMessage) => events.message(message));
   worker.on('error', (error: unknown) => {

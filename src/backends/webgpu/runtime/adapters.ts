@@ -84,7 +84,8 @@ export async function softwareBudget(): Promise<number> {
   return inBrowser() ? 2 ** 31 : (await import('./node.js')).systemMemory() / 2;
 }
 
-function inBrowser(): boolean {
+/** Whether the host brings WebGPU, as browsers and Deno do, and no package is asked for it. */
+export function inBrowser(): boolean {
   return typeof navigator !== 'undefined' && 'gpu' in navigator && navigator.gpu !== undefined;
 }
 

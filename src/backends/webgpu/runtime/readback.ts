@@ -3,8 +3,10 @@
  *
  * While a promise of Dawn's is pending, Dawn in Node looks after it at every turn of the event loop, which takes a
  * whole core from the decoders, CPU devices and software drivers that could use it. A wait that isn't over at once is
- * therefore called off, slept on for a little, and begun anew.
+ * therefore called off, slept on for a little, and begun anew. Where the host brings WebGPU, as browsers and Deno do, it
+ * waits in its own way, and Deno tells of no work that is called off.
  */
+import { inBrowser } from './adapters.js';
 import { type Slot, usage } from './buffers.js';
 import type { CommandQueue } from './queue.js';
 
@@ -68,7 +70,7 @@ export class Readbacks {
 
 /** Resolves when the buffer is mapped for reading. @throws what `mapAsync` rejects with */
 async function mapped(buffer: GPUBuffer, bytes: number): Promise<void> {
-  if (typeof setImmediate !== 'function') return buffer.mapAsync(mapModeRead, 0, bytes);
+  if (inBrowser()) return buffer.mapAsync(mapModeRead, 0, bytes);
   const start = performance.now();
   for (;;) {
     let settled = false;
