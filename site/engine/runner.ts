@@ -4,6 +4,7 @@
 import type { Device } from 'tandem-ts';
 import { crossings, type PlacedLayer } from 'tandem-ts/alexnet';
 import { Asked } from './asked.js';
+import { add } from './curve.js';
 import { openDevices } from './devices.js';
 import { readGiven } from './given.js';
 import { drawImages, fromPlain, type RunImages } from './images.js';
@@ -108,7 +109,7 @@ export class Runner {
             const rate = pace.step(images);
             if (rate === null) return;
             const point = { images, loss, error };
-            curve.push(point);
+            add(curve, point);
             this.tell({ kind: 'progress', point, imagesPerSecond: rate, crossed: session.crossed() });
             if (performance.now() - looked < every.kernels) return;
             looked = performance.now();
@@ -118,7 +119,7 @@ export class Runner {
             );
           },
           measured: async (images, validation) => {
-            curve.push({ images, validation });
+            add(curve, { images, validation });
             this.tell({ kind: 'measured', point: { images, validation } });
             pace.restart(images);
             if (performance.now() - saved < every.save) return;
@@ -147,7 +148,7 @@ export class Runner {
       settings,
       training,
       images,
-      curve: thinned(curve),
+      curve,
       parts: await session.state(),
     };
     await storeRun(name, run).catch(() => {});
@@ -192,14 +193,6 @@ class Pace {
     this.told = now;
     return this.rate;
   }
-}
-
-/** At most some thousand points: of training every second one goes as often as it takes. */
-export function thinned(curve: readonly CurvePoint[], most = 2000): CurvePoint[] {
-  let points = [...curve];
-  while (points.length > most)
-    points = points.filter((point, i) => point.validation !== undefined || i % 2 === 0);
-  return points;
 }
 
 function factsOf(

@@ -1,6 +1,7 @@
 /**
  * The runs of the page and what they came to, for all sections to show.
  */
+import { add } from '../engine/curve.js';
 import type { CurvePoint, FromRun, ImageChoice, RunName } from '../engine/messages.js';
 import { Run } from '../engine/run.js';
 import type { Settings } from '../engine/settings.js';
@@ -76,7 +77,7 @@ export class App {
 
   private remember(name: RunName, message: FromRun): void {
     if (message.kind === 'ready') this.curves.set(name, [...message.facts.curve]);
-    if (message.kind === 'progress' || message.kind === 'measured')
-      this.curves.get(name)?.push(message.point);
+    const curve = this.curves.get(name);
+    if (curve && (message.kind === 'progress' || message.kind === 'measured')) add(curve, message.point);
   }
 }
