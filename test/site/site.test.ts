@@ -137,6 +137,14 @@ else {
       await page.waitForSelector('#go:enabled');
       assert.equal(await violations(page), []);
       assert.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= width);
+      const before = [await page.title(), await page.textContent('h1'), await page.textContent('#go')];
+      await page.click('#language');
+      await page.waitForFunction(`document.title !== ${JSON.stringify(before[0])}`);
+      const after = [await page.title(), await page.textContent('h1'), await page.textContent('#go')];
+      assert.ok(
+        after.every((text, i) => text !== before[i]),
+        `${before} is ${after} in the other language`,
+      );
       await context.close();
     });
   }
