@@ -1,17 +1,15 @@
 /**
  * The thread of the benchmark: the repository's own suite, row by row.
  */
+import { listAdapters } from 'tandem-ts';
 import type { Row } from '../../bench/rows.js';
 import { parseSettings } from '../../bench/settings.js';
 import { runSuite } from '../../bench/suite.js';
 
-/** What to measure. */
+/** What to measure: all threads of the processor together, or the first WebGPU adapter. */
 export interface ToMachine {
-  /** 'cpu:0' or 'webgpu:0'. */
-  readonly device: string;
+  readonly device: 'cpu' | 'webgpu';
   readonly threads: number;
-  /** The name of the WebGPU adapter. */
-  readonly adapter?: string;
 }
 
 /** From the thread: a row; the devices' descriptions; or the end. */
@@ -26,17 +24,22 @@ const tell = (message: FromMachine): void => self.postMessage(message);
 /** Kernels alone: products, convolutions, pooling, normalization, passes over memory. */
 const kernels = /^(matmul|fc\d|conv|pool|lrn|softmax|copy|relu|add|sum|sgd)/i;
 
-self.onmessage = ({ data: { device, threads, adapter } }: MessageEvent<ToMachine>) => {
-  runSuite({
-    settings: parseSettings(device, String(threads)),
+async function measure({ device, threads }: ToMachine): Promise<void> {
+  const [adapter] = device === 'webgpu' ? await listAdapters() : [];
+  await runSuite({
+    settings: parseSettings(`${device}:0`, String(threads)),
     only: kernels,
     quick: true,
     scaling: false,
     seed: 1,
-    webGpu: adapter === undefined ? {} : { adapter },
+    webGpu: adapter ? { adapter: adapter.name } : {},
     onRow: (row) => tell({ kind: 'row', row }),
     onDevices: (devices) => tell({ kind: 'devices', devices }),
-  }).then(
+  });
+}
+
+self.onmessage = ({ data }: MessageEvent<ToMachine>) => {
+  measure(data).then(
     () => tell({ kind: 'done' }),
     (error: unknown) =>
       tell({ kind: 'failed', problem: error instanceof Error ? error.message : String(error) }),

@@ -29,6 +29,7 @@ const english = {
   rate: 'Learning rate',
   deviceLabel: 'Runs on',
   deviceCpu: 'processor: a thread for each tower',
+  deviceAll: 'processor: all its threads',
   deviceOne: 'processor: one thread',
   deviceGpu: 'graphics card (WebGPU)',
   imagesOwn: 'Train on images of yours',

@@ -28,6 +28,7 @@ export const ko: Texts = {
   rate: '학습률',
   deviceLabel: '실행 장치',
   deviceCpu: '프로세서: 탑마다 스레드 하나',
+  deviceAll: '프로세서: 모든 스레드',
   deviceOne: '프로세서: 스레드 하나',
   deviceGpu: '그래픽카드 (WebGPU)',
   imagesOwn: '내 이미지로 학습하기',

@@ -7,7 +7,7 @@ import { markup as m } from '../../page/markup.js';
 export const machineMarkup = (): string => `
 <section id="machine" aria-labelledby="machine-title">
 <h2 id="machine-title">${m('machineTitle')}</h2><p>${m('machineText')}</p>
-<div class="card"><p class="buttons"><button id="machine-go" type="button">${m('machineGo')}</button> <button id="machine-copy" type="button" disabled>${m('machineCopy')}</button></p>
+<div class="card"><p class="buttons"><label>${m('deviceLabel')} <select id="machine-device"><option value="cpu" data-t="deviceAll">${m.plain('deviceAll')}</option></select></label> <button id="machine-go" type="button">${m('machineGo')}</button> <button id="machine-copy" type="button" disabled>${m('machineCopy')}</button></p>
 <p id="machine-state" role="status">${m('machineIdle')}</p>
 <div id="roofline" class="roofline"></div>
 <p class="hint">${m('machineLegend')}</p>

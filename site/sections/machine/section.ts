@@ -55,7 +55,8 @@ export function startMachine(app: App): void {
     worker.onerror = ({ message }) =>
       hear({ kind: 'failed', problem: message || 'its thread failed to load' });
     const threads = crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency) : 1;
-    worker.postMessage({ device: 'cpu:0', threads } satisfies ToMachine);
+    const device = byId('machine-device', HTMLSelectElement).value === 'webgpu' ? 'webgpu' : 'cpu';
+    worker.postMessage({ device, threads } satisfies ToMachine);
     chart.classList.add('measured');
     tell(() => say('machineStarting'));
   });
