@@ -22,7 +22,11 @@ if (driver !== null) {
   test.after.each(() => bench.clear());
 
   /** Values of `expr` at the numbers of `inputs`, computed one by one and four at a time. */
-  async function evaluate(expr: Expr, ...inputs: Float32Array[]): Promise<Float32Array[]> {
+  async function evaluate(
+    expr: Expr,
+    inputs: readonly Float32Array[],
+    params: readonly number[] = [],
+  ): Promise<Float32Array[]> {
     const results: Float32Array[] = [];
     // An offset that is no multiple of four keeps elements single.
     for (const offset of [0, 1]) {
@@ -31,7 +35,7 @@ if (driver !== null) {
         bench.put(Float32Array.of(...Array(offset).fill(0), ...data), shape, offset),
       );
       const out = bench.result(shape, 'float32', offset);
-      device.kernels.map({ exprs: [expr], shape, inputs: views, outputs: [out], params: [], draw: null });
+      device.kernels.map({ exprs: [expr], shape, inputs: views, outputs: [out], params, draw: null });
       results.push(Float32Array.from(await device.read(out)));
       bench.clear();
     }
@@ -45,7 +49,7 @@ if (driver !== null) {
     ...inputs: Float32Array[]
   ): Promise<void> {
     const at = (i: number): number[] => inputs.map((data) => data[i]!);
-    for (const actual of await evaluate(expr, ...inputs)) {
+    for (const actual of await evaluate(expr, inputs)) {
       const worst = worstUlp(
         actual,
         (i) => exact(...at(i)),
@@ -81,7 +85,7 @@ if (driver !== null) {
   });
 
   test('sin keeps the sign of zero and of the smallest numbers', async () => {
-    for (const y of await evaluate(e.sin(x), Float32Array.of(-0, 0, 1e-45, -1e-45))) {
+    for (const y of await evaluate(e.sin(x), [Float32Array.of(-0, 0, 1e-45, -1e-45)])) {
       assert.equal([...y], [-0, 0, 1e-45, -1e-45].map(Math.fround));
       assert.ok(Object.is(y[0], -0) && Object.is(y[1], 0));
     }
@@ -119,7 +123,7 @@ if (driver !== null) {
     }
     for (let exponent = -149; exponent <= 127; exponent++) pairs.push([2, exponent]);
     const [a, b] = [0, 1].map((side) => Float32Array.from(pairs, (pair) => pair[side]!));
-    for (const actual of await evaluate(e.pow(x, y), a!, b!)) {
+    for (const actual of await evaluate(e.pow(x, y), [a!, b!])) {
       pairs.forEach(([base, exponent], i) => {
         assert.is(actual[i], base ** exponent, `${base}^${exponent}`);
       });
@@ -129,8 +133,17 @@ if (driver !== null) {
   test('pow by a number known beforehand: multiplied where that is few, at the edges as ever', async () => {
     const a = Float32Array.from({ length: 1000 }, () => 2 ** (20 * (random.uniform() - 0.5)));
     a.set([0, -0, Infinity, -Infinity, NaN, 1]);
-    for (const exponent of [1, 2, 3, 4, 0.5, -1]) {
+    for (const exponent of [1, 2, 3, 4, 5, 0.5, -1]) {
       await check(2, e.pow(x, exponent), (base) => base ** exponent, a);
+      // A parameter's value isn't known beforehand; that it is one for all elements is.
+      for (const actual of await evaluate(e.pow(x, e.add(e.param(0), 1)), [a], [exponent - 1])) {
+        const worst = worstUlp(
+          actual,
+          (i) => a[i]! ** exponent,
+          (i) => `${a[i]}^${exponent}`,
+        );
+        assert.ok(worst <= 2, `${worst} ulp`);
+      }
     }
   });
 

@@ -50,8 +50,8 @@ interface Language {
   readonly T: FloatType | IntegerType;
   literal(value: number): string;
   unary(op: UnaryOp, a: string): string;
-  /** @param constant the value of b, where it is a constant */
-  binary(op: BinaryOp, a: string, b: string, constant: number | null): string;
+  /** @param right what `b` prints */
+  binary(op: BinaryOp, a: string, b: string, right: Expr): string;
   /** Whether a is not 0. */
   holds(a: string): string;
 }
@@ -93,8 +93,7 @@ function printNodes(
       case 'unary':
         return language.unary(expr.op, visit(expr.a));
       case 'binary': {
-        const constant = expr.b.kind === 'constant' ? expr.b.value : null;
-        return language.binary(expr.op, visit(expr.a), visit(expr.b), constant);
+        return language.binary(expr.op, visit(expr.a), visit(expr.b), expr.b);
       }
       case 'where': {
         const [condition, a, b] = [visit(expr.condition), visit(expr.a), visit(expr.b)];
@@ -128,8 +127,8 @@ export function printFloats(
       T,
       literal,
       unary: (op, a) => printUnary(T, op, a, math),
-      binary: (op, a, b, constant) =>
-        (op === 'pow' && constant !== null && printPower(a, constant)) || printBinary(T, op, a, b, math),
+      binary: (op, a, b, right) =>
+        (op === 'pow' && printPower(a, b, right, math)) || printBinary(T, op, a, b, math),
       // By the bits: NaN isn't 0, whatever the compiler makes of comparing it.
       holds: (a) => `(bitcast<${U}>(${a}) & ${U}(0x7fffffffu)) != ${U}(0u)`,
     },
@@ -197,8 +196,19 @@ function printUnary(T: FloatType, op: UnaryOp, a: string, math: Set<MathName>): 
   }
 }
 
+/** Whether an expression has one value for all elements. */
+function isOne(expr: Expr): boolean {
+  return expr.kind !== 'input' && expr.kind !== 'random' && childrenOf(expr).every(isOne);
+}
+
 /** Powers with a simpler form, or null. */
-function printPower(a: string, exponent: number): string | null {
+function printPower(a: string, b: string, right: Expr, math: Set<MathName>): string | null {
+  if (right.kind !== 'constant') {
+    if (!isOne(right)) return null;
+    math.add('powByOne');
+    return `powByOne(${a}, ${b})`;
+  }
+  const exponent = right.value;
   if (exponent === 1) return a;
   if (exponent === 2) return `${a} * ${a}`;
   if (exponent === 3) return `${a} * ${a} * ${a}`;

@@ -3,7 +3,7 @@
  */
 import { angle, cos, sin, sinQuarter } from './angle.js';
 import { erf, exp, isNan, log, log1p, maximum, minimum, tanh, truncated } from './elementary.js';
-import { mulHigh, pow, powBits } from './power.js';
+import { mulHigh, pow, powBits, powByOne } from './power.js';
 import type { FloatType } from './text.js';
 
 interface MathFunction {
@@ -29,6 +29,7 @@ const functions = {
   cosOf: { print: cos, calls: ['sinQuarter'] },
   powBits: { print: powBits, calls: ['mulHigh'] },
   powOf: { print: pow, calls: ['powBits'] },
+  powByOne: { print: powByOne, calls: ['powOf'] },
 } as const satisfies Readonly<Record<string, MathFunction>>;
 
 /** Functions on floats by the name they are called with in WGSL. */

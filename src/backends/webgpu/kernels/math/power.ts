@@ -142,3 +142,15 @@ export function pow(T: FloatType): string {
   return bitcast<vec4f>(power);
 }`;
 }
+
+/** a^b for one b of all elements: a few small whole powers are multiplied. */
+export function powByOne(T: FloatType): string {
+  const one = T === 'f32' ? 'b' : 'b.x';
+  return `fn powByOne(a: ${T}, b: ${T}) -> ${T} {
+  if (${one} == 1.0) { return a; }
+  if (${one} == 2.0) { return a * a; }
+  if (${one} == 3.0) { return a * a * a; }
+  if (${one} == 4.0) { return (a * a) * (a * a); }
+  return powOf(a, b);
+}`;
+}
