@@ -47,7 +47,7 @@ const turns = 1 << 19;
 export async function cpuProbe(threads: number): Promise<Probe> {
   const relaxed = await enableRelaxedSimd();
   const memoryLimit = 2 * readBytes;
-  const features = { relaxed, ...(await enableWideSimd(relaxed)) };
+  const features = { shared: true, relaxed, ...(await enableWideSimd(relaxed)) };
   const team = await Team.start({ device: 'probe', threads, features, memoryLimit });
   const block = team.allocator.alloc(readBytes, 'probe');
   // Pages never written to are all the same one, which would be read from the cache.

@@ -50,7 +50,7 @@ async function measure(threads: number): Promise<Record<string, string>> {
   const options = {
     device: 'cpu:0',
     threads,
-    features: { relaxed: false, ...narrow },
+    features: { shared: true, relaxed: false, ...narrow },
     memoryLimit: 64 * pageBytes,
   };
   const open = await time(5, 1, async () => (await Team.start(options)).close());

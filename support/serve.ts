@@ -24,6 +24,7 @@ export interface Served {
 const isolating = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'cross-origin',
 };
 
 /** The path that a request asks for, without its query; '' where it begins with no slash. `URL` takes `//` for a host. */
@@ -47,7 +48,8 @@ export async function serve(pages: Readonly<Record<string, ServedPage>>, port = 
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/');
     const page = pages[path];
-    const headers = page?.isolated === false ? {} : isolating;
+    const headers =
+      page?.isolated === false ? {} : page ? isolating : { ...isolating, 'Access-Control-Allow-Origin': '*' };
     const send = (type: string, content: string | Buffer): void =>
       void response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers }).end(content);
     if (page) send('text/html', page.html);

@@ -66,7 +66,25 @@ const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
     return gradients;
   }
 
-  globalThis.tandem = { use, cross, listAdapters: tandem.listAdapters };
+  /** What a worker of the page answers that multiplies two matrices. */
+  async function inWorker(kind) {
+    const script = '/test/browser/product.js';
+    if (kind === 'dedicated') {
+      const worker = new Worker(script, { type: 'module' });
+      return new Promise((resolve) => { worker.onmessage = ({ data }) => resolve(data); worker.postMessage(null); });
+    }
+    const channel = new MessageChannel();
+    const answer = new Promise((resolve) => { channel.port1.onmessage = ({ data }) => resolve(data); });
+    if (kind === 'shared') new SharedWorker(script, { type: 'module' }).port.postMessage(null, [channel.port2]);
+    else {
+      const registration = await navigator.serviceWorker.register(script, { type: 'module' });
+      const worker = registration.installing ?? registration.waiting ?? registration.active;
+      worker.postMessage(null, [channel.port2]);
+    }
+    return answer;
+  }
+
+  globalThis.tandem = { use, cross, inWorker, listAdapters: tandem.listAdapters };
 </script>`;
 
 const test = suite('browser');
@@ -75,10 +93,17 @@ const browser = await launch();
 if (typeof browser === 'string') {
   warnOfNone(browser);
 } else {
-  const server = await serve({ '/': { html: page }, '/plain': { html: page, isolated: false } });
+  const cdn = await serve({});
+  const elsewhere = page.replaceAll('"/src/', `"${cdn.origin}/src/`);
+  const server = await serve({
+    '/': { html: page },
+    '/plain': { html: page, isolated: false },
+    '/elsewhere': { html: elsewhere },
+  });
   test.after(async () => {
     await browser.close();
     server.close();
+    cdn.close();
   });
 
   /** Opens a path, and evaluates an expression there once its module has run. */
@@ -104,11 +129,11 @@ if (typeof browser === 'string') {
     readonly losses: [first: number, last: number];
   }
 
-  const use = async (name: string, options: object): Promise<Used> =>
+  const use = async (name: string, options: object, path = '/'): Promise<Used> =>
     JSON.parse(
       String(
         await inPage(
-          '/',
+          path,
           `tandem.use('${name}', ${JSON.stringify(options)}).then((used) => JSON.stringify(used))`,
         ),
       ),
@@ -147,10 +172,59 @@ if (typeof browser === 'string') {
     ]);
   });
 
-  test('without the isolating headers, the error names them', async () => {
-    const message = await inPage('/plain', "tandem.use('cpu:0').catch((error) => error.message)");
-    assert.match(String(message), /cpu:0.*Cross-Origin-Opener-Policy.*Cross-Origin-Embedder-Policy/);
+  test('without the isolating headers the page computes by itself, with the same bits, and says which are missing', async () => {
+    const [threaded, alone] = [await use('cpu:0', { threads: 1 }), await use('cpu:0', {}, '/plain')];
+    assert.match(
+      alone.description,
+      /the calling thread alone.*Cross-Origin-Opener-Policy.*Cross-Origin-Embedder-Policy/,
+    );
+    assert.equal({ ...alone, description: threaded.description }, threaded);
+    assert.equal(await inPage('/plain', 'tandem.cross()'), [
+      [100, 100],
+      [150, 150],
+    ]);
   });
+
+  test('by plain http from another machine it says that https is needed', async () => {
+    const tab = await browser.newPage();
+    const name = 'http://tandem.test';
+    await tab.route(`${name}/**`, async (route) => {
+      const url = route.request().url().replace(name, server.origin);
+      await route.fulfill({ response: await tab.request.get(url) });
+    });
+    await tab.goto(`${name}/`);
+    await tab.waitForFunction('globalThis.tandem !== undefined');
+    const description = await tab.evaluate("tandem.use('cpu:0').then((used) => used.description)");
+    assert.match(String(description), /the calling thread alone.*https and localhost/);
+    await tab.close();
+  });
+
+  test('a worker whose script is missing is one error that names the way out', async () => {
+    const open = "tandem.use('cpu:0', { worker: () => new Worker('/nowhere.js', { type: 'module' }) })";
+    const message = await inPage('/', `${open}.catch((error) => error.message)`);
+    assert.match(
+      String(message),
+      /^cpu:0: thread 0 died: its script didn't load.*option worker.*tandem-ts\/worker/,
+    );
+  });
+
+  test('the library of another origin, as of a CDN, starts its workers', async () => {
+    const description = await inPage(
+      '/elsewhere',
+      "tandem.use('cpu:0', { threads: 2 }).then((used) => used.description)",
+    );
+    assert.match(String(description), /2 threads/);
+  });
+
+  for (const kind of ['dedicated', 'shared', 'service'] as const) {
+    test(`in ${kind} workers`, async () => {
+      const answer = await inPage('/', `tandem.inWorker('${kind}')`);
+      assert.match(
+        String(answer),
+        kind === 'dedicated' ? /^CPU, 2 threads.* 7,10,15,22$/ : /^CPU, the calling thread.* 7,10,15,22$/,
+      );
+    });
+  }
 
   test('a WebGPU device, where this browser has an adapter', async () => {
     const found = await inPage(

@@ -12,6 +12,8 @@ import { bytesPerElement, type View } from '../../core/shape.js';
 
 /** What the emitted code may use. */
 export interface Features {
+  /** Whether the device's memory is shared between threads; without it there is one thread, the caller. */
+  readonly shared: boolean;
   /** Relaxed SIMD: multiply-adds in one instruction, whose rounding depends on the machine. */
   readonly relaxed: boolean;
   /** Whether the engine makes one 256-bit instruction of two equal ones on neighbouring vectors (runtime/wide.ts). */
@@ -20,7 +22,7 @@ export interface Features {
   readonly tileColumns: 8 | 16;
 }
 
-/** A WebAssembly module of kernels, importing `env.memory` (shared); emitted at its first use. */
+/** A WebAssembly module of kernels, importing `env.memory` (shared, as emitted); emitted at its first use. */
 export interface KernelModule {
   /** Tells modules apart; the same key means the same code. */
   readonly key: string;

@@ -34,7 +34,7 @@ function compiled(module: KernelModule, features: Features): WebAssembly.Module 
 }
 
 /** 128-bit vectors, and no relaxed SIMD. */
-export const plainSimd: Features = { relaxed: false, ...narrow };
+export const plainSimd: Features = { shared: true, relaxed: false, ...narrow };
 
 /** Runs plans' commands as soon as they are enqueued. */
 export class TestPlanner implements Planner {
@@ -164,7 +164,7 @@ export function acrossTeams(
       return results;
     };
     const simple = { ...plainSimd, relaxed };
-    const wide: Features = { relaxed, wide: true, tileColumns: 16 };
+    const wide: Features = { shared: true, relaxed, wide: true, tileColumns: 16 };
     const one = resultsOf(1, simple);
     const others = [
       [2, simple],

@@ -109,12 +109,26 @@ export class ModuleBuilder {
     return flatten([
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // "\0asm", version 1
       section(1, vector(functions.map((f) => f.signature))),
-      section(2, vector([[text('env'), text('memory'), 2, 3, unsigned(1), unsigned(maximumPages)]])),
+      section(2, vector([[memoryImport(), shared, unsigned(1), unsigned(maximumPages)]])),
       section(3, vector(functions.map((f) => unsigned(f.index)))),
       section(7, vector(exports)),
       section(10, vector(functions.map((f) => f.entry))),
     ]);
   }
+}
+
+/** The import of a memory, up to its kind: with a maximum, shared between threads or not. */
+const memoryImport = (): Code => [text('env'), text('memory'), 2];
+const shared = 3;
+const ownMemory = 1;
+
+/** A module for a memory that isn't shared, of one for a shared memory. */
+export function unshared(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const before = flatten(memoryImport());
+  const at = module.findIndex((_, i) => before.every((byte, k) => module[i + k] === byte));
+  const own = module.slice();
+  own[at + before.length] = ownMemory;
+  return own;
 }
 
 const vector = (items: readonly Code[]): Code => [unsigned(items.length), items];

@@ -19,7 +19,7 @@ import { kernelTable } from '../../kernelTable.js';
 import { plans } from '../kernels/plans.js';
 import type { Plan, Planner } from '../plan.js';
 import { heapAt, pageBytes } from './control.js';
-import { availableThreads, enableRelaxedSimd, hasSimd, requireSharedMemory } from './features.js';
+import { availableThreads, enableRelaxedSimd, hasSimd, whyNoThreads } from './features.js';
 import { Team } from './team.js';
 import { enableWideSimd, narrow } from './wide.js';
 
@@ -31,7 +31,7 @@ export interface CpuOptions {
   readonly deterministic?: boolean;
   /** Whether it may set V8's flag for 256-bit vectors, in the whole process. Default true: where that pays. */
   readonly wide?: boolean;
-  /** Bytes its memory may reach, at most and by default 4 GiB less a page. */
+  /** Bytes its memory may reach, at most and by default 4 GiB less a page; where it can't be shared, 1 GiB by default, taken at once. */
   readonly memoryLimit?: number;
   /**
    * 'direct' sums convolutions by their definition, without Winograd's method, whose rounding errors, infinities and NaN
@@ -39,37 +39,39 @@ export interface CpuOptions {
    * 'fast'.
    */
   readonly kernels?: 'fast' | 'direct' | 'plain';
+  /** Browsers: makes a `Worker` of `tandem-ts/worker`, for bundlers that don't find it by themselves (esbuild, rollup). */
+  readonly worker?: () => object;
 }
 
 const maxMemory = 2 ** 32 - pageBytes;
+const unsharedMemory = 2 ** 30;
 const minMemory = heapAt + pageBytes;
 const maxThreads = 256;
 
 /**
- * Opens a CPU device.
+ * Opens a CPU device. In a browser's page that isn't isolated from other sites, memory can't be shared between threads:
+ * the device then has one thread, the caller, and says so in its description. The results have the same bits.
  * @param name for messages
  * @throws {ArgumentError} for options it doesn't have or can't meet
- * @throws {DeviceError} where shared memory is missing (a page without cross-origin isolation)
+ * @throws {DeviceLostError} when its worker's script doesn't load
  */
 export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise<Backend> {
   const settings = readCpuOptions(options, name);
-  requireSharedMemory(name);
-  const threads = settings.threads ?? Math.min(maxThreads, await availableThreads());
+  const alone = whyNoThreads();
+  const shared = alone === null;
+  const threads = shared ? (settings.threads ?? Math.min(maxThreads, await availableThreads())) : 1;
   const fast = settings.kernels !== 'plain' && hasSimd();
   const relaxed = fast && !settings.deterministic && (await enableRelaxedSimd());
   const vectors = fast && settings.wide ? await enableWideSimd(relaxed) : narrow;
-  const memoryLimit = Math.floor(settings.memoryLimit / pageBytes) * pageBytes;
-  const team = await Team.start({ device: name, threads, features: { relaxed, ...vectors }, memoryLimit });
+  const wanted = settings.memoryLimit ?? (shared ? maxMemory : unsharedMemory);
+  const memoryLimit = Math.floor(wanted / pageBytes) * pageBytes;
+  const features = { shared, relaxed, ...vectors };
+  const team = await Team.start({ device: name, threads, features, memoryLimit, worker: settings.worker });
   const simd = `${relaxed ? 'relaxed ' : ''}SIMD${vectors.wide ? ', 256 bits' : ''}`;
   const direct = settings.kernels === 'direct' ? ', direct convolutions' : '';
   const instructions = fast ? `${simd}${direct}` : 'plain loops';
-  return new CpuDevice(
-    name,
-    `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${instructions}`,
-    team,
-    fast,
-    settings.kernels === 'fast',
-  );
+  const who = shared ? `${threads} ${threads === 1 ? 'thread' : 'threads'}` : `the calling thread alone (${alone})`;
+  return new CpuDevice(name, `CPU, ${who}, ${instructions}`, team, fast, settings.kernels === 'fast');
 }
 
 function readCpuOptions(options: CpuOptions, name: string) {
@@ -78,20 +80,23 @@ function readCpuOptions(options: CpuOptions, name: string) {
     threads: undefined,
     deterministic: false,
     wide: true,
-    memoryLimit: maxMemory,
+    memoryLimit: undefined,
     kernels: 'fast',
+    worker: undefined,
   } as const;
   const settings = readOptions(op, options, defaults);
-  const { threads, deterministic, wide, memoryLimit, kernels } = settings;
+  const { threads, deterministic, wide, memoryLimit, kernels, worker } = settings;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= maxThreads)) {
     throw wrongArgument(op, 'threads', threads, `an integer from 1 to ${maxThreads}`);
   }
   requireBoolean(op, 'deterministic', deterministic);
   requireBoolean(op, 'wide', wide);
-  if (!(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
+  if (memoryLimit !== undefined && !(memoryLimit >= minMemory && memoryLimit <= 2 ** 32)) {
     throw wrongArgument(op, 'memoryLimit', memoryLimit, `bytes from ${minMemory} to ${2 ** 32}`);
   }
   requireChoice(op, 'kernels', kernels, ['fast', 'direct', 'plain']);
+  if (worker !== undefined && typeof worker !== 'function')
+    throw wrongArgument(op, 'worker', worker, 'a function that makes a Worker');
   return settings;
 }
 

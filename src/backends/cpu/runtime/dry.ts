@@ -26,7 +26,7 @@ export class CpuBooks implements Books {
     this.allocator = new Allocator(name, memoryLimit, progress, () => true);
     this.planner = {
       threads,
-      features: { relaxed: true, ...narrow },
+      features: { shared: true, relaxed: true, ...narrow },
       winograd: true,
       run: () => {
         this.commands++;

@@ -1,7 +1,7 @@
 /**
  * What this JavaScript engine's WebAssembly can do, found out by validating modules of a few bytes.
  */
-import { DeviceError } from '../../../core/errors.js';
+import { isNode, nodeModule } from '../../nodeModule.js';
 
 const header = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 /** One function type, [] -> [v128], and one function of it. */
@@ -29,28 +29,27 @@ export async function enableRelaxedSimd(): Promise<boolean> {
   const module = moduleOf([...zero, ...zero, ...zero, ...madd]);
   if (WebAssembly.validate(module)) return true;
   if (!isNode()) return false;
-  const v8 = await import('node:v8');
+  const v8 = await nodeModule('node:v8');
   v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
   return WebAssembly.validate(module);
-}
-
-/** Whether this is Node (or something that takes its place) and not a browser. */
-export function isNode(): boolean {
-  return typeof process === 'object' && typeof process.versions?.node === 'string';
 }
 
 /** Threads that can run at the same time here. */
 export async function availableThreads(): Promise<number> {
   if (!isNode()) return Math.max(1, navigator.hardwareConcurrency);
-  const os = await import('node:os');
+  const os = await nodeModule('node:os');
   return os.availableParallelism();
 }
 
-/** @throws {DeviceError} where threads can't share memory. */
-export function requireSharedMemory(device: string): void {
-  if (isNode() || globalThis.crossOriginIsolated) return;
-  throw new DeviceError(
-    `openDevice: ${device}: this page may not share memory between threads; serve it with the headers ` +
-      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
-  );
+/**
+ * Why there can be no threads that share memory here, and what to do about it; null where there can be. In browsers only
+ * pages that are isolated from other sites share memory, and only they and their dedicated workers start threads.
+ */
+export function whyNoThreads(): string | null {
+  if (isNode()) return null;
+  if (typeof Worker !== 'function') return 'shared and service workers start no threads';
+  if (globalThis.crossOriginIsolated) return null;
+  return globalThis.isSecureContext
+    ? 'this page lacks the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+    : 'this page came by plain http, and only https and localhost may share memory between threads';
 }

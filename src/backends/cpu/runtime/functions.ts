@@ -3,6 +3,7 @@
  * use, and the plain loops; each by a number.
  */
 import type { KernelName } from '../../../core/backend.js';
+import { unshared } from '../asm/assembler.js';
 import type { Features, KernelModule } from '../plan.js';
 import { opcode } from './control.js';
 
@@ -75,7 +76,8 @@ export class Functions {
   }
 
   private load(module: KernelModule): LoadedModule {
-    const code = module.emit(this.features);
+    const emitted = module.emit(this.features);
+    const code = this.features.shared ? emitted : unshared(emitted);
     const bytes = this.features.wide ? Uint8Array.of(...code, ...wideSection) : code;
     const loaded = { number: this.moduleKeys.push(module.key) - 1, functions: new Map<string, number>() };
     this.modules.set(module.key, loaded);

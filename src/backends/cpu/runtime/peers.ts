@@ -97,8 +97,9 @@ export class Peers {
     if (this.known.has(peer)) return;
     this.known.add(peer);
     peer.knownTo.add(this);
-    this.queue.push(opcode.meet, peer.number, 0, []);
+    // The message first: where the caller itself runs commands, it runs this one at once.
     this.post({ number: peer.number, memory: peer.memory });
+    this.queue.push(opcode.meet, peer.number, 0, []);
   }
 
   /** Enqueues a signal; gives its number. */

@@ -60,7 +60,7 @@ export class Queue implements Progress {
   private readonly words: Int32Array;
   private readonly mayBlock: boolean;
   /** Position after the last command in the ring. */
-  private published = firstPosition;
+  private head = firstPosition;
   /** Commands held back, from `next` on, and what those after it wait for. */
   private held: (Int32Array | Hold)[] = [];
   private next = 0;
@@ -71,11 +71,13 @@ export class Queue implements Progress {
   /**
    * @param device its name, for messages
    * @param requireAlive throws when a thread has died: no event can tell while the caller waits for room
+   * @param onPublish is called when there are new commands in the ring
    */
   constructor(
     private readonly device: string,
     memory: WebAssembly.Memory,
     private readonly requireAlive: () => void,
+    private readonly onPublish: () => void,
   ) {
     this.words = new Int32Array(memory.buffer, 0, ringAt / 4 + ringSlots * slotWords);
     for (const index of [control.head, control.teamHead, control.tail]) this.words[index] = firstPosition | 0;
@@ -123,7 +125,7 @@ export class Queue implements Progress {
     for (let entry = this.held[before]; entry; entry = this.held[this.next]) {
       if (entry instanceof Int32Array) {
         if (!this.hasRoom(entry[0]!)) break;
-        this.words.set(entry, this.ringIndex(this.published));
+        this.words.set(entry, this.ringIndex(this.head));
         this.publish(entry[0]!, entry[1]!);
       } else if (!entry.over) break;
       this.next++;
@@ -147,7 +149,7 @@ export class Queue implements Progress {
 
   /** Position up to which all commands have run. */
   completed(): number {
-    return this.published - this.inFlight();
+    return this.head - this.inFlight();
   }
 
   /** Blocks until everything enqueued has run; false where that may not be waited for. */
@@ -158,7 +160,7 @@ export class Queue implements Progress {
   }
 
   private inFlight(): number {
-    return ((this.published | 0) - Atomics.load(this.words, control.tail)) >>> 0;
+    return ((this.head | 0) - Atomics.load(this.words, control.tail)) >>> 0;
   }
 
   private hasRoom(slots: number): boolean {
@@ -200,7 +202,7 @@ export class Queue implements Progress {
 
   /** Hands over the command just written. */
   private end(code: number): void {
-    if (this.target === this.words) this.publish(this.enqueued - this.published, code);
+    if (this.target === this.words) this.publish(this.enqueued - this.head, code);
     else this.holdBack(this.target);
   }
 
@@ -211,10 +213,10 @@ export class Queue implements Progress {
   }
 
   private publish(slots: number, code: number): void {
-    this.published += slots;
-    publish(this.words, control.head, this.published | 0, control.headSleepers);
-    if (code < firstAlone)
-      publish(this.words, control.teamHead, this.published | 0, control.teamHeadSleepers);
+    this.head += slots;
+    publish(this.words, control.head, this.head | 0, control.headSleepers);
+    if (code < firstAlone) publish(this.words, control.teamHead, this.head | 0, control.teamHeadSleepers);
+    this.onPublish();
   }
 
   /** Blocks until at most `slots` slots are in flight: asleep where that is allowed, spinning elsewhere. */

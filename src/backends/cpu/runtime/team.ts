@@ -25,6 +25,7 @@ import {
   type TeamMessage,
 } from './control.js';
 import { Functions } from './functions.js';
+import { InlineThread, runInline } from './inline.js';
 import { encodeLoop } from './loopCommand.js';
 import { Peers } from './peers.js';
 import { inlineBytes, Queue } from './queue.js';
@@ -38,6 +39,8 @@ interface TeamOptions {
   readonly features: Features;
   /** Bytes its memory may reach, a multiple of 64 KiB. */
   readonly memoryLimit: number;
+  /** Browsers: makes a worker. */
+  readonly worker?: (() => object) | undefined;
 }
 
 /** Uploads of at most so many bytes travel in the ring and may take any block; larger ones are written in place. */
@@ -76,10 +79,15 @@ export class Team {
   ) {
     this.words = new Int32Array(memory.buffer, 0, heapAt / 4);
     Atomics.store(this.words, control.pages, memory.buffer.byteLength / pageBytes);
-    this.queue = new Queue(options.device, memory, () => {
-      for (const team of teams.values()) team.findDead();
-      this.requireAlive();
-    });
+    this.queue = new Queue(
+      options.device,
+      memory,
+      () => {
+        for (const team of teams.values()) team.findDead();
+        this.requireAlive();
+      },
+      options.features.shared ? () => {} : runInline,
+    );
     this.peers = new Peers(memory, this.queue, (message) => this.threads[0]?.post(message));
     this.functions = new Functions(options.features, (code, a, b, bytes) =>
       this.pushData(code, a, b, [], bytes),
@@ -97,7 +105,9 @@ export class Team {
   static async start(options: TeamOptions): Promise<Team> {
     const team = new Team(options, reserve(options));
     try {
-      await team.startThreads(await threadStarter());
+      const { features, worker } = options;
+      const inline: StartThread = (member, events) => new InlineThread(member, events);
+      await team.startThreads(features.shared ? await threadStarter(worker) : inline);
     } catch (error) {
       await team.endThreads();
       throw error;
@@ -332,6 +342,7 @@ export class Team {
   private grow(bytes: number): boolean {
     const held = this.memory.buffer.byteLength;
     if (bytes <= held) return true;
+    if (!this.options.features.shared) return false;
     const wanted = Math.min(this.options.memoryLimit, Math.max(bytes, held + growthStep));
     try {
       this.memory.grow(Math.ceil((wanted - held) / pageBytes));
@@ -365,10 +376,12 @@ export class Team {
 }
 
 /** The device's memory: small at first, with the address space it may grow into. */
-function reserve({ device, memoryLimit }: TeamOptions): WebAssembly.Memory {
-  const initial = Math.ceil(heapAt / pageBytes);
+function reserve({ device, memoryLimit, features: { shared } }: TeamOptions): WebAssembly.Memory {
+  const maximum = memoryLimit / pageBytes;
+  // Memory that isn't shared moves when it grows, away from all that look at it, so it has its full size from the start.
+  const initial = shared ? Math.ceil(heapAt / pageBytes) : maximum;
   try {
-    return new WebAssembly.Memory({ initial, maximum: memoryLimit / pageBytes, shared: true });
+    return new WebAssembly.Memory({ initial, maximum, shared });
   } catch (error) {
     throw new OutOfMemoryError(
       `openDevice: ${device}: the system doesn't give ${memoryLimit} bytes of address space (${error}); ` +

@@ -2,11 +2,12 @@
  * Worker threads, the same in Node (`node:worker_threads`) and in browsers (module workers).
  */
 import type { Worker as NodeWorker } from 'node:worker_threads';
+import { wrongArgument } from '../../../core/arguments.js';
+import { isNode, nodeModule } from '../../nodeModule.js';
 import type { PeerMessage, TeamMember, TeamMessage } from './control.js';
-import { isNode } from './features.js';
 
 /** What a started thread tells its starter. */
-interface ThreadEvents {
+export interface ThreadEvents {
   message(message: TeamMessage): void;
   /** The thread ended without being asked to. */
   died(reason: string): void;
@@ -26,10 +27,13 @@ export interface Thread {
 /** Starts worker.js as one member of a team. */
 export type StartThread = (member: TeamMember, events: ThreadEvents) => Thread;
 
-/** The way to start threads here. */
-export async function threadStarter(): Promise<StartThread> {
-  if (!isNode()) return startInBrowser;
-  const { Worker } = await import('node:worker_threads');
+/**
+ * The way to start threads here.
+ * @param make in browsers makes the worker, in place of the file beside this one
+ */
+export async function threadStarter(make?: () => object): Promise<StartThread> {
+  if (!isNode()) return (member, events) => startInBrowser(member, events, make ?? ownWorker);
+  const { Worker } = await nodeModule('node:worker_threads');
   return (member, events) => startInNode(Worker, member, events);
 }
 
@@ -66,10 +70,30 @@ function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: Thre
   };
 }
 
-function startInBrowser(member: TeamMember, events: ThreadEvents): Thread {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+/** The worker beside this file. */
+function ownWorker(): Worker {
+  try {
+    // In this form bundlers find the file, all but those that look for no workers (esbuild, rollup).
+    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  } catch {
+    // Of another origin, a CDN's, a script can't be a worker, but it can be imported by one.
+    const here = import.meta.url;
+    const script = `import '${here.slice(0, here.lastIndexOf('/'))}/worker.js';`;
+    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    return new Worker(url, { type: 'module' });
+  }
+}
+
+const notLoaded =
+  "its script didn't load: it isn't where the library expects it, as after some bundlers, or the page's policy forbids it; " +
+  "pass the option worker, () => new Worker(url, { type: 'module' }), with the URL of tandem-ts/worker";
+
+function startInBrowser(member: TeamMember, events: ThreadEvents, make: () => object): Thread {
+  const worker = make();
+  if (!(worker instanceof Worker))
+    throw wrongArgument('openDevice', 'what worker makes', worker, 'a Worker of tandem-ts/worker');
   worker.onmessage = (event: MessageEvent<TeamMessage>) => events.message(event.data);
-  worker.onerror = (event) => events.died(event.message || 'its script failed to load');
+  worker.onerror = (event) => events.died(event.message || notLoaded);
   worker.postMessage(member);
   return {
     keepAlive() {},
@@ -92,7 +116,7 @@ interface Parent {
 /** Called in a worker: what it was started with, and the way back. */
 export async function connectToParent(): Promise<Parent> {
   if (isNode()) {
-    const { parentPort, workerData } = await import('node:worker_threads');
+    const { parentPort, workerData } = await nodeModule('node:worker_threads');
     if (!parentPort) throw new Error('worker.js was run by itself; openDevice starts it');
     const port = parentPort;
     const [nextPeer, take] = inbox<PeerMessage>();

@@ -8,10 +8,10 @@
  * doesn't pay it is taken back. Flags are of the whole process: what else it compiles is fused as well.
  */
 import { ArgumentError } from '../../../core/errors.js';
+import { isNode, nodeModule } from '../../nodeModule.js';
 import { ModuleBuilder } from '../asm/assembler.js';
 import { emitTile, tileRows } from '../kernels/matmul/tile.js';
 import type { Features } from '../plan.js';
-import { isNode } from './features.js';
 
 /** How products use vectors: whether pairs are fused, and the tile that goes with it. */
 type Vectors = Pick<Features, 'wide' | 'tileColumns'>;
@@ -49,12 +49,14 @@ export async function enableWideSimd(relaxed: boolean): Promise<Vectors> {
 }
 
 async function race(relaxed: boolean): Promise<Vectors> {
-  const { setFlagsFromString } = await import('node:v8');
-  const plain = new Runner({ relaxed, wide: false, tileColumns: 8 });
+  const { setFlagsFromString } = await nodeModule('node:v8');
+  const plain = new Runner({ shared: true, relaxed, wide: false, tileColumns: 8 });
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   plain.run(memory);
   setFlagsFromString(`--${flag}`);
-  const runners = ([8, 16] as const).map((tileColumns) => new Runner({ relaxed, wide: true, tileColumns }));
+  const runners = ([8, 16] as const).map(
+    (tileColumns) => new Runner({ shared: true, relaxed, wide: true, tileColumns }),
+  );
   for (const runner of runners) runner.run(memory);
   const [best] = runners
     .filter((runner) => runner.agreesWith(plain) && runner.rate > worthIt * plain.rate)

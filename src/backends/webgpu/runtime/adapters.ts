@@ -5,8 +5,15 @@
  */
 import { readOptions } from '../../../core/arguments.js';
 import { ArgumentError, DeviceError } from '../../../core/errors.js';
+import { isNode } from '../../nodeModule.js';
 import type { FoundAdapter } from './node.js';
 import type { AdapterDescription, AdapterOptions } from './options.js';
+
+type NodeOnly = typeof import('./node.js');
+
+/** The part for Node, by a name that bundlers for browsers don't see. */
+const nodeOnly = (file = './node.js'): Promise<NodeOnly> =>
+  import(/* @vite-ignore */ /* webpackIgnore: true */ file);
 
 interface Candidate extends AdapterDescription {
   readonly request: FoundAdapter['request'];
@@ -81,7 +88,7 @@ export async function chooseAdapter(
 
 /** Bytes that a software adapter may take by default: half the memory of the machine, which it shares. */
 export async function softwareBudget(): Promise<number> {
-  return inBrowser() ? 2 ** 31 : (await import('./node.js')).systemMemory() / 2;
+  return inBrowser() ? 2 ** 31 : (await nodeOnly()).systemMemory() / 2;
 }
 
 /** Whether the host brings WebGPU, as browsers and Deno do, and no package is asked for it. */
@@ -92,7 +99,7 @@ export function inBrowser(): boolean {
 /** The driver files asked for, by option or environment. */
 async function driverOf(options: AdapterOptions): Promise<string | null> {
   if (options.driver !== undefined || inBrowser()) return options.driver ?? null;
-  return (await import('./node.js')).driverFromEnvironment();
+  return (await nodeOnly()).driverFromEnvironment();
 }
 
 async function findCandidates(options: AdapterOptions): Promise<Candidate[]> {
@@ -128,10 +135,10 @@ async function search(options: AdapterOptions): Promise<FoundAdapter[]> {
     const request = () => navigator.gpu.requestAdapter(power ? { powerPreference: power } : {});
     return [{ name: '', driver: null, request }];
   }
-  if (typeof process === 'undefined' || !process.versions?.node) {
+  if (!isNode()) {
     throw new DeviceError('This browser has no WebGPU (navigator.gpu); use a cpu device or a newer browser');
   }
-  const node = await import('./node.js');
+  const node = await nodeOnly();
   const driver = await driverOf(options);
   if (options.powerPreference && driver === null && options.adapter === undefined) {
     const adapter = await node.adapterByPower(options.powerPreference);
@@ -158,7 +165,7 @@ async function noAdapterMessage(
     lines.push(
       'A GPU needs its Vulkan driver and the Vulkan loader (Debian: apt install libvulkan1), or Metal or Direct3D 12.',
     );
-    const software = (await import('./node.js')).findSoftwareDriver();
+    const software = (await nodeOnly()).findSoftwareDriver();
     lines.push(
       software === null
         ? "To compute on the CPU with a software driver, install Chromium (it brings SwiftShader) and give its vk_swiftshader_icd.json as option 'driver', or use a cpu device."
