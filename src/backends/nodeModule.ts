@@ -1,14 +1,16 @@
 /**
- * Node's own modules, loaded when first needed: by names that bundlers don't see in the text, since in a browser nobody
+ * Node's own modules, and packages that only Node takes, loaded when first needed: by names that bundlers don't see in the text, since in a browser nobody
  * comes to ask for them.
  */
 interface NodeModules {
+  readonly 'node:fs/promises': typeof import('node:fs/promises');
   readonly 'node:os': typeof import('node:os');
   readonly 'node:v8': typeof import('node:v8');
   readonly 'node:worker_threads': typeof import('node:worker_threads');
+  readonly koffi: typeof import('koffi');
 }
 
-/** A module of Node's. @throws what `import` throws where there is none */
+/** A module for Node. @throws what `import` throws where there is none */
 export async function nodeModule<K extends keyof NodeModules>(name: K): Promise<NodeModules[K]> {
   const found: NodeModules[K] = await import(/* @vite-ignore */ /* webpackIgnore: true */ name);
   return found;

@@ -8,7 +8,9 @@
  * 128 KiB), UCX leaves SIGSEGV alone, which V8 needs for WebAssembly, and Open MPI's waiting gives way to threads that
  * compute: on the same cores it costs half of a step otherwise.
  */
+
 import type { LibraryHandle } from 'koffi';
+import { nodeModule } from '../../backends/nodeModule.js';
 import { TandemError } from '../../core/errors.js';
 import { type Abi, abiOf, type Handle, libraryNames } from './abi.js';
 import type { Launched } from './launcher.js';
@@ -76,7 +78,7 @@ export class Mpi {
    */
   static async load({ launcher, families }: Launched): Promise<Mpi> {
     const started = `openRanks: this process was started by ${launcher} as one of several`;
-    const koffi = await import('koffi').catch((error: unknown) => {
+    const koffi = await nodeModule('koffi').catch((error: unknown) => {
       throw new RanksError(
         `${started}, but the package koffi, through which MPI is called, can't be loaded (${reason(error)}): ` +
           'npm install koffi',

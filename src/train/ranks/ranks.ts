@@ -7,6 +7,7 @@
  * MPI's own waiting takes a whole core from the threads that compute. So ranks meet first, at a barrier that is looked
  * at now and then, and the call that moves the bytes begins when all are there.
  */
+import { nodeModule } from '../../backends/nodeModule.js';
 import type { Handle } from './abi.js';
 import type { Memory, Mpi } from './mpi.js';
 import { RanksError } from './mpi.js';
@@ -102,7 +103,7 @@ export class Ranks {
       );
     }
     // Node's modules only where there is MPI: one rank alone also works in browsers.
-    const { hostname } = await import('node:os');
+    const { hostname } = await nodeModule('node:os');
     ranks.hosts = await ranks.gatherText(hostname());
     const cores = await ranks.gatherText(await coresAllowed());
     const here = [...ranks.hosts.keys()].filter((rank) => ranks.hosts[rank] === ranks.hosts[ranks.rank]);
@@ -324,7 +325,7 @@ function asList<T>(data: Coming<T>): Coming<readonly [T]> {
 
 /** The cores that this process may run on, as Linux writes them; '' where it isn't told. */
 async function coresAllowed(): Promise<string> {
-  const { readFile } = await import('node:fs/promises');
+  const { readFile } = await nodeModule('node:fs/promises');
   try {
     return /^Cpus_allowed_list:\s*(.*)$/m.exec(await readFile('/proc/self/status', 'latin1'))?.[1] ?? '';
   } catch {

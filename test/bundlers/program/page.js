@@ -2,6 +2,10 @@
 import { run } from './main.js';
 
 run().then(
-  (text) => { document.title = text; },
-  (error) => { document.title = `failed: ${error.message}`; },
+  (text) => {
+    document.title = text;
+  },
+  (error) => {
+    document.title = `failed: ${error.message}`;
+  },
 );

@@ -3,6 +3,10 @@ import { run } from './main.js';
 
 const worker = () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
 run({ worker }).then(
-  (text) => { document.title = text; },
-  (error) => { document.title = `failed: ${error.message}`; },
+  (text) => {
+    document.title = text;
+  },
+  (error) => {
+    document.title = `failed: ${error.message}`;
+  },
 );

@@ -70,7 +70,9 @@ export async function openCpu(options: CpuOptions = {}, name = 'cpu:0'): Promise
   const simd = `${relaxed ? 'relaxed ' : ''}SIMD${vectors.wide ? ', 256 bits' : ''}`;
   const direct = settings.kernels === 'direct' ? ', direct convolutions' : '';
   const instructions = fast ? `${simd}${direct}` : 'plain loops';
-  const who = shared ? `${threads} ${threads === 1 ? 'thread' : 'threads'}` : `the calling thread alone (${alone})`;
+  const who = shared
+    ? `${threads} ${threads === 1 ? 'thread' : 'threads'}`
+    : `the calling thread alone (${alone})`;
   return new CpuDevice(name, `CPU, ${who}, ${instructions}`, team, fast, settings.kernels === 'fast');
 }
 

@@ -37,9 +37,12 @@ export async function threadStarter(make?: () => object): Promise<StartThread> {
   return (member, events) => startInNode(Worker, member, events);
 }
 
-function startInNode(Worker: typeof NodeWorker, member: TeamMember, events: ThreadEvents): Thread {
+/** By a name, so that bundlers for browsers don't take it for a worker of theirs. */
+const script = './worker.js';
+
+function startInNode(ThreadWorker: typeof NodeWorker, member: TeamMember, events: ThreadEvents): Thread {
   // execArgv: what the program's own start needed (an --eval, a loader) doesn't suit this file.
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: member, execArgv: [] });
+  const worker = new ThreadWorker(new URL(script, import.meta.url), { workerData: member, execArgv: [] });
   let ended = false;
   // Of a thread that has stopped Node gives -1 as the idle time, but only if it was asked once while it ran. Deno and
   // Bun don't tell.
