@@ -77,6 +77,10 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
   return new WebGpuDevice(name, gpu, chosen, memory, { ...options, tuning, bindingLimit });
 }
 
+/** Files of tunings, which Node alone has, by a name that bundlers for browsers don't see. */
+const tuningFiles = (file = './tuningFile.js'): Promise<typeof import('./tuningFile.js')> =>
+  import(/* @vite-ignore */ /* webpackIgnore: true */ file);
+
 /** The tiles of a device. */
 interface ChosenTuning extends Omit<Tuning, 'tiles'> {
   readonly tiles: Tiles;
@@ -91,7 +95,7 @@ async function tuningFor(
 ): Promise<ChosenTuning> {
   if (tiles !== undefined) return { tiles, times: {}, measured: false };
   const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  const file = inNode ? await import('./tuningFile.js') : null;
+  const file = inNode ? await tuningFiles() : null;
   const measured = file?.readTuning(tuningKey(name, info.description)) ?? null;
   return { ...(measured ?? defaultTuning(info, software)), measured: measured !== null };
 }
