@@ -15,9 +15,6 @@ export const siteFolder = join(root, 'dist/www');
 
 const compiled = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** Names of Node's own modules, which browsers never come to ask for. */
-const ofNode = ['node:*', 'module', 'tinypool'];
-
 /** Builds the page. @returns the names of its files */
 export async function buildSite(): Promise<string[]> {
   await rm(siteFolder, { recursive: true, force: true });
@@ -28,7 +25,7 @@ export async function buildSite(): Promise<string[]> {
       { in: compiled('engine/runWorker.js'), out: 'runWorker' },
       { in: compiled('engine/weightsWorker.js'), out: 'weightsWorker' },
       { in: compiled('engine/machineWorker.js'), out: 'machineWorker' },
-      { in: join(root, 'dist/src/backends/cpu/runtime/worker.js'), out: 'worker' },
+      { in: 'tandem-ts/worker', out: 'worker' },
     ],
     outdir: siteFolder,
     bundle: true,
@@ -37,7 +34,6 @@ export async function buildSite(): Promise<string[]> {
     target: 'es2022',
     minify: true,
     metafile: true,
-    external: ofNode,
     logLevel: 'warning',
   });
   const style = await styleSheet();

@@ -2,24 +2,28 @@
  * The page's run without the page: the same seed gives the same bits.
  */
 import { openDevices } from './devices.js';
-import { drawImages, drawnCounts } from './images.js';
+import { type DrawnCounts, drawImages, drawnCounts } from './images.js';
 import { Session } from './session.js';
 import { defaultSettings } from './settings.js';
 
-/** The fingerprints after each of some epochs. */
+/** What to reproduce. */
+interface Reproduction {
+  readonly seed: number;
+  readonly epochs: number;
+  /** Default: the page's. */
+  readonly learningRate?: number;
+  readonly counts?: DrawnCounts;
+}
+
+/** The fingerprints after each epoch. */
 export async function fingerprints(
-  seed: number,
-  epochs: number,
-  counts = drawnCounts,
+  { seed, epochs, learningRate = defaultSettings.learningRate, counts = drawnCounts }: Reproduction,
   onEpoch: (line: string) => void = () => {},
 ): Promise<string[]> {
   const devices = await openDevices('cpu', 2);
   try {
-    const session = await Session.begin(
-      { ...defaultSettings, seed },
-      await drawImages(seed, counts),
-      devices,
-    );
+    const settings = { ...defaultSettings, seed, learningRate };
+    const session = await Session.begin(settings, await drawImages(seed, counts), devices);
     const prints: string[] = [];
     const enough = new AbortController();
     await session.train(

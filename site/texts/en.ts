@@ -86,8 +86,8 @@ const english = {
   drawClear: 'New sheet',
   drawExample: 'Take one of theirs',
   fingerprintHint: 'The same seed gives the same weights to the last bit, here and in Node.',
-  fingerprint:
-    'Fingerprint of all weights after epoch {epoch}: {print}. In Node on this machine: npm run site:same -- {seed} {epoch}',
+  fingerprint: 'Fingerprint of all weights after epoch {epoch}: {print}.',
+  fingerprintNode: 'In Node on this machine: npm run site:same -- {seed} {epoch} {rate}',
 
   classDisc: 'disc',
   classRing: 'ring',

@@ -85,8 +85,8 @@ export const ko: Texts = {
   drawClear: '새 종이',
   drawExample: '예시 가져오기',
   fingerprintHint: '시드가 같으면 여기서나 Node에서나 가중치가 마지막 비트까지 같습니다.',
-  fingerprint:
-    '에폭 {epoch} 뒤 모든 가중치의 지문: {print}. 이 컴퓨터의 Node에서: npm run site:same -- {seed} {epoch}',
+  fingerprint: '에폭 {epoch} 뒤 모든 가중치의 지문: {print}.',
+  fingerprintNode: '이 컴퓨터의 Node에서: npm run site:same -- {seed} {epoch} {rate}',
 
   classDisc: '원판',
   classRing: '고리',

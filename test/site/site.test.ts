@@ -79,7 +79,7 @@ else {
     const print = await page.waitForFunction(
       '/epoch 1: ([0-9a-f]{64})/.exec(document.querySelector("#fingerprint")?.textContent ?? "")?.[1]',
     );
-    assert.equal([await print.jsonValue()], await fingerprints(0, 1, counts));
+    assert.equal([await print.jsonValue()], await fingerprints({ seed: 0, epochs: 1, counts }));
     assert.is.not(await drawn(), blank);
     assert.match((await page.textContent('#stat-crossed')) ?? '', /[1-9].* [kM]B/);
     await page.click('#go');
@@ -123,6 +123,17 @@ else {
     await page.waitForSelector('#go:enabled');
     await page.click('#go');
     await page.waitForFunction('document.querySelector("#stat-seen")?.textContent !== "0"');
+    await context.close();
+  });
+
+  test('trains on one thread where nothing isolates it, and says so', async () => {
+    const context = await browser.newContext({ serviceWorkers: 'block' });
+    const { page, problems } = await open(context, `${bare.origin}/${query}`);
+    await page.click('#go');
+    await page.waitForFunction('document.querySelector("#stat-error")?.textContent.endsWith("%")');
+    assert.match((await page.textContent('#status')) ?? '', /cpu:0: CPU, the calling thread alone/);
+    assert.match((await page.textContent('#placement-note')) ?? '', /kB would cross/);
+    assert.equal(problems, []);
     await context.close();
   });
 

@@ -199,13 +199,23 @@ class TrainSection {
 
   private showEpoch(): void {
     const { epoch } = this;
-    const seed = this.app.run('main')?.facts?.settings.seed ?? 0;
+    const facts = this.app.run('main')?.facts;
     const target = byId('fingerprint', HTMLElement);
-    if (!epoch || epoch.fingerprint === '') setText(target, say('fingerprintHint'));
-    else {
-      const values = { epoch: epoch.epoch, print: epoch.fingerprint, seed };
-      setText(target, say('fingerprint', values));
+    if (!epoch || !facts || epoch.fingerprint === '') {
+      setText(target, say('fingerprintHint'));
+      return;
     }
+    const { settings, devices, choice } = facts;
+    const values = {
+      epoch: epoch.epoch,
+      print: epoch.fingerprint,
+      seed: settings.seed,
+      rate: settings.learningRate,
+    };
+    const told = [say('fingerprint', values)];
+    const alike = settings.device === 'cpu' && devices.length === 2 && choice.kind === 'drawn';
+    if (alike) told.push(say('fingerprintNode', values));
+    setText(target, told.join(' '));
   }
 
   /** Draws the curves with the next frame, once however often it is asked. */
