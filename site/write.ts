@@ -4,8 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { serveFolder } from '../support/serve.js';
 import { buildSite, siteFolder } from './build.js';
-import { serveFolder } from './serve.js';
 
 const files = await buildSite();
 const sizes = await Promise.all(

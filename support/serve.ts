@@ -1,10 +1,10 @@
 /**
- * A static server of compiled modules and pages made in memory (Node), with the headers that isolate a page, which
- * shared memory needs in browsers.
+ * Static servers (Node), of compiled modules and pages made in memory, and of folders, with the headers that isolate a
+ * page, which shared memory needs in browsers.
  */
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import { join, normalize } from 'node:path';
+import { createServer, type Server } from 'node:http';
+import { extname, join, normalize } from 'node:path';
 import { root } from './root.js';
 
 /** A page at a path. */
@@ -61,6 +61,42 @@ export async function serve(pages: Readonly<Record<string, ServedPage>>, port = 
       );
     }
   });
+  return listen(server, port);
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+};
+
+/**
+ * Serves a folder's files to this machine alone, with the headers that isolate a page; or without, as hosts of static
+ * files do.
+ * @param options port 0, the default: any that is free
+ * @throws when the port is taken
+ */
+export function serveFolder(
+  folder: string,
+  options: { readonly port?: number; readonly isolate?: boolean } = {},
+): Promise<Served> {
+  const { port = 0, isolate = true } = options;
+  const headers = isolate ? isolating : {};
+  const server = createServer((request, response) => {
+    const path = pathOf(request.url ?? '/');
+    const name = normalize(path.endsWith('/') ? `${path}index.html` : path);
+    readFile(join(folder, name)).then(
+      (content) => {
+        const type = types[extname(name)] ?? 'application/octet-stream';
+        response.writeHead(200, { 'Content-Type': type, ...headers }).end(content);
+      },
+      () => response.writeHead(404, headers).end(),
+    );
+  });
+  return listen(server, port);
+}
+
+/** Listens on this machine alone. */
+async function listen(server: Server, port: number): Promise<Served> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);

@@ -9,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { serveFolder } from '../../site/serve.js';
 import { launch, warnOfNone } from '../../support/chromium.js';
 import { root } from '../../support/root.js';
+import { serveFolder } from '../../support/serve.js';
 
 const home = join(root, 'test/bundlers');
 const modules = join(home, 'node_modules');

@@ -12,8 +12,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildSite, siteFolder } from '../../site/build.js';
 import { fingerprints } from '../../site/engine/reproduce.js';
-import { serveFolder } from '../../site/serve.js';
 import { launch, warnOfNone } from '../../support/chromium.js';
+import { serveFolder } from '../../support/serve.js';
 
 /** Compressed bytes of everything that the page may load. */
 const mostBytes = 300_000;
