@@ -42,16 +42,23 @@ function fileOf(path: string): string {
 /**
  * Serves `pages` by their paths and every compiled module below its own, to this machine alone.
  * @param port 0 for any that is free
+ * @param further headers of every answer
  * @throws when the port is taken
  */
-export async function serve(pages: Readonly<Record<string, ServedPage>>, port = 0): Promise<Served> {
+export async function serve(
+  pages: Readonly<Record<string, ServedPage>>,
+  port = 0,
+  further: Readonly<Record<string, string>> = {},
+): Promise<Served> {
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/');
     const page = pages[path];
     const headers =
       page?.isolated === false ? {} : page ? isolating : { ...isolating, 'Access-Control-Allow-Origin': '*' };
     const send = (type: string, content: string | Buffer): void =>
-      void response.writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers }).end(content);
+      void response
+        .writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers, ...further })
+        .end(content);
     if (page) send('text/html', page.html);
     else if (!path.endsWith('.js')) response.writeHead(404).end();
     else {

@@ -12,7 +12,11 @@ import { serve } from '../../support/serve.js';
 
 const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
 <script type="importmap">
-{ "imports": { "tandem-ts": "/src/index.js", "tandem-ts/nn": "/src/nn/index.js" } }
+{ "imports": {
+  "tandem-ts": "/src/index.js", "tandem-ts/nn": "/src/nn/index.js", "tandem-ts/formats": "/src/formats/index.js",
+  "tandem-ts/data": "/src/data/browser.js", "tandem-ts/train": "/src/train/browser.js",
+  "tandem-ts/alexnet": "/src/alexnet/browser.js", "pbf": "/node_modules/pbf/index.js"
+} }
 </script>
 <script type="module">
   import * as tandem from 'tandem-ts';
@@ -214,6 +218,37 @@ if (typeof browser === 'string') {
       "tandem.use('cpu:0', { threads: 2 }).then((used) => used.description)",
     );
     assert.match(String(description), /2 threads/);
+  });
+
+  test('an import map is enough for all that browsers have of the package', async () => {
+    const names = {
+      nn: 'Linear',
+      formats: 'importOnnx',
+      data: 'batches',
+      train: 'takeStep',
+      alexnet: 'Network',
+    };
+    for (const [entry, name] of Object.entries(names)) {
+      const kind = await inPage('/', `import('tandem-ts/${entry}').then(({ ${name} }) => typeof ${name})`);
+      assert.is(kind, 'function', `${entry}: ${name}`);
+    }
+  });
+
+  test("under the content security policy that the README names, and not without WebAssembly's word in it", async () => {
+    const answers: string[] = [];
+    for (const word of ["'wasm-unsafe-eval'", '']) {
+      const policy = `default-src 'none'; script-src 'self' 'unsafe-inline' ${word}; worker-src 'self'`;
+      const strict = await serve({ '/': { html: page } }, 0, { 'Content-Security-Policy': policy });
+      const tab = await browser.newPage();
+      await tab.goto(strict.origin);
+      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: 20_000 });
+      const open = "tandem.use('cpu:0', { threads: 2 }).then(({ product }) => 'product ' + product, String)";
+      answers.push(String(await tab.evaluate(open)));
+      await tab.close();
+      strict.close();
+    }
+    assert.is(answers[0], 'product 7,10,15,22');
+    assert.match(answers[1] ?? '', /Error/);
   });
 
   for (const kind of ['dedicated', 'shared', 'service'] as const) {
