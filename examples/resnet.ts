@@ -1,7 +1,7 @@
 /** A small residual network with batch normalization (He 2015) on a folder of images, a folder for each class, or CIFAR-10's
  * own files: `node dist/examples/resnet.js IMAGES RUN [EPOCHS] [DEVICE]`. Ctrl-C saves and stops, the same command goes on. */
-import { add, isDeviceName, openDevice, type Tensor, tensor } from 'tandem-ts';
-import { imageBatches, openData } from 'tandem-ts/data';
+import { add, isDeviceName, log, mean, openDevice, reshape, softmax, type Tensor, tensor } from 'tandem-ts';
+import { imageBatches, openData, tenCrops } from 'tandem-ts/data';
 import {
   BatchNorm2d,
   Conv2d,
@@ -15,9 +15,9 @@ import {
   Sequential,
   SGD,
 } from 'tandem-ts/nn';
-import { classification, eventPrinter, fit } from 'tandem-ts/train';
+import { classification, evaluate, eventPrinter, fit } from 'tandem-ts/train';
 
-const [images, folder = 'runs/resnet', epochs = '24', name = 'cpu:0'] = process.argv.slice(2);
+const [images, folder = 'runs/resnet', epochs = '30', name = 'cpu:0'] = process.argv.slice(2);
 if (!isDeviceName(name)) throw new Error(`${name} is no device`);
 const [data, device] = [await openData(images, { imageSize: 36 }), await openDevice(name)];
 
@@ -55,6 +55,12 @@ const model = new Sequential(
   new Linear(128, data.classes.length, { device }),
 );
 
+const pixels = (images: Uint8Array): Tensor =>
+  tensor(
+    Float32Array.from(images, (byte) => byte / 64 - 2),
+    { shape: [images.length / (3 * 32 * 32), 3, 32, 32], device },
+  );
+
 const optimizer = new SGD([
   { params: model.parameters(), learningRate: 0.1, momentum: 0.9, weightDecay: 5e-4 },
 ]);
@@ -66,15 +72,21 @@ const { history, interrupted } = await fit({
   schedule: new LambdaSchedule(optimizer, oneCycle(Number(epochs)), { by: 'step' }),
   data: imageBatches(data.train, { batchSize: 128, shuffle: true, crop: 32, augment: true }),
   validation: imageBatches(data.validation, { batchSize: 128, crop: 32 }),
-  step: ({ images, labels }) => {
-    const pixels = Float32Array.from(images, (byte) => byte / 64 - 2);
-    const x = tensor(pixels, { shape: [labels.length, 3, 32, 32], device });
-    return classification(model.forward(x), labels);
-  },
+  step: ({ images, labels }) => classification(model.forward(pixels(images)), labels),
   epochs: Number(epochs),
   folder,
   signal: stop.signal,
   on: eventPrinter(process.stdout),
 });
-console.log(interrupted ? 'stopped; the same command goes on' : `error ${history.at(-1)?.validation?.error}`);
+if (interrupted) console.log('stopped; the same command goes on');
+else {
+  // The mean answer to ten crops of each picture, as Krizhevsky 2012 tests (section 4.1).
+  const whole = imageBatches(data.validation, { batchSize: 32 });
+  const ten = await evaluate(model, whole, ({ images, labels }) => {
+    const answers = softmax(model.forward(pixels(tenCrops(images, 36, 32).images)));
+    const mean10 = mean(reshape(answers, [labels.length, 10, data.classes.length]), { axes: 1 });
+    return classification(log(mean10), labels);
+  });
+  console.log(`error by the middle ${history.at(-1)?.validation?.error}, by ten crops ${ten?.error}`);
+}
 await Promise.all([device.close(), data.close()]);
