@@ -41,7 +41,7 @@ const english = {
   preparing: 'Preparing the images: {share}',
   runsOn: 'Training on {devices}',
   pausedText: 'Paused. It stays in this browser: load the page again and it goes on from here. {devices}',
-  doneText: 'Done. {devices}',
+  doneText: 'Done. Draw something for it, or take one of the ideas away below. {devices}',
   failed: 'This did not work: {problem}',
   notIsolated:
     'This page could not be isolated from others, so it may not use a second thread: both towers share one.',

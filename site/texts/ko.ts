@@ -40,7 +40,7 @@ export const ko: Texts = {
   preparing: '이미지를 준비하는 중: {share}',
   runsOn: '학습 중: {devices}',
   pausedText: '멈춤. 브라우저에 저장되어 있어서 페이지를 다시 열면 여기서 이어집니다. {devices}',
-  doneText: '끝났습니다. {devices}',
+  doneText: '끝났습니다. 그림을 그려 보여 주거나 아래에서 아이디어를 하나 빼 보세요. {devices}',
   failed: '문제가 생겼습니다: {problem}',
   notIsolated:
     '이 페이지를 다른 페이지와 격리할 수 없어 두 번째 스레드를 쓸 수 없습니다. 두 탑이 스레드 하나를 함께 씁니다.',
