@@ -238,7 +238,7 @@ const english = {
 
   photoTitle: 'Your photo',
   photoText:
-    'A photo of yours through the net that was trained here, or through weights that you bring. The photo stays in this browser, too.',
+    'A photo of yours through the net that was trained here, or through weights that you bring. Choose files or drop them here; they stay in this browser, too.',
   photoChoose: 'Choose a photo:',
   photoPicture: 'Your photo',
   photoSmall: 'Your photo as the net sees it, 32 pixels a side',

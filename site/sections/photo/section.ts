@@ -34,9 +34,7 @@ export function startPhoto(app: App): void {
     const { numbers } = await run.ask({ about: 'probabilities', images: small });
     if (numbers) showAnswers(answers, run.facts.classes, numbers, 5);
   };
-  input.addEventListener('change', async () => {
-    const [file] = input.files ?? [];
-    if (!file) return;
+  const take = async (file: File): Promise<void> => {
     try {
       const [whole, shrunk] = [await squareOf(file, large), await squareOf(file, side)];
       contextOf(byId('photo-picture', HTMLCanvasElement)).putImageData(toPixels(whole, large), 0, 0);
@@ -48,6 +46,19 @@ export function startPhoto(app: App): void {
     } catch {
       setText(hint, say('photoUnreadable'));
     }
+  };
+  input.addEventListener('change', () => {
+    const [file] = input.files ?? [];
+    if (file) void take(file);
+  });
+  const section = byId('photo', HTMLElement);
+  section.addEventListener('dragover', (event) => event.preventDefault());
+  section.addEventListener('drop', (event) => {
+    event.preventDefault();
+    const files = [...(event.dataTransfer?.files ?? [])];
+    const picture = files.find(({ type }) => type.startsWith('image/'));
+    if (picture) void take(picture);
+    else if (files.length > 0) weights.read(files);
   });
   nearest.addEventListener('click', async () => {
     const run = app.run('main');

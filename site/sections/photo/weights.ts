@@ -12,8 +12,16 @@ import { shades } from '../train/kernels.js';
 /** At most so many kernels are shown. */
 const most = 96;
 
-/** Waits for files. @returns what shows them a photo */
-export function startWeights(): { show(photo: Blob): void } {
+/** A model of the visitor's. */
+interface Weights {
+  /** Shows it a photo. */
+  show(photo: Blob): void;
+  /** Reads the files of another model. */
+  read(files: readonly File[]): void;
+}
+
+/** Waits for files. */
+export function startWeights(): Weights {
   const input = byId('weights-files', HTMLInputElement);
   const state = byId('weights-state', HTMLElement);
   const answers = byId('weights-answers', HTMLElement);
@@ -22,13 +30,17 @@ export function startWeights(): { show(photo: Blob): void } {
   let photo: Blob | null = null;
   const send = (message: ToWeights): void => worker?.postMessage(message);
 
+  const tell = (): void => {
+    if (!report) return;
+    const { kind, parameters } = report;
+    const text = kind === 'tensors' ? 'weightsTensors' : photo ? 'weightsOpened' : 'weightsWaiting';
+    setText(state, say(text, { kind, n: count(parameters) }));
+  };
   const hear = (message: FromWeights): void => {
     if (message.kind === 'failed') setText(state, say('failed', { problem: message.problem }));
     else if (message.kind === 'opened') {
       report = message.report;
-      const { kind, parameters } = report;
-      const text = kind === 'tensors' ? 'weightsTensors' : photo ? 'weightsOpened' : 'weightsWaiting';
-      setText(state, say(text, { kind, n: count(parameters) }));
+      tell();
       drawFirst(report);
       if (photo) send({ kind: 'photo', photo });
     } else {
@@ -39,10 +51,9 @@ export function startWeights(): { show(photo: Blob): void } {
       showAnswers(answers, names, message.probabilities, 5);
     }
   };
-  input.addEventListener('change', () => {
-    const files = [...(input.files ?? [])];
-    if (files.length === 0) return;
+  const read = (files: readonly File[]): void => {
     worker?.terminate();
+    report = null;
     answers.replaceChildren();
     setText(state, say('weightsReading'));
     worker = new Worker(new URL('./weightsWorker.js', import.meta.url), { type: 'module' });
@@ -50,10 +61,15 @@ export function startWeights(): { show(photo: Blob): void } {
     worker.onerror = ({ message }) =>
       hear({ kind: 'failed', problem: message || 'its thread failed to load' });
     send({ kind: 'files', files });
+  };
+  input.addEventListener('change', () => {
+    if (input.files?.length) read([...input.files]);
   });
   return {
+    read,
     show(shown) {
       photo = shown;
+      tell();
       send({ kind: 'photo', photo });
     },
   };
