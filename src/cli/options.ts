@@ -6,6 +6,7 @@ import type { DeviceName } from '../backends/open.js';
 import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { formatLines } from '../data/sources/formats.js';
+import { counted } from '../data/sources/names.js';
 import { openRanks, type Ranks, spreadTowers } from '../train/ranks/index.js';
 import { typed, wrapped } from './command.js';
 import {
@@ -135,7 +136,7 @@ export async function withChosenDevices<T>(
     throw new ArgumentError(
       towers < 2
         ? '--tower-per-rank: this network has no towers on devices of their own'
-        : `--tower-per-rank: ${ranks.size} ranks for ${towers} towers; start ${towers} or a multiple of it by mpirun -n`,
+        : `--tower-per-rank: ${counted(ranks.size, 'rank')} for ${towers} towers; start ${towers} or a multiple of it by mpirun -n`,
     );
   }
   const names = await chosenNames(options, spread ? 1 : towers);

@@ -12,7 +12,6 @@ import { launchedBy } from '../../../src/train/ranks/launcher.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { root } from '../../../support/root.js';
 import { withFolder } from '../../data/files.js';
-import { withTwoHosts } from '../../support/hosts.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
 
 const test = suite('ranks');
@@ -138,20 +137,6 @@ for (const ranks of [2, 3]) {
   });
 }
 
-test('two hosts, as network namespaces: the sums of one, by TCP', async () => {
-  await withFolder({}, (folder) =>
-    withTwoHosts(folder, async ({ launcher, sentBytes }) => {
-      const all = await resultsOf<Calls>(launcher, 2, 'calls');
-      assert.ok(all.every(({ sums }) => sums.every(({ inOrder }) => inOrder)));
-      assert.equal(
-        all.map(({ place }) => place),
-        [0, 1].map((rank) => ({ rank, size: 2, localRank: 0, localSize: 1 })),
-      );
-      assert.ok(sentBytes() > 4 * 1_600_000, `${sentBytes()} bytes went from host to host`);
-    }),
-  );
-});
-
 test('the handles and constants of the standard ABI of MPI 5, by a library of it on top of Open MPI', async () => {
   const launcher = installed.find(({ name }) => name === 'Open MPI');
   await withFolder({}, async (folder) => {
@@ -187,16 +172,17 @@ interface Training {
   readonly validation: readonly { readonly loss: number; readonly distance: number }[];
 }
 
-test('65 steps of 2 and 3 ranks: the losses of one, and the same bits with every MPI and at every run', async () => {
+test('50 steps of 2 and 3 ranks: the losses of one, and the same bits with every MPI and at every run', async () => {
   const [one] = await resultsOf<Training>(null, 1, 'training');
-  assert.is(one!.losses.length, 65);
+  assert.is(one!.losses.length, 50);
   for (const ranks of [2, 3]) {
     const hashes = new Set<string>();
-    for (const launcher of [...installed, ...installed.slice(0, 1)]) {
+    // Twice by the first MPI.
+    for (const launcher of ranks === 3 ? [...installed, ...installed.slice(0, 1)] : installed) {
       for (const { losses, hash, validation } of await resultsOf<Training>(launcher, ranks, 'training')) {
         hashes.add(hash);
         const what = `${launcher.name}, ${ranks} ranks`;
-        assert.is(losses.length, 65, what);
+        assert.is(losses.length, 50, what);
         for (const [i, loss] of losses.entries()) {
           const off = Math.abs(loss - one!.losses[i]!);
           assert.ok(off < 1e-5, `${what}: the loss of step ${i} is ${off} from that of one rank`);
