@@ -38,7 +38,7 @@ interface OnItsWay {
 
 /** Devices for the towers of a network, one on each rank of a group, and the ranks as `fit` takes them. */
 export interface Towers {
-  /** In the order of the towers. That of this rank is `device` with other ears, and isn't to be used by itself. */
+  /** In the order of the towers. That of this rank does what `device` does, which isn't to be used by itself from now on. */
   readonly devices: readonly Device[];
   /** All ranks. Groups of as many ranks as there are towers share each batch. */
   readonly ranks: Ranks;
@@ -63,12 +63,11 @@ export async function spreadTowers(ranks: Ranks, device: Device, towers: number)
   const replica = Math.floor(ranks.rank / towers);
   const partners = await ranks.split(replica);
   const replicas = await ranks.split(ranks.rank % towers);
-  const between = new Between(partners);
-  const own = device.open('spreadTowers');
+  const between = new Between(partners, device.open('spreadTowers'));
   const devices = Array.from({ length: towers }, (_, tower) =>
     tower === partners.rank
-      ? new Device(device.name, between.ownBackend(own))
-      : new Device(`${elsewhere}:${replica * towers + tower}`, between.backendOf(tower, own.dtypes)),
+      ? new Device(device.name, between.ownBackend())
+      : new Device(`${elsewhere}:${replica * towers + tower}`, between.backendOf(tower)),
   );
   return { devices, ranks: ranks.sharedBy(replicas, partners.rank === 0) };
 }
@@ -79,10 +78,15 @@ class Between {
   private readonly awaited = new Map<Backend, Set<BufferId>>();
   private readonly towerOf = new Map<Backend, number>();
 
-  constructor(private readonly partners: Ranks) {}
+  /** @param inner works for this rank's device */
+  constructor(
+    private readonly partners: Ranks,
+    private readonly inner: Backend,
+  ) {}
 
   /** This rank's device. */
-  ownBackend(inner: Backend): Backend {
+  ownBackend(): Backend {
+    const { inner } = this;
     const backend: Backend = {
       kind: inner.kind,
       description: inner.description,
@@ -128,13 +132,11 @@ class Between {
       close: () => inner.close(),
     };
     this.register(backend, this.partners.rank);
-    this.send = (view) => inner.read(view);
-    this.takeBack = (views, arrays) => inner.takeBack(views, arrays);
     return backend;
   }
 
   /** The device of another tower, which computes elsewhere. */
-  backendOf(tower: number, dtypes: Backend['dtypes']): Backend {
+  backendOf(tower: number): Backend {
     const sizes = new Map<BufferId, number>();
     let next = 0;
     let live = 0;
@@ -148,7 +150,7 @@ class Between {
     const backend: Backend = {
       kind: elsewhere,
       description: 'the tower of another rank',
-      dtypes,
+      dtypes: this.inner.dtypes,
       kernels: kernelTable((_kernel, args) => this.beforeUse(backend, args)),
       alloc,
       upload: (data) => alloc(data.byteLength),
@@ -158,7 +160,11 @@ class Between {
         if (!this.towerOf.has(source)) return buffer;
         this.beforeUse(source, { view });
         const isOurs = this.towerOf.get(source) === this.partners.rank;
-        this.add(source, backend, buffer, { data: isOurs ? this.send(view) : null, into: null, arrived });
+        this.add(source, backend, buffer, {
+          data: isOurs ? this.inner.read(view) : null,
+          into: null,
+          arrived,
+        });
         return buffer;
       },
       fail: () => {},
@@ -185,9 +191,6 @@ class Between {
     this.register(backend, tower);
     return backend;
   }
-
-  private send: (view: View) => Promise<TypedArray> = () => Promise.reject(new Error('no device yet'));
-  private takeBack: Backend['takeBack'] = () => {};
 
   private register(backend: Backend, tower: number): void {
     this.towerOf.set(backend, tower);
@@ -235,7 +238,7 @@ class Between {
         return arrays;
       });
       told.catch(() => {}); // the device tells
-      this.takeBack(
+      this.inner.takeBack(
         taken.map(({ into }) => into!.view),
         told,
       );
