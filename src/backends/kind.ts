@@ -11,6 +11,8 @@ export interface DryOptions {
   readonly memoryLimit?: number;
   /** CPU: threads, which pack operands into memory of their own. Default 1. */
   readonly threads?: number;
+  /** WebGPU: 'direct' for the account of a software driver. Default 'shared', as on GPUs. */
+  readonly tiles?: 'direct' | 'shared';
 }
 
 /** The books of a device that computes nothing: its account of memory, and what each kernel asks of it. */

@@ -85,7 +85,13 @@ if (driver !== null) {
     assert.equal(pipelines(settled.at(-1)!), pipelines(settled[0]!), 'all are compiled in the first step');
 
     const recipe = { ...nets[name].recipe, batchSize: images, augment: false, colourNoise: null };
-    const dry = await dryRunNet({ net: nets[name], recipe, classes: 10, devices: ['webgpu:0', 'webgpu:1'] });
+    const dry = await dryRunNet({
+      net: nets[name],
+      recipe,
+      classes: 10,
+      devices: ['webgpu:0', 'webgpu:1'],
+      settings: { tiles: 'direct' },
+    });
     assert.equal(
       account(settled.at(-1)!),
       dry.devices.map(({ resident, peak }) => ({ live: resident, peak })),

@@ -43,7 +43,7 @@ export class WebGpuBooks implements Books {
   private readonly recorder: Recorder;
   private dispatches = 0;
 
-  constructor(name: string, { memoryLimit = Number.POSITIVE_INFINITY }: DryOptions) {
+  constructor(name: string, { memoryLimit = Number.POSITIVE_INFINITY, tiles = 'shared' }: DryOptions) {
     const nowhere = {
       createBuffer: ({ size, usage }: GPUBufferDescriptor): GPUBuffer => new NoBuffer(size, usage),
     };
@@ -62,7 +62,7 @@ export class WebGpuBooks implements Books {
     const queue = { dispatch, write: () => {}, copy: () => {} };
     const windows = new Windows(this.buffers, Number.POSITIVE_INFINITY, name);
     this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, {
-      tiles: 'shared',
+      tiles,
       vendor: '',
       times: {},
     });
