@@ -134,7 +134,7 @@ interface Options {
 
 function sizesOf(gpu: boolean, quick: boolean, batches: string): WorkSizes {
   const training = batches.split(',').map(Number);
-  if (gpu) return { matmuls: [256, 512], convBatch: 1, inference: [1], training: [] };
+  if (gpu) return { matmuls: [256, 512, 1024], convBatch: 1, inference: [1], training };
   if (quick) return { matmuls: [512], convBatch: 2, inference: [1], training };
   return { matmuls: [256, 512, 1024], convBatch: 4, inference: [1, 16], training };
 }
