@@ -35,7 +35,13 @@ export type Stage =
 export interface LayerSpec {
   readonly name: string;
   /** Kernel size, stride and padding of a convolution; absent for a fully connected layer. */
-  readonly conv?: { readonly kernel: number; readonly stride?: number; readonly padding?: PaddingLike };
+  readonly conv?: {
+    readonly kernel: number;
+    readonly stride?: number;
+    readonly padding?: PaddingLike;
+    /** Whether each place has kernels and biases of its own. Default false. */
+    readonly local?: boolean;
+  };
   readonly stages: readonly Stage[];
   /** Standard deviation of the initial weights. */
   readonly std: number;
@@ -128,6 +134,7 @@ export function placeLayers(architecture: Architecture, placement: Placement): P
             outputSize(input[2], k, stride, padding[1], padding[3], false),
           ]
         : [1, 1];
+      const units = [kernels, ...(spec.conv?.local ? positions : [])];
       const output = spec.stages.reduce(afterStage, [kernels, ...positions]);
       if (Math.min(output[1], output[2]) < 1)
         fail(`${spec.name}: a ${input[1]}x${input[2]} map is too small for it`);
@@ -137,7 +144,7 @@ export function placeLayers(architecture: Architecture, placement: Placement): P
         input,
         output,
         positions,
-        weight: k ? [kernels, input[0], k, k] : [kernels, input[0] * input[1] * input[2]],
+        weight: k ? [...units, input[0], k, k] : [kernels, input[0] * input[1] * input[2]],
       };
     });
     previous = towers.map((tower) => tower.output);
@@ -189,7 +196,9 @@ export function joinedParameters({ spec, towers }: PlacedLayer): JoinedParameter
   const weights = joins
     ? [weightOf(`${spec.name}.weight`, present)]
     : present.map((i) => weightOf(`${spec.name}.${i}.weight`, [i]));
-  return [...weights, { name: `${spec.name}.bias`, what: 'bias', shape: [rowsOf(present)], towers: present }];
+  const places = spec.conv?.local ? columnsOf(present[0]).slice(0, 2) : [];
+  const shape = [rowsOf(present), ...places];
+  return [...weights, { name: `${spec.name}.bias`, what: 'bias', shape, towers: present }];
 }
 
 /** The shapes of all parameters by name, as `joinedParameters` joins them. */
@@ -212,9 +221,15 @@ export function parameterCount(layers: readonly PlacedLayer[]): number {
 
 /** Multiply-adds of one image's forward pass, by layer. */
 export function multiplyAdds(layers: readonly PlacedLayer[]): Map<string, number> {
-  const macs = ({ weight, positions }: TowerLayer): number =>
-    weight.reduce((a, b) => a * b) * positions[0] * positions[1];
-  return new Map(layers.map(({ spec, towers }) => [spec.name, towers.reduce((sum, t) => sum + macs(t), 0)]));
+  // The weights of a locally connected layer count its places already.
+  const macs = ({ weight, positions }: TowerLayer, local = false): number =>
+    sizeOf(weight) * (local ? 1 : positions[0] * positions[1]);
+  return new Map(
+    layers.map(({ spec, towers }) => [
+      spec.name,
+      towers.reduce((sum, t) => sum + macs(t, spec.conv?.local), 0),
+    ]),
+  );
 }
 
 /** Multiply-adds of one image's training step: three times the forward pass, but no input gradient of the first layer. */

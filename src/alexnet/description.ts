@@ -173,6 +173,7 @@ const layerSchema = object<LayerSpec>({
       padding: optional(
         anyOf<PaddingLike>(whole(), tuple(whole(), whole()), tuple(whole(), whole(), whole(), whole())),
       ),
+      local: optional(flag),
     }),
   ),
   stages: list(stageSchema),

@@ -99,6 +99,8 @@ export class Network extends Module {
     if (this.merged) {
       if (differsApart(layer))
         fail('keeps towers of different sizes apart: that needs a device for each tower');
+      if (spec.conv?.local && layer.reads === 'own' && towers.length > 1)
+        fail('is locally connected, which has no groups: that needs a device for each tower');
       return;
     }
     const norms = spec.stages.flatMap((stage) => (stage.kind === 'norm' ? [stage.across] : []));

@@ -1,6 +1,6 @@
 /**
  * The networks, as tables: AlexNet at full size (Krizhevsky 2012, section 3), its half-size one-GPU comparison
- * (section 3.2), a small form with the same two towers for 32x32 images, and two CIFAR-10 nets from cuda-convnet.
+ * (section 3.2), a small form with the same two towers for 32x32 images, and four CIFAR-10 nets from cuda-convnet.
  */
 import type { Architecture, LayerSpec, Placement, Stage } from './architecture.js';
 
@@ -184,6 +184,66 @@ export function place18pct(classes = 10): Placement {
     fc10: { kernels: [classes], reads: 'own' },
   };
 }
+
+/** Cross-map normalization of the 11pct net: 9 adjacent maps, 0.001 divided by the 9 of them, k = 1. */
+const nineMaps: Stage = {
+  kind: 'norm',
+  across: 'tower',
+  options: { size: 9, alpha: 0.001, beta: 0.75, k: 1, scaling: 'mean' },
+};
+
+/** A locally connected layer of cuda-convnet's CIFAR-10 examples: 3x3, its weights decayed by 0.004. */
+const cudaLocal = (name: string): LayerSpec => ({
+  name,
+  conv: { kernel: 3, padding: 1, local: true },
+  stages: [relu],
+  std: 0.04,
+  bias: 0,
+  weightDecay: 0.004,
+});
+
+/** cuda-convnet's `layers-conv-local-13pct`: 13 % test error on CIFAR-10 with 24x24 crops, without normalization. */
+export const cifar13pct: Architecture = {
+  name: '13pct',
+  channels: 3,
+  size: 24,
+  layers: [
+    { ...cudaConv('conv1', 0.0001, [relu, ceilPool('max')]), weightDecay: 0 },
+    { ...cudaConv('conv2', 0.01, [relu, ceilPool('max')]), weightDecay: 0 },
+    cudaLocal('local3'),
+    cudaLocal('local4'),
+    { name: 'fc10', stages: [], std: 0.01, bias: 0, weightDecay: 0.004 },
+  ],
+};
+
+/** cuda-convnet's `layers-conv-local-11pct`: as 13pct, with normalization across maps; 11 % test error. */
+export const cifar11pct: Architecture = {
+  ...cifar13pct,
+  name: '11pct',
+  layers: [
+    { ...cudaConv('conv1', 0.0001, [relu, ceilPool('max'), nineMaps]), weightDecay: 0 },
+    { ...cudaConv('conv2', 0.01, [relu, nineMaps, ceilPool('max')]), weightDecay: 0 },
+    cudaLocal('local3'),
+    cudaLocal('local4'),
+    { name: 'fc10', stages: [], std: 0.01, bias: 0, weightDecay: 0.01 },
+  ],
+};
+
+const placeLocal =
+  (local3: number) =>
+  (classes = 10): Placement => ({
+    conv1: { kernels: [64], reads: 'image' },
+    conv2: { kernels: [64], reads: 'own' },
+    local3: { kernels: [local3], reads: 'own' },
+    local4: { kernels: [32], reads: 'own' },
+    fc10: { kernels: [classes], reads: 'own' },
+  });
+
+/** One tower of the 13pct net. */
+export const place13pct = placeLocal(32);
+
+/** One tower of the 11pct net. */
+export const place11pct = placeLocal(64);
 
 /**
  * A four-layer net for the race of the paper's Figure 1, which gives no sizes: those of the 18pct net, every pooling

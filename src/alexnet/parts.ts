@@ -17,6 +17,7 @@ import {
   Flatten,
   type Layer,
   Linear,
+  LocallyConnected2d,
   LocalResponseNorm,
   MaxPool2d,
   ReLU,
@@ -32,7 +33,7 @@ import { type JoinedParameter, joinedParameters, type PlacedLayer, type Stage } 
 export interface Part {
   readonly device: Device;
   /** The layer with the parameters. */
-  readonly product: Conv2d | Linear;
+  readonly product: Conv2d | LocallyConnected2d | Linear;
   /** All that the layer does, the product included. */
   readonly chain: Sequential;
 }
@@ -85,16 +86,19 @@ export function buildPart(
   const kernels = present.reduce((sum, t) => sum + t.kernels, 0);
   const groups = layer.reads === 'own' ? present.length : 1;
   const fused = spec.stages[0]?.kind === 'relu';
-  const options = {
+  const making = {
     device,
-    groups,
     relu: fused,
     weightInit: (shape: Shape) => make('weight', shape, device, start),
     biasInit: (shape: Shape) => make('bias', shape, device, start),
   };
-  const product = spec.conv
-    ? new Conv2d(groups * input[0], kernels, spec.conv.kernel, { ...options, stride, padding })
-    : new Linear(groups * sizeOf(input), kernels, options);
+  const product = productOf();
+  function productOf(): Part['product'] {
+    if (!spec.conv) return new Linear(groups * sizeOf(input), kernels, { ...making, groups });
+    const [{ kernel, local }, [channels, ...size]] = [spec.conv, input];
+    if (local) return new LocallyConnected2d(channels, kernels, size, kernel, { ...making, stride, padding });
+    return new Conv2d(groups * channels, kernels, kernel, { ...making, groups, stride, padding });
+  }
   const all = layer.towers.reduce((sum, t) => sum + t.kernels, 0);
   const stages = spec.stages.flatMap((stage, i): Layer[] => {
     if (i === 0 && fused) return [];

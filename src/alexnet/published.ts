@@ -36,14 +36,16 @@ const imagenet: readonly Published[] = [
   row('7 CNNs, two pre-trained', 'ILSVRC-2012 test', 7, 10, null, 0.153),
 ];
 
-const cifar = (what: string, top1: number): readonly Published[] => [
-  row(what, 'CIFAR-10 test', 1, 1, top1, null),
+const cifar = (what: string, top1: number, crops: TestCrops = 1): readonly Published[] => [
+  row(what, 'CIFAR-10 test', 1, crops, top1, null),
 ];
 
 /** The nets of cuda-convnet's examples, by our name for them. */
 const cifarNets: Readonly<Record<string, readonly Published[]>> = {
   '80sec': cifar("cuda-convnet's layers-80sec", 0.26),
   '18pct': cifar("cuda-convnet's layers-18pct", 0.18),
+  '13pct': cifar("cuda-convnet's layers-conv-local-13pct", 0.13, 10),
+  '11pct': cifar("cuda-convnet's layers-conv-local-11pct", 0.11, 10),
 };
 
 /** Published results of a network on data of its kind; none where nobody published any. */

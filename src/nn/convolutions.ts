@@ -38,7 +38,7 @@ abstract class Convolution<O> extends WeightedLayer {
     requireWhole(op, 'outChannels', outs, 0);
     requireGroups(op, groups, ins, outs, 'channels');
     const shape = transposed ? [ins, outs / groups, ...kernel] : [outs, ins / groups, ...kernel];
-    super(op, shape, making, outs);
+    super(op, shape, making, [outs]);
   }
 }
 

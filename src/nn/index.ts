@@ -19,6 +19,7 @@ export {
   type WeightOptions,
 } from './layer.js';
 export * from './layers.js';
+export * from './locallyConnected.js';
 export { type HostTensor, Module, parameter, type StateDict } from './module.js';
 export * from './normalizations.js';
 export {

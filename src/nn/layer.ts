@@ -100,14 +100,14 @@ export interface Making extends Omit<Required<WeightOptions>, 'device' | 'relu'>
   readonly device: Device | undefined;
 }
 
-/** A layer with a weight, and a bias of as many `units` as the weight has rows, unless said otherwise. */
+/** A layer with a weight, and a bias of shape `units`: as many as the weight has rows, unless said otherwise. */
 export abstract class WeightedLayer extends Layer {
   /** `[out, in / groups, ...kernel]`; of a transposed convolution `[in, out / groups, ...kernel]`. */
   readonly weight: Tensor;
   /** `[out]`. */
   readonly bias: Tensor | null;
 
-  constructor(layer: string, shape: Shape, making: Making, units = shape[0]!) {
+  constructor(layer: string, shape: Shape, making: Making, units: Shape = shape.slice(0, 1)) {
     super();
     const { device, bias, weightInit, biasInit } = making;
     requireDevice(layer, device);
@@ -115,7 +115,7 @@ export abstract class WeightedLayer extends Layer {
     requireFunction(layer, 'weightInit', weightInit);
     requireFunction(layer, 'biasInit', biasInit);
     this.weight = parameter(weightInit(shape, device));
-    this.bias = bias ? parameter(biasInit([units], device)) : null;
+    this.bias = bias ? parameter(biasInit(units, device)) : null;
   }
 }
 

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import {
   type Architecture,
   crossings,
+  joinedShapes,
   multiplyAdds,
   type PlacedLayer,
   type Placement,
@@ -137,6 +138,11 @@ test("the CIFAR-10 nets have cuda-convnet's sizes", () => {
     '64x4x4',
     '10x1x1',
   ]);
+  const local = placeLayers(tables.cifar11pct, tables.place11pct());
+  assert.equal(outputs(local), ['64x12x12', '64x6x6', '64x6x6', '32x6x6', '10x1x1']);
+  assert.equal(local[2]!.towers[0]!.weight, [64, 6, 6, 64, 3, 3]);
+  assert.equal(joinedShapes(local).get('local3.bias'), [64, 6, 6]);
+  assert.is(multiplyAdds(local).get('local3'), 64 * 36 * 64 * 9);
 });
 
 const net: Architecture = {

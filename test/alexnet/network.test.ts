@@ -31,11 +31,16 @@ test('networks of the small tables run forward and backward, on finite numbers',
       [tables.small, tables.smallTowers(), 'inverted'],
       [tables.cifar80sec, tables.place80sec(), 'paper'],
       [tables.cifar18pct, tables.place18pct(20), 'paper'],
+      [tables.cifar13pct, tables.place13pct(), 'paper'],
+      [tables.cifar11pct, tables.place11pct(7), 'paper'],
     ] as const) {
       const options = { architecture, placement, devices: [device], seed, dropoutForm };
       await withNetwork(options, async (network) => {
         const classes = Object.values(placement).at(-1)!.kernels[0]!;
-        const { logits, gradients } = await trainingStep(network, randomHost(random, [3, 3, 32, 32]));
+        const { logits, gradients } = await trainingStep(
+          network,
+          randomHost(random, [3, 3, architecture.size, architecture.size]),
+        );
         assert.equal(logits.shape, [3, classes]);
         assert.equal([...gradients.keys()], [...(await network.stateDict()).keys()]);
         for (const { data } of [logits, ...gradients.values()]) assert.ok(data.every(Number.isFinite));
