@@ -10,6 +10,7 @@ import type {
   KernelTime,
   MemoryStats,
 } from '../../../core/backend.js';
+import { DeviceError } from '../../../core/errors.js';
 import {
   type BufferId,
   bytesPerElement,
@@ -63,9 +64,17 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
     options.bindingLimit ?? Number.POSITIVE_INFINITY,
     limits.maxStorageBufferBindingSize,
   );
+  if (options.operands === 'float16' && !features.has('shader-f16')) {
+    throw new DeviceError(
+      `${name}: ${chosen.name} has no float16 (WebGPU's feature shader-f16): leave the option operands out`,
+    );
+  }
   const gpu = await chosen.adapter.requestDevice({
     label: name,
-    requiredFeatures: features.has('timestamp-query') ? ['timestamp-query'] : [],
+    requiredFeatures: [
+      ...(features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
+      ...(options.operands === 'float16' ? (['shader-f16'] as const) : []),
+    ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: bindingLimit,
@@ -127,12 +136,14 @@ export class WebGpuDevice implements Backend {
       tuning,
       bindingLimit,
       boundsChecks = true,
+      operands = 'float32',
       checkPrograms = false,
     }: WebGpuOptions & { tuning: ChosenTuning; bindingLimit: number },
   ) {
     this.description = [
       `WebGPU ${chosen.software ? 'software adapter' : 'adapter'} ${chosen.name}`,
       ...(tuning.measured ? ['tuned'] : []),
+      ...(operands === 'float16' ? ['operands in float16'] : []),
       ...(boundsChecks ? [] : ['without bounds checks']),
       ...(chosen.shared ? ['the only one: every webgpu:N is on it'] : []),
     ].join(', ');
@@ -143,7 +154,14 @@ export class WebGpuDevice implements Backend {
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
     const { tiles, times } = tuning;
     const tileDevice = { tiles, times, vendor: chosen.adapter.info.vendor.toLowerCase() };
-    this.recorder = new Recorder(this.buffers, windows, this.pipelines, this.queue, tileDevice);
+    this.recorder = new Recorder(
+      this.buffers,
+      windows,
+      this.pipelines,
+      this.queue,
+      tileDevice,
+      operands === 'float16',
+    );
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }

@@ -47,6 +47,12 @@ export interface WebGpuOptions extends AdapterOptions {
    */
   readonly bindingLimit?: number;
   /**
+   * What convolutions set images with a border and packed weights aside in for their products: 'float16' takes half the memory
+   * and its traffic, with sums in float32, and needs the adapter's feature 'shader-f16'. It rounds images and weights to 11
+   * bits, and to infinity from 65,520 on; gradients that come in stay float32. Default 'float32'.
+   */
+  readonly operands?: 'float32' | 'float16';
+  /**
    * Node: whether Dawn adds checks to programs, of indices, of divisors and of workgroup memory that nobody set. Without
    * (false) programs are shorter; Tandem's own, all there are, need none (test/backends/webgpu/bounds.test.ts). Default true.
    */
@@ -98,6 +104,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
     bindingLimit: undefined,
     tiles: undefined,
     boundsChecks: true,
+    operands: 'float32',
     checkPrograms: false,
   });
   const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles } = read;
@@ -106,6 +113,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
   if (memoryLimit !== undefined) requireNumber(op, 'memoryLimit', memoryLimit);
   if (bindingLimit !== undefined) requireWhole(op, 'bindingLimit', bindingLimit, 1024);
   requireBoolean(op, 'boundsChecks', read.boundsChecks);
+  requireChoice(op, 'operands', read.operands, ['float32', 'float16']);
   requireBoolean(op, 'checkPrograms', read.checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, tileChoices);
   if (powerPreference !== undefined) {

@@ -6,7 +6,7 @@
  * f32, i32, or u32 words of four bytes (uint8); a view given as `wide(x)` is an array of vec4 of those, and its
  * `u.xAt` counts vec4s.
  */
-import type { DType, Shape, View } from '../../../core/shape.js';
+import type { BufferId, DType, Shape, View } from '../../../core/shape.js';
 import { bytesPerElement, contiguousStrides, sizeOf } from '../../../core/shape.js';
 import type { TileDevice } from '../kernels/matmul/forms.js';
 import type { Binding } from './bindings.js';
@@ -72,6 +72,8 @@ export class Recorder {
   /** Name of the kernel being recorded, for error messages. */
   op = '';
   private readonly tables = new Map<string, View>();
+  /** Buffers of float16 numbers. */
+  private readonly half = new Set<BufferId>();
 
   constructor(
     private readonly buffers: Buffers,
@@ -80,6 +82,8 @@ export class Recorder {
     private readonly queue: Pick<CommandQueue, 'dispatch' | 'write' | 'copy'>,
     /** What the tiles of products are chosen by. */
     readonly tileDevice: TileDevice,
+    /** Whether `operand` gives float16 numbers. */
+    private readonly halves = false,
   ) {}
 
   /** Bytes that a view may span for a kernel to see it. */
@@ -159,7 +163,25 @@ export class Recorder {
     return { buffer, dtype, shape, strides: contiguousStrides(shape), offset: 0 };
   }
 
+  /**
+   * A temporary that products read: of float16 numbers where the device keeps them so, though its view says float32. What
+   * writes it converts to `elementOf` it, what reads it to f32.
+   */
+  operand(shape: Shape): View {
+    const view = { dtype: 'float32', shape, strides: contiguousStrides(shape), offset: 0 } as const;
+    if (!this.halves || 4 * sizeOf(shape) > this.room) return this.temporary(shape);
+    const buffer = this.buffers.alloc(2 * sizeOf(shape), this.op);
+    this.half.add(buffer);
+    return { ...view, buffer };
+  }
+
+  /** What WGSL calls the elements of a view. */
+  elementOf({ buffer, dtype }: View): string {
+    return this.half.has(buffer) ? 'f16' : wgslTypes[dtype];
+  }
+
   free(view: View): void {
+    this.half.delete(view.buffer);
     this.buffers.free(view.buffer);
   }
 
@@ -188,7 +210,7 @@ export class Recorder {
     const view = viewOf(operand);
     const window = this.windows.of([view], this.op);
     const at = view.offset - window.offset / bytesPerElement[view.dtype];
-    const element = wgslTypes[view.dtype];
+    const element = this.elementOf(view);
     const [type, start] = 'wide' in operand ? [`vec4<${element}>`, at / 4] : [element, at];
     return { name, type, writes, binding: { slot: this.slot(view), ...window }, at: start };
   }
@@ -238,7 +260,8 @@ function declarations(
         ({ name, type, writes }) =>
           `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
       );
-      return `struct Uniforms { ${fields.join(', ')} }
+      const extension = variables.some((variable) => variable.includes('f16')) ? 'enable f16;\n' : '';
+      return `${extension}struct Uniforms { ${fields.join(', ')} }
 @group(0) @binding(0) var<uniform> u: Uniforms;
 ${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).join('\n')}`;
     },

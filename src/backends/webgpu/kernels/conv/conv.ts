@@ -41,7 +41,14 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
   if (sizeOf(out.shape) === 0) return;
   const [sv, sh] = args.stride;
   const [dv, dh] = args.dilation;
-  const image = pad(recorder, x, args.padding[0], args.padding[1], covered(x, weight.shape, out.shape, args));
+  const image = pad(
+    recorder,
+    x,
+    args.padding[0],
+    args.padding[1],
+    covered(x, weight.shape, out.shape, args),
+    true,
+  );
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, K] = [O / groups, groupC * KH * KW];
   const packed = pack(recorder, weight, {
@@ -50,6 +57,7 @@ function convolve(recorder: Recorder, args: Kernels['conv2d']): void {
     depth: K,
     channels: M,
     channelStep: K,
+    half: true,
   });
   product(recorder, {
     key: 'conv2d',
@@ -125,7 +133,14 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
   const [N = 0, , OH = 0, OW = 0] = grad.shape;
   const [sv, sh] = args.stride;
   const [dv, dh] = args.dilation;
-  const image = pad(recorder, x, args.padding[0], args.padding[1], covered(x, out.shape, grad.shape, args));
+  const image = pad(
+    recorder,
+    x,
+    args.padding[0],
+    args.padding[1],
+    covered(x, out.shape, grad.shape, args),
+    true,
+  );
   const [, C = 0, H = 0, W = 0] = image.view.shape;
   const [M, columns, pixels] = [O / groups, groupC * KH * KW, OH * OW];
   const packed = pack(recorder, grad, {

@@ -197,6 +197,7 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
     channels: groupC,
     channelStep: KH * KW,
     blockStep: K * groupC,
+    half: true,
     order: recorder.table(
       `input grad ${[groupO, groupC, KH, KW, H, W, args.stride, args.padding, args.dilation]}`,
       order,

@@ -52,6 +52,7 @@ export function grid(recorder: Recorder, shape: Shape, steps: readonly number[])
 /**
  * Images of shape `[N, C, height, width]` with `top` rows and `left` columns of zeros before the image, and zeros or
  * nothing of it after; the image itself where that is enough.
+ * @param half whether a copy may be of float16 numbers, where the device keeps operands so
  */
 export function pad(
   recorder: Recorder,
@@ -59,10 +60,11 @@ export function pad(
   top: number,
   left: number,
   [N = 0, C = 0, height = 0, width = 0]: Shape,
+  half = false,
 ): { view: View; free(): void } {
   const [, , H = 0, W = 0] = x.shape;
   if (top === 0 && left === 0 && height <= H && width <= W) return { view: x, free: () => {} };
-  const out = recorder.temporary([N, C, height, width]);
+  const out = half ? recorder.operand([N, C, height, width]) : recorder.temporary([N, C, height, width]);
   recorder.dispatch({
     key: 'pad',
     body: () => `let line = index / u.width; let column = index - line * u.width - u.left;
@@ -71,7 +73,7 @@ var value = 0.0;
 if (row >= 0 && row < u.H && column >= 0 && column < u.W) {
   value = x[u.xAt + (plane * u.H + row) * u.W + column];
 }
-out[index] = value;`,
+out[index] = ${recorder.elementOf(out)}(value);`,
     i32: { H, W, top, left, height, width },
     read: { x },
     write: { out },
@@ -95,13 +97,16 @@ interface Packing {
   readonly channelStep: number;
   /** place(k), by default k. */
   readonly order?: View;
+  /** As of `pad`. */
+  readonly half?: boolean;
 }
 
 /** A packed copy, `[blocks, parts, depth, channels rounded up]`, to be freed by the caller. */
 export function pack(recorder: Recorder, x: View, packing: Packing): View {
   const { blocks, blockStep, parts = 1, partStep = 0, depth, channels, channelStep, order } = packing;
   const width = roundUp(channels);
-  const out = recorder.temporary([blocks, parts, depth, width]);
+  const shape = [blocks, parts, depth, width];
+  const out = packing.half ? recorder.operand(shape) : recorder.temporary(shape);
   const value = (lane: number): string =>
     `select(0.0, x[start + min(m + ${lane}, u.channels - 1) * u.channelStep], m + ${lane} < u.channels)`;
   recorder.dispatch({
@@ -110,7 +115,7 @@ export function pack(recorder: Recorder, x: View, packing: Packing): View {
 let number = line / u.depth; let k = line - number * u.depth;
 let block = number / u.parts; let part = number - block * u.parts;
 let start = u.xAt + block * u.blockStep + part * u.partStep + ${order ? 'order[u.orderAt + k]' : 'k'};
-out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
+out[index] = vec4<${recorder.elementOf(out)}>(vec4f(${[0, 1, 2, 3].map(value).join(', ')}));`,
     i32: { depth, parts, channels, channelStep, blockStep, partStep, quads: width / 4 },
     read: order ? { x, order } : { x },
     write: { out: wide(out) },
@@ -121,7 +126,7 @@ out[index] = vec4f(${[0, 1, 2, 3].map(value).join(', ')});`,
 
 /**
  * A packed copy by a table, `[blocks, entries]`: `out[block][i] = x[block * blockStep + entries[i]]`, zero where the entry
- * is negative. To be freed by the caller.
+ * is negative, of float16 numbers where the device keeps operands so. To be freed by the caller.
  */
 export function packByTable(
   recorder: Recorder,
@@ -131,11 +136,11 @@ export function packByTable(
   entries: View,
 ): View {
   const count = entries.shape[0]!;
-  const out = recorder.temporary([blocks, count]);
+  const out = recorder.operand([blocks, count]);
   recorder.dispatch({
     key: 'pack by table',
     body: () => `let block = index / u.perBlock; let place = entries[u.entriesAt + index - block * u.perBlock];
-out[index] = select(0.0, x[u.xAt + block * u.blockStep + max(place, 0)], place >= 0);`,
+out[index] = ${recorder.elementOf(out)}(select(0.0, x[u.xAt + block * u.blockStep + max(place, 0)], place >= 0));`,
     i32: { perBlock: count, blockStep },
     read: { x, entries },
     write: { out },

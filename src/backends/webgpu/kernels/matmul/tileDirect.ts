@@ -91,7 +91,7 @@ function directStep(p: Product, plan: Plan, depth: 1 | 4): string {
 function directLoads(name: string, operand: Operand, count: number, depth: 1 | 4): string {
   if (operand.form === 'along') {
     return range(count)
-      .map((i) => `let ${name}${i} = ${name}[${name}Base + ${name}O${i} + k / 4];`)
+      .map((i) => `let ${name}${i} = vec4f(${name}[${name}Base + ${name}O${i} + k / 4]);`)
       .join(' ');
   }
   const outers = operand.form === 'across' ? Math.ceil(count / 4) : count;
@@ -99,7 +99,10 @@ function directLoads(name: string, operand: Operand, count: number, depth: 1 | 4
     .map((t) => {
       const at =
         operand.form === 'across' ? `(k + ${t}) * u.${name}Depth` : `${name}DepthAt(kFirst + k + ${t})`;
-      const loads = range(outers).map((i) => `let ${name}${t}_${i} = ${name}[${name}D${t} + ${name}O${i}];`);
+      const number = operand.form === 'across' ? 'vec4f' : 'f32';
+      const loads = range(outers).map(
+        (i) => `let ${name}${t}_${i} = ${number}(${name}[${name}D${t} + ${name}O${i}]);`,
+      );
       return [`let ${name}D${t} = ${name}Base + ${at};`, ...loads].join(' ');
     })
     .join('\n');

@@ -121,7 +121,7 @@ function wholeBlock(block: Block, from: string): string {
   const slot = (s: number): string =>
     operand.form === 'scattered'
       ? gathered(block, s, `${name}Place${s}`)
-      : `${name}[${name}At${s} + ${from}]`;
+      : `vec4f(${name}[${name}At${s} + ${from}])`;
   return slots(block)
     .map((s) => `${valueName(block, s)} = ${slot(s)};`)
     .join('\n');
@@ -140,11 +140,11 @@ function raggedSlot(block: Block, s: number, k: string): string {
   const last = `min(${k}, depth - 1)`;
   if (operand.form === 'along') {
     const at = `${name}At${s} + ((${last} - ${name}K${s}) >> 2u)`;
-    return `${value} = select(vec4f(0.0), ${name}[${at}], vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`;
+    return `${value} = select(vec4f(0.0), vec4f(${name}[${at}]), vec4i(${k}) + vec4i(0, 1, 2, 3) < vec4i(depth));`;
   }
   const loaded =
     operand.form === 'across'
-      ? `${name}[${name}Outer${s} + ${last} * u.${name}Depth]`
+      ? `vec4f(${name}[${name}Outer${s} + ${last} * u.${name}Depth])`
       : gathered(block, s, `${name}DepthAt(kFirst + ${last})`);
   return `${value} = select(vec4f(0.0), ${loaded}, ${k} < depth);`;
 }
@@ -157,7 +157,7 @@ function gathered({ name, outer, form }: Block, s: number, place: string): strin
 /** A function that gathers a vec4 of a 'scattered' operand. */
 export function gatherFunction(name: 'a' | 'b', { form }: Operand): string {
   if (form !== 'scattered') return '';
-  const parts = lanes.map((lane) => `${name}[at.${lane}]`).join(', ');
+  const parts = lanes.map((lane) => `f32(${name}[at.${lane}])`).join(', ');
   return `fn gather_${name}(at: vec4i) -> vec4f { return vec4f(${parts}); }`;
 }
 
