@@ -137,6 +137,10 @@ class TrainSection {
     const run = this.app.run('main');
     byId('seed', HTMLInputElement).value = String(facts.settings.seed);
     byId('rate', HTMLSelectElement).value = String(facts.settings.learningRate);
+    const offered = [...byId('device', HTMLSelectElement).options].find(
+      ({ value }) => value === facts.settings.device,
+    );
+    if (offered) offered.selected = true;
     this.epoch = null;
     this.figure.show(facts);
     const last = this.app.lastError('main');
