@@ -4,18 +4,19 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { planConv2d } from '../../../src/backends/cpu/kernels/conv/plan.js';
-import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { planConv2dInputGrad } from '../../../src/backends/cpu/kernels/conv/inputGradPlan.js';
+import { planConv2d, planConv2dWeightGrad } from '../../../src/backends/cpu/kernels/conv/plan.js';
+import { type LoopView, loops } from '../../../src/backends/cpu/kernels/loops.js';
 import {
   planWinograd,
   planWinogradInputGrad,
   planWinogradWeightGrad,
 } from '../../../src/backends/cpu/kernels/winograd/plan.js';
 import type { Padding, Pair } from '../../../src/core/backend.js';
-import { type Shape, sizeOf } from '../../../src/core/shape.js';
+import { type Shape, sizeOf, type View } from '../../../src/core/shape.js';
 import { type Case, checkConvolution, shapesOf } from './convolutions.js';
 import { dense, nmse, seededRandom, zeros } from './numbers.js';
-import { acrossTeams, TestPlanner } from './planner.js';
+import { acrossTeams, plainSimd, relaxedModes, TestPlanner } from './planner.js';
 
 const random = seededRandom('winograd');
 
@@ -104,6 +105,55 @@ test('declined: other strides and kernels, thin maps, few channels, no images', 
   assert.not(taken({ size: [40, 3] }));
   assert.not(taken({ channels: 4 }));
   assert.not(taken({ images: 0 }));
+});
+
+test('errors are a few times those of direct sums', () => {
+  const normals = (shape: Shape, least = Number.NEGATIVE_INFINITY) =>
+    dense(
+      Float32Array.from({ length: sizeOf(shape) }, () => Math.max(least, random.normal())),
+      shape,
+    );
+  const some = { images: 4, channels: 48, outputs: 48 };
+  // With pixels that are independent; AlexNet's have smaller errors, as the table beside the matrices says.
+  for (const { most, ...c } of [
+    { ...some, size: square(16), kernel: square(3), padding: around(1), most: 5 },
+    { ...some, size: square(13), kernel: square(3), padding: around(1), most: 4 },
+    { ...some, size: square(9), kernel: square(5), padding: around(2), most: 12 },
+  ]) {
+    const { geometry, ...shapes } = shapesOf(c);
+    // Pixels as they come from a ReLU.
+    const [x, weight, grad] = [normals(shapes.x, 0), normals(shapes.weight), normals(shapes.out)];
+    /** Errors with and without the method, as a ratio of their root mean squares. */
+    const ratio = (expected: LoopView, plan: (planner: TestPlanner, out: View) => boolean): number => {
+      const [fast = 0, direct = 0] = [true, false].map((winograd) => {
+        const planner = new TestPlanner(1, { ...plainSimd, relaxed: relaxedModes.length > 1 }, 32, winograd);
+        const out = planner.view(new Float32Array(sizeOf(expected.shape)), expected.shape);
+        assert.ok(plan(planner, out));
+        return nmse(planner.read(out, sizeOf(expected.shape)), expected.data);
+      });
+      return Math.sqrt(fast / direct);
+    };
+    const doubles = (shape: Shape) => dense(new Float64Array(sizeOf(shape)), shape);
+    const [out, dx, dw] = [doubles(shapes.out), doubles(shapes.x), doubles(shapes.weight)];
+    loops.conv2d({ ...geometry, x, weight, bias: null, relu: false, out });
+    loops.conv2dInputGrad({ ...geometry, grad, weight, out: dx });
+    loops.conv2dWeightGrad({ ...geometry, x, grad, out: dw });
+    const ratios = [
+      ratio(out, (planner, to) => {
+        const operands = { x: planner.viewOf(x), weight: planner.viewOf(weight), bias: null, relu: false };
+        return planConv2d({ ...geometry, ...operands, out: to }, planner);
+      }),
+      ratio(dx, (planner, to) => {
+        const operands = { grad: planner.viewOf(grad), weight: planner.viewOf(weight) };
+        return planConv2dInputGrad({ ...geometry, ...operands, out: to }, planner);
+      }),
+      ratio(dw, (planner, to) => {
+        const operands = { x: planner.viewOf(x), grad: planner.viewOf(grad) };
+        return planConv2dWeightGrad({ ...geometry, ...operands, out: to }, planner);
+      }),
+    ];
+    assert.ok(Math.max(...ratios) < most, `${JSON.stringify(c)}: ${ratios}`);
+  }
 });
 
 test('an infinity spreads within its tile, and with direct convolutions no further than its kernel', () => {

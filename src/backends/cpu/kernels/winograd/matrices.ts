@@ -41,7 +41,8 @@ export interface Method {
  *     3 x 3 of 5 x 5                 2.1           4.0           (10.5)
  *     2 x 2 of 5 x 5                 1.3           2.5           5.7
  *
- * The numbers 0, 1, -1, 2 and -2 of the literature give 1.4 to 3.0 forward where these give 1.0 to 1.7.
+ * The numbers 0, 1, -1, 2 and -2 of the literature give 1.4 to 3.0 forward where these give 1.0 to 1.7. Of pixels and kernels
+ * that are all independent, 4 x 4 results have 3.5 times the error of direct sums, and 3 x 3 of 5 x 5 taps 6 to 9 times.
  */
 export const methods: readonly Method[] = [
   { taps: 3, results: 4, numbers: [0, 3 / 4, -3 / 4, 3 / 2, -3 / 2], byInput: false },
