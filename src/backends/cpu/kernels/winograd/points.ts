@@ -1,6 +1,7 @@
 /**
  * Patches of images and kernels to the points of Winograd's convolution (matrices.ts) and back, 16 lanes at a time
- * (strips.ts): from scratch memory along the rows of the patch, then along its columns.
+ * (strips.ts): from scratch memory along the rows of the patch, then along its columns. To points four steps of k go
+ * together, so that what is written to a point lies side by side.
  *
  *     points = matrix patch matrixT      G of kernels, BT of pixels, A of gradients
  *     patch = matrix points matrixT      AT to results, GT to the gradients of kernels
@@ -26,8 +27,14 @@ export function toPointsUnits(strips: number, steps: number): number {
   return strips * Math.ceil(steps / unitSteps);
 }
 
-/** Bytes of scratch memory for each thread: two times so many lines as there are points, at most. */
-export const scratchBytes = 2 * 7 ** 2 * lineBytes;
+/** Steps whose points are written side by side. */
+const stepsAtOnce = 4;
+
+/** Bytes of a line for each point, at most. */
+const halfBytes = 7 ** 2 * lineBytes;
+
+/** Bytes of scratch memory for each thread: patches of a step, and of those that are written side by side. */
+export const scratchBytes = (1 + stepsAtOnce) * halfBytes;
 
 /**
  * Words of `toPoints`: the patch of lane x and step k of group g begins at `source + g * sourceGroup + lanes[x] +
@@ -109,12 +116,15 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
   const vectors = vectorsOf(features);
   return emitUnits('toPoints', toPointsWords, features, ({ l, w, thread }) => {
     const scratch = l.let(i32.add(w.scratch, i32.mul(thread, scratchBytes)));
-    const half = l.let(i32.add(scratch, scratchBytes / 2));
+    /** What has gone along the rows: of each step, and of one. */
+    const halves = l.let(i32.add(scratch, halfBytes));
+    const half = l.variable('i32');
     const blocks = l.let(ceilDiv(w.steps, unitSteps));
     const rowStep = l.let(i32.mul(w.toPoint, points));
     const [k, lane, line] = [l.variable('i32'), l.variable('i32'), l.variable('i32')];
     const [source, target] = [l.variable('i32'), l.variable('i32')];
     const [first, column] = [l.variable('i32'), l.variable('i32')];
+    const [four, last] = [l.variable('i32'), l.variable('i32')];
     return (unit) => {
       const strips = l.let(i32.divU(unit, blocks));
       const group = l.let(i32.divU(strips, w.strips));
@@ -128,49 +138,68 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
       const eachLane = (code: Code) => forRange(lane, 0, lineBytes, 16 * vectors, code);
       const store = (outs: readonly V128[][]) => (i: number) =>
         outs.map((values, v) => v128.store(target, values[i]!, 16 * v));
-      const atOnce = (): Code => {
+      const gathered = l.block(() => {
+        const base = l.let(i32.add(from, i32.load(i32.add(w.depth, i32.shl(k, 2)))));
+        gather(l, { lanes, base, rowBytes: w.rowBytes, scratch }, patch);
+      });
+      if (points <= fewPoints) {
         const patches = l.turn(() => {
           const inputs = loadLines(l, source, size * size, lineBytes, vectors);
           const outs = inputs.map((values) => bothSides(l, matrix, values));
           eachPoint(l, target, w.toPoint, points * points, store(outs));
         });
-        return eachLane([source.set(i32.add(scratch, lane)), target.set(i32.add(first, lane)), patches]);
-      };
-      const inTurn = (): Code => {
-        const alongRows = l.turn(() => {
-          const inputs = loadLines(l, source, size, lineBytes, vectors);
-          const outs = inputs.map((values) => multiplied(l, matrix, values));
-          storeLines(l, target, outs, lineBytes);
-        });
-        const alongColumns = l.turn(() => {
-          const inputs = loadLines(l, source, size, lineBytes * points, vectors);
-          const outs = inputs.map((values) => multiplied(l, matrix, values));
-          eachPoint(l, target, rowStep, points, store(outs));
-        });
-        return eachLane([
-          source.set(i32.add(scratch, lane)),
-          target.set(i32.add(half, lane)),
-          forRange(line, 0, size, 1, [
-            alongRows,
-            source.set(i32.add(source, lineBytes * size)),
-            target.set(i32.add(target, lineBytes * points)),
+        const perStep = [
+          gathered,
+          first.set(i32.add(to, i32.mul(k, lineBytes))),
+          eachLane([source.set(i32.add(scratch, lane)), target.set(i32.add(first, lane)), patches]),
+        ];
+        l.do(forRange(k, begin, end, 1, perStep));
+        return;
+      }
+      const alongRows = l.turn(() => {
+        const inputs = loadLines(l, source, size, lineBytes, vectors);
+        const outs = inputs.map((values) => multiplied(l, matrix, values));
+        storeLines(l, target, outs, lineBytes);
+      });
+      const alongColumns = l.turn(() => {
+        const inputs = loadLines(l, source, size, lineBytes * points, vectors);
+        const outs = inputs.map((values) => multiplied(l, matrix, values));
+        eachPoint(l, target, rowStep, points, store(outs));
+      });
+      const perFour = [
+        last.set(i32.add(four, stepsAtOnce)),
+        last.set(smaller(last, end)),
+        half.set(halves),
+        forRange(k, four, last, 1, [
+          gathered,
+          eachLane([
+            source.set(i32.add(scratch, lane)),
+            target.set(i32.add(half, lane)),
+            forRange(line, 0, size, 1, [
+              alongRows,
+              source.set(i32.add(source, lineBytes * size)),
+              target.set(i32.add(target, lineBytes * points)),
+            ]),
           ]),
-          source.set(i32.add(half, lane)),
-          column.set(i32.add(first, lane)),
+          half.set(i32.add(half, halfBytes)),
+        ]),
+        eachLane([
+          column.set(i32.add(i32.add(to, i32.mul(four, lineBytes)), lane)),
           forRange(line, 0, points, 1, [
-            target.set(column),
-            alongColumns,
-            source.set(i32.add(source, lineBytes)),
+            first.set(column),
+            half.set(i32.add(i32.add(halves, lane), i32.mul(line, lineBytes))),
+            forRange(k, four, last, 1, [
+              source.set(half),
+              target.set(first),
+              alongColumns,
+              half.set(i32.add(half, halfBytes)),
+              first.set(i32.add(first, lineBytes)),
+            ]),
             column.set(i32.add(column, w.toPoint)),
           ]),
-        ]);
-      };
-      const perStep = l.block(() => {
-        const base = l.let(i32.add(from, i32.load(i32.add(w.depth, i32.shl(k, 2)))));
-        gather(l, { lanes, base, rowBytes: w.rowBytes, scratch }, patch);
-        l.do(first.set(i32.add(to, i32.mul(k, lineBytes))), points <= fewPoints ? atOnce() : inTurn());
-      });
-      l.do(forRange(k, begin, end, 1, perStep));
+        ]),
+      ];
+      l.do(forRange(four, begin, end, stepsAtOnce, perFour));
     };
   });
 }
@@ -178,7 +207,8 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
 /**
  * Words of `fromPoints`: matrices `[strips, rows, 16]` at `from`, `fromPoint` and `fromGroup` bytes apart. The patch of row
  * i and lane x < `count` of group g goes to `to + g * toGroup + i * toRow + lanes[x]`, its lines `rowBytes` apart. `bias` is
- * the address of a number to add for each row, `biasGroup` bytes from group to group, 0 for none; `floor` the bits of what results are at least.
+ * the address of a number to add for each row, `biasGroup` bytes from group to group, 0 for none, when `zero` is added,
+ * which is 0; `floor` the bits of what results are at least.
  */
 export const fromPointsWords = new WordLayout(
   'from',
@@ -212,7 +242,7 @@ export function emitFromPoints(method: Method, result: Result, features: Feature
   const vectors = vectorsOf(features);
   return emitUnits('fromPoints', fromPointsWords, features, ({ l, w, words, thread }) => {
     const scratch = l.let(i32.add(w.scratch, i32.mul(thread, scratchBytes)));
-    const half = l.let(i32.add(scratch, scratchBytes / 2));
+    const half = l.let(i32.add(scratch, halfBytes));
     const stripBytes = l.let(i32.mul(w.rows, lineBytes));
     const zero = l.let(i32.add(words, 4 * fromPointsWords.names.indexOf('zero')));
     const floor = l.let(fromPointsWords.splat(words, 'floor'));
