@@ -102,42 +102,44 @@ function planCorrelation(c: Correlation, planner: Planner): boolean {
   const chunk = chunkOf(images, Math.max(1, frame.copyBytes), tiles);
   const copy = planner.temporary(chunk * frame.copyBytes);
   const scratch = scratchOf(planner);
-  const blocks = rowBlocks(c.rows, points * groups * depth);
+  const blocks = rowBlocks(c.rows, points * depth);
   const most = Math.max(...blocks.map(({ rows }) => rows));
-  const perStrip = points * groups * (most + depth) * lineBytes;
+  const perStrip = points * (most + depth) * lineBytes;
   const stretch = Math.min(stripsOf(chunk * tiles), Math.max(1, Math.floor(stretchBytes / perStrip)));
-  const ours = allot(planner, tiling, groups, most, depth);
-  const ins = allot(planner, tiling, groups, stretch * stripLanes, depth);
-  const outs = allot(planner, tiling, groups, stretch * stripLanes, most);
+  const ours = allot(planner, tiling, 1, most, depth);
+  const ins = allot(planner, tiling, 1, stretch * stripLanes, depth);
+  const outs = allot(planner, tiling, 1, stretch * stripLanes, most);
   const limits = [height, width] as const;
   const kernelTables = {
     lanes: multiplesTable(planner, c.rows, kernels.row),
     depth: multiplesTable(planner, depth, kernels.depth),
   };
-  for (const { row, rows } of blocks) {
-    runToPoints(
-      planner,
-      kernels.turned ? 'turned' : 'kernels',
-      tiling,
-      {
-        address: kernels.from,
-        group: kernels.group,
-        row: 0,
-        lanes: kernelTables.lanes + 4 * row,
-        laneCount: rows,
-        depth: kernelTables.depth,
-        steps: depth,
-      },
-      groups,
-      ours,
-      scratch,
-    );
-    for (let first = 0; first < images; first += chunk) {
-      const count = Math.min(chunk, images - first);
-      const address = framed(planner, x, frame, first, count, copy);
-      const [, allDepth = 0] = x.shape;
-      const from = tileTable(planner, tiling, count, [allDepth, frame.height, frame.width], limits);
-      const to = tileTable(planner, tiling, count, [channels, height, width], limits);
+  const parts = Array.from({ length: groups }, (_, group) => blocks.map((block) => ({ group, ...block })));
+  for (let first = 0; first < images; first += chunk) {
+    const count = Math.min(chunk, images - first);
+    const address = framed(planner, x, frame, first, count, copy);
+    const [, allDepth = 0] = x.shape;
+    const from = tileTable(planner, tiling, count, [allDepth, frame.height, frame.width], limits);
+    const to = tileTable(planner, tiling, count, [channels, height, width], limits);
+    for (const { group, row, rows } of parts.flat()) {
+      const channel = group * c.rows + row;
+      runToPoints(
+        planner,
+        kernels.turned ? 'turned' : 'kernels',
+        tiling,
+        {
+          address: kernels.from + group * kernels.group,
+          group: 0,
+          row: 0,
+          lanes: kernelTables.lanes + 4 * row,
+          laneCount: rows,
+          depth: kernelTables.depth,
+          steps: depth,
+        },
+        1,
+        ours,
+        scratch,
+      );
       for (let tile = 0; tile < count * tiles; tile += stretch * stripLanes) {
         const laneCount = Math.min(stretch * stripLanes, count * tiles - tile);
         runToPoints(
@@ -145,37 +147,36 @@ function planCorrelation(c: Correlation, planner: Planner): boolean {
           'pixels',
           tiling,
           {
-            address,
-            group: depth * frame.planeBytes,
+            address: address + group * depth * frame.planeBytes,
+            group: 0,
             row: 4 * frame.width,
             lanes: from + 4 * tile,
             laneCount,
             depth: multiplesTable(planner, depth, frame.planeBytes / 4),
             steps: depth,
           },
-          groups,
+          1,
           ins,
           scratch,
         );
-        const size = { matrices: points * groups, rows, columns: laneCount, depth };
+        const size = { matrices: points, rows, columns: laneCount, depth };
         runMultiply(planner, [ours, depth], [ins, depth], outs, size);
         runFromPoints(
           planner,
           'results',
           tiling,
           {
-            address: addressOf(out) + 4 * (first * channels + row) * plane,
-            group: 4 * c.rows * plane,
+            address: addressOf(out) + 4 * (first * channels + channel) * plane,
+            group: 0,
             row: 4 * width,
             lanes: to + 4 * tile,
             laneCount,
             rows,
             perRow: 4 * plane,
-            bias: c.bias === null ? 0 : addressOf(c.bias) + 4 * row,
-            biasGroup: 4 * c.rows,
+            bias: c.bias === null ? 0 : addressOf(c.bias) + 4 * channel,
             floor: floatBits(c.relu ? 0 : Number.NEGATIVE_INFINITY),
           },
-          groups,
+          1,
           outs,
           scratch,
         );

@@ -206,9 +206,9 @@ export function emitToPoints(method: Method, side: Side, features: Features): Ui
 
 /**
  * Words of `fromPoints`: matrices `[strips, rows, 16]` at `from`, `fromPoint` and `fromGroup` bytes apart. The patch of row
- * i and lane x < `count` of group g goes to `to + g * toGroup + i * toRow + lanes[x]`, its lines `rowBytes` apart. `bias` is
- * the address of a number to add for each row, `biasGroup` bytes from group to group, 0 for none, when `zero` is added,
- * which is 0; `floor` the bits of what results are at least.
+ * i and lane x < `count` of group g goes to `to + g * toGroup + i * toRow + lanes[x]`, its lines `rowBytes` apart. `bias`
+ * is the address of `[groups, rows]` numbers to add, 0 for none, when `zero` is added, which is 0; `floor` the bits of what
+ * results are at least.
  */
 export const fromPointsWords = new WordLayout(
   'from',
@@ -223,7 +223,6 @@ export const fromPointsWords = new WordLayout(
   'rows',
   'units',
   'bias',
-  'biasGroup',
   'zero',
   'floor',
   'scratch',
@@ -299,8 +298,7 @@ export function emitFromPoints(method: Method, result: Result, features: Feature
         const row = l.let(i32.remU(unit, w.rows));
         const matrices = i32.add(w.from, i32.mul(group, w.fromGroup));
         const base = l.let(i32.add(i32.add(w.to, i32.mul(group, w.toGroup)), i32.mul(row, w.toRow)));
-        const biasOfRow = i32.add(i32.add(w.bias, i32.mul(group, w.biasGroup)), i32.shl(row, 2));
-        const biasAt = choose(w.bias, biasOfRow, zero);
+        const biasAt = choose(w.bias, i32.add(w.bias, i32.shl(unit, 2)), zero);
         const bias = l.let(v128.load32Splat(biasAt));
         l.do(first.set(i32.add(matrices, i32.mul(row, lineBytes))));
         const perStrip = l.block(() => {

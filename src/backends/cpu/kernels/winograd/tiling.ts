@@ -185,9 +185,8 @@ interface Results extends Omit<Patches, 'depth' | 'steps'> {
   /** Rows of a group, and bytes from one to the next. */
   readonly rows: number;
   readonly perRow: number;
-  /** Address of a number for each row, and bytes of a group's. */
+  /** Address of a number for each row, of all groups. */
   readonly bias?: number;
-  readonly biasGroup?: number;
   /** Bits of what results are at least. */
   readonly floor: number;
 }
@@ -219,7 +218,6 @@ export function runFromPoints(
     rows: results.rows,
     units: groups * results.rows,
     bias: results.bias ?? 0,
-    biasGroup: results.biasGroup ?? 0,
     zero: 0,
     floor: results.floor,
     scratch,
