@@ -1,12 +1,16 @@
 /**
- * Locally connected layers: against convolutions of one place each, and their gradients by finite differences.
+ * Locally connected layers: against convolutions of one place each, their gradients by finite differences, and on
+ * WebGPU, where there is a driver, against the CPU.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { conv2d, type Device, openDevice, reshape, slice } from '../../src/index.js';
+import { Device } from '../../src/core/device.js';
+import { conv2d, mul, openDevice, reshape, slice, sum } from '../../src/index.js';
 import * as nn from '../../src/nn/index.js';
 import { normal } from '../../src/nn/layer.js';
+import { softwareDriver } from '../../support/driver.js';
 import { seededRandom } from '../backends/cpu/numbers.js';
+import { openSoftware } from '../backends/webgpu/harness.js';
 import { assertClose, onDevice, onHost, randomHost } from '../support/devices.js';
 import { gradcheck, normalLeaf } from '../support/gradcheck.js';
 
@@ -83,5 +87,28 @@ test('maps of another size are one clear error, as is a window that does not fit
     /3x3 window doesn't fit into maps of 2x2/,
   );
 });
+
+const driver = await softwareDriver();
+if (driver !== null) {
+  test('WebGPU computes what the CPU computes, forward and backward', async () => {
+    const gpu = new Device('webgpu:0', await openSoftware(driver));
+    const [input, weight] = [randomHost(random, [4, 8, 6, 6]), randomHost(random, [5, 6, 6, 8, 3, 3])];
+    const results = [];
+    for (const on of [device, gpu]) {
+      const weightInit = () => onDevice(weight, on);
+      const layer = new nn.LocallyConnected2d(8, 5, 6, 3, { device: on, padding: 1, weightInit });
+      const x = onDevice(input, on);
+      x.requiresGrad = true;
+      const y = layer.forward(x);
+      sum(mul(y, y)).backward();
+      results.push([await onHost(y), await onHost(x.grad!), await onHost(layer.weight.grad!)]);
+    }
+    const [cpu = [], webgpu = []] = results;
+    for (const [i, what] of ['result', 'by x', 'by weight'].entries()) {
+      assertClose(webgpu[i]!, cpu[i]!, what);
+    }
+    gpu.close();
+  });
+}
 
 test.run();
