@@ -60,8 +60,8 @@ export function netFor({ learningRate, switches }: Settings): Net {
     stages: layer.stages.filter(({ kind }) => switches.dropout || kind !== 'dropout'),
   }));
   const varied: Architecture = { ...architecture, layers };
-  const schedule = { kind: 'step', milestones: [5, 8], factor: 0.1 } as const;
-  const own = { learningRate, biasRate: learningRate, epochs: 9, schedule };
+  const schedule = { kind: 'step', milestones: [4, 7], factor: 0.1 } as const;
+  const own = { learningRate, biasRate: learningRate, epochs: 8, schedule };
   return applyVariant(
     { ...nets.small, architecture: varied, recipe: { ...recipe, ...own } },
     variantOf(switches),
