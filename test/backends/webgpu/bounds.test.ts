@@ -6,6 +6,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loops } from '../../../src/backends/cpu/kernels/loops.js';
+import { tileForms } from '../../../src/backends/webgpu/kernels/matmul/forms.js';
 import type { WebGpuDevice } from '../../../src/backends/webgpu/runtime/device.js';
 import type { KernelName } from '../../../src/core/backend.js';
 import { softwareDriver } from '../../../support/driver.js';
@@ -28,8 +29,14 @@ fn main(@builtin(local_invocation_index) localIndex: u32) { parts[x[i + 1][2]] =
 });
 
 if (driver !== null) {
-  /** Products are long programs, which take seconds to compile: some of their cases are tried, by the seed, or all if so told. */
-  const sampled = process.env.TANDEM_TEST_BOUNDS === 'all' ? 1 : 0.15;
+  /**
+   * Products are long programs, which take seconds to compile: some of their cases are tried, by the seed, and few with one form
+   * of tiles; TANDEM_TEST_BOUNDS=0.5 tries half of them, with each form.
+   */
+  const told = process.env.TANDEM_TEST_BOUNDS;
+  const sampled = Number(told || 0.12);
+  const forms = tileForms.map(({ name }) => name);
+  const tried = told ? forms : [forms[random.integer(forms.length)]!];
   const isTiled = (kernel: string): boolean => /matmul|conv/.test(kernel);
 
   const faultsOf = async (device: WebGpuDevice, faults: GPUBuffer): Promise<Int32Array> => {
@@ -60,15 +67,19 @@ if (driver !== null) {
     }
   }
 
-  for (const tiles of ['direct', 'shared'] as const) {
+  for (const tiles of ['direct', 'shared', ...tried] as const) {
     const device = await openSoftware(driver, { tiles, checkPrograms: false });
     const faults = instrument(device.gpu);
     test.after(() => device.close());
     for (const kernel of Object.keys(generators).filter((name): name is KernelName => name in generators)) {
-      if (tiles === 'shared' && !isTiled(kernel)) continue;
+      if (tiles !== 'direct' && !isTiled(kernel)) continue;
       test(`${kernel}, ${tiles} tiles`, async () => {
         const [before = 0] = await faultsOf(device, faults);
-        await runAll(device, kernel, isTiled(kernel) ? sampled : 1);
+        await runAll(
+          device,
+          kernel,
+          isTiled(kernel) ? (tiles === 'direct' || tiles === 'shared' ? sampled : sampled / 2) : 1,
+        );
         const [count = 0, index] = await faultsOf(device, faults);
         assert.is(count - before, 0, `${count - before} indices outside, the last ${index}`);
       });
