@@ -202,6 +202,7 @@ function classCalls(): Record<string, readonly unknown[]> {
     Softplus: [2],
     Tanh: [],
     AvgPool2d: [2, { stride: 1 }],
+    LocallyConnected2d: [3, 4, 8, 3, { device }],
     Conv2d: [3, 4, 3, { device }],
     Dropout: [0.5, { form: 'paper' }],
     Generator: [1],
