@@ -1,15 +1,17 @@
 /**
  * Locally connected layers: convolutions whose kernels differ from place to place. With P = OH * OW places and windows of
- * K = in * KH * KW numbers, the layer is a batch of P products: `[P, N, K]` (the windows) by `[P, K, out]` (the kernels).
+ * K = in * KH * KW numbers, the layer is a batch of P products: `[P, out, K]` (the kernels, a view of the weight) by
+ * `[P, K, N]` (the windows). The images come last, so that windows are copied and their gradients added in runs of N.
  */
 import { readOptions, requireWhole } from '../core/arguments.js';
+import type { ConvGeometry } from '../core/backend.js';
 import { ArgumentError } from '../core/errors.js';
 import { unfold } from '../core/ops/arrange.js';
 import { type Conv2dOptions, type PairLike, toGeometry, toPair } from '../core/ops/conv.js';
 import { add, relu as clipped } from '../core/ops/elementwise.js';
 import { requireTensor } from '../core/ops/launch.js';
 import { matmul } from '../core/ops/matmul.js';
-import { permute, reshape } from '../core/ops/views.js';
+import { contiguous, permute, reshape, transpose } from '../core/ops/views.js';
 import { scope } from '../core/scope.js';
 import { formatShape } from '../core/shape.js';
 import type { Tensor } from '../core/tensor.js';
@@ -17,7 +19,6 @@ import { WeightedLayer, type WeightOptions, weightDefaults } from './layer.js';
 
 const op = 'LocallyConnected2d';
 const defaults = { ...weightDefaults, stride: 1, padding: 0, dilation: 1 };
-type Window = 'stride' | 'padding' | 'dilation';
 
 /** Kernels of their own at each place: `[N, in, H, W]` to `[N, out, OH, OW]`; the weight is `[out, OH, OW, in, KH, KW]`. */
 export class LocallyConnected2d extends WeightedLayer {
@@ -26,7 +27,7 @@ export class LocallyConnected2d extends WeightedLayer {
   readonly size: readonly [number, number];
   /** Whether max(0, .) is applied at the end. */
   readonly relu: boolean;
-  private readonly window: Pick<ReturnType<typeof toGeometry>, Window>;
+  private readonly window: Omit<ConvGeometry, 'groups'>;
 
   /**
    * @param size height and width of the maps it reads, which the number of kernels depends on
@@ -38,7 +39,7 @@ export class LocallyConnected2d extends WeightedLayer {
     outChannels: number,
     size: PairLike,
     kernel: PairLike,
-    options: WeightOptions & Pick<Conv2dOptions, Window>,
+    options: WeightOptions & Pick<Conv2dOptions, 'stride' | 'padding' | 'dilation'>,
   ) {
     const { stride, padding, dilation, relu, ...making } = readOptions(op, options, defaults);
     requireWhole(op, 'inChannels', inChannels, 1);
@@ -69,9 +70,10 @@ export class LocallyConnected2d extends WeightedLayer {
       );
     const [out = 0, oh = 0, ow = 0] = weight.shape;
     return scope(() => {
-      const windows = permute(unfold(x, kernel, window), [2, 0, 1]);
-      const kernels = permute(reshape(weight, [out, oh * ow, windows.shape[2]!]), [1, 2, 0]);
-      const y = reshape(permute(matmul(windows, kernels), [1, 2, 0]), [n, out, oh, ow]);
+      const windows = unfold(x, kernel, { ...window, batchLast: true });
+      const kernels = transpose(reshape(weight, [out, oh * ow, -1]), 0, 1);
+      const products = matmul(kernels, windows);
+      const y = contiguous(permute(reshape(products, [oh, ow, out, n]), [3, 2, 0, 1]));
       const sum = bias ? add(y, bias) : y;
       return relu ? clipped(sum) : sum;
     });

@@ -18,6 +18,7 @@ import {
   mul,
   norm,
   openDevice,
+  permute,
   reshape,
   sort,
   split,
@@ -284,6 +285,8 @@ onEach(
       const weight = Nd.normal(random, [4, c, ...kernel]);
       const columns = unfold(x.seen(random, device), kernel, { stride, padding });
       const product = matmul(reshape(weight.on(device), [4, -1]), columns);
+      const last = unfold(x.seen(random, device), kernel, { stride, padding, batchLast: true });
+      assert.equal(await list(permute(last, [2, 1, 0])), await list(columns), 'the batch last');
       const expected = conv2d(x.on(exact), weight.on(exact), { stride, padding });
       const image = Nd.build(expected.shape, () => 0);
       const data = await list(expected);
@@ -342,11 +345,12 @@ test('gradients', async () => {
   }
   for (const [equation, ...shapes] of equations)
     await check(equation, (...xs) => einsum(equation, ...xs), shapes);
-  await check(
-    'unfold',
-    (x) => unfold(x, [2, 3], { stride: [1, 2], padding: [1, 0, 0, 2], dilation: [2, 1] }),
-    [[2, 2, 4, 5]],
-  );
+  for (const batchLast of [false, true])
+    await check(
+      `unfold, batchLast ${batchLast}`,
+      (x) => unfold(x, [2, 3], { stride: [1, 2], padding: [1, 0, 0, 2], dilation: [2, 1], batchLast }),
+      [[2, 2, 4, 5]],
+    );
 });
 
 test('arguments that make no sense', () => {

@@ -16,7 +16,7 @@ import { sub, where } from './elementwise.js';
 import { gather } from './gather.js';
 import { axisOf, map, mapInto, recordOne, requireRank, requireTensor } from './launch.js';
 import { expand } from './reduce.js';
-import { contiguous, flip, pad, reshape, slice, transpose } from './views.js';
+import { contiguous, flip, pad, permute, reshape, slice, transpose } from './views.js';
 
 /**
  * Repeats x as a whole along its axes.
@@ -63,40 +63,47 @@ export function triu(x: Tensor, diagonal = 0): Tensor {
   return triangle('triu', x, diagonal, upper);
 }
 
+const unfoldDefaults = { stride: 1, padding: 0, dilation: 1, batchLast: false };
+type UnfoldOptions = Omit<ConvWindow, 'groups'> & { readonly batchLast?: boolean };
+
 /**
  * The windows of a convolution as columns: `[N, C, H, W]` to `[N, C * KH * KW, OH * OW]`, the windows in row-major
  * order. A matrix product of kernels `[O, C * KH * KW]` with it is `conv2d`.
+ * @param options `batchLast`: as `[OH * OW, C * KH * KW, N]`, for products at each place. Default false
  * @throws {ArgumentError} for a window larger than the padded image
  */
-export function unfold(x: Tensor, kernel: PairLike, options: Omit<ConvWindow, 'groups'> = {}): Tensor {
+export function unfold(x: Tensor, kernel: PairLike, options: UnfoldOptions = {}): Tensor {
   const op = 'unfold';
   requireTensor(op, 'x', x);
   requireRank(op, 'x', x, 4, '[N, C, H, W]');
-  const window = toGeometry(op, readOptions(op, options, { stride: 1, padding: 0, dilation: 1 }));
-  const { stride, dilation, padding } = window;
+  const { batchLast, ...rest } = readOptions(op, options, unfoldDefaults);
+  requireBoolean(op, 'batchLast', batchLast);
+  const { stride, dilation, padding } = toGeometry(op, rest);
   const [top, left, bottom, right] = padding;
   const [kh, kw] = toPair(op, 'kernel', kernel, 1);
-  const [oh, ow] = windowsIn(op, x.shape, [kh, kw], window);
+  const [oh, ow] = windowsIn(op, x.shape, [kh, kw], { stride, dilation, padding });
   const [n = 0, c = 0] = x.shape;
-  const still = [0, 0] as const;
+  const [still, rows, columns] = [[0, 0] as const, [top, bottom] as const, [left, right] as const];
   return scope(() => {
-    const image = pad(x, [still, still, [top, bottom], [left, right]]);
-    const seen = (whole: Tensor): Tensor => {
-      const [sn = 0, sc = 0, sh = 0, sw = 0] = whole.view(op).strides;
-      const steps = [dilation[0] * sh, dilation[1] * sw, stride[0] * sh, stride[1] * sw];
-      return whole.alias(op, { shape: [n, c, kh, kw, oh, ow], strides: [sn, sc, ...steps] });
-    };
-    const windows = seen(image);
+    const image = batchLast
+      ? permute(pad(permute(x, [1, 2, 3, 0]), [still, rows, columns, still]), [3, 0, 1, 2])
+      : pad(x, [still, still, rows, columns]);
+    const { strides } = image.view(op);
+    const [sn = 0, sc = 0, sh = 0, sw = 0] = strides;
+    const steps = [dilation[0] * sh, dilation[1] * sw, stride[0] * sh, stride[1] * sw];
+    const layout = { shape: [n, c, kh, kw, oh, ow], strides: [sn, sc, ...steps] };
+    const windows = image.alias(op, layout);
     recordOne(op, image, windows, (grad) => {
       const spread = zeros(image.shape, { device: grad.device, dtype: grad.dtype });
-      const parts = seen(spread);
+      const parts = spread.alias(op, layout);
       const at = (all: Tensor, i: number, j: number) => slice(slice(all, 2, i, i + 1), 3, j, j + 1);
       for (let i = 0; i < kh; i++) {
         for (let j = 0; j < kw; j++)
           mapInto(op, [total], [at(parts, i, j), at(grad, i, j)], [at(parts, i, j)]);
       }
-      return spread;
+      return spread.alias(op, { strides });
     });
+    if (batchLast) return reshape(permute(windows, [4, 5, 1, 2, 3, 0]), [oh * ow, c * kh * kw, n]);
     return reshape(windows, [n, c * kh * kw, oh * ow]);
   });
 }
