@@ -1,6 +1,6 @@
 /**
  * Locally connected layers: convolutions whose kernels differ from place to place. With P = OH * OW places and windows of
- * K = in * KH * KW numbers, the layer is a batch of P products: `[P, out, K]` (the kernels, a view of the weight) by
+ * K = in * KH * KW numbers, the layer is a batch of P products: `[P, out, K]` (the kernels, copied: rows P K apart pack slowly) by
  * `[P, K, N]` (the windows). The images come last, so that windows are copied and their gradients added in runs of N.
  */
 import { readOptions, requireWhole } from '../core/arguments.js';
@@ -71,7 +71,7 @@ export class LocallyConnected2d extends WeightedLayer {
     const [out = 0, oh = 0, ow = 0] = weight.shape;
     return scope(() => {
       const windows = unfold(x, kernel, { ...window, batchLast: true });
-      const kernels = transpose(reshape(weight, [out, oh * ow, -1]), 0, 1);
+      const kernels = contiguous(transpose(reshape(weight, [out, oh * ow, -1]), 0, 1));
       const products = matmul(kernels, windows);
       const y = contiguous(permute(reshape(products, [oh, ow, out, n]), [3, 2, 0, 1]));
       const sum = bias ? add(y, bias) : y;
