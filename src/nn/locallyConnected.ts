@@ -1,7 +1,7 @@
 /**
  * Locally connected layers: convolutions whose kernels differ from place to place. With P = OH * OW places and windows of
- * K = in * KH * KW numbers, the layer is a batch of P products: `[P, out, K]` (the kernels, copied: rows P K apart pack slowly) by
- * `[P, K, N]` (the windows). The images come last, so that windows are copied and their gradients added in runs of N.
+ * K = in * KH * KW numbers, the layer is P products of kernels `[out, K]`, copied since rows P * K apart pack slowly, by
+ * windows `[K, N]`. The images come last, so that windows are copied and their gradients added in runs of N.
  */
 import { readOptions, requireWhole } from '../core/arguments.js';
 import type { ConvGeometry } from '../core/backend.js';
