@@ -39,16 +39,16 @@ export function reductionOf(op: string, x: Tensor, options: ReduceOptions) {
   requireTensor(op, 'x', x);
   const { shape } = x;
   const { axes, keepDim } = readOptions(op, options, { axes: null, keepDim: false });
-  const named = [axes ?? [...shape.keys()]].flat().map((axis) => axisOf(op, x, axis));
-  const reduced = [...new Set(named)].sort((a, b) => a - b);
-  const kept = [...shape.keys()].filter((axis) => !reduced.includes(axis));
-  const keptShape = shape.map((n, axis) => (reduced.includes(axis) ? 1 : n));
+  const named = axes === null ? null : [axes].flat().map((axis) => axisOf(op, x, axis));
+  const reduced = named ? [...new Set(named)].sort((a, b) => a - b) : shape.map((_, axis) => axis);
+  const kept = named ? [...shape.keys()].filter((axis) => !reduced.includes(axis)) : [];
+  const keptShape = shape.map((n, axis) => (named && !reduced.includes(axis) ? n : 1));
   return {
     axes: reduced,
     kept,
     keptShape,
     shape: keepDim ? keptShape : kept.map((axis) => shape[axis]!),
-    count: sizeOf(reduced.map((axis) => shape[axis]!)),
+    count: named ? sizeOf(reduced.map((axis) => shape[axis]!)) : x.size,
   };
 }
 
