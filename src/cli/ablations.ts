@@ -1,11 +1,12 @@
 /**
- * `tandem ablations`: trains a network with and without its parts, from one seed, and prints what each is worth
- * beside what the paper says. Networks that are trained already aren't trained again.
+ * `tandem ablations`: trains a network with and without its parts, from one seed or several, and prints what each is
+ * worth beside what the paper says, and whether that is more than chance. Networks that are trained already aren't trained again.
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
+import { changeBetween, type Estimate, estimateOf } from '../alexnet/chance.js';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { answersOf, loadClassifier, reportOf } from '../alexnet/evaluation.js';
@@ -23,6 +24,7 @@ import {
   list,
   type TrainingDataOptions,
   whole,
+  wholes,
   withChosenDevices,
 } from './options.js';
 import { percent, TerminalProgress } from './progress.js';
@@ -32,6 +34,7 @@ import { addRecipeOptions } from './recipeFields.js';
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   set: string[];
   seed: number;
+  seeds?: number[];
   out: string;
 }
 
@@ -46,6 +49,7 @@ export const command = addTrainingData(settled(new Command()))
     new Option('--set <list>', 'which, by name').argParser(list).default(standard, standard.join(', ')),
   )
   .option('--seed <n>', 'seed of all', whole(0), 0)
+  .option('--seeds <list>', 'train with each of these seeds, for error bars', wholes(0))
   .option('--out <dir>', 'folder for a run each, and table.json', 'runs/ablations');
 addRecipeOptions(addNetOptions(command));
 addDeviceOptions(command.optionsGroup('Devices:')).addHelpText(
@@ -56,7 +60,8 @@ addDeviceOptions(command.optionsGroup('Devices:')).addHelpText(
 /** A row of the table. */
 interface Row {
   readonly name: AblationName;
-  readonly report: Report;
+  /** One for each seed. */
+  readonly reports: readonly Report[];
 }
 
 async function main(options: Options): Promise<void> {
@@ -81,11 +86,21 @@ async function main(options: Options): Promise<void> {
     printAbout('data', `${train.name}: ${train.length} training and ${validation.length} validation images`);
     printAbout('recipe', ...describeRecipe(chosen.recipe, chosen.variant));
     const rows: Row[] = [];
-    for (const name of names) rows.push({ name, report: await runOne(name, chosen, options, data) });
+    for (const name of names) {
+      const reports: Report[] = [];
+      for (const own of ofSeeds(options)) reports.push(await runOne(name, chosen, own, data));
+      rows.push({ name, reports });
+    }
     await printTable(rows, options, data);
   } finally {
     await data.close();
   }
+}
+
+/** The options with each seed, which has a folder of its own if there are several. */
+function ofSeeds(options: Options): Options[] {
+  const { seeds, out } = options;
+  return seeds?.map((seed) => ({ ...options, seed, out: join(out, `seed-${seed}`) })) ?? [options];
 }
 
 /** The recipe of an ablation. @throws {ArgumentError} when the base has nothing to leave out */
@@ -127,7 +142,7 @@ async function runOne(
     if (resume) checkSame(out, resume.run, description);
     const done = resume?.state.epoch ?? 0;
     if (done < description.recipe.epochs) {
-      console.log(`\n${name}: ${ablation.about}`);
+      console.log(`\n${name}, seed ${options.seed}: ${ablation.about}`);
       const listener = new TerminalProgress(description.recipe.epochs, done + 1);
       const signal = new AbortController().signal;
       await runTraining({ description, net: varied, devices, data, out, resume, listener, signal });
@@ -155,39 +170,58 @@ function checkSame(out: string, found: RunDescription, wanted: RunDescription): 
   if (odd) throw new ArgumentError(`${out}: holds a run with another ${odd}; choose another --out`);
 }
 
+const points = (change: number): string => `${change >= 0 ? '+' : ''}${(100 * change).toFixed(1)}`;
+
+/** An error, with its standard error where there are several seeds: '32.1 % +-0.4'. */
+function errorText({ mean, error }: Estimate): string {
+  if (Number.isNaN(mean)) return '-';
+  return Number.isNaN(error) ? percent(mean) : `${percent(mean)} +-${(100 * error).toFixed(1)}`;
+}
+
+/** A change from the base, with its interval where there are several seeds, and a star where it is more than chance. */
+function changeText({ mean, halfWidth, beyondChance }: ReturnType<typeof changeBetween>): string {
+  if (Number.isNaN(mean)) return '-';
+  if (beyondChance === null) return points(mean);
+  return `${points(mean)} +-${(100 * halfWidth).toFixed(1)}${beyondChance ? '*' : ''}`;
+}
+
 async function printTable(rows: readonly Row[], options: Options, data: OpenedData): Promise<void> {
-  const base = rows.find(({ name }) => name === 'base')?.report;
-  const points = (error: number, reference: number | undefined): string => {
-    const change = 100 * (error - (reference ?? Number.NaN));
-    return Number.isFinite(change) ? `${change >= 0 ? '+' : ''}${change.toFixed(1)}` : '-';
-  };
-  const table = rows.map(({ name, report }) => {
+  const seeds = options.seeds ?? [options.seed];
+  const base = rows.find(({ name }) => name === 'base');
+  const errors = ['top1Error', 'top5Error'] as const;
+  const table = rows.map(({ name, reports }) => {
     const { published }: Ablation = ablations[name];
-    const { top1Error, top5Error } = report;
-    return {
-      name,
-      top1: percent(top1Error),
-      top5: Number.isNaN(top5Error) ? '-' : percent(top5Error),
-      change1: points(top1Error, base?.top1Error),
-      change5: points(top5Error, base?.top5Error),
-      paper: published ? `+${published.top1} / +${published.top5} (${published.source})` : '-',
-    };
+    const [first, fifth] = errors.map((key) => {
+      const own = reports.map((report) => report[key]);
+      const change =
+        base &&
+        changeBetween(
+          base.reports.map((report) => report[key]),
+          own,
+        );
+      const { beyondChance = null } = change ?? {};
+      return { error: errorText(estimateOf(own)), change: change ? changeText(change) : '-', beyondChance };
+    });
+    const paper = published ? `+${published.top1} / +${published.top5} (${published.source})` : '-';
+    return { name, top1: first!, top5: fifth!, paper };
   });
-  const { images = 0 } = rows[0]?.report ?? {};
-  console.log(`\n${images} validation images, seed ${options.seed}; changes in percentage points`);
-  console.log(`${'ablation'.padEnd(17)}   top-1    top-5   change   change  in the paper`);
-  for (const row of table) {
-    const numbers = [row.top1, row.top5, row.change1, row.change5].map((text) => text.padStart(7));
+  const { images = 0 } = rows[0]?.reports[0] ?? {};
+  const several = seeds.length > 1;
+  const width = several ? 14 : 7;
+  console.log(
+    `\n${images} validation images, ${several ? 'seeds' : 'seed'} ${seeds.join(', ')}; changes in percentage points`,
+  );
+  if (several)
+    console.log('errors +- standard error, changes +- 95 % interval (seed by seed); *: more than chance');
+  const heads = ['top-1', 'top-5', 'change', 'change'].map((text) => text.padStart(width));
+  console.log(`${'ablation'.padEnd(17)} ${heads.join('  ')}  in the paper`);
+  for (const { name, top1, top5, paper } of table) {
+    const numbers = [top1.error, top5.error, top1.change, top5.change].map((text) => text.padStart(width));
     // The set is left to the file: lines are short.
-    console.log(`${row.name.padEnd(17)} ${numbers.join('  ')}  ${row.paper.replace(/, [^)]*/, '')}`);
+    console.log(`${name.padEnd(17)} ${numbers.join('  ')}  ${paper.replace(/, [^)]*/, '')}`);
   }
-  const json = {
-    data: data.train.name,
-    images,
-    seed: options.seed,
-    rows: rows.map(({ name, report }) => ({ name, ...report })),
-  };
-  await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify({ ...json, table }, null, 2)}\n`]);
+  const json = { data: data.train.name, images, seeds, rows, table };
+  await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify(json, null, 2)}\n`]);
 }
 
 addExamples(command, '--data FOLDER --net alexnet', '--set base,no-lrn --limit 500 --epochs 2').action(main);

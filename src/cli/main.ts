@@ -57,7 +57,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     load: () => import('./race.js'),
   },
   ablations: {
-    about: 'what the parts of a network are worth, trained from one seed, beside the paper',
+    about: 'what the parts of a network are worth, trained from one seed or several, beside the paper',
     load: () => import('./ablations.js'),
   },
   features: {

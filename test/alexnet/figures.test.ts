@@ -177,6 +177,19 @@ test('ablations: a run each, a table, and nothing trained twice', async () => {
   assert.equal(noLrn.variant, { lrn: 'off' });
 });
 
+test('ablations with several seeds: a folder for each, error bars, and what is more than chance', async () => {
+  const args = ['--set', 'base,one-crop', ...small, '--epochs', '1', '--seeds', '0,3', '--out', 'seeds'];
+  const output = await ran('ablations', ...args);
+  assert.match(output, /seeds 0, 3;/);
+  assert.match(output, /^base +[\d.]+ % \+-[\d.]+ .*\+0\.0 \+-0\.0/m);
+  const { rows } = JSON.parse(await readFile(join(folder, 'seeds/table.json'), 'utf8'));
+  assert.is(rows[1].reports.length, 2);
+  for (const seed of [0, 3]) {
+    const run = JSON.parse(await readFile(join(folder, `seeds/seed-${seed}/base/run.json`), 'utf8'));
+    assert.is(run.seed, seed);
+  }
+});
+
 test('figure1: races to the target, goes on from its log, plots', async () => {
   const args = ['--data', 'images', '--seeds', '1', '--epochs', '2', '--target', '0.01', '--out', 'race'];
   assert.match(await ran('race', ...args), /relu +seed 0 +epoch +2/);
