@@ -135,6 +135,8 @@ const variantSchema = object<Variant>({
   conv1Order: optional(oneOf('relu-norm-pool', 'norm-pool-relu')),
   spatialNorm: optional(flag),
   middleStd: optional(number(0)),
+  dropout: optional(oneOf('off')),
+  without: optional(oneOf('conv4')),
 });
 
 type StageOf<K extends Stage['kind']> = Extract<Stage, { readonly kind: K }>;

@@ -32,6 +32,10 @@ export interface Variant {
   readonly spatialNorm?: boolean;
   /** Standard deviation of the initial weights of conv3, conv4 and conv5. */
   readonly middleStd?: number;
+  /** No dropout anywhere. */
+  readonly dropout?: 'off';
+  /** The middle layer left out: of three, the one that neither hears the other tower nor is pooled (section 7). */
+  readonly without?: 'conv4';
 }
 
 const kindOf = { relu: 'relu', tanh: 'tanh', 'abs-tanh': 'absTanh' } as const;
@@ -61,7 +65,11 @@ export function applyVariant(net: Net, variant: Variant): Net {
   if (variant.communication && (net.towers < 2 || variant.towers === 1)) {
     fail('has one tower, which has nobody to communicate with');
   }
-  const layers = architecture.layers.map((layer) => varyLayer(layer, variant));
+  if (variant.dropout && !stages.some(({ kind }) => kind === 'dropout')) fail('has no dropout');
+  const kept = architecture.layers.filter(({ name }) => name !== variant.without);
+  if (variant.without && kept.length === architecture.layers.length)
+    fail(`has no ${variant.without} to leave out`);
+  const layers = kept.map((layer) => varyLayer(layer, variant));
   const needs = (name: string, given: unknown): void => {
     if (given !== undefined && !layers.some((layer) => layer.name === name)) fail(`has no ${name} to vary`);
   };
@@ -89,7 +97,8 @@ function varyLayer(layer: LayerSpec, variant: Variant): LayerSpec {
   return { ...layer, stages, std: middle ? variant.middleStd : layer.std };
 }
 
-function varyStage(stage: Stage, { activation, lrn, lrnAlpha, pooling }: Variant): Stage[] {
+function varyStage(stage: Stage, { activation, lrn, lrnAlpha, pooling, dropout }: Variant): Stage[] {
+  if (dropout && stage.kind === 'dropout') return [];
   if (activation && activations.includes(stage.kind)) return [{ kind: kindOf[activation] }];
   if (stage.kind === 'pool' && pooling) return [{ ...stage, stride: 2, kernel: pooling === 'plain' ? 2 : 3 }];
   if (stage.kind !== 'norm') return [stage];

@@ -24,6 +24,8 @@ export interface RecipeOptions {
   readonly conv1Order?: 'relu-norm-pool' | 'norm-pool-relu';
   readonly spatialNorm?: boolean;
   readonly middleStd?: number;
+  readonly dropout?: boolean;
+  readonly without?: 'conv4';
 }
 
 /** The options that choose a network and its variant. */
@@ -39,6 +41,8 @@ export const netKeys: readonly string[] = [
   'conv1Order',
   'spatialNorm',
   'middleStd',
+  'dropout',
+  'without',
 ] satisfies (keyof RecipeOptions)[];
 
 const choice = (flags: string, about: string, names: readonly string[]): Option =>
@@ -69,7 +73,9 @@ export function addNetOptions(command: Command): Command {
       ]),
     )
     .option('--spatial-norm <on|off>', 'normalize conv2 over 5x5 pixels as well', onOff)
-    .option('--middle-std <x>', 'standard deviation of the initial weights of conv3 to conv5', positive);
+    .option('--middle-std <x>', 'standard deviation of the initial weights of conv3 to conv5', positive)
+    .option('--dropout <on|off>', 'off: no dropout anywhere', onOff)
+    .addOption(choice('--without <layer>', 'a network without this middle layer', ['conv4']));
 }
 
 /** Networks and presets, for `--help`. */
@@ -103,8 +109,8 @@ export function chosenTraining(options: RecipeOptions): {
 
 /** What the options change of the tables. */
 function variantOf(options: RecipeOptions, net: Net): Variant {
-  const { activation, lrn, lrnAlpha, pooling, towers, communication, conv1Order, spatialNorm, middleStd } =
-    options;
+  const { activation, lrn, lrnAlpha, pooling, towers, communication, conv1Order, spatialNorm } = options;
+  const { middleStd, dropout, without } = options;
   if (towers === '2' && net.towers !== 2)
     throw new ArgumentError(`--towers 2: ${net.architecture.name} has ${net.towers}`);
   return {
@@ -117,6 +123,8 @@ function variantOf(options: RecipeOptions, net: Net): Variant {
     ...(conv1Order && { conv1Order }),
     ...(spatialNorm !== undefined && { spatialNorm }),
     ...(middleStd !== undefined && { middleStd }),
+    ...(dropout === false && { dropout: 'off' }),
+    ...(without && { without }),
   };
 }
 

@@ -56,12 +56,29 @@ test('activations change everywhere, and normalization goes', () => {
   assert.equal(kinds(varied({ lrn: 'off' }, nets['18pct']), 'conv1'), ['pool', 'relu']);
 });
 
+test('dropout goes, and so does the middle layer: its neighbours meet', () => {
+  for (const layer of ['fc6', 'fc7']) assert.equal(kinds(varied({ dropout: 'off' }), layer), ['relu']);
+  const usual = placed(alexnet);
+  const less = placed(varied({ without: 'conv4' }));
+  assert.equal(
+    less.map(({ spec }) => spec.name),
+    ['conv1', 'conv2', 'conv3', 'conv5', 'fc6', 'fc7', 'fc8'],
+  );
+  // conv4 is 192 maps of 192 x 3 x 3 weights and a bias in each tower; conv5 reads as many maps as before.
+  assert.is(parameterCount(usual) - parameterCount(less), 2 * 192 * (192 * 9 + 1));
+  assert.equal(crossings(less), crossings(usual));
+  const both = varied({ without: 'conv4', towers: 1 }, nets.small);
+  assert.equal(Object.keys(both.placement(10)).includes('conv4'), false);
+});
+
 test('what a network lacks cannot be varied', () => {
   assert.throws(() => varied({ lrn: 'off' }, nets['80sec']), /no response normalization/);
   assert.throws(() => varied({ lrnAlpha: 1 }, nets['18pct']), /no normalization across maps/);
   assert.throws(() => varied({ communication: 'none' }, nets['80sec']), /one tower/);
   assert.throws(() => varied({ communication: 'none', towers: 1 }), /one tower/);
   assert.throws(() => varied({ middleStd: 0.1 }, nets['80sec']), /conv5/);
+  assert.throws(() => varied({ dropout: 'off' }, nets['80sec']), /no dropout/);
+  assert.throws(() => varied({ without: 'conv4' }, nets['80sec']), /no conv4 to leave out/);
   assert.throws(() => withPreset(nets['80sec'], 'paper'), /eight layers/);
 });
 
