@@ -1,8 +1,9 @@
 /**
- * The paper's ablations by name: what each changes of a network or its recipe, and how much worse the paper (or the
- * experiment logs published with its code) says the network is for it.
+ * The paper's ablations by name: what each changes of a network or its recipe, and how much worse the paper and the
+ * log of 2012 (`published.ts`) say the network is for it.
  */
 import { ArgumentError } from '../core/errors.js';
+import type { LogName } from './published.js';
 import type { Recipe, TestCrops } from './recipes.js';
 import type { Variant } from './variants.js';
 
@@ -13,39 +14,52 @@ export interface Ablation {
   readonly recipe?: (recipe: Recipe) => Recipe;
   /** Crops of the test; ten by default. */
   readonly crops?: TestCrops;
-  /** Published increase of top-1 and top-5 error, in percentage points, and where; null where none was. */
-  readonly published: { readonly top1: string; readonly top5: string; readonly source: string } | null;
+  /** What the paper says. */
+  readonly paper?: Paper;
+  /** The net of the log of 2012 that is without the same. */
+  readonly log?: LogName;
 }
 
-const gain = (top1: string, top5: string, source: string): Ablation['published'] => ({ top1, top5, source });
+/** The paper's increase of error, in percentage points, and where it stands. */
+interface Paper {
+  readonly top1: number;
+  readonly top5: number | null;
+  /** 'over' or 'about' where the paper says so. */
+  readonly vague?: 'over' | 'about';
+  readonly section: string;
+}
 
 /** The ablations by name; `base` is what the others are compared with. */
 export const ablations = {
-  base: { about: 'the network as it is, ten crops', published: null },
+  base: { about: 'the network as it is, ten crops' },
   'one-crop': {
     about: 'the base, tested by the centre alone',
     crops: 1,
-    published: gain('1.5', '1.3', 'section 4.1, ILSVRC-2010'),
+    paper: { top1: 1.5, top5: 1.3, section: '4.1' },
+    log: '145-2010, one crop',
   },
   'one-tower': {
     about: 'half the kernels on one device',
     variant: { towers: 1 },
-    published: gain('1.7', '1.2', 'section 3.2, ILSVRC-2010'),
+    paper: { top1: 1.7, top5: 1.2, section: '3.2' },
+    log: '145-half',
   },
   'no-communication': {
     about: 'towers that meet at the last layer alone',
     variant: { communication: 'none' },
-    published: gain('1.17', '1.12', 'experiment log 150, ILSVRC-2012'),
+    log: '150',
   },
   'no-lrn': {
     about: 'no response normalization',
     variant: { lrn: 'off' },
-    published: gain('1.4', '1.2', 'section 3.3, ILSVRC-2010'),
+    paper: { top1: 1.4, top5: 1.2, section: '3.3' },
+    log: '148',
   },
   'plain-pooling': {
     about: 'pooling windows that do not overlap',
     variant: { pooling: 'plain' },
-    published: gain('0.4', '0.3', 'section 3.4, ILSVRC-2010'),
+    paper: { top1: 0.4, top5: 0.3, section: '3.4' },
+    log: '147',
   },
   'no-colour': {
     about: 'no colour noise',
@@ -55,15 +69,20 @@ export const ablations = {
         'no-colour: the base has no colour noise: give its recipe some (colourNoise), or leave this ablation out',
       );
     },
-    published: gain('over 1', '-', 'section 4.1, ILSVRC-2010'),
+    paper: { top1: 1, top5: null, vague: 'over', section: '4.1' },
+  },
+  'no-dropout': { about: 'no dropout', variant: { dropout: 'off' } },
+  'no-middle': {
+    about: 'without conv4',
+    variant: { without: 'conv4' },
+    paper: { top1: 2, top5: null, vague: 'about', section: '7' },
   },
   'no-augmentation': {
     about: 'no random crops, mirroring or colour noise',
     recipe: (recipe: Recipe): Recipe => ({ ...recipe, augment: false, colourNoise: null }),
-    published: null,
   },
-  tanh: { about: 'tanh for ReLU', variant: { activation: 'tanh' }, published: null },
-  'abs-tanh': { about: '|tanh| for ReLU', variant: { activation: 'abs-tanh' }, published: null },
+  tanh: { about: 'tanh for ReLU', variant: { activation: 'tanh' } },
+  'abs-tanh': { about: '|tanh| for ReLU', variant: { activation: 'abs-tanh' } },
 } as const satisfies Record<string, Ablation>;
 
 /** A name of an ablation. */

@@ -4,14 +4,18 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
 import { changeBetween, type Estimate, estimateOf } from '../alexnet/chance.js';
 import { openCheckpoint } from '../alexnet/checkpoint.js';
 import { netOf, type RunDescription } from '../alexnet/description.js';
 import { answersOf, loadClassifier, reportOf } from '../alexnet/evaluation.js';
-import type { Recipe } from '../alexnet/recipes.js';
+import { plotAblations } from '../alexnet/figures/ablations.js';
+import { openPlotter, type Plotter } from '../alexnet/figures/plot.js';
+import { logIncrease } from '../alexnet/published.js';
+import { nets, type Recipe } from '../alexnet/recipes.js';
 import { runFiles, runTraining } from '../alexnet/run.js';
+import { applyVariant } from '../alexnet/variants.js';
 import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
 import { type OpenedData, openData } from '../data/sources/open.js';
@@ -32,7 +36,7 @@ import { addNetOptions, chosenTraining, describeRecipe, type RecipeOptions } fro
 import { addRecipeOptions } from './recipeFields.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
-  set: string[];
+  set?: string[];
   seed: number;
   seeds?: number[];
   out: string;
@@ -41,16 +45,28 @@ interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
 const about = helpList(Object.entries(ablations).map(([name, ablation]) => [name, ablation.about]));
 
 /** The ablations that are run when none is named. */
-const standard = ['base', 'one-crop', 'one-tower', 'no-communication', 'no-lrn', 'plain-pooling'];
+const standard: readonly AblationName[] = [
+  'base',
+  'one-crop',
+  'one-tower',
+  'no-communication',
+  'no-lrn',
+  'plain-pooling',
+  'no-colour',
+  'no-dropout',
+  'no-middle',
+];
 
 export const command = addTrainingData(settled(new Command()))
   .optionsGroup('Ablations:')
-  .addOption(
-    new Option('--set <list>', 'which, by name').argParser(list).default(standard, standard.join(', ')),
+  .option(
+    '--set <list>',
+    `which, by name (default: ${standard.join(', ')}; no-colour if the base has colour noise)`,
+    list,
   )
   .option('--seed <n>', 'seed of all', whole(0), 0)
   .option('--seeds <list>', 'train with each of these seeds, for error bars', wholes(0))
-  .option('--out <dir>', 'folder for a run each, and table.json', 'runs/ablations');
+  .option('--out <dir>', 'folder for a run each, table.json and ablations.svg', 'runs/ablations');
 addRecipeOptions(addNetOptions(command));
 addDeviceOptions(command.optionsGroup('Devices:')).addHelpText(
   'after',
@@ -65,36 +81,52 @@ interface Row {
 }
 
 async function main(options: Options): Promise<void> {
-  const names = options.set.map((name) => {
+  // A seed that counted twice would make changes look surer than they are.
+  const again = options.seeds?.find((seed, i, all) => all.indexOf(seed) !== i);
+  if (again !== undefined)
+    throw new ArgumentError(`--seeds ${options.seeds?.join()}: ${again} is there twice`);
+  const plotter = await openPlotter();
+  const chosen = chosenTraining(options);
+  const names = namesOf(options, chosen.recipe);
+  // What doesn't go with the base is refused before anything is trained.
+  for (const name of names) {
+    const { variant }: Ablation = ablations[name];
+    recipeOf(name, chosen.recipe);
+    applyVariant(nets[chosen.name], { ...chosen.variant, ...variant });
+  }
+  printAbout('recipe', ...describeRecipe(chosen.recipe, chosen.variant));
+  const rows = names.map((name) => ({ name, reports: [] as Report[] }));
+  let about = '';
+  for (const own of ofSeeds(options)) {
+    // Each seed divides the data its own way, as `train` and `evaluate` of such a run do.
+    const data = await openData(options.data, {
+      imageSize: chosen.recipe.imageSize,
+      limit: options.limit,
+      seed: own.seed,
+      validation: options.validation,
+      workers: options.workers,
+    });
+    try {
+      const { train, validation } = data;
+      about = train.name;
+      printAbout('data', `${about}: ${train.length} training and ${validation.length} validation images`);
+      for (const { name, reports } of rows) reports.push(await runOne(name, chosen, own, data));
+    } finally {
+      await data.close();
+    }
+  }
+  await printTable(rows, options, about, plotter);
+}
+
+/** The ablations asked for. @throws {ArgumentError} for a name that is none */
+function namesOf({ set }: Options, { colourNoise }: Recipe): AblationName[] {
+  if (!set) return standard.filter((name) => name !== 'no-colour' || colourNoise);
+  return set.map((name) => {
     if (isAblationName(name)) return name;
     throw new ArgumentError(
       `--set ${name}: there is no such ablation, only ${Object.keys(ablations).join(', ')}`,
     );
   });
-  const chosen = chosenTraining(options);
-  // What doesn't go with the base is refused before anything is trained.
-  for (const name of names) recipeOf(name, chosen.recipe);
-  const data = await openData(options.data, {
-    imageSize: chosen.recipe.imageSize,
-    limit: options.limit,
-    seed: options.seed,
-    validation: options.validation,
-    workers: options.workers,
-  });
-  try {
-    const { train, validation } = data;
-    printAbout('data', `${train.name}: ${train.length} training and ${validation.length} validation images`);
-    printAbout('recipe', ...describeRecipe(chosen.recipe, chosen.variant));
-    const rows: Row[] = [];
-    for (const name of names) {
-      const reports: Report[] = [];
-      for (const own of ofSeeds(options)) reports.push(await runOne(name, chosen, own, data));
-      rows.push({ name, reports });
-    }
-    await printTable(rows, options, data);
-  } finally {
-    await data.close();
-  }
 }
 
 /** The options with each seed, which has a folder of its own if there are several. */
@@ -185,25 +217,42 @@ function changeText({ mean, halfWidth, beyondChance }: ReturnType<typeof changeB
   return `${points(mean)} +-${(100 * halfWidth).toFixed(1)}${beyondChance ? '*' : ''}`;
 }
 
-async function printTable(rows: readonly Row[], options: Options, data: OpenedData): Promise<void> {
+/** What the paper and the log of 2012 say: '+1.4 (section 3.3)', '+1.4 / +1.2 (log 148)'. */
+function publishedText({ paper, log }: Ablation): string {
+  const both = (top1: string, top5: number | null): string =>
+    `${top1} / ${top5 === null ? '-' : points(top5 / 100)}`;
+  const texts: string[] = [];
+  if (paper) {
+    const { top1, top5, vague, section } = paper;
+    texts.push(`${both(`${vague ? `${vague} ` : ''}${points(top1 / 100)}`, top5)} (section ${section})`);
+  }
+  if (log) {
+    const { top1, top5 } = logIncrease(log);
+    texts.push(`${both(points(top1 / 100), top5)} (log ${log})`);
+  }
+  return texts.join(', ') || '-';
+}
+
+async function printTable(
+  rows: readonly Row[],
+  options: Options,
+  data: string,
+  plotter: Plotter,
+): Promise<void> {
   const seeds = options.seeds ?? [options.seed];
   const base = rows.find(({ name }) => name === 'base');
-  const errors = ['top1Error', 'top5Error'] as const;
   const table = rows.map(({ name, reports }) => {
-    const { published }: Ablation = ablations[name];
-    const [first, fifth] = errors.map((key) => {
+    const compared = (key: 'top1Error' | 'top5Error') => {
       const own = reports.map((report) => report[key]);
-      const change =
-        base &&
-        changeBetween(
-          base.reports.map((report) => report[key]),
-          own,
-        );
-      const { beyondChance = null } = change ?? {};
-      return { error: errorText(estimateOf(own)), change: change ? changeText(change) : '-', beyondChance };
-    });
-    const paper = published ? `+${published.top1} / +${published.top5} (${published.source})` : '-';
-    return { name, top1: first!, top5: fifth!, paper };
+      const bases = base?.reports.map((report) => report[key]);
+      return { error: estimateOf(own), change: bases ? changeBetween(bases, own) : null };
+    };
+    return {
+      name,
+      top1: compared('top1Error'),
+      top5: compared('top5Error'),
+      published: publishedText(ablations[name]),
+    };
   });
   const { images = 0 } = rows[0]?.reports[0] ?? {};
   const several = seeds.length > 1;
@@ -214,14 +263,25 @@ async function printTable(rows: readonly Row[], options: Options, data: OpenedDa
   if (several)
     console.log('errors +- standard error, changes +- 95 % interval (seed by seed); *: more than chance');
   const heads = ['top-1', 'top-5', 'change', 'change'].map((text) => text.padStart(width));
-  console.log(`${'ablation'.padEnd(17)} ${heads.join('  ')}  in the paper`);
-  for (const { name, top1, top5, paper } of table) {
-    const numbers = [top1.error, top5.error, top1.change, top5.change].map((text) => text.padStart(width));
-    // The set is left to the file: lines are short.
-    console.log(`${name.padEnd(17)} ${numbers.join('  ')}  ${paper.replace(/, [^)]*/, '')}`);
+  console.log(`${'ablation'.padEnd(17)} ${heads.join('  ')}  in the paper, in the log of 2012`);
+  for (const { name, top1, top5, published } of table) {
+    const changes = [top1, top5].map(({ change }) => (change ? changeText(change) : '-'));
+    const numbers = [errorText(top1.error), errorText(top5.error), ...changes].map((text) =>
+      text.padStart(width),
+    );
+    console.log(`${name.padEnd(17)} ${numbers.join('  ')}  ${published}`);
   }
-  const json = { data: data.train.name, images, seeds, rows, table };
+  const json = { data, images, seeds, rows, table };
   await writeWhole(join(options.out, 'table.json'), [`${JSON.stringify(json, null, 2)}\n`]);
+  const changed = table.flatMap(({ name, top1: { change } }) => {
+    const { paper, log }: Ablation = ablations[name];
+    return change && name !== 'base'
+      ? [{ name, change, paper: paper?.top1, log: log && logIncrease(log).top1 }]
+      : [];
+  });
+  if (changed.length > 0) {
+    await writeWhole(join(options.out, 'ablations.svg'), [plotAblations(plotter, changed)]);
+  }
 }
 
 addExamples(command, '--data FOLDER --net alexnet', '--set base,no-lrn --limit 500 --epochs 2').action(main);

@@ -168,7 +168,8 @@ test('features, retrieve and codes', async () => {
 test('ablations: a run each, a table, and nothing trained twice', async () => {
   const args = ['--set', 'base,one-crop,no-lrn', ...small, '--epochs', '1', '--out', 'abl'];
   const output = await ran('ablations', ...args);
-  assert.match(output, /no-lrn .*\+1\.4 \/ \+1\.2/);
+  assert.match(output, /no-lrn .*\+1\.4 \/ \+1\.2 \(section 3\.3\), \+1\.4 \/ \+1\.2 \(log 148\)/);
+  assert.match(await readFile(join(folder, 'abl/ablations.svg'), 'utf8'), /<svg.*no-lrn/s);
   assert.is(output.match(/epoch 1\/1 {2}loss/g)?.length, 2, 'one-crop shares the run of the base');
   const again = await ran('ablations', ...args);
   assert.not.match(again, /epoch 1\/1 {2}loss/);
@@ -188,6 +189,16 @@ test('ablations with several seeds: a folder for each, error bars, and what is m
     const run = JSON.parse(await readFile(join(folder, `seeds/seed-${seed}/base/run.json`), 'utf8'));
     assert.is(run.seed, seed);
   }
+  assert.not.match(await ran('ablations', ...args), /epoch 1\/1 {2}loss/, 'all are trained already');
+});
+
+test("ablations: a seed's images are divided as evaluate divides them", async () => {
+  const few = ['--limit', '60', '--epochs', '1', '--batch', '10'];
+  await ran('ablations', '--set', 'one-crop', ...few, '--seeds', '3', '--out', 'divided');
+  await ran('evaluate', '--run', 'divided/seed-3/base', '--json', 'divided.json');
+  const { rows } = JSON.parse(await readFile(join(folder, 'divided/table.json'), 'utf8'));
+  const { images, loss } = JSON.parse(await readFile(join(folder, 'divided.json'), 'utf8'));
+  assert.equal([rows[0].reports[0].images, rows[0].reports[0].loss], [images, loss]);
 });
 
 test('figure1: races to the target, goes on from its log, plots', async () => {
@@ -218,6 +229,8 @@ test('mistakes are one clear line and exit code 1', async () => {
     ],
     ['codes', ['train', '--features', 'f.npy', '--bits', '12', '--out', 'x'], /12 bits/],
     ['ablations', ['--set', 'lrn'], /lrn.*no-lrn/],
+    ['ablations', ['--seeds', '0,1,0'], /^error: --seeds 0,1,0: 0 is there twice/],
+    ['ablations', ['--net', '80sec', '--set', 'base,no-dropout'], /no dropout/],
     ['ablations', ['--set', 'base,no-colour'], /^error: no-colour: .*--colour-noise/],
     ['train', ['--preset', 'paper', '--net', '80sec'], /80sec.*eight layers/],
   ];
