@@ -110,6 +110,8 @@ class TrainSection {
         this.drawSoon();
         break;
       case 'measured':
+        // The last steps before it may not have been told.
+        setText(byId('stat-seen', HTMLElement), count(message.point.images));
         setText(byId('stat-error', HTMLElement), percent(message.point.validation ?? 0));
         this.drawSoon();
         this.samples.update().catch(() => {});
