@@ -53,8 +53,10 @@ export async function serve(
   const server = createServer((request, response) => {
     const path = pathOf(request.url ?? '/');
     const page = pages[path];
-    const headers =
-      page?.isolated === false ? {} : page ? isolating : { ...isolating, 'Access-Control-Allow-Origin': '*' };
+    // Modules are for pages of other origins too, as a content delivery network's are.
+    const modules = { ...isolating, 'Access-Control-Allow-Origin': '*' };
+    const ofPage = page?.isolated === false ? {} : isolating;
+    const headers = page ? ofPage : modules;
     const send = (type: string, content: string | Buffer): void =>
       void response
         .writeHead(200, { 'Content-Type': `${type}; charset=utf-8`, ...headers, ...further })

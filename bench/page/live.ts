@@ -8,6 +8,7 @@ import { parseReport, type Report, type Row } from '../rows.js';
 import { parseSettings } from '../settings.js';
 import { runSuite } from '../suite.js';
 import { cellsOf, digits, heads } from '../table.js';
+import { browserReport } from './browserReport.js';
 
 function find<T extends Element>(selector: string, kind: new () => T): T {
   const found = document.querySelector(selector);
@@ -94,16 +95,7 @@ async function run(signal: AbortSignal): Promise<void> {
   state.textContent = `${signal.aborted ? 'stopped: ' : ''}${rows.length} rows in ${took} s; ${Object.values(devices).join('; ')}`;
   if (rows.length === 0 && signal.aborted) return;
   if (rows.length === 0) throw new Error(`no row matches on ${device} with ${field('threads')} threads`);
-  const machine = {
-    cpu: 'a processor that browsers do not name',
-    cores: navigator.hardwareConcurrency,
-    memoryBytes: null,
-    platform: 'browser',
-    runtime: navigator.userAgent,
-    tandem: 'as served',
-  };
-  const date = new Date().toISOString();
-  const report: Report = { date, machine, load: null, seed: 1, quick, devices, rows };
+  const report = browserReport({ quick, devices, rows });
   URL.revokeObjectURL(save.href);
   save.href = URL.createObjectURL(new Blob([JSON.stringify(report, null, 1)], { type: 'application/json' }));
   save.hidden = false;

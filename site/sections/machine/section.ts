@@ -1,7 +1,8 @@
 /**
  * The fifth section's life: the benchmark runs in a thread, its rows come one by one, and the report can be copied.
  */
-import type { Report, Row } from '../../../bench/rows.js';
+import { browserReport } from '../../../bench/page/browserReport.js';
+import type { Row } from '../../../bench/rows.js';
 import type { FromMachine, ToMachine } from '../../engine/machineWorker.js';
 import type { App } from '../../page/app.js';
 import { byId, element, setText } from '../../page/dom.js';
@@ -61,7 +62,7 @@ export function startMachine(app: App): void {
     tell(() => say('machineStarting'));
   });
   copy.addEventListener('click', async () => {
-    const text = JSON.stringify(reportOf(rows, devices), null, 1);
+    const text = JSON.stringify(browserReport({ quick: true, devices, rows }), null, 1);
     await navigator.clipboard.writeText(text);
     tell(() => say('machineCopied'));
   });
@@ -84,24 +85,4 @@ function lineOf({ name, medianMs, gflops, gbps, shareOfPeak }: Row): HTMLTableRo
     element('th', { scope: 'row' }, name),
     ...cells.map((text) => element('td', {}, text)),
   );
-}
-
-/** As `npm run bench -- --json` writes it, for `npm run bench:page` and `npm run bench:compare` to read. */
-function reportOf(rows: readonly Row[], devices: Report['devices']): Report {
-  return {
-    date: new Date().toISOString(),
-    machine: {
-      cpu: 'a processor that browsers do not name',
-      cores: navigator.hardwareConcurrency,
-      memoryBytes: null,
-      platform: 'browser',
-      runtime: navigator.userAgent,
-      tandem: 'as served',
-    },
-    load: null,
-    seed: 1,
-    quick: true,
-    devices,
-    rows,
-  };
 }

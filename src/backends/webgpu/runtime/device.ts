@@ -23,6 +23,7 @@ import {
 import { trace } from '../../../core/trace.js';
 import { costOf } from '../../cost.js';
 import { kernelTable } from '../../kernelTable.js';
+import { isNode } from '../../nodeModule.js';
 import { kernels } from '../kernels/index.js';
 import { type ChosenAdapter, chooseAdapter, softwareBudget } from './adapters.js';
 import { Buffers, type MemoryLimits } from './buffers.js';
@@ -103,8 +104,7 @@ async function tuningFor(
   tiles: Tiles | undefined,
 ): Promise<ChosenTuning> {
   if (tiles !== undefined) return { tiles, times: {}, measured: false };
-  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  const file = inNode ? await tuningFiles() : null;
+  const file = isNode() ? await tuningFiles() : null;
   const measured = file?.readTuning(tuningKey(name, info.description)) ?? null;
   return { ...(measured ?? defaultTuning(info, software)), measured: measured !== null };
 }
