@@ -1,6 +1,6 @@
 /**
- * Results published in 2012 (Krizhevsky, Sutskever, Hinton, sections 3, 4, 6) and with cuda-convnet's example nets, to
- * stand beside ours. Errors are fractions.
+ * Results published in 2012 (Krizhevsky, Sutskever, Hinton, sections 3, 4, 6) and with cuda-convnet's example nets, and
+ * how such trainings went, to stand beside ours. Errors are fractions.
  */
 import type { TestCrops } from './recipes.js';
 
@@ -52,6 +52,88 @@ const cifarNets: Readonly<Record<string, readonly Published[]>> = {
 export function publishedFor(net: string, classes: readonly string[]): readonly Published[] {
   if (net.startsWith('alexnet')) return classes.length === 1000 ? imagenet : [];
   return classes.join() === cifarClasses ? (cifarNets[net] ?? []) : [];
+}
+
+/** A change of the learning rate that was noted in 2012. */
+interface NotedRate {
+  readonly epoch: number;
+  readonly rate: number;
+  /** The only layer concerned; all of them unless given. */
+  readonly layer?: string;
+}
+
+/** A point of a curve of validation errors. */
+interface CurvePoint {
+  readonly epoch: number;
+  readonly error: number;
+}
+
+/** How trainings of a published network went. */
+export interface PublishedTraining {
+  /** A net of the log of 2012 and its changes of the rate; it ended after the epoch `ended`. */
+  readonly noted: {
+    readonly net: string;
+    readonly rates: readonly NotedRate[];
+    readonly ended: number;
+  };
+  /** A published curve of top-1 errors. */
+  readonly curve: { readonly name: string; readonly source: string; readonly points: readonly CurvePoint[] };
+}
+
+/** Net 145-2010, that of 37.5 %: the first of the runs noted in its file. Its source stands at `log2012`. */
+const noted2010: PublishedTraining['noted'] = {
+  net: '145-2010',
+  rates: [
+    { epoch: 23, rate: 1e-3 },
+    { epoch: 51, rate: 1e-4 },
+    { epoch: 68, rate: 1e-5, layer: 'conv1' },
+    { epoch: 78, rate: 1e-5 },
+  ],
+  ended: 93,
+};
+
+/**
+ * Top-1 accuracy of CaffeNet on ILSVRC-2012's validation images by thousands of steps: images of 256 pixels, He's initial
+ * weights, 256 images a step, the rate lowered to a tenth after 100,000 and 200,000 steps.
+ */
+const caffeNet: readonly (readonly [thousands: number, accuracy: number])[] = [
+  [5, 0.126464],
+  [10, 0.220368],
+  [20, 0.30776],
+  [30, 0.363872],
+  [40, 0.37408],
+  [60, 0.412584],
+  [80, 0.422672],
+  [100, 0.436384],
+  [105, 0.507616],
+  [120, 0.525888],
+  [140, 0.534104],
+  [160, 0.539648],
+  [180, 0.54328],
+  [200, 0.544104],
+  [205, 0.558624],
+  [220, 0.561384],
+  [240, 0.562456],
+  [260, 0.562344],
+  [280, 0.56476],
+  [305, 0.565088],
+];
+
+const imagenetTraining: PublishedTraining = {
+  noted: noted2010,
+  curve: {
+    name: 'CaffeNet, validation',
+    source: 'ducha-aiki/caffenet-benchmark, logs/caffenet256_lrn.log',
+    points: caffeNet.map(([thousands, accuracy]) => ({
+      epoch: (1000 * thousands * 256) / 1_281_167,
+      error: 1 - accuracy,
+    })),
+  },
+};
+
+/** How published trainings of a network on data of its kind went; undefined where nobody published that. */
+export function publishedTraining(net: string, classes: readonly string[]): PublishedTraining | undefined {
+  return net === 'alexnet' && classes.length === 1000 ? imagenetTraining : undefined;
 }
 
 const cifarClasses = 'airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck';

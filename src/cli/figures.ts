@@ -64,7 +64,7 @@ async function main(options: Options): Promise<void> {
   const raceFile = join(options.race ?? folder, 'figure1.jsonl');
   const race = lastRaces(await readRace(raceFile));
   const sections: Section[] = [
-    ...(lines.length > 0 ? [curvesSection(plotter, lines)] : []),
+    ...(lines.length > 0 ? [curvesSection(plotter, checkpoint, lines)] : []),
     ...(race.length > 0 ? [raceSection(plotter, race, target)] : []),
     placementSection(plotter, checkpoint),
     kernelsSection(plotter, checkpoint),

@@ -6,7 +6,8 @@ import { averageAnswers, likeliest, reportOf } from '../../src/alexnet/evaluatio
 import { colourfulness, kernelsOf, median, randomColourfulness } from '../../src/alexnet/figures/kernels.js';
 import { enlarge, tile } from '../../src/alexnet/figures/picture.js';
 import { neuronsOf } from '../../src/alexnet/figures/placement.js';
-import { publishedFor } from '../../src/alexnet/published.js';
+import { presets } from '../../src/alexnet/presets.js';
+import { publishedFor, publishedTraining } from '../../src/alexnet/published.js';
 import { epochsTo, type RaceLine, summarize } from '../../src/alexnet/race.js';
 import { nets } from '../../src/alexnet/recipes.js';
 import { HostRandom } from '../../src/backends/threefry.js';
@@ -82,6 +83,20 @@ test('published results stand beside what they are comparable with', () => {
   );
   assert.equal(publishedFor('alexnet', classes), []);
   assert.equal(publishedFor('18pct', classes), []);
+  const training = publishedTraining('alexnet', thousand)!;
+  const { points } = training.curve;
+  assert.ok(points.every(({ epoch }, i) => epoch > (points[i - 1]?.epoch ?? 0)));
+  // Its reference says 0.565; 305,000 steps of 256 images are 61 epochs.
+  assert.ok(Math.abs(points.at(-1)!.error - 0.435) < 1e-3 && Math.abs(points.at(-1)!.epoch - 61) < 0.1);
+  // The preset that runs the code of 2012 lowers all rates where net 145-2010 did.
+  const whole = training.noted.rates.filter(({ layer }) => layer === undefined);
+  assert.equal(
+    whole.map(({ epoch }) => epoch),
+    presets['as-run'].recipe.schedule.milestones,
+  );
+  for (const net of ['alexnet-half', 'small', '18pct'])
+    assert.is(publishedTraining(net, thousand), undefined);
+  assert.is(publishedTraining('alexnet', classes), undefined);
 });
 
 test('colourfulness: 0 of grey, 1 of opposed colours, about 2/3 of noise', () => {

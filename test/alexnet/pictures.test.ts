@@ -9,6 +9,8 @@ import { drawKernels, kernelsOf } from '../../src/alexnet/figures/kernels.js';
 import { openPlotter } from '../../src/alexnet/figures/plot.js';
 import { plotRace } from '../../src/alexnet/figures/race.js';
 import { plotTimeline } from '../../src/alexnet/figures/timeline.js';
+import type { LogLine } from '../../src/alexnet/log.js';
+import { publishedTraining } from '../../src/alexnet/published.js';
 import type { RaceLine } from '../../src/alexnet/race.js';
 import type { KernelTime } from '../../src/core/backend.js';
 import type { Picture } from '../../src/data/images/resize.js';
@@ -57,17 +59,18 @@ test('a race shows errors above 75 % where they are, and whole epochs', () => {
   assert.not.match(plotRace(plotter, race('relu', [0.7, 0.2]), 0.25), />80</);
 });
 
+const line: Omit<LogLine, 'epoch'> = {
+  trainLoss: 1,
+  trainError: 0.5,
+  valLoss: 1,
+  valError: 0.5,
+  valTop5Error: null,
+  learningRate: 0.1,
+  imagesPerSecond: 1,
+  seconds: 1,
+};
+
 test('runs of any length have ticks at whole epochs, at most ten or so', () => {
-  const line = {
-    trainLoss: 1,
-    trainError: 0.5,
-    valLoss: 1,
-    valError: 0.5,
-    valTop5Error: null,
-    learningRate: 0.1,
-    imagesPerSecond: 1,
-    seconds: 1,
-  };
   for (const epochs of [1, 2, 3, 7, 12, 90, 1000]) {
     const lines = Array.from({ length: epochs }, (_, i) => ({ ...line, epoch: i + 1 }));
     for (const svg of plotCurves(plotter, lines).values()) {
@@ -79,6 +82,39 @@ test('runs of any length have ticks at whole epochs, at most ten or so', () => {
       );
       assert.not.match(svg, /\u26a0/, 'a warning of the library');
     }
+  }
+});
+
+test("AlexNet's curves stand before the rates of 2012, at their epochs, and beside CaffeNet's; others alone", () => {
+  const beside = publishedTraining(
+    'alexnet',
+    Array.from({ length: 1000 }, (_, i) => `n${i}`),
+  );
+  // Two epochs: what was published reaches further than the run.
+  const lines = [1, 2].map((epoch) => ({ ...line, epoch }));
+  const drawn = plotCurves(plotter, lines, beside);
+  const placesOf = (svg: string, what: string): number[] =>
+    [...documentOf(svg).querySelectorAll(`[aria-label="${what}"] line`)].map((rule) =>
+      Number(rule.getAttribute('x1')),
+    );
+  for (const [name, svg] of drawn) {
+    const texts = textsOf(svg);
+    for (const rate of ['0.001', '0.0001', 'conv1 0.00001', '0.00001', 'end'])
+      assert.ok(texts.includes(rate), `${name}: ${rate}`);
+    assert.equal(ticksOf(svg).at(-1), '90');
+    assert.is(
+      texts.some((text) => /CaffeNet/.test(text)),
+      name === 'errors.svg',
+    );
+    const [at23, at51, at68, at78, at93] = placesOf(svg, 'rule');
+    // The axis is linear: 28 epochs lie between the first two, 25 between the third and the last.
+    const epoch = (at51! - at23!) / 28;
+    assert.ok(epoch > 4 && Math.abs((at93! - at68!) / 25 / epoch - 1) < 1e-6, `${name}: ${epoch}`);
+    assert.ok(Math.abs(at78! - at68! - 10 * epoch) < 1e-6, name);
+  }
+  for (const svg of plotCurves(plotter, lines).values()) {
+    assert.equal(placesOf(svg, 'rule'), []);
+    assert.not.ok(textsOf(svg).some((text) => /2012|CaffeNet/.test(text)));
   }
 });
 

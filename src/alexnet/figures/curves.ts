@@ -1,7 +1,10 @@
 /**
- * How training went: errors and losses by epoch, and where the rate dropped.
+ * How training went: errors and losses by epoch, and where the rate dropped; behind them where it dropped in 2012, and a
+ * published curve.
  */
+import type { Markish } from '@observablehq/plot';
 import type { LogLine } from '../log.js';
+import type { PublishedTraining } from '../published.js';
 import { epochTicks, type Plotter } from './plot.js';
 
 interface Point {
@@ -12,8 +15,19 @@ interface Point {
 
 const colours = ['#7f7f7f', '#3b6fb6', '#e08214'];
 
-/** Plots of errors and of losses, SVG files by their names. */
-export function plotCurves(plotter: Plotter, lines: readonly LogLine[]): ReadonlyMap<string, string> {
+/** Of what others published: the rates noted in 2012 (lines, and words that are read), and the curve. */
+const noted = { line: '#d9c4e6', text: '#8a63a3' };
+const published = '#3f8f5b';
+
+/**
+ * Plots of errors and of losses, SVG files by their names.
+ * @param beside what is drawn behind: the axis then has as many epochs as the net of 2012
+ */
+export function plotCurves(
+  plotter: Plotter,
+  lines: readonly LogLine[],
+  beside?: PublishedTraining,
+): ReadonlyMap<string, string> {
   const points = (curves: Readonly<Record<string, (line: LogLine) => number | null>>): Point[] =>
     Object.entries(curves).flatMap(([curve, of]) =>
       lines.flatMap((line) => {
@@ -28,8 +42,8 @@ export function plotCurves(plotter: Plotter, lines: readonly LogLine[]): Readonl
   });
   const losses = points({ training: (line) => line.trainLoss, validation: (line) => line.valLoss });
   return new Map([
-    ['errors.svg', plotLines(plotter, lines, errors, 'error', true)],
-    ['losses.svg', plotLines(plotter, lines, losses, 'cross-entropy', false)],
+    ['errors.svg', plotLines(plotter, lines, errors, 'error', true, beside)],
+    ['losses.svg', plotLines(plotter, lines, losses, 'cross-entropy', false, beside)],
   ]);
 }
 
@@ -39,8 +53,10 @@ function plotLines(
   points: readonly Point[],
   label: string,
   percent: boolean,
+  beside: PublishedTraining | undefined,
 ): string {
   const drops = lines.filter((line, i) => i > 0 && line.learningRate < lines[i - 1]!.learningRate);
+  const theirs = beside && marksOf(plots, beside, percent);
   const curves = [...new Set(points.map(({ curve }) => curve))];
   return draw({
     width: 640,
@@ -52,11 +68,12 @@ function plotLines(
     x: {
       label: 'epoch',
       labelAnchor: 'center',
-      ...epochTicks(lines[0]?.epoch ?? 1, lines.at(-1)?.epoch ?? 1),
+      ...epochTicks(lines[0]?.epoch ?? 1, Math.max(lines.at(-1)?.epoch ?? 1, beside?.noted.ended ?? 1)),
     },
     y: { label: percent ? `${label} (%)` : label, percent, zero: true, grid: true },
     color: { domain: curves, range: colours },
     marks: [
+      ...(theirs?.behind ?? []),
       plots.ruleX(drops, { x: 'epoch', stroke: '#bbbbbb', strokeDasharray: '3 3' }),
       plots.text(drops, {
         x: 'epoch',
@@ -76,8 +93,56 @@ function plotLines(
         textAnchor: 'start',
         dx: 8,
       }),
+      ...(theirs?.before ?? []),
     ],
   });
+}
+
+/**
+ * The marks of what was published: lines behind the run's, and words before them with a legend above the frame. The curve
+ * is there only where errors are drawn.
+ */
+function marksOf(
+  { ruleX, text, lineY }: Plotter['plots'],
+  { noted: { net, rates, ended }, curve }: PublishedTraining,
+  errors: boolean,
+): { readonly behind: Markish[]; readonly before: Markish[] } {
+  const changes = [
+    ...rates.map(({ epoch, rate, layer }) => ({ epoch, name: layer ? `${layer} ${rate}` : `${rate}` })),
+    { epoch: ended, name: 'end' },
+  ];
+  const legend = (words: string, fill: string, dy: number): Markish =>
+    text([words], { frameAnchor: 'top-right', textAnchor: 'end', dy, fill });
+  const behind = [ruleX(changes, { x: 'epoch', stroke: noted.line, strokeWidth: 2 })];
+  const before = [
+    text(changes, {
+      x: 'epoch',
+      frameAnchor: 'bottom',
+      textAnchor: 'start',
+      rotate: -90,
+      dx: -6,
+      dy: -4,
+      fontSize: 10,
+      text: 'name',
+      fill: noted.text,
+      stroke: 'white',
+    }),
+    legend(`light lines: rates of net ${net}, noted in 2012`, noted.text, -28),
+  ];
+  if (errors) {
+    const { points, name } = curve;
+    behind.push(
+      lineY(points, {
+        x: 'epoch',
+        y: 'error',
+        stroke: published,
+        strokeWidth: 1.5,
+        strokeDasharray: '5 2',
+      }),
+    );
+    before.push(legend(`broken line: ${name}`, published, -14));
+  }
+  return { behind, before };
 }
 
 /** Where the curves' names go: at their ends, moved apart so that none covers another. */

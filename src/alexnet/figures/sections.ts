@@ -18,6 +18,7 @@ import { netOf } from '../description.js';
 import { answersOf, likeliest } from '../evaluation.js';
 import { nearest, vectorsOf } from '../features.js';
 import type { LogLine } from '../log.js';
+import { publishedTraining } from '../published.js';
 import { formatEpochs, type RaceLine, summarize } from '../race.js';
 import { Trainer } from '../trainer.js';
 import { drawAnswers } from './answers.js';
@@ -39,15 +40,21 @@ function layersOf({ run }: RunCheckpoint): PlacedLayer[] {
   return placeLayers(architecture, placement(run.classes.length));
 }
 
-/** Errors and losses by epoch. */
-export function curvesSection(plotter: Plotter, lines: readonly LogLine[]): Section {
+/** Errors and losses by epoch, with what was published of such trainings. */
+export function curvesSection(plotter: Plotter, { run }: RunCheckpoint, lines: readonly LogLine[]): Section {
   const best = Math.min(...lines.map(({ valError }) => valError));
+  const beside = publishedTraining(run.net, run.classes);
   return {
     title: 'Training',
     text: [
       `${lines.length} epochs; lowest validation error ${percent(best)}. Training errors are those of augmented images with dropout, so that they may lie above validation errors.`,
+      ...(beside
+        ? [
+            `Behind the curves: the rates that were noted in 2012 of net ${beside.noted.net}, which has the paper's 37.5 %, and the top-1 error on ImageNet of ${beside.curve.name} (${beside.curve.source}).`,
+          ]
+        : []),
     ],
-    files: plotCurves(plotter, lines),
+    files: plotCurves(plotter, lines, beside),
   };
 }
 
