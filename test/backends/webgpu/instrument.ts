@@ -74,8 +74,9 @@ export function instrumented(code: string): string {
         `for (var f = i32(localIndex); f < ${length}; f += ${threads.split(',')[0]}) { ${name}[f] = ${poisons[element]}; }`,
     );
   const poisoned = fills.length > 0 ? `${fills.join('\n')}\nworkgroupBarrier();` : '';
-  return `${watching}
-${watchIndices(code.replace(head, `fn inner(${plain})`), arrays)}
+  const enables = (/^(enable \w+;\n)*/.exec(code) ?? [''])[0];
+  return `${enables}${watching}
+${watchIndices(code.slice(enables.length).replace(head, `fn inner(${plain})`), arrays)}
 @compute @workgroup_size(${threads})
 fn main(${parameters}) {
 ${poisoned}

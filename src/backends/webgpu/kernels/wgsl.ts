@@ -1,8 +1,6 @@
 /**
  * WGSL of indices and shapes that several kernels share. (Functions on floats are in math/.)
  */
-import { workgroupSize } from '../runtime/recorder.js';
-
 /**
  * Statements that split `from` into indices `${prefix}0`, ... over the sizes `u.${sizes}0`, ... (row-major). The
  * first takes what is left. One division for each axis: they are dear, on software adapters above all.
@@ -48,15 +46,6 @@ ${name} += ${part};
 }`;
   };
   return `var ${sum} = ${zero};\nvar ${i} = ${from};\n${inner(sum, levels, to)}`;
-}
-
-/** Statements that fold `parts`, one number of each invocation, over the workgroup into `parts[0]`. @param fold of `a` and `b` */
-export function workgroupTree(fold: string): string {
-  return `workgroupBarrier();
-for (var half = ${workgroupSize / 2}; half > 0; half /= 2) {
-  if (local < half) { let a = parts[local]; let b = parts[local + half]; parts[local] = ${fold}; }
-  workgroupBarrier();
-}`;
 }
 
 /** Numbers as uniforms named `${name}0`, `${name}1`, ... */

@@ -75,6 +75,7 @@ export async function openWebGpu(name: string, options: WebGpuOptions = {}): Pro
     requiredFeatures: [
       ...(features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
       ...(options.operands === 'float16' ? (['shader-f16'] as const) : []),
+      ...(options.subgroups !== false && features.has('subgroups') ? (['subgroups'] as const) : []),
     ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -153,7 +154,8 @@ export class WebGpuDevice implements Backend {
     this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
     const { tiles, times } = tuning;
-    const tileDevice = { tiles, times, vendor: chosen.adapter.info.vendor.toLowerCase() };
+    const { info } = chosen.adapter;
+    const tileDevice = { tiles, times, vendor: info.vendor.toLowerCase() };
     this.recorder = new Recorder(
       this.buffers,
       windows,
@@ -161,6 +163,7 @@ export class WebGpuDevice implements Backend {
       this.queue,
       tileDevice,
       operands === 'float16',
+      gpu.features.has('subgroups') ? { min: info.subgroupMinSize, max: info.subgroupMaxSize } : null,
     );
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));

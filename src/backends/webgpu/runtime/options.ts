@@ -58,6 +58,11 @@ export interface WebGpuOptions extends AdapterOptions {
    */
   readonly boundsChecks?: boolean;
   /**
+   * Whether folds over rows let invocations of a subgroup see each other's registers, where the adapter has the feature
+   * 'subgroups': fewer barriers, the same bits. Default true.
+   */
+  readonly subgroups?: boolean;
+  /**
    * Tiles of matrix products and convolutions; by default what `tandem tune` measured on the adapter, else 'direct' on
    * software adapters and 'shared' on most others.
    */
@@ -105,6 +110,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
     tiles: undefined,
     boundsChecks: true,
     operands: 'float32',
+    subgroups: true,
     checkPrograms: false,
   });
   const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles } = read;
@@ -114,6 +120,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
   if (bindingLimit !== undefined) requireWhole(op, 'bindingLimit', bindingLimit, 1024);
   requireBoolean(op, 'boundsChecks', read.boundsChecks);
   requireChoice(op, 'operands', read.operands, ['float32', 'float16']);
+  requireBoolean(op, 'subgroups', read.subgroups);
   requireBoolean(op, 'checkPrograms', read.checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, tileChoices);
   if (powerPreference !== undefined) {

@@ -45,12 +45,20 @@ export interface Spec {
   readonly read?: Readonly<Record<string, Operand>>;
   /** Read and written. */
   readonly write: Readonly<Record<string, Operand>>;
+  /** Whether it folds over workgroups (kernels/workgroupFold.ts): it sees `lane` and `subgroupSize` (i32) where there are subgroups. */
+  readonly folds?: boolean;
   /** How much to run: invocations (`index` from 0 to below it), or workgroups of `size` invocations (by default 64). */
   readonly run: { readonly invocations: number } | { readonly workgroups: number; readonly size?: number };
 }
 
 /** Invocations of a workgroup, unless a run says otherwise. */
 export const workgroupSize = 64;
+
+/** Invocations that see one another's registers: a power of 2 that a program learns when it runs. */
+export interface Subgroups {
+  readonly min: number;
+  readonly max: number;
+}
 
 /** Workgroups in one dimension of a grid, by WebGPU's default limit. */
 const gridLimit = 65_535;
@@ -84,6 +92,8 @@ export class Recorder {
     readonly tileDevice: TileDevice,
     /** Whether `operand` gives float16 numbers. */
     private readonly halves = false,
+    /** The sizes of the device's subgroups; null without. */
+    readonly subgroups: Subgroups | null = null,
   ) {}
 
   /** Bytes that a view may span for a kernel to see it. */
@@ -134,7 +144,7 @@ export class Recorder {
       'invocations' in spec.run ? ['index', workgroupSize] : ['workgroup', spec.run.size ?? workgroupSize];
     const access = operands.map(({ writes }) => (writes ? 'w' : 'r')).join('');
     const program = this.pipelines.get(`${spec.key} by ${bound} of ${size} ${declared.key}`, access, () =>
-      print(spec, declared.text(), bound, size),
+      print(spec, declared.text(), bound, size, this.subgroups !== null && spec.folds === true),
     );
     const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
     integers.forEach(([, value], i) => {
@@ -269,17 +279,23 @@ ${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).joi
 }
 
 /** The source of a program. */
-function print(spec: Spec, declared: string, bound: string, size: number): string {
-  return `${declared}
+function print(spec: Spec, declared: string, bound: string, size: number, subgroups: boolean): string {
+  return `${subgroups ? 'enable subgroups;\n' : ''}${declared}
 ${spec.functions?.() ?? ''}
 @compute @workgroup_size(${size})
 fn main(
   @builtin(workgroup_id) groupId: vec3u,
   @builtin(num_workgroups) groupCount: vec3u,
-  @builtin(local_invocation_index) localIndex: u32,
+  @builtin(local_invocation_index) localIndex: u32,${
+    subgroups
+      ? `
+  @builtin(subgroup_size) subgroupWidth: u32,
+  @builtin(subgroup_invocation_id) subgroupIndex: u32,`
+      : ''
+  }
 ) {
   let workgroup = i32(groupId.y * groupCount.x + groupId.x);
-  let local = i32(localIndex);
+  let local = i32(localIndex);${subgroups ? '\n  let subgroupSize = i32(subgroupWidth); let lane = i32(subgroupIndex);' : ''}
   let index = workgroup * ${size} + local;
   if (${bound} >= u.count) { return; }
 ${spec.body()}

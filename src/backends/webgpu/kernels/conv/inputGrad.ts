@@ -4,7 +4,7 @@
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { e } from '../../../../core/expr.js';
-import { type Shape, sizeOf } from '../../../../core/shape.js';
+import { type Shape, sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
 import { byImages } from '../cuts.js';
 import { map } from '../map/map.js';
@@ -120,33 +120,19 @@ function convolveJoined(
   product(recorder, {
     key: 'conv2dInputGrad joined',
     a: { view: packed, form: 'across', depth: roundUp(M), group: K * roundUp(M) },
-    b: {
-      view: image.view,
-      form: 'scattered',
-      group: groupO * plane,
-      first: (v.high - v.low) * GW + h.high - h.low,
-      outersAt: 'pixelsAt(o, last, u.imageIn, u.rowIn, 1)',
-      depthAt: 'offsets[u.offsetsAt + k]',
-    },
     M,
-    N: N * v.count * h.count,
     K,
-    groups,
+    ...positions({
+      from: image.view,
+      first: (v.high - v.low) * GW + h.high - h.low,
+      to: result.shape,
+      groups,
+      count: [v.count, h.count],
+      stride: [v.stride, h.stride],
+    }),
     out: result,
     outRow: 0,
-    outGroup: groupC * H * W,
     rowAt: 'lines[u.linesAt + m]',
-    columnsAt: 'pixelsAt(o, last, u.imageOut, u.rowOut, u.columnOut)',
-    functions: pixelFunction,
-    i32: {
-      rows: v.count,
-      columns: h.count,
-      imageIn: O * plane,
-      rowIn: GW,
-      imageOut: C * H * W,
-      rowOut: v.stride * W,
-      columnOut: h.stride,
-    },
     read: {
       offsets: grid(recorder, distances, [plane, -GW, -1]),
       lines: grid(recorder, [groupC, v.stride, h.stride], [H * W, W, 1]),
@@ -171,9 +157,8 @@ function convolveJoined(
 function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
   const { grad, weight, out, groups } = args;
   const [O = 0, groupC = 0, KH = 0, KW = 0] = weight.shape;
-  const [N = 0, C = 0, H = 0, W = 0] = out.shape;
+  const [, , H = 0, W = 0] = out.shape;
   if (sizeOf(out.shape) === 0) return;
-  const [sv, sh] = args.stride;
   const groupO = O / groups;
   const { high, wide, above, before, image: whole } = asked(args);
   const image = pad(recorder, grad, above, before, whole);
@@ -215,38 +200,67 @@ function convolveBack(recorder: Recorder, args: Kernels['conv2dInputGrad']): voi
         group: K * roundUp(groupC),
         first: firstDepth * roundUp(groupC),
       },
-      b: {
-        view: image.view,
-        form: 'scattered',
-        group: groupO * plane,
-        first: (above + v.shift) * GW + before + h.shift,
-        outersAt: 'pixelsAt(o, last, u.imageIn, u.rowIn, 1)',
-        depthAt: 'offsets[u.offsetsAt + k]',
-      },
       M: groupC,
-      N: N * v.count * h.count,
       K: depth,
-      groups,
+      ...positions({
+        from: image.view,
+        first: (above + v.shift) * GW + before + h.shift,
+        to: out.shape,
+        groups,
+        count: [v.count, h.count],
+        stride: args.stride,
+      }),
       out: { ...out, offset: out.offset + v.phase * W + h.phase },
       outRow: H * W,
-      outGroup: groupC * H * W,
-      columnsAt: 'pixelsAt(o, last, u.imageOut, u.rowOut, u.columnOut)',
-      functions: pixelFunction,
-      i32: {
-        rows: v.count,
-        columns: h.count,
-        imageIn: O * plane,
-        rowIn: GW,
-        imageOut: C * H * W,
-        rowOut: sv * W,
-        columnOut: sh,
-      },
       read: { offsets: grid(recorder, taps, [plane, -GW * high.step, -wide.step]) },
     });
     firstDepth += depth;
   }
   recorder.free(packed);
   image.free();
+}
+
+/** A product's columns: for each image, the positions of the input that lie `stride` apart. */
+interface Positions {
+  /** The output's gradient, with its border, and where in it the first position looks for its first tap. */
+  readonly from: View;
+  readonly first: number;
+  /** The gradient by the input, `[N, C, H, W]`. */
+  readonly to: Shape;
+  readonly groups: number;
+  /** Rows and columns of positions. */
+  readonly count: readonly [number, number];
+  readonly stride: readonly [number, number];
+}
+
+/** Where a product's columns are read and stored; of its depth, `offsets[k]` tells how far a tap lies from the first. */
+function positions({ from, first, to, groups, count: [rows, columns], stride: [sv, sh] }: Positions) {
+  const [N = 0, O = 0, GH = 0, GW = 0] = from.shape;
+  const [, C = 0, H = 0, W = 0] = to;
+  return {
+    b: {
+      view: from,
+      form: 'scattered',
+      group: (O / groups) * GH * GW,
+      first,
+      outersAt: 'pixelsAt(o, last, u.imageIn, u.rowIn, 1)',
+      depthAt: 'offsets[u.offsetsAt + k]',
+    },
+    N: N * rows * columns,
+    groups,
+    outGroup: (C / groups) * H * W,
+    columnsAt: 'pixelsAt(o, last, u.imageOut, u.rowOut, u.columnOut)',
+    functions: pixelFunction,
+    i32: {
+      rows,
+      columns,
+      imageIn: O * GH * GW,
+      rowIn: GW,
+      imageOut: C * H * W,
+      rowOut: sv * W,
+      columnOut: sh,
+    },
+  } as const;
 }
 
 /** Positions `phase`, `phase + stride`, ... along one axis of the input, and the kernel's taps that reach them. */

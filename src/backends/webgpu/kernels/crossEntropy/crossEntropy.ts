@@ -1,13 +1,13 @@
 /**
  * Softmax cross-entropy, a workgroup for each row: every invocation folds logits `local`, `local + 64`, ..., then
- * the 64 results are folded in a tree through workgroup memory. The gradient is element-wise. The largest logit and
+ * the 64 results are folded (workgroupFold.ts). The gradient is element-wise. The largest logit and
  * the sum of the others' exponentials stay apart, as in the contract.
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { sizeOf } from '../../../../core/shape.js';
 import { type Recorder, workgroupSize } from '../../runtime/recorder.js';
 import { mathFunctions } from '../math/functions.js';
-import { workgroupTree as tree } from '../wgsl.js';
+import { foldMemory, workgroupFold } from '../workgroupFold.js';
 
 /** Terms an invocation adds up before it adds them to its sum: one sum over all would lose the last digits. */
 const block = 32;
@@ -17,15 +17,14 @@ export function crossEntropy(recorder: Recorder, args: Kernels['crossEntropy']):
   const { logits, labels, losses, peaks } = args;
   recorder.dispatch({
     key: 'crossEntropy',
+    folds: true,
     functions: () => `${mathFunctions('f32', ['maximum', 'expOf', 'log1pOf'])}
-var<workgroup> parts: array<f32, ${workgroupSize}>;`,
+${foldMemory(recorder, 2)}`,
     body: () => `let row = u.logitsAt + workgroup * u.C;
 var most = u.lowest;
 for (var j = local; j < u.C; j += ${workgroupSize}) { most = maximum(most, logits[row + j]); }
-parts[local] = most;
-${tree('maximum(a, b)')}
-let largest = parts[0];
-workgroupBarrier();
+${workgroupFold(recorder, [{ name: 'most', fold: (a, b) => `maximum(${a}, ${b})` }])}
+let largest = most;
 var equal = 0.0;
 var below = 0.0;
 for (var start = local; start < u.C; start += ${workgroupSize * block}) {
@@ -36,15 +35,14 @@ for (var start = local; start < u.C; start += ${workgroupSize * block}) {
   }
   below += some;
 }
-parts[local] = equal;
-${tree('a + b')}
-let ties = parts[0] - 1.0;
-workgroupBarrier();
-parts[local] = below;
-${tree('a + b')}
+${workgroupFold(
+  recorder,
+  ['equal', 'below'].map((name) => ({ name, fold: (a, b) => `(${a} + ${b})` })),
+)}
+let ties = equal - 1.0;
 if (local == 0) {
   let finite = (bitcast<u32>(largest) & 0x7fffffffu) < 0x7f800000u;
-  let others = select(u.nan, parts[0] + ties, finite);
+  let others = select(u.nan, below + ties, finite);
   let label = labels[u.labelsAt + workgroup];
   let known = label >= 0 && label < u.C;
   let loss = (largest - logits[row + clamp(label, 0, u.C - 1)]) + log1pOf(others);

@@ -1,6 +1,6 @@
 /**
  * Row-wise kernels: a workgroup takes a row, every invocation elements `local`, `local + 64`, ..; the 64 results of a
- * fold are folded in a tree through workgroup memory. Long rows, and what is more than a program can bind or see, go
+ * fold are folded in turn (workgroupFold.ts). Long rows, and what is more than a program can bind or see, go
  * pass by pass (backends/foldMap.ts), a pass in pieces that are folded once more.
  */
 import type { FoldOp, Kernels } from '../../../../core/backend.js';
@@ -12,7 +12,8 @@ import { bufferLimit, map } from '../map/map.js';
 import { printFloats, uniformConstants } from '../map/print.js';
 import type { MathName } from '../math/functions.js';
 import { reduce } from '../reduce/reduce.js';
-import { mergeAxes, numbered, splitIndex, workgroupTree } from '../wgsl.js';
+import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
+import { foldMemory, workgroupFold } from '../workgroupFold.js';
 
 type Args = Kernels['foldMap'];
 
@@ -99,7 +100,7 @@ function onePass(recorder: Recorder, args: OnePass): void {
 const folds: Readonly<
   Record<FoldOp, { begin: string; take(a: string, b: string): string; calls: readonly MathName[] }>
 > = {
-  sum: { begin: '0.0', take: (a, b) => `${a} + ${b}`, calls: [] },
+  sum: { begin: '0.0', take: (a, b) => `(${a} + ${b})`, calls: [] },
   max: { begin: 'u.lowest', take: (a, b) => `maximum(${a}, ${b})`, calls: ['maximum'] },
   min: { begin: 'u.highest', take: (a, b) => `minimum(${a}, ${b})`, calls: ['minimum'] },
 };
@@ -160,14 +161,10 @@ ${chosen.map(({ name, op, result }) => `some${name} = ${folds[op].take(`some${na
 }
 ${chosen.map(({ name, op }) => `${name} = ${folds[op].take(name, `some${name}`)};`).join('\n')}
 }
-${chosen
-  .map(
-    ({ name, op }) => `parts[local] = ${name};
-${workgroupTree(folds[op].take('a', 'b'))}
-${name} = parts[0];
-workgroupBarrier();`,
-  )
-  .join('\n')}`;
+${workgroupFold(
+  recorder,
+  chosen.map(({ name, op }) => ({ name, fold: folds[op].take })),
+)}`;
   };
 
   const written = keeps.flatMap((view, k) =>
@@ -180,7 +177,9 @@ workgroupBarrier();`,
   const described = numbers.map(({ op, expr }, k) => `${keeps[k] ? '!' : ''}${op}:${exprKey(expr)}`);
   recorder.dispatch({
     key: `foldMap ${inputs.length} ${outer.shape.length} ${inner.shape.length} ${described} ; ${exprs.map(exprKey)}`,
-    functions: () => `${print(trees).functions}\nvar<workgroup> parts: array<f32, ${workgroupSize}>;`,
+    folds: true,
+    functions: () =>
+      `${print(trees).functions}\n${foldMemory(recorder, ops.filter((op) => op !== null).length)}`,
     body: () => {
       const { statements, results } = print(exprs);
       const map = `for (var i = local; i < u.length; i += ${workgroupSize}) {
