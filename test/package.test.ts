@@ -14,6 +14,9 @@ const read = (path: string): string => readFileSync(new URL(path, root), 'utf8')
 interface Manifest {
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
   readonly scripts: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
 }
 const manifest: Manifest = JSON.parse(read('package.json'));
 
@@ -106,6 +109,13 @@ test("a user's program compiles with the published types alone, and not where it
     assert.is(status, 0, stdout);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('peers are optional, and tested here in the versions that users may have', () => {
+  for (const [name, versions] of Object.entries(manifest.peerDependencies)) {
+    assert.is(manifest.peerDependenciesMeta[name]?.optional, true, name);
+    assert.is(manifest.devDependencies[name], versions, name);
   }
 });
 

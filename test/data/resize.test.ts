@@ -88,6 +88,23 @@ test('a window is the same part of the whole', () => {
   }
 });
 
+test('columns are resized as rows are, by three, four and more taps', () => {
+  for (const [from, to] of [
+    [30, 20],
+    [50, 20],
+    [20, 30],
+    [90, 20],
+  ] as const) {
+    const picture = grey(from, from, () => random.integer(256));
+    const [across, down] = [resize(picture, from, to), resize(picture, to, from)];
+    const turned = (square: Picture): Picture =>
+      grey(square.height, square.width, (x, y) => square.planes[x * square.width + y]!);
+    // Columns are summed by other code than rows; a picture turned over must come out turned over.
+    assert.equal(resize(turned(picture), to, from).planes, turned(across).planes, `${from} to ${to}`);
+    assert.equal(resize(turned(picture), from, to).planes, turned(down).planes, `${from} to ${to}`);
+  }
+});
+
 test("coverCentre scales the shorter side and cuts the longer one's ends off alike", () => {
   const wide = grey(12, 4, (x) => (x < 4 ? 10 : x < 8 ? 100 : 250));
   assert.ok(coverCentre(wide, 4, 4).planes.every((x) => x === 100));

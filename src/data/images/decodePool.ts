@@ -12,6 +12,7 @@ import { DataError } from '../../core/errors.js';
 import { Budget } from '../budget.js';
 import type { Decoded, DecodeJob } from './decodeWorker.js';
 import type { ImageSource } from './imageSource.js';
+import type { JpegDecoderName } from './jpeg/turbo.js';
 import type { ImageFacts } from './opened.js';
 
 /** Files decoded in one job at most. */
@@ -34,10 +35,12 @@ export class DecodePool {
   /**
    * @param workers number of threads; default: one for each core, at most 8.
    * @param budget memory that the pictures being decoded may take together.
+   * @param decoder of ordinary JPEGs; those of others differ from jpeg-js's a little
    */
   constructor(
     readonly workers: number = Math.min(8, availableParallelism()),
     private readonly budget: Budget = new Budget(),
+    private readonly decoder: JpegDecoderName = 'jpeg-js',
   ) {
     this.pool = new Tinypool({
       filename: new URL('./decodeWorker.js', import.meta.url).href,
@@ -71,7 +74,7 @@ export class DecodePool {
       const { limit, cell } = this.budget;
       const job: DecodeJob = {
         ...{ sources: part, height, width, target, offset: start * size },
-        memory: { limit, cell },
+        ...{ memory: { limit, cell }, decoder: this.decoder },
       };
       const done: Promise<Decoded[]> = this.pool.run(job);
       jobs.push(

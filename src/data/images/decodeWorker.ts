@@ -9,6 +9,7 @@ import { reasonOf } from '../files.js';
 import { isPassing, pathText } from '../reading.js';
 import { openImage } from './image.js';
 import { type ImageSource, readSource } from './imageSource.js';
+import { type JpegDecoderName, loadTurbo } from './jpeg/turbo.js';
 import type { ImageFacts, OpenedImage } from './opened.js';
 import { coverCentre } from './resize.js';
 
@@ -19,6 +20,7 @@ export interface DecodeJob {
   readonly width: number;
   readonly target: SharedArrayBuffer;
   readonly offset: number;
+  readonly decoder: JpegDecoderName;
   /** The budget of memory that all threads share. */
   readonly memory: { readonly limit: number; readonly cell: SharedArrayBuffer };
 }
@@ -32,18 +34,26 @@ export type Decoded =
   | { readonly reason: string }
   | { readonly stop: string };
 
+/** Loaded once by a thread. */
+let turbo: ReturnType<typeof loadTurbo> | undefined;
+
 /** Runs a job; the result has an element for each source. */
 export default async function decodeJob(job: DecodeJob): Promise<Decoded[]> {
   const { height, width, target, offset } = job;
   const size = 3 * height * width;
   const budget = new Budget(job.memory.limit, job.memory.cell);
   const decoded: Decoded[] = [];
+  if (job.decoder === 'libjpeg-turbo') turbo ??= loadTurbo();
+  const faster = job.decoder === 'libjpeg-turbo' ? await turbo : undefined;
   for (const [at, source] of job.sources.entries()) {
     try {
-      const image = openImage(await readSource(source));
-      const { planes } = withMemory(budget, image, () => coverCentre(image.decode(), height, width));
+      const image = openImage(await readSource(source), faster);
+      const { planes, fellBack } = withMemory(budget, image, () => {
+        const picture = image.decode();
+        return { ...coverCentre(picture, height, width), fellBack: picture.fellBack };
+      });
       new Uint8Array(target, offset + at * size, size).set(planes);
-      decoded.push({ facts: image.facts });
+      decoded.push({ facts: fellBack ? { ...image.facts, fellBack } : image.facts });
     } catch (error) {
       if ('path' in source && stops(source, error)) {
         return [...decoded, { stop: `${pathText(source.path)}: can't be read: ${reasonOf(error)}` }];

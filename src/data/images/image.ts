@@ -12,18 +12,20 @@
 import { hasPngSignature } from 'fast-png';
 import { DataError } from '../../core/errors.js';
 import { openJpeg } from './jpeg/decode.js';
+import type { DecodeJpeg } from './jpeg/turbo.js';
 import type { OpenedImage } from './opened.js';
 import { openPng } from './png/decode.js';
 import type { Picture } from './resize.js';
 
 /**
  * Reads the header of a JPEG or PNG.
+ * @param faster decodes those JPEGs that it can
  * @throws {DataError} when the bytes are neither, their header is damaged or cut short, or claims more than
  * `maxPixels` or than so few bytes can hold.
  */
-export function openImage(bytes: Uint8Array): OpenedImage {
+export function openImage(bytes: Uint8Array, faster?: DecodeJpeg): OpenedImage {
   if (bytes.length === 0) throw new DataError('empty file (0 bytes)');
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return openJpeg(bytes);
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return openJpeg(bytes, faster);
   if (hasPngSignature(bytes)) return openPng(bytes);
   throw new DataError(`neither a JPEG nor a PNG (starts with ${describeStart(bytes)})`);
 }

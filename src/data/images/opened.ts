@@ -23,6 +23,8 @@ export interface ImageFacts {
   readonly depth: number;
   /** Has an alpha channel. */
   readonly transparent: boolean;
+  /** Once decoded: a faster decoder was given and didn't take it. */
+  readonly fellBack?: boolean;
 }
 
 /** An image that can be decoded. */

@@ -37,6 +37,8 @@ export interface ShardPlan {
   readonly classes: readonly string[];
   /** Side of its pictures. */
   readonly size: number;
+  /** As the record names it; undefined: jpeg-js. */
+  readonly decoder: string | undefined;
 }
 
 /** A shard that is there. */
@@ -48,21 +50,32 @@ export interface MadeShard {
   readonly images: Uint8Array;
 }
 
+/** The record of a shard; undefined when there is none or it's damaged. */
+export async function readRecord(path: string): Promise<ShardRecord | undefined> {
+  return (await readText(path))?.record;
+}
+
+/** A record with its text. */
+async function readText(path: string): Promise<{ text: string; record: ShardRecord } | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return { text, record: parseRecord(path, text) };
+  } catch (error) {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Takes a shard that was made before.
  * @returns undefined when there is none, it's damaged, or its files have changed since.
  */
 export async function keptShard(folder: string, plan: ShardPlan): Promise<MadeShard | undefined> {
   const path = join(folder, plan.name);
-  const text = await readFile(`${path}.json`, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  let record: ShardRecord;
-  try {
-    record = parseRecord(`${path}.json`, text);
-  } catch (error) {
-    if (error instanceof DataError) return undefined;
-    throw error;
-  }
+  const found = await readText(`${path}.json`);
+  if (!found) return undefined;
+  const { text, record } = found;
   if (record.size !== plan.size || record.source !== (await sourceOf(plan))) return undefined;
   const images = await readFile(`${path}.bin`).catch(() => undefined);
   const bytes = record.images.length * 3 * plan.size * plan.size;
@@ -79,7 +92,7 @@ export async function makeShard(
   plan: ShardPlan,
   onDecoded: (count: number) => void,
 ): Promise<MadeShard> {
-  const { set, indices, classes, size } = plan;
+  const { set, indices, classes, size, decoder } = plan;
   const source = await sourceOf(plan);
   const names = namesOf(plan);
   const { planes, failures, facts } = await set.decode(indices, size, onDecoded);
@@ -95,6 +108,7 @@ export async function makeShard(
     format: recordFormat,
     size,
     source,
+    ...(decoder === undefined ? {} : { decoder }),
     images: read.map((from, at): ShardImage => {
       const label = set.labels[indices[from]!]!;
       return [names[from]!, classes[label]!, checksum(images.subarray(at * bytes, (at + 1) * bytes))];
@@ -115,10 +129,11 @@ function namesOf({ split, set, indices, classes }: ShardPlan): string[] {
 
 /** A hash of a shard's files: names, classes and lengths or checksums. */
 async function sourceOf(plan: ShardPlan): Promise<string> {
-  const { set, indices, classes, size } = plan;
+  const { set, indices, classes, size, decoder } = plan;
   const marks = await mapLimited(indices, 16, (index) => set.fingerprint(index));
   const lines = namesOf(plan).map(
     (name, i) => `${name}\0${classes[set.labels[indices[i]!]!]}\0${marks[i]}\n`,
   );
-  return sha256(`${conversion} ${size}\n${lines.join('')}`);
+  const way = decoder === undefined ? conversion : `${conversion} ${decoder}`;
+  return sha256(`${way} ${size}\n${lines.join('')}`);
 }

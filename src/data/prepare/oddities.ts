@@ -13,13 +13,14 @@ const extreme = 4;
  * @param size the side it was converted to.
  */
 export function oddities(name: string, facts: ImageFacts, size: number): string[] {
-  const { format, colours, width, height, orientation, depth, transparent } = facts;
+  const { format, colours, width, height, orientation, depth, transparent, fellBack } = facts;
   const found: string[] = [];
   const ending = /\.([^./]+)$/.exec(name)?.[1] ?? '';
   const expected = /^jpe?g$/i.test(ending) ? 'JPEG' : /^png$/i.test(ending) ? 'PNG' : format;
   if (expected !== format) found.push(`${format} named .${ending}`);
   if (colours === 'CMYK') found.push('CMYK made RGB');
   if (colours === 'grey') found.push('grey made RGB');
+  if (fellBack) found.push('left to the default decoder');
   if (transparent) found.push('transparent, laid on white');
   if (depth > 8) found.push(`${depth} bits cut to 8`);
   if (orientation !== 1) found.push(`turned upright (EXIF orientation ${orientation})`);

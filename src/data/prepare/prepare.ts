@@ -14,6 +14,7 @@ import { ArgumentError, DataError } from '../../core/errors.js';
 import { encodeSafetensors } from '../../formats/safetensors.js';
 import { describeUnreadable } from '../dataset.js';
 import { makeFolder, throwNaming, writeWhole } from '../files.js';
+import { type JpegDecoderName, resolveDecoder } from '../images/jpeg/turbo.js';
 import { type Mean, Moments } from '../images/mean.js';
 import { isLockName, lockFolder } from '../lock.js';
 import { mapLimited } from '../parallel.js';
@@ -28,7 +29,7 @@ import {
   shardName,
 } from '../shards/shardFormat.js';
 import { openSets, type SetOptions, type Sets } from '../sources/sets.js';
-import { keptShard, type MadeShard, makeShard, type ShardPlan } from './convert.js';
+import { keptShard, type MadeShard, makeShard, readRecord, type ShardPlan } from './convert.js';
 import { reportText, type SplitSummary, summarize } from './report.js';
 
 /** Shards in memory at once: while one is written the next is decoded. */
@@ -46,7 +47,7 @@ interface PrepareListener {
 }
 
 /** Options of `prepare`. */
-export interface PrepareOptions extends Omit<SetOptions, 'side'> {
+export interface PrepareOptions extends Omit<SetOptions, 'side' | 'jpegDecoder'> {
   /** Folder or archive of the training images, or of everything; of any format. */
   readonly data: string;
   /** Folder of the shards; made if absent. */
@@ -57,6 +58,11 @@ export interface PrepareOptions extends Omit<SetOptions, 'side'> {
   readonly shardImages?: number;
   /** Decoding threads; default: one for each core, at most 8. */
   readonly workers?: number | undefined;
+  /**
+   * What decodes ordinary JPEGs: jpeg-js (the default), libjpeg-turbo (an optional package, several times as fast, whose
+   * pictures differ a little), or `auto`, which is libjpeg-turbo where it is installed.
+   */
+  readonly decoder?: JpegDecoderName | 'auto';
   readonly listener?: PrepareListener;
 }
 
@@ -71,7 +77,8 @@ export interface Prepared {
 /**
  * Prepares a data set, or goes on where an earlier call was interrupted.
  * @throws {DataError} when the images can't be found or labelled, none can be read, or the disk is full.
- * @throws {ArgumentError} for a size or number that can't be, or a folder that holds something else.
+ * @throws {ArgumentError} for a size or number that can't be, a folder that holds something else, or shards
+ * that another decoder made, and for a decoder that isn't installed.
  * @throws {LockedError} while another process prepares there.
  */
 export async function prepare(options: PrepareOptions): Promise<Prepared> {
@@ -88,11 +95,15 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
         'put fewer images into a shard',
     );
   }
+  const decoder = resolveDecoder(options.decoder ?? 'jpeg-js');
   await openFolder(out);
   const lock = await lockFolder(out);
   try {
-    const sets = await openSets(options.data, { ...options, side: size });
-    return await makeShards(sets, options, size, shardImages).finally(() => sets.close());
+    await checkDecoder(out, decoder.mark);
+    const sets = await openSets(options.data, { ...options, side: size, jpegDecoder: decoder.name });
+    return await makeShards(sets, options, { size, shardImages, decoder: decoder.mark }).finally(() =>
+      sets.close(),
+    );
   } finally {
     await lock.release();
   }
@@ -101,8 +112,7 @@ export async function prepare(options: PrepareOptions): Promise<Prepared> {
 async function makeShards(
   sets: Sets,
   { out, data, validation: other, listener }: PrepareOptions,
-  size: number,
-  shardImages: number,
+  { size, shardImages, decoder }: { size: number; shardImages: number; decoder: string | undefined },
 ): Promise<Prepared> {
   listener?.found(sets);
   const classNames = sets.classes.toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -120,6 +130,7 @@ async function makeShards(
       indices: order.slice(i * shardImages, (i + 1) * shardImages),
       classes,
       size,
+      decoder,
     }));
   };
   const plans = { train: plansOf('train', sets.train), validation: plansOf('validation', sets.validation) };
@@ -167,6 +178,7 @@ async function makeShards(
     colours: { mean: mean.channels, covariance, values, vectors },
   };
   const notes = [...sets.notes, ...emptyClasses(index)];
+  if (decoder !== undefined) notes.push(`JPEGs were decoded by ${decoder}`);
   if (!sets.validation)
     notes.push('no validation images: part of the training images will be held out when training');
   await writeWhole(join(out, shardFiles.mean), meanFile);
@@ -231,6 +243,22 @@ async function openFolder(out: string): Promise<void> {
     throw new ArgumentError(
       `${out}: holds other files (${others.slice(0, 3).join(', ')}${others.length > 3 ? ', ...' : ''}); ` +
         'give an empty folder, or one that prepare has begun to fill',
+    );
+  }
+}
+
+/**
+ * Shards that two decoders made would hold pictures that differ by who made them.
+ * @throws {ArgumentError} when a record in the folder names another decoder.
+ */
+async function checkDecoder(out: string, decoder: string | undefined): Promise<void> {
+  for (const file of await readdir(out)) {
+    if (!ownFile.test(file) || !file.endsWith('.json')) continue;
+    const record = await readRecord(join(out, file));
+    if (!record || record.decoder === decoder) continue;
+    throw new ArgumentError(
+      `${join(out, file)}: its JPEGs were decoded by ${record.decoder ?? 'jpeg-js'}, this run would decode by ` +
+        `${decoder ?? 'jpeg-js'}, which gives slightly other pictures: choose the decoder of the shards, or another folder`,
     );
   }
 }

@@ -3,8 +3,9 @@
  *
  *   train-00000.bin    pictures one after the other, each raw bytes [3, size, size]: red, green, blue plane, 0-255
  *   train-00000.json   the record of what that file holds: for each picture its source's name, its class's id and
- *                      the checksum of its bytes; what was refused, and what was converted oddly; and `source`, a
- *                      SHA-256 of the list of files it was made from, by which a restart knows its own work
+ *                      the checksum of its bytes; what was refused, and what was converted oddly; `decoder`, what
+ *                      decoded ordinary JPEGs, where that wasn't jpeg-js; and `source`, a SHA-256 of the list of
+ *                      files it was made from and of the decoder, by which a restart knows its own work
  *   validation-...     the same for the validation set
  *   mean.safetensors   the mean training picture, `mean`, float32 [3, size, size]
  *   index.json         written last: the classes in the order of their numbers, the shards of each split with the
@@ -22,6 +23,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   parseJson,
   type Schema,
   text,
@@ -56,6 +58,8 @@ export interface ShardRecord {
   /** Height and width of its pictures. */
   readonly size: number;
   readonly source: string;
+  /** What decoded ordinary JPEGs, with its version; absent: jpeg-js. */
+  readonly decoder?: string | undefined;
   readonly images: readonly ShardImage[];
   readonly odd: readonly Remark[];
   readonly refused: readonly Remark[];
@@ -132,6 +136,7 @@ const recordSchema = object<ShardRecord>({
   format: oneOf(recordFormat),
   size: whole(1),
   source: sha256Schema,
+  decoder: optional(text),
   images: list(tuple<ShardImage>(text, text, whole(0, 2 ** 32 - 1))),
   odd: remarksSchema,
   refused: remarksSchema,

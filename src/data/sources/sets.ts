@@ -4,6 +4,7 @@
 import { DataError } from '../../core/errors.js';
 import { Budget } from '../budget.js';
 import { DecodePool } from '../images/decodePool.js';
+import type { JpegDecoderName } from '../images/jpeg/turbo.js';
 import type { Mean } from '../images/mean.js';
 import type { PictureSet } from '../pictures.js';
 import { type ClassName, checkClasses, matched } from './classes.js';
@@ -23,6 +24,8 @@ export interface SetOptions {
   readonly synsets?: string | undefined;
   /** Decoding threads; default: one for each core, at most 8. */
   readonly workers?: number | undefined;
+  /** Decoder of ordinary JPEGs, default jpeg-js. */
+  readonly jpegDecoder?: JpegDecoderName;
   /** Called while a large archive's headers are read. */
   readonly onProgress?: ScanProgress | undefined;
 }
@@ -53,7 +56,7 @@ export async function openSets(path: string, options: SetOptions): Promise<Sets>
   const { side, validation: other, groundTruth, synsets, workers, onProgress } = options;
   let started: DecodePool | undefined;
   const pool = (): DecodePool => {
-    started ??= new DecodePool(workers);
+    started ??= new DecodePool(workers, undefined, options.jpegDecoder);
     return started;
   };
   const budget = new Budget();

@@ -9,6 +9,9 @@
  * - takes 470 bytes for a block, so that photographs of many megapixels take gigabytes.
  * Where it fails for another reason (bytes between segments or before a restart marker, no end marker), the decoder
  * here has the last word, and its error says what is wrong.
+ *
+ * A faster decoder (`turbo.ts`) may be given: it decodes what is grey or YCbCr and of ordinary size first, and what it
+ * doesn't take goes on as without it, marked as fallen back.
  */
 import jpeg from 'jpeg-js';
 import { DataError } from '../../../core/errors.js';
@@ -19,21 +22,24 @@ import type { JpegHeader } from './facts.js';
 import { readJpegHeader } from './header.js';
 import { paint } from './pixels.js';
 import { coefficientBytes, readCoefficients } from './scans.js';
+import type { DecodeJpeg } from './turbo.js';
 
 /** Pixels above which jpeg-js takes more than about half a GiB. */
 const largePixels = 16e6;
 
 /**
  * Reads the header of a JPEG.
+ * @param faster decodes what it can instead
  * @throws {DataError} as `readJpegHeader`
  */
-export function openJpeg(bytes: Uint8Array): OpenedImage {
+export function openJpeg(bytes: Uint8Array, faster?: DecodeJpeg): OpenedImage {
   const header = readJpegHeader(bytes);
   const { width, height, orientation, colours } = header;
   const ordinary = suitsJpegJs(header);
   const samples = width * height;
   const blocks = coefficientBytes(header) / 128;
-  const turned = orientation === 1 ? 0 : 3 * samples;
+  const turned = (orientation === 1 ? 0 : 3 * samples) + (faster ? 3 * samples + bytes.length : 0);
+  const byDefault = (): Picture => (ordinary && byJpegJs(bytes, header)) || byScans(bytes, header);
   return {
     facts: {
       format: 'JPEG',
@@ -44,7 +50,11 @@ export function openJpeg(bytes: Uint8Array): OpenedImage {
       transparent: false,
     },
     memory: turned + (ordinary ? 470 * blocks + 12 * samples + bytes.length : 128 * blocks + 3 * samples),
-    decode: () => upright((ordinary && byJpegJs(bytes, header)) || byScans(bytes, header), orientation),
+    decode: () => {
+      const picture = faster && suitsLibjpeg(header) ? faster(bytes, width, height) : undefined;
+      const shown = upright(picture ?? byDefault(), orientation);
+      return faster && !picture ? { ...shown, fellBack: true } : shown;
+    },
   };
 }
 
@@ -62,6 +72,11 @@ function suitsJpegJs(header: JpegHeader): boolean {
     new Set(components.map(({ id }) => id)).size === components.length &&
     !scans.some((scan) => scan.restart > 0 && scan.components.length === 1)
   );
+}
+
+/** Whether libjpeg decodes a file without keeping too much memory. */
+function suitsLibjpeg({ width, height, colours, lateHeight }: JpegHeader): boolean {
+  return width * height <= largePixels && !lateHeight && (colours === 'grey' || colours === 'YCbCr');
 }
 
 /** The picture as jpeg-js decodes it; undefined where it fails. */
