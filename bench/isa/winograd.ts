@@ -10,12 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { placeLayers } from '../../src/alexnet/architecture.js';
 import { alexnet, twoTowers } from '../../src/alexnet/networks.js';
-import {
-  type Matrix,
-  type Method,
-  matricesOf,
-  methods,
-} from '../../src/backends/cpu/kernels/winograd/matrices.js';
+import { type Matrix, type Method, matricesOf, methods } from '../../src/backends/winograd.js';
 
 /** A convolution of 3x3 taps and stride 1. */
 export interface ConvShape {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { methods } from '../../src/backends/cpu/kernels/winograd/matrices.js';
+import { methods } from '../../src/backends/winograd.js';
 import { root } from '../../support/root.js';
 import { type ConvShape, direct, shapes, table, transformCost, winograd } from '../isa/winograd.js';
 

@@ -138,6 +138,7 @@ export class WebGpuDevice implements Backend {
       bindingLimit,
       boundsChecks = true,
       operands = 'float32',
+      winograd = 'counted',
       checkPrograms = false,
     }: WebGpuOptions & { tuning: ChosenTuning; bindingLimit: number },
   ) {
@@ -164,6 +165,7 @@ export class WebGpuDevice implements Backend {
       tileDevice,
       operands === 'float16',
       gpu.features.has('subgroups') ? { min: info.subgroupMinSize, max: info.subgroupMaxSize } : null,
+      winograd,
     );
     this.readbacks = new Readbacks(gpu, this.queue);
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));

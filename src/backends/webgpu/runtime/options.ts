@@ -63,6 +63,11 @@ export interface WebGpuOptions extends AdapterOptions {
    */
   readonly subgroups?: boolean;
   /**
+   * Where convolutions of 3x3 taps and stride 1 take Winograd's method: 'counted', on GPUs where counted arithmetic and bytes say
+   * that it pays; 'always' where it can, for tests and measurements. Default 'counted'.
+   */
+  readonly winograd?: 'never' | 'counted' | 'always';
+  /**
    * Tiles of matrix products and convolutions; by default what `tandem tune` measured on the adapter, else 'direct' on
    * software adapters and 'shared' on most others.
    */
@@ -111,6 +116,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
     boundsChecks: true,
     operands: 'float32',
     subgroups: true,
+    winograd: 'counted',
     checkPrograms: false,
   });
   const { adapter, powerPreference, driver, memoryLimit, bindingLimit, tiles } = read;
@@ -121,6 +127,7 @@ export function checkWebGpuOptions(op: string, options: WebGpuOptions): void {
   requireBoolean(op, 'boundsChecks', read.boundsChecks);
   requireChoice(op, 'operands', read.operands, ['float32', 'float16']);
   requireBoolean(op, 'subgroups', read.subgroups);
+  requireChoice(op, 'winograd', read.winograd, ['never', 'counted', 'always']);
   requireBoolean(op, 'checkPrograms', read.checkPrograms);
   if (tiles !== undefined) requireChoice(op, 'tiles', tiles, tileChoices);
   if (powerPreference !== undefined) {

@@ -94,6 +94,8 @@ export class Recorder {
     private readonly halves = false,
     /** The sizes of the device's subgroups; null without. */
     readonly subgroups: Subgroups | null = null,
+    /** Where convolutions take Winograd's method (kernels/conv/winograd.ts): where counting says that it pays, or wherever it can. */
+    readonly winograd: 'never' | 'counted' | 'always' = 'counted',
   ) {}
 
   /** Bytes that a view may span for a kernel to see it. */

@@ -1,5 +1,5 @@
 /**
- * Convolutions of stride 1 and their gradients by Winograd's method (matrices.ts), where that saves time. For each
+ * Convolutions of stride 1 and their gradients by Winograd's method (backends/winograd.ts), where that saves time. For each
  * group, with images and kernels at their points, and n running through the tiles of a chunk of images:
  *
  *     correlation:   out[o, n] = sum over c of kernel[o, c] * x[c, n]     for each point

@@ -1,5 +1,5 @@
 /**
- * Patches of images and kernels to the points of Winograd's convolution (matrices.ts) and back, 16 lanes at a time
+ * Patches of images and kernels to the points of Winograd's convolution (backends/winograd.ts) and back, 16 lanes at a time
  * (strips.ts): from scratch memory along the rows of the patch, then along its columns. To points four steps of k go
  * together, so that what is written to a point lies side by side.
  *
@@ -9,6 +9,8 @@
  * Threads share the strips or rows. Where patches overlap, as the last tiles of results do with those before them, one
  * thread writes both in the same order.
  */
+
+import { type Matrix, type Method, matricesOf, transposed } from '../../../winograd.js';
 import { choose, forRange } from '../../asm/flow.js';
 import { type Code, f32x4, i32, type Local, type V128, v128 } from '../../asm/instructions.js';
 import { type Lanes, smaller } from '../../asm/lanes.js';
@@ -16,7 +18,7 @@ import { emitUnits } from '../../asm/units.js';
 import { WordLayout } from '../../asm/words.js';
 import type { Features } from '../../plan.js';
 import { ceilDiv } from '../matmul/panels.js';
-import { type Matrix, type Method, matricesOf, multiplied, transposed } from './matrices.js';
+import { multiplied } from './matrices.js';
 import { gather, lineBytes, type Patch, range, scatter, stripLanes } from './strips.js';
 
 /** Steps of k in a unit. */

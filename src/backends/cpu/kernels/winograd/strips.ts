@@ -1,5 +1,5 @@
 /**
- * Matrices at the points of Winograd's convolution (matrices.ts) lie in strips of 16 lanes, one matrix for each point
+ * Matrices at the points of Winograd's convolution (backends/winograd.ts) lie in strips of 16 lanes, one matrix for each point
  * and group:
  *
  *     [point][group][strip][k][lane of the strip]

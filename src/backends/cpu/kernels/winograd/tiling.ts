@@ -2,9 +2,9 @@
  * How results are cut into tiles for Winograd's method, whether that pays, and memory and commands of its steps.
  */
 import type { Shape, View } from '../../../../core/shape.js';
+import { type Method, methods, nameOf } from '../../../winograd.js';
 import type { KernelModule, Planner } from '../../plan.js';
 import { isSmall, isSmallCopy } from '../matmul/product.js';
-import { type Method, methods, nameOf } from './matrices.js';
 import { multiplyModule, multiplyWords } from './multiply.js';
 import {
   emitFromPoints,

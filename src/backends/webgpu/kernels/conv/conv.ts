@@ -14,6 +14,7 @@ import { chunksFor, type Product, product } from '../matmul/tile.js';
 import { blockLength } from '../matmul/tileDirect.js';
 import { sumChunks } from '../reduce/reduce.js';
 import { grid, pack, pad, pixelFunction, roundUp } from './layout.js';
+import { winograd } from './winograd.js';
 
 /** The image that the windows of a convolution cover, its border of zeros included. */
 function covered(
@@ -27,6 +28,7 @@ function covered(
 
 /** See `Kernels.conv2d`. */
 export function conv2d(recorder: Recorder, args: Kernels['conv2d']): void {
+  if (winograd(recorder, args)) return;
   const { x, weight, out } = args;
   const border = { shape: covered(x, weight.shape, out.shape, args) };
   byImages(recorder, [x, out, border], (slice) =>

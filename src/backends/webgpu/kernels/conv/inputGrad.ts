@@ -10,6 +10,7 @@ import { byImages } from '../cuts.js';
 import { map } from '../map/map.js';
 import { product } from '../matmul/tile.js';
 import { grid, pack, packByTable, pad, pixelFunction, roundUp } from './layout.js';
+import { winogradInputGrad } from './winograd.js';
 
 /**
  * The phases along both axes, output rows and columns before 0 that some pixel of the input asks for, and the image that
@@ -29,6 +30,7 @@ function asked({ grad, weight, out, stride, padding, dilation }: Kernels['conv2d
  * phases.
  */
 export function conv2dInputGrad(recorder: Recorder, args: Kernels['conv2dInputGrad']): void {
+  if (winogradInputGrad(recorder, args)) return;
   const { grad, out } = args;
   const joined = recorder.tileDevice.tiles === 'direct' ? null : joinPhases(args);
   const image = joined?.image ?? asked(args).image;
