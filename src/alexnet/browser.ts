@@ -12,6 +12,14 @@ export * from './networks.js';
 export { exportNetwork, exportState } from './onnx.js';
 export * from './presets.js';
 export * from './recipes.js';
+export {
+  colourfulness,
+  type KernelShare,
+  randomColourfulness,
+  type Specialization,
+  specializationOf,
+  type TowerShares,
+} from './specialization.js';
 export { type LabelledImages, Trainer, type TrainerOptions } from './trainer.js';
 export * from './variants.js';
 export { type ExportedDescription, withDropoutForm } from './weights/exported.js';

@@ -2,7 +2,6 @@
  * `tandem ablations`: trains a network with and without its parts, from one seed or several, and prints what each is
  * worth beside what the paper says, and whether that is more than chance. Networks that are trained already aren't trained again.
  */
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { type Ablation, type AblationName, ablations, isAblationName } from '../alexnet/ablations.js';
@@ -14,7 +13,6 @@ import { plotAblations } from '../alexnet/figures/ablations.js';
 import { openPlotter, type Plotter } from '../alexnet/figures/plot.js';
 import { logIncrease } from '../alexnet/published.js';
 import { nets, type Recipe } from '../alexnet/recipes.js';
-import { runFiles, runTraining } from '../alexnet/run.js';
 import { applyVariant } from '../alexnet/variants.js';
 import { ArgumentError } from '../core/errors.js';
 import { writeWhole } from '../data/files.js';
@@ -31,9 +29,10 @@ import {
   wholes,
   withChosenDevices,
 } from './options.js';
-import { percent, TerminalProgress } from './progress.js';
+import { percent } from './progress.js';
 import { addNetOptions, chosenTraining, describeRecipe, type RecipeOptions } from './recipe.js';
 import { addRecipeOptions } from './recipeFields.js';
+import { checkpointIn, isDone, trainOn } from './trainOnce.js';
 
 interface Options extends RecipeOptions, TrainingDataOptions, DeviceOptions {
   set?: string[];
@@ -170,14 +169,11 @@ async function runOne(
   const out = join(options.out, trains ? name : 'base');
   const varied = netOf(description);
   return withChosenDevices(devicesFor(options, varied.towers), varied.towers, async (devices) => {
-    const resume = existsSync(join(out, runFiles.last)) ? (await openCheckpoint(out)).checkpoint : null;
-    if (resume) checkSame(out, resume.run, description);
-    const done = resume?.state.epoch ?? 0;
-    if (done < description.recipe.epochs) {
+    const found = await checkpointIn(out, description);
+    if (!isDone(found, description)) {
       console.log(`\n${name}, seed ${options.seed}: ${ablation.about}`);
-      const listener = new TerminalProgress(description.recipe.epochs, done + 1);
-      const signal = new AbortController().signal;
-      await runTraining({ description, net: varied, devices, data, out, resume, listener, signal });
+      const { signal } = new AbortController();
+      await trainOn({ description, net: varied, devices, data, out, signal }, found);
     }
     const classifier = loadClassifier((await openCheckpoint(out)).checkpoint, devices);
     const answers = await answersOf(classifier, data.validation, ablation.crops ?? 10).finally(() =>
@@ -193,13 +189,6 @@ function devicesFor(options: Options, towers: number): DeviceOptions {
   return device && device !== 'auto' && device.length > towers
     ? { ...options, device: device.slice(0, towers) }
     : options;
-}
-
-/** @throws {ArgumentError} when a folder holds a run of something else. */
-function checkSame(out: string, found: RunDescription, wanted: RunDescription): void {
-  const keys = ['net', 'variant', 'recipe', 'seed', 'data', 'validation', 'limit'] as const;
-  const odd = keys.find((key) => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]));
-  if (odd) throw new ArgumentError(`${out}: holds a run with another ${odd}; choose another --out`);
 }
 
 const points = (change: number): string => `${change >= 0 ? '+' : ''}${(100 * change).toFixed(1)}`;

@@ -60,6 +60,10 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     about: 'what the parts of a network are worth, trained from one seed or several, beside the paper',
     load: () => import('./ablations.js'),
   },
+  specialize: {
+    about: "the paper's Figure 3: whether one tower's first kernels come out grey and the other's in colour",
+    load: () => import('./specialize.js'),
+  },
   features: {
     about: "what a trained network's last hidden layer makes of images: a vector each",
     shared: true,

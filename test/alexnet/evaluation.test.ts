@@ -3,13 +3,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { placeLayers } from '../../src/alexnet/architecture.js';
 import { averageAnswers, likeliest, reportOf } from '../../src/alexnet/evaluation.js';
-import { colourfulness, kernelsOf, median, randomColourfulness } from '../../src/alexnet/figures/kernels.js';
+import { kernelsOf, median } from '../../src/alexnet/figures/kernels.js';
 import { enlarge, tile } from '../../src/alexnet/figures/picture.js';
 import { neuronsOf } from '../../src/alexnet/figures/placement.js';
 import { presets } from '../../src/alexnet/presets.js';
 import { publishedFor, publishedTraining } from '../../src/alexnet/published.js';
 import { epochsTo, type RaceLine, summarize } from '../../src/alexnet/race.js';
 import { nets } from '../../src/alexnet/recipes.js';
+import { colourfulness, randomColourfulness } from '../../src/alexnet/specialization.js';
 import { HostRandom } from '../../src/backends/threefry.js';
 
 const test = suite('evaluation');

@@ -6,7 +6,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { root } from '../../support/root.js';
 
-const names = 'train evaluate classify export prepare machine figures race ablations features retrieve codes';
+const names =
+  'train evaluate classify export prepare machine figures race ablations specialize features retrieve codes';
 
 test('no option and no script is named outside of src/cli', async () => {
   const flags = new Set<string>(['--help', 'npm run', 'npx tandem']);

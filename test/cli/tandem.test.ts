@@ -66,7 +66,9 @@ function ran(...args: string[]): string {
 }
 
 const subcommands =
-  'train evaluate classify export prepare devices figures race ablations features retrieve codes'.split(' ');
+  'train evaluate classify export prepare devices figures race ablations specialize features retrieve codes'.split(
+    ' ',
+  );
 
 test('--help of each subcommand: how it is typed, examples, within 80 columns', () => {
   const overview = ran('--help');

@@ -2,6 +2,7 @@
  * conv1's kernels of both towers: each kernel's weights from its largest negative (black) to its largest positive
  * (white), and the share of it that is colour.
  */
+import { colourfulness } from 'tandem-ts/alexnet';
 import type { Kernels } from '../../engine/session.js';
 import { setText } from '../../page/dom.js';
 import { percent, say } from '../../page/language.js';
@@ -35,19 +36,4 @@ export function drawKernels(places: readonly KernelPlace[], { side, towers, weig
 export function shades(kernel: Float32Array): Uint8Array {
   const most = kernel.reduce((largest, w) => Math.max(largest, Math.abs(w)), 0) || 1;
   return Uint8Array.from(kernel, (w) => Math.round(127.5 + (127.5 * w) / most));
-}
-
-/** The share of a kernel's energy that isn't grey: 2/3 for random weights. */
-function colourfulness(kernel: Float32Array): number {
-  const area = kernel.length / 3;
-  let [coloured, all] = [0, 0];
-  for (let p = 0; p < area; p++) {
-    const channels = [kernel[p]!, kernel[area + p]!, kernel[2 * area + p]!];
-    const grey = channels.reduce((a, b) => a + b) / 3;
-    for (const w of channels) {
-      coloured += (w - grey) ** 2;
-      all += w * w;
-    }
-  }
-  return all === 0 ? 0 : coloured / all;
 }

@@ -1,14 +1,11 @@
 /**
  * The first layer's kernels as pictures, tower by tower, and how colourful each is: the paper's Figure 3, where one
- * tower's kernels came out without colour and the other's with it.
- *
- * The measure: with w_c(p) the weight of channel c at pixel p and m(p) its mean over the channels, the share of the
- * kernel's energy that isn't grey, sum (w_c(p) - m(p))^2 / sum w_c(p)^2: 0 for a kernel that sees brightness alone, 2/3
- * on average for random weights, 1 for one that sees differences of colour alone.
+ * tower's kernels came out without colour and the other's with it. The measure stands with `specialization.ts`.
  */
 
 import type { Picture } from '../../data/images/resize.js';
 import type { HostTensor } from '../../nn/module.js';
+import { colourfulness, randomColourfulness } from '../specialization.js';
 import { encodePicture, enlarge, fileAddress, tile } from './picture.js';
 import type { Plotter } from './plot.js';
 import { svgFile, svgText } from './svg.js';
@@ -44,29 +41,6 @@ function inGrey(weights: ArrayLike<number>): Uint8Array {
   const all = Array.from(weights);
   const most = Math.max(...all.map(Math.abs)) || 1;
   return Uint8Array.from(all, (w) => Math.round(127.5 + (127.5 * w) / most));
-}
-
-/** Share of a kernel's energy that isn't grey. @param weights `[3, k, k]` */
-export function colourfulness(weights: ArrayLike<number>): number {
-  const area = weights.length / 3;
-  let [coloured, all] = [0, 0];
-  for (let p = 0; p < area; p++) {
-    const channels = [weights[p]!, weights[area + p]!, weights[2 * area + p]!];
-    const grey = (channels[0]! + channels[1]! + channels[2]!) / 3;
-    for (const w of channels) {
-      coloured += (w - grey) ** 2;
-      all += w * w;
-    }
-  }
-  return all === 0 ? 0 : coloured / all;
-}
-
-/**
- * What random weights `[3, k, k]`, normal and independent, come to: shares distributed as Beta(k^2, k^2 / 2), of mean
- * 2/3 and the deviation returned. The median of n kernels deviates by sqrt(pi / 2n) of it.
- */
-export function randomColourfulness(side: number): { readonly mean: number; readonly deviation: number } {
-  return { mean: 2 / 3, deviation: Math.sqrt(2 / 9 / (1.5 * side ** 2 + 1)) };
 }
 
 /** The median of numbers. */
