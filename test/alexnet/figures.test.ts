@@ -202,12 +202,54 @@ test("ablations: a seed's images are divided as evaluate divides them", async ()
 });
 
 test('figure1: races to the target, goes on from its log, plots', async () => {
-  const args = ['--data', 'images', '--seeds', '1', '--epochs', '2', '--target', '0.01', '--out', 'race'];
-  assert.match(await ran('race', ...args), /relu +seed 0 +epoch +2/);
+  const args = ['--data', 'images', '--seeds', '0', '--epochs', '2', '--target', '0.01', '--out', 'race'];
+  const listed = (await ran('race', ...args, '--dry-run')).replaceAll(/\n +/g, ' ');
+  assert.match(listed, /relu, tanh, abs-tanh x seed 0, \d+ images/);
+  assert.match(listed, /time .* ms an image here; at most \d/);
+  assert.not.match(await readdir(folder).then(String), /race/);
+  assert.match(await ran('race', ...args), /abs-tanh +rate 0.02 +seed 0 +epoch +2/);
   const again = await ran('race', ...args);
   assert.not.match(again, /seed 0 +epoch/);
   assert.match(again, /times as many/);
-  assert.match(await readFile(join(folder, 'race/figure1.svg'), 'utf8'), /tanh/);
+  assert.match(await readFile(join(folder, 'race/figure1.svg'), 'utf8'), /\|tanh\| at 0.02/);
+});
+
+test('figure1: a search over starts, and the races of the start that it finds', async () => {
+  const grid = [
+    '--std',
+    'fan-in,0.0001/0.01',
+    '--input-scale',
+    '1/64',
+    '--bias',
+    '0',
+    '--activations',
+    'relu,tanh',
+  ];
+  const few = ['--data', 'images', '--batch', '10', '--epochs', '1', '--target', '0.001', '--seeds', '4'];
+  const args = [...few, ...grid, '--search', '5', '--search-limit', '20', '--out', 'grid'];
+  assert.match(
+    await ran('race', ...args, '--dry-run'),
+    /2 starts x relu, tanh, 5 to 5 rates each, at most 20 races/,
+  );
+  const output = await ran('race', ...args);
+  assert.match(output, /search +2 of 2: deviation 0.0001\/0.01, bias 0, pixels x 1\/64; 20 images/);
+  const { races, search, start } = JSON.parse(await readFile(join(folder, 'grid/table.json'), 'utf8'));
+  assert.equal(
+    search.starts.map(({ tried }: { tried: Record<string, unknown[]> }) => [
+      tried.relu!.length,
+      tried.tanh!.length,
+    ]),
+    [
+      [5, 5],
+      [5, 5],
+    ],
+  );
+  const chosen = search.starts.find(({ std }: { std: unknown }) => String(std) === String(start.std));
+  assert.equal(
+    races.map(({ rate }: { rate: number }) => rate),
+    ['relu', 'tanh'].map((name) => chosen.tried[name][0].rate),
+  );
+  assert.not.match(await ran('race', ...args), /seed 4 +epoch/);
 });
 
 test('mistakes are one clear line and exit code 1', async () => {
@@ -233,6 +275,13 @@ test('mistakes are one clear line and exit code 1', async () => {
     ['ablations', ['--net', '80sec', '--set', 'base,no-dropout'], /no dropout/],
     ['ablations', ['--set', 'base,no-colour'], /^error: no-colour: .*--colour-noise/],
     ['train', ['--preset', 'paper', '--net', '80sec'], /80sec.*eight layers/],
+    ['race', ['--std', '0.01,fan-in'], /^error: 2 starts: a grid goes with --search/],
+    ['race', ['--search', '4'], /expected a whole number from 5/],
+    ['race', ['--search-limit', '10'], /--search-limit goes with --search/],
+    ['race', ['--seeds', '1,1'], /^error: --seeds 1,1: 1 is there twice/],
+    ['race', ['--activations', 'relu,elu'], /expected some of relu, tanh, abs-tanh/],
+    ['race', ['--std', '1/2/3'], /expected fan-in, a number, or conv1's\/the others'/],
+    ['race', ['--input-scale', '1/0'], /expected a number above 0, or a fraction such as 1\/64/],
   ];
   for (const [name, args, expected] of cases) {
     const { code, output }: Ended = await command(name, args, folder);

@@ -70,6 +70,32 @@ const line: Omit<LogLine, 'epoch'> = {
   seconds: 1,
 };
 
+test("a race's picture names rates, epochs and ratios, spans the seeds' spread, and leaves out what diverged", () => {
+  const seed = (lines: RaceLine[], n: number): RaceLine[] => lines.map((line) => ({ ...line, seed: n }));
+  const lines = [
+    ...seed(race('relu', [0.75, 0.25]), 0),
+    ...seed(race('relu', [0.75, 0.5, 0.25]), 1),
+    ...seed(race('tanh', [0.9, 0.8, 0.7, 0.6, 0.25]), 0),
+    ...seed(race('tanh', [0.9, 0.8, 0.7, 0.6, 0.25]), 1),
+    ...race('abs-tanh', [0.9, 0.6]).map((line) => ({
+      ...line,
+      ...(line.ended && { ended: 'diverged' as const }),
+    })),
+  ];
+  const svg = plotRace(plotter, lines, 0.25);
+  const texts = textsOf(svg);
+  for (const text of [
+    'ReLU at 0.01: 2.5 epochs (2.0, 3.0)',
+    'tanh at 0.01: 5.0 epochs (5.0, 5.0), 2.0 x ReLU',
+    '|tanh| at 0.01: never there',
+  ])
+    assert.ok(texts.includes(text), `${text} isn't in ${texts.join('; ')}`);
+  const bars = [...documentOf(svg).querySelectorAll('[aria-label="rule"] [stroke]')];
+  assert.is(bars.length, 2);
+  const lengths = bars.map((bar) => Number(bar.getAttribute('x2')) - Number(bar.getAttribute('x1')));
+  assert.ok(lengths[0]! > 50 && Math.abs(lengths[1]!) < 1e-6, lengths.join());
+});
+
 test('runs of any length have ticks at whole epochs, at most ten or so', () => {
   for (const epochs of [1, 2, 3, 7, 12, 90, 1000]) {
     const lines = Array.from({ length: epochs }, (_, i) => ({ ...line, epoch: i + 1 }));
