@@ -5,8 +5,9 @@
  * bytes. One call at a time, whichever thread it is on (MPI_THREAD_SERIALIZED): ranks.ts sees to that.
  *
  * What has to be so before MPI_Init: calls on other threads have a stack of a megabyte (MPICH overflows koffi's own of
- * 128 KiB), UCX leaves SIGSEGV alone, which V8 needs for WebAssembly, and Open MPI's waiting gives way to threads that
- * compute: on the same cores it costs half of a step otherwise.
+ * 128 KiB), UCX leaves SIGSEGV alone, which V8 needs for WebAssembly, and doesn't watch how memory is given back (it
+ * rewrites the C library's functions for that, beside V8's threads that call them: one run of forty by MPICH ended in
+ * SIGSEGV), and Open MPI's waiting gives way to threads that compute: on the same cores it costs half of a step otherwise.
  */
 
 import type { LibraryHandle } from 'koffi';
@@ -86,6 +87,7 @@ export class Mpi {
     });
     koffi.config({ async_stack_size: 1 << 20 });
     process.env.UCX_ERROR_SIGNALS ??= '';
+    process.env.UCX_MEM_EVENTS ??= 'n';
     process.env.OMPI_MCA_mpi_yield_when_idle ??= '1';
     const own = process.env.TANDEM_MPI;
     const names = own ? [own] : families.flatMap((family) => libraryNames[family]);
