@@ -7,7 +7,8 @@
  *     data parallel  2 (N - 1) / N of all gradients; those of the fully connected layers are first, and go while
  *                    convolutions run backward
  *     towers         two machines hold a tower each and both work on 2 b images; what crosses at conv3, fc6, fc7 and fc8
- *                    goes forward and back, and nothing hides it. Of N / 2 pairs, each tower's gradients are shared too
+ *                    goes forward and back, and nothing hides it. Of N / 2 pairs, each tower's gradients are shared too,
+ *                    once all has crossed: while conv2 and conv1 run backward
  *     hybrid         Krizhevsky 2014, arXiv 1404.5997: the convolutions' gradients as above; each machine holds 1 / N of
  *                    the fully connected layers and reads all N b images, so conv5's, fc6's and fc7's outputs go to all
  *                    machines, and as many gradients come back
@@ -40,17 +41,24 @@ function gradients(of: readonly PlacedLayer[]): number {
   return 4 * [...joinedShapes(of).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
 }
 
-/** The part of a step in which convolutions run backward: two of three passes, of their share of multiply-adds. */
-function hiding(): number {
+/** The part of a step in which layers run backward: two of three passes, of their share of multiply-adds. */
+function hiding(of: readonly PlacedLayer[]): number {
   const macs = multiplyAdds(layers);
-  const sum = (of: readonly PlacedLayer[]): number =>
-    of.reduce((all, { spec }) => all + macs.get(spec.name)!, 0);
-  return (2 / 3) * (sum(layers.filter((layer) => !isFull(layer))) / sum(layers));
+  const sum = (some: readonly PlacedLayer[]): number =>
+    some.reduce((all, { spec }) => all + macs.get(spec.name)!, 0);
+  return (2 / 3) * (sum(of) / sum(layers));
 }
+
+const convolutions = layers.filter((layer) => !isFull(layer));
+/** Those of one tower's own, below the first crossing. */
+const below = layers.slice(
+  0,
+  layers.findIndex(({ spec }) => spec.name === crossings(layers)[0]?.layer),
+);
 
 /** Bytes of the gradients of fully connected layers, and of convolutions. */
 export const full = gradients(layers.filter(isFull));
-export const conv = gradients(layers.filter((layer) => !isFull(layer)));
+export const conv = gradients(convolutions);
 /** Bytes of one image that the busier direction carries between two towers. */
 export const crossing =
   4 * crossings(layers).reduce((sum, { from, floats }) => sum + (from === 1 ? floats : 0), 0);
@@ -65,13 +73,13 @@ const shared = (bytes: number, machines: number, bandwidth: number): number =>
 
 const schemes = {
   'data parallel': (n, _, compute, bandwidth) => {
-    const hidden = hiding() * compute;
+    const hidden = hiding(convolutions) * compute;
     const left = Math.max(0, shared(full, n, bandwidth) - hidden);
     return compute + left + shared(conv, n, bandwidth) + calls * latency;
   },
   towers: (n, b, compute, bandwidth) => {
     const crossed = (2 * 2 * b * crossing) / bandwidth;
-    const hidden = hiding() * compute;
+    const hidden = hiding(below) * compute;
     const left = Math.max(0, shared(full / 2, n / 2, bandwidth) - hidden);
     return compute + crossed + left + shared(conv / 2, n / 2, bandwidth) + 2 * calls * latency;
   },

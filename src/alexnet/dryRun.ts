@@ -3,7 +3,7 @@
  */
 import { type DryOptions, dryArray } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
-import { dryRun, type StepNeeds } from '../train/dryRun.js';
+import { type DryRanks, dryRun, type StepNeeds } from '../train/dryRun.js';
 import type { Net, Recipe } from './recipes.js';
 import { Trainer } from './trainer.js';
 
@@ -16,6 +16,8 @@ export interface DryRunOptions {
   readonly devices: readonly DeviceName[];
   /** Memory limit and threads of each device. */
   readonly settings?: DryOptions;
+  /** Ranks that share each batch, of which the first one's share is counted. Default: this process alone. */
+  readonly ranks?: DryRanks;
 }
 
 /** A dry run of full batches. @throws as `dryRun` does */
@@ -25,9 +27,11 @@ export function dryRunNet({
   classes,
   devices: names,
   settings,
+  ranks = { replicas: 1, spread: false },
 }: DryRunOptions): Promise<StepNeeds> {
   const { channels, size } = net.architecture;
-  const { imageSize, batchSize } = recipe;
+  const { imageSize } = recipe;
+  const batchSize = Math.ceil(recipe.batchSize / ranks.replicas);
   const mean = new Float32Array(channels * imageSize ** 2);
   const batch = {
     images: dryArray('uint8', batchSize * channels * size ** 2),
@@ -43,5 +47,5 @@ export function dryRunNet({
     const trainer = new Trainer({ net, recipe, classes, devices, seed: 0, mean });
     return { learner: trainer, batch, dispose: () => trainer.dispose() };
   };
-  return dryRun(names, build, settings);
+  return dryRun(names, build, settings, ranks);
 }

@@ -56,8 +56,12 @@ export function dryArray(dtype: DType, length: number): TypedArray {
   });
 }
 
-/** Opens a dry device: `await openDryDevice('webgpu:0')`. */
-export async function openDryDevice(name: DeviceName, options: DryOptions = {}): Promise<DryDevice> {
+/** Opens a dry device: `await openDryDevice('webgpu:0')`. @param label what it's called instead */
+export async function openDryDevice(
+  name: DeviceName,
+  options: DryOptions = {},
+  label: string = name,
+): Promise<DryDevice> {
   const kind = kindOf(name);
   if (kind === null) throw new ArgumentError(`openDryDevice: there is no device '${name}'`);
   const books = (await loadKind(kind)).openBooks(name, options);
@@ -103,5 +107,5 @@ export async function openDryDevice(name: DeviceName, options: DryOptions = {}):
     rows.clear();
     return taken;
   };
-  return { device: new Device(name, backend), takeRows };
+  return { device: new Device(label, backend), takeRows };
 }

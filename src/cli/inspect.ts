@@ -3,6 +3,7 @@
  */
 
 import { formatBytes } from '../core/text.js';
+import { counted } from '../data/sources/names.js';
 import type { StepNeeds } from '../train/dryRun.js';
 import { crossingRows, type Profile, profileRows } from '../train/profile.js';
 import { percent } from './progress.js';
@@ -86,9 +87,10 @@ export function profileJson(profile: Profile): string {
 }
 
 /** What a step needs, as lines. */
-export function needsLines({ batchSize, devices, crossings }: StepNeeds): string[] {
+export function needsLines({ batchSize, devices, crossings, ranks, collectives }: StepNeeds): string[] {
+  const { replicas, spread } = ranks;
   const rows = devices.map((d) => [
-    d.name,
+    spread ? `${d.place} on ${d.name}` : d.name,
     formatBytes(d.peak),
     formatBytes(d.resident),
     formatBytes(d.reserved),
@@ -96,8 +98,17 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
     (d.macs / 1e9).toPrecision(3),
   ]);
   const bytes = crossings.reduce((sum, crossing) => sum + crossing.bytes, 0);
+  const sharers = spread ? counted(replicas, 'network') : counted(replicas, 'rank');
+  const share = replicas === 1 ? '' : `, the share of the first of ${sharers}`;
+  const told = collectives.map(({ what, call, of, ranks, calls, bytes }) => [
+    `${call} of ${what}`,
+    of,
+    String(ranks),
+    String(calls),
+    formatBytes(bytes),
+  ]);
   return [
-    `a training step of ${batchSize} images, counted and not run:`,
+    `a training step of ${batchSize} images${share}, counted and not run:`,
     '',
     ...table(
       [['device', 'peak', 'between steps', 'with spares', 'dispatches', 'G multiply-adds'], ...rows],
@@ -119,5 +130,8 @@ export function needsLines({ batchSize, devices, crossings }: StepNeeds): string
           ),
           `${crossings.length} crossings, ${formatBytes(bytes)} in all`,
         ]),
+    ...(told.length === 0
+      ? []
+      : ['', ...table([['told among ranks', 'of', 'ranks', 'calls', 'bytes'], ...told], 2)]),
   ];
 }

@@ -7,6 +7,7 @@ import type { Device } from '../core/device.js';
 import { ArgumentError } from '../core/errors.js';
 import { formatLines } from '../data/sources/formats.js';
 import { counted } from '../data/sources/names.js';
+import type { DryRanks } from '../train/dryRun.js';
 import { openRanks, type Ranks, spreadTowers } from '../train/ranks/index.js';
 import { typed, wrapped } from './command.js';
 import {
@@ -132,20 +133,9 @@ export async function withChosenDevices<T>(
 ): Promise<T> {
   const ranks = await openRanks();
   const spread = options.towerPerRank === true;
-  if (spread && (towers < 2 || ranks.size % towers !== 0)) {
-    throw new ArgumentError(
-      towers < 2
-        ? '--tower-per-rank: this network has no towers on devices of their own'
-        : `--tower-per-rank: ${counted(ranks.size, 'rank')} for ${towers} towers; start ${towers} or a multiple of it by mpirun -n`,
-    );
-  }
+  if (spread) checkSpread(ranks.size, towers);
   const names = await chosenNames(options, spread ? 1 : towers);
-  const [name, ...others] = names;
-  if (spread && others.length > 0) {
-    throw new ArgumentError(
-      `--tower-per-rank: each rank has one tower on one device; --device names ${names.length}, give ${name} alone`,
-    );
-  }
+  if (spread) checkSingle(names);
   const devices = await openDevices(names, options);
   const [device] = devices;
   try {
@@ -155,6 +145,48 @@ export async function withChosenDevices<T>(
   } finally {
     await closeDevices(devices);
   }
+}
+
+/** @throws {ArgumentError} when so many ranks can't have a tower each */
+function checkSpread(size: number, towers: number): void {
+  if (towers >= 2 && size % towers === 0) return;
+  throw new ArgumentError(
+    towers < 2
+      ? '--tower-per-rank: this network has no towers on devices of their own'
+      : `--tower-per-rank: ${counted(size, 'rank')} for ${towers} towers; start ${towers} or a multiple of it by mpirun -n`,
+  );
+}
+
+/** @throws {ArgumentError} for more than one device */
+function checkSingle(names: readonly DeviceName[]): void {
+  if (names.length < 2) return;
+  throw new ArgumentError(
+    `--tower-per-rank: each rank has one tower on one device; --device names ${names.length}, give ${names[0]} alone`,
+  );
+}
+
+/** Devices and ranks of a step that is counted and not run. */
+interface Counted {
+  /** In the order of the towers. */
+  readonly devices: readonly DeviceName[];
+  readonly ranks: DryRanks;
+}
+
+/**
+ * What `withChosenDevices` would open, for counting. Towers on ranks that no launcher has started are one network's.
+ * @throws as `withChosenDevices` does for options that don't go together
+ */
+export async function countedDevices(options: DeviceOptions, towers: number): Promise<Counted> {
+  const { size } = await openRanks();
+  if (options.towerPerRank !== true) {
+    return { devices: await chosenNames(options, towers), ranks: { replicas: size, spread: false } };
+  }
+  const all = size === 1 ? towers : size;
+  checkSpread(all, towers);
+  const names = await chosenNames(options, 1);
+  checkSingle(names);
+  const devices = names.flatMap((name) => Array.from({ length: towers }, () => name));
+  return { devices, ranks: { replicas: all / towers, spread: true } };
 }
 
 /** The names of the devices chosen. @throws {ArgumentError} for settings of WebGPU devices when none is named */

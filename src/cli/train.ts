@@ -23,7 +23,7 @@ import {
   addDeviceOptions,
   addTowerPerRank,
   addTrainingData,
-  chosenNames,
+  countedDevices,
   type DeviceOptions,
   type TrainingDataOptions,
   whole,
@@ -310,7 +310,7 @@ async function trainIn(
 /** Classes of the sets that the published networks were trained on, for a dry run without data. */
 const publishedClasses = ({ architecture }: Net): number => (architecture.size < 224 ? 10 : 1000);
 
-/** Counts what a step needs on the devices named; they aren't opened, and needn't exist. */
+/** Counts what a step of these ranks needs on the devices named; they aren't opened, and needn't exist. */
 async function count(run: Run, options: Options): Promise<void> {
   const net = netOf(run);
   let classes = publishedClasses(net);
@@ -321,8 +321,8 @@ async function count(run: Run, options: Options): Promise<void> {
   }
   const { memoryLimit, threads } = options;
   const settings = { ...(memoryLimit !== undefined && { memoryLimit }), ...(threads && { threads }) };
-  const devices = await chosenNames(options, devicesFor(net));
-  const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings });
+  const { devices, ranks } = await countedDevices(options, devicesFor(net));
+  const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings, ranks });
   console.log([`network   ${run.net}: ${net.about}; ${classes} classes`, ...needsLines(needs)].join('\n'));
 }
 

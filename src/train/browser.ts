@@ -5,7 +5,14 @@
 export type { PartState, Stateful } from '../core/state.js';
 export { type ClassErrors, classification, type Report, Tally } from './classification.js';
 export { DivergedError } from './diverged.js';
-export { type DeviceNeeds, type DryTraining, dryRun, type StepNeeds } from './dryRun.js';
+export {
+  type Collective,
+  type DeviceNeeds,
+  type DryRanks,
+  type DryTraining,
+  dryRun,
+  type StepNeeds,
+} from './dryRun.js';
 export { eventPrinter, eventText, type FitEvent } from './events.js';
 export { type EvaluateOptions, evaluate, inEvaluation, inferences, type OnBatch } from './inference.js';
 export { type EpochTimes, type LineOf, logLine } from './log.js';

@@ -1,12 +1,15 @@
 /**
  * What training a model needs, found out without training it: bytes on each device by the devices' own account,
- * multiply-adds of a step, and the bytes that cross in it.
+ * multiply-adds of a step, the bytes that cross in it, and those by which ranks tell each other gradients and figures.
  */
 import { type DryOptions, type DryRow, openDryDevice } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
 import type { Device } from '../core/device.js';
+import { bytesPerElement } from '../core/shape.js';
 import { type Crossing, ledger, trace } from '../core/trace.js';
-import { type Learner, takeStep } from './step.js';
+import type { Module } from '../nn/module.js';
+import { sumBytes } from './ranks/gradients.js';
+import { type Learner, type PendingFigures, takeStep } from './step.js';
 
 /** What is to be trained, built on devices that compute nothing. */
 export interface DryTraining<B> {
@@ -17,9 +20,32 @@ export interface DryTraining<B> {
   dispose(): void;
 }
 
+/** Ranks that take each step together. */
+export interface DryRanks {
+  /** How many, or groups of how many, share each batch; what is built takes the share of one. */
+  readonly replicas: number;
+  /** Whether each device is another rank's (`spreadTowers`); else each rank has all of them. */
+  readonly spread: boolean;
+}
+
+/** What ranks tell each other in a step besides what crosses. */
+export interface Collective {
+  readonly what: 'gradients' | 'figures';
+  readonly call: 'sum' | 'broadcast';
+  /** Whose numbers: of each rank, or of one with that device. */
+  readonly of: string;
+  /** How many take part. */
+  readonly ranks: number;
+  /** Calls, and the bytes that each rank has a part in with all of them. */
+  readonly calls: number;
+  readonly bytes: number;
+}
+
 /** One device's share. */
 export interface DeviceNeeds {
   readonly name: DeviceName;
+  /** What crossings call it: its name, or `rank:1` where each device is another rank's. */
+  readonly place: string;
   /** Bytes of parameters, what the optimizer remembers and what else stays between steps. */
   readonly resident: number;
   /** The most bytes in use at once: on WebGPU with temporaries (padded and packed operands, partial sums). */
@@ -46,12 +72,17 @@ export interface StepNeeds {
   readonly devices: readonly DeviceNeeds[];
   /** Of one step; times are not measured. */
   readonly crossings: readonly Pick<Crossing, 'phase' | 'layer' | 'from' | 'to' | 'bytes'>[];
+  readonly ranks: DryRanks;
+  readonly collectives: readonly Collective[];
 }
+
+const alone: DryRanks = { replicas: 1, spread: false };
 
 /**
  * Runs three steps on devices that keep the books only; step and crossings are the last one's.
  * @param names of the devices
  * @param settings memory limit and threads of each device
+ * @param ranks that share the step; default: this process alone
  * @throws {ArgumentError} when the devices don't suit the model. @throws {OutOfMemoryError} when a step needs more
  * than `settings.memoryLimit`, naming the op.
  */
@@ -59,8 +90,11 @@ export async function dryRun<B>(
   names: readonly DeviceName[],
   build: (devices: readonly Device[]) => DryTraining<B>,
   settings: DryOptions = {},
+  ranks: DryRanks = alone,
 ): Promise<StepNeeds> {
-  const opened = await Promise.all(names.map((name) => openDryDevice(name, settings)));
+  const opened = await Promise.all(
+    names.map((name, i) => openDryDevice(name, settings, ranks.spread ? `rank:${i}` : name)),
+  );
   const devices = opened.map(({ device }) => device);
   const { learner, batch, dispose } = build(devices);
   try {
@@ -68,12 +102,14 @@ export async function dryRun<B>(
     let rows: DryRow[][] = [];
     let crossed = ledger.rows.length;
     let batchSize = 0;
+    let collectives: Collective[] = [];
     for (let step = 0; step < 3; step++) {
       trace.step = step;
       crossed = ledger.rows.length;
-      const { row, count } = takeStep(learner, batch);
-      row.dispose();
-      batchSize = count;
+      const figures = takeStep(learner, batch);
+      collectives = collectivesOf(learner.model, devices, figures, ranks);
+      figures.row.dispose();
+      batchSize = figures.count;
       rows = opened.map(({ takeRows }) => takeRows());
     }
     return {
@@ -83,6 +119,7 @@ export async function dryRun<B>(
         const own = rows[i]!;
         return {
           name: names[i]!,
+          place: device.name,
           resident: live,
           peak,
           reserved: live + pooled,
@@ -93,8 +130,37 @@ export async function dryRun<B>(
       crossings: ledger.rows
         .slice(crossed)
         .map(({ phase, layer, from, to, bytes }) => ({ phase, layer, from, to, bytes })),
+      ranks,
+      collectives,
     };
   } finally {
     dispose();
   }
+}
+
+/** What a step's gradients and figures take. */
+function collectivesOf(
+  model: Module,
+  devices: readonly Device[],
+  { row, names }: PendingFigures,
+  { replicas, spread }: DryRanks,
+): Collective[] {
+  const parameters = model.parameters();
+  const towers = spread
+    ? devices.map((device) => ({ of: device.name, own: parameters.filter((x) => x.device === device) }))
+    : [{ of: 'each rank', own: parameters }];
+  const sums = towers.map(({ of, own }): Collective => {
+    const bytes = sumBytes(own);
+    const all = bytes.reduce((sum, each) => sum + each, 0);
+    return { what: 'gradients', call: 'sum', of, ranks: replicas, calls: bytes.length, bytes: all };
+  });
+  const told = { what: 'figures', calls: 1 } as const;
+  const size = replicas * towers.length;
+  const rowBytes = row.size * bytesPerElement[row.dtype];
+  return [
+    ...sums,
+    { ...told, call: 'broadcast' as const, of: row.device.name, ranks: towers.length, bytes: rowBytes },
+    // Whether one was asked to stop, its samples, the loss, and what else the step sums, in doubles.
+    { ...told, call: 'sum' as const, of: 'each rank', ranks: size, bytes: 8 * (3 + names.length) },
+  ].filter(({ ranks }) => ranks > 1);
 }

@@ -6,6 +6,10 @@
  * before. A device is asked for a bucket's gradients as soon as they are enqueued; it lends their memory when it has
  * come to them, and what comes after `backward` waits until all sums are back. So the caller waits for nothing.
  *
+ * Where towers lie on several ranks, sums take their place in the order of calls behind all crossings of `backward`:
+ * devices stand still until a crossing has come, while sums are needed at the end alone. And towers fill their buckets at
+ * different times, so ranks that hold one network would come to their crossing at different places of the order.
+ *
  * n may be less than the data source said, where samples can't be read. Nobody knows before all ranks have told, so the
  * first bucket carries each rank's n_r, and sums are multiplied by (what was said) / n where that isn't 1.
  *
@@ -16,7 +20,7 @@ import type { Device } from '../../core/device.js';
 import { full } from '../../core/ops/create.js';
 import { add } from '../../core/ops/elementwise.js';
 import { keep } from '../../core/scope.js';
-import type { TypedArray, View } from '../../core/shape.js';
+import { bytesPerElement, type TypedArray, type View } from '../../core/shape.js';
 import { noGrad, watchLeaf } from '../../core/tape.js';
 import { denseCopy, type Tensor } from '../../core/tensor.js';
 import type { Module } from '../../nn/module.js';
@@ -65,6 +69,10 @@ export class GradientSums {
   /** What sums are multiplied by, known once the first bucket is back. */
   private correction = 1;
   private back: (() => void)[] = [];
+  /** Whether towers of the model lie on other ranks. */
+  private readonly isSpread: boolean;
+  /** What takes a place in the order for buckets that are lent already. */
+  private behind: (() => void)[] = [];
   /** Sums of 2^k parts' gradients each, larger ones first. */
   private readonly held = new Map<Tensor, (Tensor | null)[]>();
 
@@ -80,7 +88,9 @@ export class GradientSums {
   ) {
     this.parameters = model.parameters();
     // Those of a tower on another rank are summed there.
-    this.buckets = bucketsOf(this.parameters.filter((x) => x.device.kind !== elsewhere));
+    const own = this.parameters.filter((x) => x.device.kind !== elsewhere);
+    this.isSpread = own.length < this.parameters.length;
+    this.buckets = bucketsOf(own);
   }
 
   /** Before the forward pass of a step's next part. */
@@ -92,6 +102,7 @@ export class GradientSums {
     this.part++;
     this.launched = 0;
     this.back = [];
+    this.behind = [];
     const isLast = this.part === this.parts;
     for (const bucket of this.buckets) {
       bucket.missing = bucket.params.length;
@@ -122,6 +133,8 @@ export class GradientSums {
     // One rank alone has the whole batch, and nothing to correct where all of it could be read.
     if (this.ranks.size === 1 && this.count === of) return;
     this.launch(true);
+    for (const enter of this.behind) enter();
+    this.behind = [];
     for (const takeBack of this.back) takeBack();
   }
 
@@ -161,18 +174,30 @@ export class GradientSums {
       pack(each.flat().map(asNumbers), first ? [count] : []),
     );
     const sent = packed.then(({ together, large }) => [together, ...large]);
-    const summed = this.ranks.allReduceEach(sent, last, this.order).then(async () => {
-      const { together, small, large } = await packed;
-      if (first) this.correction = of / together[0]!;
-      unpack(together, small);
-      if (this.correction !== 1) for (const array of [...small, ...large]) scale(array, this.correction);
-    });
-    summed.catch(() => {}); // the devices tell
-    for (const { device, views, arrays } of lent) {
-      const changed = summed.then(() => arrays);
-      this.back.push(() => device.open('backward').takeBack(views, changed));
-    }
+    const enter = (): void => {
+      const summed = this.ranks.allReduceEach(sent, last, this.order).then(async () => {
+        const { together, small, large } = await packed;
+        if (first) this.correction = of / together[0]!;
+        unpack(together, small);
+        if (this.correction !== 1) for (const array of [...small, ...large]) scale(array, this.correction);
+      });
+      summed.catch(() => {}); // the devices tell
+      for (const { device, views, arrays } of lent) {
+        const changed = summed.then(() => arrays);
+        this.back.push(() => device.open('backward').takeBack(views, changed));
+      }
+    };
+    if (this.isSpread) this.behind.push(enter);
+    else enter();
   }
+}
+
+/** Bytes of each sum of a step, in order, of a model or tower with these parameters. The first carries a count of samples. */
+export function sumBytes(parameters: readonly Tensor[]): number[] {
+  const bytesOf = (x: Tensor): number => bytesPerElement[x.dtype] * x.size;
+  return bucketsOf(parameters).map(({ params }, i) =>
+    params.reduce((sum, x) => sum + bytesOf(x), i === 0 ? bytesPerElement.float32 : 0),
+  );
 }
 
 /** The sum of two gradients, either of which may be absent; they are given back. */

@@ -1,17 +1,19 @@
 /**
  * A tower on each rank: the bits of two devices in one process, and crossings at the layers and of the bytes that the
- * tables say, in the ledger of each rank.
+ * tables say, in the ledger of each rank. Several such networks: crossings before sums.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { StepNeeds } from '../../../src/train/dryRun.js';
 import { withFolder } from '../../data/files.js';
 import { withTwoHosts } from '../../support/hosts.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../../support/mpi.js';
 
 const test = suite('a tower on each rank');
+const replicas = fileURLToPath(new URL('./replicas.js', import.meta.url));
 const program = fileURLToPath(new URL('./program.js', import.meta.url));
 
 interface Step {
@@ -46,6 +48,57 @@ test('a training step of two ranks is that of two devices, and crosses where the
       await check(launcher);
       assert.ok(sentBytes() > 500_000, 'what ranks tell each other goes from host to host');
     });
+  });
+});
+
+interface Replica {
+  readonly calls: readonly { readonly call: 'cross' | 'sum' | 'broadcast'; readonly bytes: number }[];
+  readonly crossed: StepNeeds['crossings'];
+  readonly expected: StepNeeds['crossings'];
+  readonly collectives: StepNeeds['collectives'];
+}
+
+test('two replicas of two towers: no gradient is queued ahead of a crossing, and a dry run counts every byte', async () => {
+  const [launcher] = launchers();
+  if (!launcher) return;
+  await withFolder({}, async (folder) => {
+    const { code, output } = await runRanks(launcher, 4, [replicas, folder], folder);
+    assert.is(code, 0, output);
+    for (let rank = 0; rank < 4; rank++) {
+      const { calls, crossed, expected, collectives }: Replica = JSON.parse(
+        await readFile(join(folder, `${rank}.json`), 'utf8'),
+      );
+      const order = calls.map(({ call }) => call);
+      const ahead = calls
+        .slice(0, order.lastIndexOf('cross'))
+        .reduce((bytes, { call, ...called }) => bytes + (call === 'sum' ? called.bytes : 0), 0);
+      assert.is(ahead, 0, `rank ${rank}: bytes of sums ahead of crossings: ${order.join(' ')}`);
+      assert.equal(crossed, expected, `rank ${rank}: crossings`);
+      const bytesOf = (wanted: string): number =>
+        calls.reduce((bytes, { call, ...called }) => bytes + (call === wanted ? called.bytes : 0), 0);
+      const own = `rank:${rank % 2}`;
+      const sent = expected.filter(({ from }) => from === own);
+      assert.is(
+        bytesOf('cross'),
+        sent.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+      const part = collectives.filter(
+        ({ what, call, of }) => what === 'figures' || (call === 'sum' && of === own),
+      );
+      for (const wanted of ['sum', 'broadcast'] as const) {
+        const told = part.filter(({ call }) => call === wanted);
+        assert.is(
+          bytesOf(wanted),
+          told.reduce((sum, { bytes }) => sum + bytes, 0),
+          `rank ${rank}: ${wanted}`,
+        );
+        assert.is(
+          order.filter((call) => call === wanted).length,
+          told.reduce((sum, { calls }) => sum + calls, 0),
+        );
+      }
+      assert.ok(order.filter((call) => call === 'sum').length > 2, 'gradients go in several buckets');
+    }
   });
 });
 
