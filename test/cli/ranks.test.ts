@@ -169,6 +169,11 @@ for (const launcher of installed) {
     while (ranks.some(isRank)) await setTimeout(50);
     assert.is.not(first.code, 0, first.output);
     assert.not.match(first.output, /done in/);
+    // The launcher's word alone: the rank that is left waits for the other, and is ended.
+    assert.is(first.output.split(/\(?signal:? 9/i).length, 2, first.output);
+    assert.not.match(first.output, /error:|RanksError|^ +at /m);
+    const { run } = await readRunCheckpoint(join(folder, out, 'last.safetensors'));
+    assert.is(run.net, '80sec', 'the checkpoint of the epoch before is whole');
     const second = await train(launcher, 2, ['--resume', out, '--device', 'cpu:0']);
     assert.is(second.code, 0, second.output);
     assert.ok((await bytes(out)).equals(await bytes('2-0')));
