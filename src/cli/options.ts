@@ -190,7 +190,7 @@ export async function countedDevices(options: DeviceOptions, towers: number): Pr
 }
 
 /** The names of the devices chosen. @throws {ArgumentError} for settings of WebGPU devices when none is named */
-export async function chosenNames(options: DeviceOptions, towers: number): Promise<DeviceName[]> {
+async function chosenNames(options: DeviceOptions, towers: number): Promise<DeviceName[]> {
   if (options.device !== 'auto') {
     const names = options.device ?? Array.from({ length: towers }, (_, i): DeviceName => `cpu:${i}`);
     checkSettings(names, options);
