@@ -1,12 +1,13 @@
 /**
  * How training AlexNet would scale over machines, by the model of scalingModel.ts: days for ImageNet's 90 epochs, and what
- * is left of the machines' speed.
+ * is left of the machines' speed; then the real run on paper, by cores, with what `prepare` takes before it.
  *
  *     node dist/bench/scaling.js [images/s of one machine, default 33.8] [images of a machine in a step, default 128]
+ *         [cores of a machine, default 2] [images/s that a core prepares, default 33]
  */
-import { conv, crossing, full, scaled, schemeNames } from './scalingModel.js';
+import { conv, crossing, full, preparation, scaled, schemeNames } from './scalingModel.js';
 
-const [rate = 33.8, batch = 128] = process.argv.slice(2).map(Number);
+const [rate = 33.8, batch = 128, cores = 2, prepares = 33] = process.argv.slice(2).map(Number);
 const { days: alone } = scaled({ scheme: 'towers', machines: 1, rate, batch, gigabits: 1 });
 console.log(
   `One machine: ${rate} images/s, ${batch} images in ${(batch / rate).toFixed(2)} s; ${alone.toFixed(1)} days`,
@@ -24,5 +25,30 @@ for (const gigabits of [1, 10, 100]) {
       return `${days.toPrecision(3)} d (${(100 * efficiency).toFixed(0)} %)`.padStart(15);
     });
     console.log(`${scheme.padEnd(16)}${cells.join('')}`);
+  }
+}
+
+const machineCounts = [1, 8, 32];
+const line = (name: string, cells: readonly string[]): void =>
+  console.log(`${name.padEnd(40)}${cells.map((cell) => cell.padStart(12)).join('')}`);
+console.log(`\nThe real run, on machines of ${cores} cores with a rank each:`);
+line(
+  '',
+  machineCounts.map((machines) => `${machines * cores} cores`),
+);
+line(
+  'prepare',
+  machineCounts.map((machines) => `${preparation(machines * cores, prepares).toPrecision(3)} h`),
+);
+for (const whole of [false, true]) {
+  for (const gigabits of [1, 10, 100]) {
+    line(
+      `${gigabits} Gbit/s, ${batch} images ${whole ? 'in all' : 'a rank'}`,
+      machineCounts.map((machines) => {
+        const share = whole ? batch / machines : batch;
+        const { days } = scaled({ scheme: 'data parallel', machines, rate, batch: share, gigabits });
+        return `${days.toPrecision(3)} d`;
+      }),
+    );
   }
 }

@@ -29,6 +29,9 @@ import { sizeOf } from '../src/core/shape.js';
 /** Images that ImageNet's 90 epochs go through. */
 const images = 90 * 1_281_167;
 
+/** Images that `prepare` converts: ILSVRC-2012's training and validation images. */
+const prepared = 1_281_167 + 50_000;
+
 /** Seconds of a call besides its bytes, and calls in a step. */
 const latency = 50e-6;
 const calls = 10;
@@ -104,6 +107,11 @@ interface Cluster {
   readonly batch: number;
   /** Gbit/s in each direction. */
   readonly gigabits: number;
+}
+
+/** Hours that `prepare` takes for ImageNet on so many cores, none of which waits, at so many images a second of each. */
+export function preparation(cores: number, rate: number): number {
+  return prepared / (rate * cores) / 3600;
 }
 
 /** Days for ImageNet's 90 epochs, and what is left of the machines' speed, from 0 to 1. */

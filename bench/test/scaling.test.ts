@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { root } from '../../support/root.js';
-import { conv, crossing, full, type SchemeName, scaled, schemeNames } from '../scalingModel.js';
+import { conv, crossing, full, preparation, type SchemeName, scaled, schemeNames } from '../scalingModel.js';
 
 const machine = { rate: 33.8, batch: 128 };
 
@@ -55,6 +55,34 @@ test('the table of docs/clusters.md is what the model gives', () => {
       const expected = `${days.toPrecision(3)} d (${(100 * efficiency).toFixed(0)} %)`;
       assert.is(cell.trim(), expected, `${gigabits} Gbit/s, ${called}, ${cluster.machines} machines`);
     }
+  }
+});
+
+test('the real run on paper in docs/results.md is what the model gives', () => {
+  const text = readFileSync(`${root}docs/results.md`, 'utf8');
+  const cellsOf = (row: string): string[] => row.split('|').map((cell) => cell.trim());
+  const prepared = [...text.matchAll(/^\| `prepare`, ([a-z-]+) \|(.*)\|$/gm)];
+  assert.is(prepared.length, 2);
+  for (const [, decoder = '', cells = ''] of prepared) {
+    const rate = decoder === 'jpeg-js' ? 33 : 83;
+    const expected = [2, 16, 64].map((cores) => `${preparation(cores, rate).toPrecision(3)} h`);
+    assert.equal(cellsOf(cells), expected, decoder);
+  }
+  const trained = [...text.matchAll(/^\| (\d+) Gbit\/s, 128 images (a rank|in all) \|(.*)\|$/gm)];
+  assert.is(trained.length, 6);
+  for (const [, gigabits, share, cells = ''] of trained) {
+    const expected = [1, 8, 32].map((machines) => {
+      const batch = share === 'in all' ? 128 / machines : 128;
+      const { days } = scaled({
+        scheme: 'data parallel',
+        machines,
+        rate: 57,
+        batch,
+        gigabits: Number(gigabits),
+      });
+      return `${days.toPrecision(3)} d`;
+    });
+    assert.equal(cellsOf(cells), expected, `${gigabits} Gbit/s, 128 images ${share}`);
   }
 });
 
