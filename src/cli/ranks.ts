@@ -15,6 +15,9 @@ import { stopBars } from './output.js';
 const patience = 1000;
 const turn = 50;
 
+/** Milliseconds that the launcher has to read what was told before all are ended: MPICH's leaves the rest unread. */
+const hearing = 200;
+
 /**
  * Runs a command's work as one of the ranks that a launcher started, or alone.
  * @param name the command's
@@ -54,6 +57,7 @@ async function endAll(ranks: Ranks, error: unknown, tell: (text: string) => void
   }
   stopBars();
   tell(`error: ${rank > 0 ? `rank ${rank} (${hosts[rank]}): ` : ''}${message}\n`);
+  await new Promise((resolve) => setTimeout(resolve, hearing));
   ranks.abort(1);
 }
 
