@@ -17,9 +17,9 @@ const test = suite('tuning');
 
 test('a form that was slower than counted gives way to others', () => {
   const shape = { M: 1024, N: 1024, K: 1024, groups: 1 };
-  const counted = choose(shape, { tiles: 'shared', vendor: '', times: {} });
+  const counted = choose(shape, { tiles: 'shared', vendor: '', lanes: 0, times: {} });
   assert.ok(counted);
-  const other = choose(shape, { tiles: 'shared', vendor: '', times: { [counted.name]: 5 } });
+  const other = choose(shape, { tiles: 'shared', vendor: '', lanes: 0, times: { [counted.name]: 5 } });
   assert.ok(other && other.name !== counted.name);
 });
 

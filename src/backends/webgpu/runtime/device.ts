@@ -34,7 +34,7 @@ import { Profiler } from './profile.js';
 import { CommandQueue } from './queue.js';
 import { Readbacks } from './readback.js';
 import { Recorder } from './recorder.js';
-import { defaultTuning, type Tuning, tuningKey } from './tuning.js';
+import { defaultTuning, lanesThatShare, type Tuning, tuningKey } from './tuning.js';
 import { Windows } from './windows.js';
 
 /** What a device has made and done since it was opened. */
@@ -156,7 +156,8 @@ export class WebGpuDevice implements Backend {
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
     const { tiles, times } = tuning;
     const { info } = chosen.adapter;
-    const tileDevice = { tiles, times, vendor: info.vendor.toLowerCase() };
+    const lanes = gpu.features.has('subgroups') ? lanesThatShare(chosen.name, info) : 0;
+    const tileDevice = { tiles, times, vendor: info.vendor.toLowerCase(), lanes };
     this.recorder = new Recorder(
       this.buffers,
       windows,

@@ -64,6 +64,7 @@ export class WebGpuBooks implements Books {
     this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, {
       tiles,
       vendor: '',
+      lanes: 0,
       times: {},
     });
   }

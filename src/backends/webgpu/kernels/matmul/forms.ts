@@ -70,6 +70,11 @@ export interface TileDevice {
   readonly tiles: 'direct' | 'shared' | TileForm['name'];
   /** The adapter's, as WebGPU tells it: 'amd', 'nvidia', 'intel', 'apple', ..; lower case, perhaps empty. */
   readonly vendor: string;
+  /**
+   * Invocations of a subgroup that share the rows which direct tiles load; 0 for none. Where each lane of a processor's vector loads
+   * by itself, as in Mesa's lavapipe, loading is what takes the time.
+   */
+  readonly lanes: number;
   /** Factors on the cost counted for forms, by their names; 1 where there is none. */
   readonly times: Readonly<Record<string, number>>;
 }

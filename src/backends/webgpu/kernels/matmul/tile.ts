@@ -52,9 +52,11 @@ export function product(recorder: Recorder, p: Product): void {
   const chunks = depth === 0 ? 1 : Math.ceil(depth / K);
   const form = choose({ M, N, K: depth, groups }, recorder.tileDevice);
   const steps = [p.outRow, p.outGroup, p.outChunk ?? 0, p.out.offset, N];
+  const lanes = form ? 1 : lanesFor(p, recorder.tileDevice);
   const plan: Plan = {
-    rows: form ? 4 * form.rowQuads : rowsFor(M, recorder.tileDevice),
-    halves: form ? form.columnQuads : N > 4 ? 2 : 1,
+    rows: form ? 4 * form.rowQuads : lanes > 1 ? sharedRows : rowsFor(M, recorder.tileDevice),
+    halves: form ? form.columnQuads : N > 4 && lanes === 1 ? 2 : 1,
+    lanes,
     whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
     wideOut:
@@ -63,7 +65,7 @@ export function product(recorder: Recorder, p: Product): void {
       !(form && b.form === 'along') &&
       steps.every((step) => step % 4 === 0),
   };
-  const [height, breadth] = form ? [form.rows, form.columns] : [plan.rows, 4 * plan.halves];
+  const [height, breadth] = form ? [form.rows, form.columns] : [plan.rows, 4 * plan.halves * lanes];
   const [tilesM, tilesN] = [Math.ceil(M / height), Math.ceil(N / breadth)];
   const amount = tilesM * tilesN * groups * chunks;
   const bias = p.bias ?? null;
@@ -74,6 +76,7 @@ export function product(recorder: Recorder, p: Product): void {
       plan.whole ? 'whole' : '',
       bias?.along ?? '',
       p.relu ? 'relu' : '',
+      lanes > 1 ? `lanes ${lanes}` : '',
     ].join(' '),
     functions: () => functions(p, form),
     body: () => (form ? sharedBody(p, plan, form) : directBody(p, plan)),
@@ -99,7 +102,12 @@ export function product(recorder: Recorder, p: Product): void {
       ...p.read,
     },
     write: { out: plan.wideOut ? wide(p.out) : p.out },
-    run: form ? { workgroups: amount, size: form.workgroup } : { invocations: amount },
+    folds: lanes > 1,
+    run: form
+      ? { workgroups: amount, size: form.workgroup }
+      : lanes > 1
+        ? { workgroups: amount, size: lanes }
+        : { invocations: amount },
   });
 }
 
@@ -111,6 +119,14 @@ function rowsFor(M: number, { tiles, vendor }: TileDevice): number {
   const swiftShader = tiles === 'direct' && vendor === 'google';
   if (swiftShader && (M % 16 === 0 || M > 64)) return 16;
   return M > 4 ? 8 : M > 2 ? 4 : M;
+}
+
+/** Rows of a direct tile whose lanes share them. */
+const sharedRows = 16;
+
+/** Invocations that share the rows of a direct tile: none where rows or columns are too few for it. */
+function lanesFor({ a, M, N }: Product, { lanes }: TileDevice): number {
+  return lanes > 1 && a.form !== 'scattered' && M >= sharedRows && N >= 4 * lanes ? lanes : 1;
 }
 
 /** Depth up to which one sum does in a direct tile. */

@@ -61,6 +61,8 @@ export interface Plan {
   /** Rows of an invocation's tile, and vec4s in each. */
   readonly rows: number;
   readonly halves: number;
+  /** Invocations side by side in a row of direct tiles, a workgroup and a subgroup, that share the rows they load; else 1. */
+  readonly lanes: number;
   readonly wideOut: boolean;
   /** Whether every chunk's depth is a whole number of turns (tileShared.ts). */
   readonly whole: boolean;
