@@ -123,14 +123,6 @@ export function shapes(images: number): ConvShape[] {
     });
 }
 
-interface Options {
-  readonly batch: string;
-  readonly tflops: string;
-  readonly memory: string;
-  readonly cache: string;
-  readonly share: string;
-}
-
 /** The table, as Markdown: each shape direct, by tiles of 4 x 4 results and of 2 x 2. @param cacheBytes a second, of numbers at points */
 export function table(images: number, card: Card, cacheBytes: number): string[] {
   const lines = [
