@@ -34,8 +34,9 @@ interface Part {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The kernels' own tests, over all that the drivers of a GPU decide. */
-const tests = '^backends/(contract|webgpu/(kernels|products|elementwise|math|longSums|limits))\\.test\\.js$';
+/** The kernels' own tests: all but those of processes, files and fallbacks, which no card decides. */
+const tests =
+  '^backends/(contract|webgpu/(bounds|elementwise|kernels|lanes|limits|longSums|math|operands|products|subgroups|training|winograd))\\.test\\.js$';
 
 function partsFor(driver: string): Part[] {
   const on = ['--driver', driver];
