@@ -88,7 +88,7 @@ export function profileJson(profile: Profile): string {
 
 /** What a step needs, as lines. */
 export function needsLines({ batchSize, devices, crossings, ranks, collectives }: StepNeeds): string[] {
-  const { replicas, spread } = ranks;
+  const { replicas, spread, parts = 1 } = ranks;
   const rows = devices.map((d) => [
     spread ? `${d.place} on ${d.name}` : d.name,
     formatBytes(d.peak),
@@ -100,6 +100,7 @@ export function needsLines({ batchSize, devices, crossings, ranks, collectives }
   const bytes = crossings.reduce((sum, crossing) => sum + crossing.bytes, 0);
   const sharers = spread ? counted(replicas, 'network') : counted(replicas, 'rank');
   const share = replicas === 1 ? '' : `, the share of the first of ${sharers}`;
+  const cut = parts === 1 ? '' : `, ${batchSize / parts} at a time`;
   const told = collectives.map(({ what, call, of, ranks, calls, bytes }) => [
     `${call} of ${what}`,
     of,
@@ -108,7 +109,7 @@ export function needsLines({ batchSize, devices, crossings, ranks, collectives }
     formatBytes(bytes),
   ]);
   return [
-    `a training step of ${batchSize} images${share}, counted and not run:`,
+    `a training step of ${batchSize} images${share}${cut}, counted and not run:`,
     '',
     ...table(
       [['device', 'peak', 'between steps', 'with spares', 'dispatches', 'G multiply-adds'], ...rows],

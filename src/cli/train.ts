@@ -319,10 +319,10 @@ async function count(run: Run, options: Options): Promise<void> {
     classes = data.classes.length;
     await data.close();
   }
-  const { memoryLimit, threads } = options;
+  const { memoryLimit, threads, microBatches } = options;
   const settings = { ...(memoryLimit !== undefined && { memoryLimit }), ...(threads && { threads }) };
   const { devices, ranks } = await countedDevices(options, devicesFor(net));
-  const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings, ranks });
+  const needs = await dryRunNet({ net, recipe: run.recipe, classes, devices, settings, ranks, microBatches });
   console.log([`network   ${run.net}: ${net.about}; ${classes} classes`, ...needsLines(needs)].join('\n'));
 }
 

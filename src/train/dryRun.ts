@@ -5,17 +5,21 @@
 import { type DryOptions, type DryRow, openDryDevice } from '../backends/dry.js';
 import type { DeviceName } from '../backends/open.js';
 import type { Device } from '../core/device.js';
+import { defaultGenerator } from '../core/random.js';
 import { bytesPerElement } from '../core/shape.js';
 import { type Crossing, ledger, trace } from '../core/trace.js';
 import type { Module } from '../nn/module.js';
-import { sumBytes } from './ranks/gradients.js';
-import { type Learner, type PendingFigures, takeStep } from './step.js';
+import { GradientSums, sumBytes } from './ranks/gradients.js';
+import { Ranks } from './ranks/ranks.js';
+import { type Learner, type PendingFigures, takeSharedStep, takeStep } from './step.js';
 
 /** What is to be trained, built on devices that compute nothing. */
 export interface DryTraining<B> {
   readonly learner: Learner<B>;
-  /** One to take steps on. */
+  /** One to take steps on: a rank's micro-batch, where it takes several in a step. */
   readonly batch: B;
+  /** Samples in it. */
+  readonly samples: number;
   /** Gives everything back. */
   dispose(): void;
 }
@@ -26,6 +30,8 @@ export interface DryRanks {
   readonly replicas: number;
   /** Whether each device is another rank's (`spreadTowers`); else each rank has all of them. */
   readonly spread: boolean;
+  /** Micro-batches that a rank takes in a step, one after the other (microBatches.ts): a power of two. Default 1. */
+  readonly parts?: number;
 }
 
 /** What ranks tell each other in a step besides what crosses. */
@@ -68,6 +74,7 @@ export const products: ReadonlySet<string> = new Set([
 
 /** What a training step needs. */
 export interface StepNeeds {
+  /** Samples that a rank takes in a step. */
   readonly batchSize: number;
   readonly devices: readonly DeviceNeeds[];
   /** Of one step; times are not measured. */
@@ -96,24 +103,24 @@ export async function dryRun<B>(
     names.map((name, i) => openDryDevice(name, settings, ranks.spread ? `rank:${i}` : name)),
   );
   const devices = opened.map(({ device }) => device);
-  const { learner, batch, dispose } = build(devices);
+  const { learner, batch, samples, dispose } = build(devices);
   try {
     learner.model.train();
+    const { parts = 1 } = ranks;
+    const step = stepOf(learner, batch, samples, parts);
     let rows: DryRow[][] = [];
     let crossed = ledger.rows.length;
-    let batchSize = 0;
     let collectives: Collective[] = [];
-    for (let step = 0; step < 3; step++) {
-      trace.step = step;
+    for (let i = 0; i < 3; i++) {
+      trace.step = i;
       crossed = ledger.rows.length;
-      const figures = takeStep(learner, batch);
-      collectives = collectivesOf(learner.model, devices, figures, ranks);
-      figures.row.dispose();
-      batchSize = figures.count;
+      const figures = step();
+      collectives = collectivesOf(learner.model, devices, figures[0]!, ranks);
+      for (const { row } of figures) row.dispose();
       rows = opened.map(({ takeRows }) => takeRows());
     }
     return {
-      batchSize,
+      batchSize: parts * samples,
       devices: devices.map((device, i) => {
         const { live, pooled, peak } = device.memory();
         const own = rows[i]!;
@@ -136,6 +143,19 @@ export async function dryRun<B>(
   } finally {
     dispose();
   }
+}
+
+/** What takes a step of a rank's parts, as training does (loop.ts), without the ranks to tell. */
+function stepOf<B>(learner: Learner<B>, batch: B, samples: number, parts: number): () => PendingFigures[] {
+  if (parts === 1) return () => [takeStep(learner, batch)];
+  const sums = new GradientSums(learner.model, Ranks.alone(), parts, 'tree');
+  const batches = Array.from({ length: parts }, (_, rank) => ({
+    share: { rank, size: parts },
+    batch,
+    counts: true,
+  }));
+  const sharing = { sums, of: parts * samples, random: defaultGenerator() };
+  return () => takeSharedStep(learner, batches, sharing);
 }
 
 /** What a step's gradients and figures take. */

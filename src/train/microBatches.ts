@@ -28,6 +28,26 @@ export interface PartBatch<B> {
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(n) && n >= 1 && Number.isInteger(Math.log2(n));
 
 /**
+ * Micro-batches of each rank.
+ * @param what asks, for the error
+ * @param count of all ranks' micro-batches
+ * @param ranks in all
+ * @param replicas of them, or of groups of them, that share a batch
+ * @throws {ArgumentError} unless micro-batches and ranks are powers of two, with no more that share than micro-batches
+ */
+export function microBatchesOfEach(what: string, count: number, ranks: number, replicas: number): number {
+  if (!isPowerOfTwo(count)) {
+    throw new ArgumentError(`${what}: microBatches is ${count}, expected a power of two`);
+  }
+  if (!isPowerOfTwo(ranks) || replicas > count) {
+    throw new ArgumentError(
+      `${what}: ${ranks} ranks can't share ${count} micro-batches: expected a power of two of ranks, ${count} at most`,
+    );
+  }
+  return count / replicas;
+}
+
+/**
  * What a rank takes of each batch, in the order in which it takes it: its share, or micro-batches of it.
  * @param count of all ranks' micro-batches; null: ranks' shares aren't cut
  * @throws {ArgumentError} for data that can't be shared; for micro-batches, unless they and the ranks are powers of two,
@@ -42,14 +62,7 @@ export function partsOf<B>(
   const { replicas } = ranks;
   const { rank, size } = replicas;
   if (count === null) return [{ share: { rank, size }, data: shareOf('fit', data, replicas) }];
-  if (!isPowerOfTwo(count)) {
-    throw new ArgumentError(`fit: microBatches is ${count}, expected a power of two`);
-  }
-  if (!isPowerOfTwo(ranks.size) || size > count) {
-    throw new ArgumentError(
-      `fit: ${ranks.size} ranks can't share ${count} micro-batches: expected a power of two of ranks, ${count} at most`,
-    );
-  }
+  const own = microBatchesOfEach('fit', count, ranks.size, size);
   const [buffer] = model.namedBuffers().keys();
   if (buffer !== undefined) {
     throw new ArgumentError(
@@ -57,7 +70,6 @@ export function partsOf<B>(
         'what a rank sees; leave microBatches out',
     );
   }
-  const own = count / size;
   return Array.from({ length: own }, (_, i) => {
     const share = { rank: rank + size * reversed(i, own), size: count };
     return { share, data: shareOf('fit', data, share) };

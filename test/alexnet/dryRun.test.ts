@@ -10,8 +10,11 @@ import { nets } from '../../src/alexnet/recipes.js';
 import { Trainer } from '../../src/alexnet/trainer.js';
 import type { DeviceName } from '../../src/backends/open.js';
 import { OutOfMemoryError } from '../../src/core/errors.js';
+import { defaultGenerator } from '../../src/core/random.js';
 import { products, type StepNeeds } from '../../src/train/dryRun.js';
-import { takeStep } from '../../src/train/step.js';
+import { GradientSums } from '../../src/train/ranks/gradients.js';
+import { Ranks } from '../../src/train/ranks/ranks.js';
+import { takeSharedStep, takeStep } from '../../src/train/step.js';
 import { withDevices } from '../support/devices.js';
 
 const test = suite('dry run');
@@ -121,6 +124,38 @@ test("the account of CPU devices is the real ones'", async () => {
     );
     trainer.dispose();
   });
+});
+
+test("a rank's micro-batches are taken one after the other, as training takes them", async () => {
+  const recipe = { ...nets.small.recipe, batchSize: 16, augment: false };
+  const counted = { net: nets.small, recipe, classes: 10, devices: ['cpu:0'] as const };
+  const ranks = { replicas: 2, spread: false };
+  const [whole, four] = [
+    await dryRunNet({ ...counted, ranks }),
+    await dryRunNet({ ...counted, ranks, microBatches: 8 }),
+  ];
+  assert.is(four.batchSize, 8);
+  const [one, cut] = [whole.devices[0]!, four.devices[0]!];
+  assert.is(cut.macs, one.macs);
+  assert.ok(cut.peak < one.peak && cut.resident === one.resident, `${cut.peak} of ${one.peak}`);
+  assert.equal(four.collectives, whole.collectives);
+  await withDevices([{ threads: 1 }], async (device) => {
+    const mean = new Float32Array(3 * 32 ** 2);
+    const trainer = new Trainer({ net: nets.small, recipe, classes: 10, devices: [device], seed: 0, mean });
+    trainer.model.train();
+    const batch = { images: new Uint8Array(2 * 3 * 32 ** 2), labels: new Int32Array(2) };
+    const parts = [0, 1, 2, 3].map((rank) => ({ share: { rank, size: 4 }, batch, counts: true }));
+    const sums = new GradientSums(trainer.model, Ranks.alone(), 4, 'tree');
+    const sharing = { sums, of: 8, random: defaultGenerator() };
+    for (let step = 0; step < 3; step++)
+      for (const { row } of takeSharedStep(trainer, parts, sharing)) row.dispose();
+    await device.sync();
+    const { live, peak } = device.memory();
+    assert.equal({ live, peak }, { live: cut.resident, peak: cut.peak });
+    trainer.dispose();
+  });
+  const odd = await dryRunNet({ ...counted, microBatches: 3 }).catch((error: unknown) => error);
+  assert.match(String(odd), /ArgumentError: dryRunNet: microBatches is 3, expected a power of two/);
 });
 
 test.run();

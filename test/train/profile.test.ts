@@ -28,7 +28,7 @@ test("a dry run's account is the real device's", () =>
   withDevices([{ threads: 1 }], async (device) => {
     const needs = await dryRun(['cpu:0'], ([dry]) => {
       const learner = regression(dry!);
-      return { learner, batch, dispose: () => learner.dispose() };
+      return { learner, batch, samples: 5, dispose: () => learner.dispose() };
     });
     assert.is(needs.batchSize, 5);
     const learner = regression(device);
