@@ -1,6 +1,10 @@
 /**
  * The memory of one device: buffers by number, freed ones kept for the next that they suit.
  *
+ * Of those that suit, the oldest is taken. What is made last is asked for last, so a step that repeats the one before takes
+ * for each of its tensors what that one took, and where that one made a buffer, the very same: two steps that are alike make
+ * none, and bind the same buffers. By their sizes (the smallest that suits, say) a new buffer would change what others take.
+ *
  * A buffer may be handed out again as soon as it is freed: work enqueued later runs later. Only destroying one has
  * to wait until the work that uses it was submitted. WebGPU doesn't tell how much memory there is, so the account
  * kept here says when to stop.
@@ -34,11 +38,10 @@ const granularity = 256;
 
 /**
  * From `large` bytes on, a pooled buffer of up to `slack` times the size serves, so that layers of different sizes
- * share: a training step of AlexNet holds 15 % less in all. Small ones are kept by their very size, which settles
- * sooner.
+ * share: a training step of AlexNet holds a fifth less in all. Small ones are kept by their very size.
  */
 const large = 1 << 20;
-const slack = 3;
+const slack = 2;
 
 /** What the account needs to know of its device. */
 export interface MemoryLimits {
@@ -53,6 +56,7 @@ export class Buffers {
   /** Number of storage buffers made since the device was opened. */
   created = 0;
   private readonly slots = new Map<BufferId, Slot>();
+  /** Freed buffers by size, the oldest of each size first. */
   private readonly pool = new Map<number, Slot[]>();
   private nextId = 1;
   private live = 0;
@@ -93,8 +97,10 @@ export class Buffers {
     this.live -= slot.bytes;
     this.pooled += slot.bytes;
     const list = this.pool.get(slot.bytes);
-    if (list) list.push(slot);
-    else this.pool.set(slot.bytes, [slot]);
+    if (list) {
+      const younger = list.findIndex(({ number }) => number > slot.number);
+      list.splice(younger < 0 ? list.length : younger, 0, slot);
+    } else this.pool.set(slot.bytes, [slot]);
     // A program whose shapes keep changing would collect sizes it never asks for again.
     if (this.pooled > 2 * this.peak + (64 << 20)) this.trim(this.peak);
   }
@@ -103,17 +109,20 @@ export class Buffers {
     return { live: this.live, pooled: this.pooled, peak: this.peak, buffers: this.slots.size };
   }
 
-  /** The smallest pooled buffer that serves for `size` bytes. */
+  /** The oldest pooled buffer that serves for `size` bytes. */
   private takePooled(size: number): Slot | undefined {
-    const most = size < large ? size : slack * size;
-    let best = size;
-    if (!this.pool.get(size)?.length) {
-      best = Number.POSITIVE_INFINITY;
-      for (const [bytes, { length }] of this.pool) {
-        if (length > 0 && bytes > size && bytes <= most && bytes < best) best = bytes;
+    let list = this.pool.get(size);
+    if (size >= large) {
+      let oldest = Number.POSITIVE_INFINITY;
+      for (const [bytes, slots] of this.pool) {
+        const number = slots[0]?.number ?? oldest;
+        if (bytes >= size && bytes <= slack * size && number < oldest) {
+          oldest = number;
+          list = slots;
+        }
       }
     }
-    const slot = this.pool.get(best)?.pop();
+    const slot = list?.shift();
     if (slot) this.pooled -= slot.bytes;
     return slot;
   }

@@ -13,7 +13,7 @@ import { Recorder } from './recorder.js';
 import { Windows } from './windows.js';
 
 /** A buffer of no bytes. */
-class NoBuffer implements GPUBuffer {
+export class NoBuffer implements GPUBuffer {
   readonly __brand = 'GPUBuffer';
   readonly mapState = 'unmapped';
   label = '';
