@@ -16,26 +16,32 @@ export interface Dispatched {
 /** Keeps watch from its creation on, over the global classes of WebGPU. */
 export class Watch {
   private readonly pipelines = new Map<GPUComputePipeline, { number: number; label: string; size: number }>();
-  private readonly sizes = new Map<GPUShaderModule, number>();
+  private readonly codes = new Map<GPUShaderModule, string>();
+  /** The first pipeline of each program: of a second one, under another name, the driver prints nothing. */
+  private readonly firsts = new Map<string, number>();
   private count = 0;
   private dispatched: Dispatched[] = [];
   private last: Promise<unknown> = Promise.resolve();
 
   constructor() {
-    const { sizes, pipelines } = this;
+    const { codes, pipelines, firsts } = this;
     const device = GPUDevice.prototype;
     const { createShaderModule, createComputePipeline, createComputePipelineAsync } = device;
     device.createShaderModule = function (descriptor) {
       const module = createShaderModule.call(this, descriptor);
-      sizes.set(module, workgroupSizeOf(descriptor.code));
+      codes.set(module, descriptor.code);
       return module;
     };
     const note = (
       pipeline: GPUComputePipeline,
       number: number,
-      { label, compute }: GPUComputePipelineDescriptor,
+      { label, compute: { module, entryPoint, constants } }: GPUComputePipelineDescriptor,
     ) => {
-      pipelines.set(pipeline, { number, label: label ?? '', size: sizes.get(compute.module) ?? 1 });
+      const code = codes.get(module) ?? '';
+      const program = JSON.stringify([code, entryPoint, constants]);
+      const first = firsts.get(program) ?? number;
+      firsts.set(program, first);
+      pipelines.set(pipeline, { number: first, label: label ?? '', size: workgroupSizeOf(code) });
       return pipeline;
     };
     const mark = (): number => {

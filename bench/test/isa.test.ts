@@ -1,9 +1,13 @@
 /**
  * bench/isa on a stored sample of what the driver prints: loops, paths, and what is counted along them.
  */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readShaders } from '../isa/disassembly.js';
+import { MissingError, nullHardware } from '../isa/layer.js';
 import { type CompiledWork, readWorks, rowOf } from '../isa/report.js';
 import { likelyTurns, mainNest, tally } from '../isa/tally.js';
 import { sample } from './isaSample.js';
@@ -49,6 +53,26 @@ test('turns that are not known are worked out from the multiply-adds', () => {
 test('a pipeline that the driver did not print is named', () => {
   const dispatches = [{ pipeline: 8, label: 'product 8x8', invocations: 64, turns: [] }];
   assert.throws(() => rowOf({ name: 'matmul', multiplyAdds: 1, dispatches }, shaders), /product 8x8/);
+});
+
+test('works that share a program, of which the driver prints one, each have their row', async () => {
+  const missing = await nullHardware('navi21').then(
+    () => null,
+    (error: unknown) => {
+      if (error instanceof MissingError) return error.message;
+      throw error;
+    },
+  );
+  if (missing !== null) return console.log(`SKIPPED: instructions for cards that are not there: ${missing}`);
+  const works = ['fc8 weight gradient', 'conv3 forward'];
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    fileURLToPath(new URL('../isa/run.js', import.meta.url)),
+    ...['--cards', 'navi21', '--only', works.join('|')],
+  ]);
+  for (const work of works) {
+    const row = stdout.split('\n').find((line) => line.startsWith(work));
+    assert.ok(Number(/ ([\d.]+) %/.exec(row ?? '')?.[1]) > 80, `${work}: ${row}`);
+  }
 });
 
 test.run();
