@@ -61,6 +61,14 @@ function shortened(text: string): string {
   return `${text.slice(0, half)}\n.. ${text.length - longest} characters left out ..\n${text.slice(-half)}`;
 }
 
+/** A text with each of the warnings that Dawn repeats for every device once. */
+function warnedOnce(text: string): string {
+  const seen = new Set<string>();
+  const isNew = (line: string): boolean =>
+    !line.startsWith('Warning: ') || (!seen.has(line) && seen.add(line).size > 0);
+  return text.split('\n').filter(isNew).join('\n');
+}
+
 /** A text without colours, and without the folders of whoever runs this. */
 function impersonal(text: string): string {
   const names: readonly (readonly [string, string])[] = [
@@ -70,7 +78,7 @@ function impersonal(text: string): string {
   ];
   const known = names.filter(([name]) => name.length > 3);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is removed
-  const plain = text.replaceAll(/\u001b\[[0-9;]*m/g, '');
+  const plain = warnedOnce(text).replaceAll(/\u001b\[[0-9;]*m/g, '');
   return known.reduce((all, [name, instead]) => all.replaceAll(name, instead), plain);
 }
 

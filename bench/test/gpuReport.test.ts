@@ -29,6 +29,8 @@ if (driver !== null) {
     assert.match(text, /## devices: done after \d+ s\n\n```\n\{/);
     // The clone's folder stands nowhere, though the driver's file is named by it.
     assert.not.ok(text.includes(root.replace(/\/$/, '')), text);
+    const warnings = text.split('\n').filter((line) => line.startsWith('Warning: '));
+    assert.is(new Set(warnings).size, warnings.length, 'a warning stands there twice');
     await rm(folder, { recursive: true });
   });
 
