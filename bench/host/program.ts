@@ -68,14 +68,16 @@ for (let step = 0; step < settled + steps; step++) {
 }
 const after = backend.counters();
 if (pending) await readFigures(pending);
+/** Buffers of tensors, and those through which numbers are read and written. */
+const made = ({ buffersCreated, readbacksCreated, uploadsCreated }: typeof after): number =>
+  buffersCreated + readbacksCreated + uploadsCreated;
 const tenth = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 10)]!;
 const cost: HostCost = {
   enqueue: tenth(times.map(({ enqueue }) => enqueue)),
   step: tenth(times.map(({ step }) => step)),
   dispatches: (after.dispatches - before.dispatches) / steps,
   submits: (after.submits - before.submits) / steps,
-  buffersMade:
-    after.buffersCreated - before.buffersCreated + after.readbacksCreated - before.readbacksCreated,
+  buffersMade: made(after) - made(before),
   bindGroupsMade: after.bindGroupsCreated - before.bindGroupsCreated,
   pipelinesMade: after.pipelinesCreated - before.pipelinesCreated,
 };

@@ -134,6 +134,38 @@ if (driver !== null) {
     });
   });
 
+  test('large uploads go through three buffers at most, in their turn, whatever waits before them', async () => {
+    await withDevice({}, async (device) => {
+      const most = 3;
+      const length = 2 ** 18;
+      for (let step = 0; step < 8; step++) {
+        const numbers = new Float32Array(length).fill(step);
+        const x = upload(device, numbers);
+        const y = map(device, double, x);
+        device.free(x.buffer);
+        // It takes the buffer that `double` is still to read.
+        const shared = new Float32Array(new SharedArrayBuffer(4 * length)).fill(-step);
+        const z = upload(device, shared);
+        numbers.fill(99);
+        shared.fill(99);
+        const [a, b] = await Promise.all([device.read(y), device.read(z)]);
+        assert.ok(a.every((value) => value === 2 * step) && b.every((value) => value === -step));
+        for (const { buffer } of [y, z]) device.free(buffer);
+      }
+      const { uploadsCreated } = device.counters();
+      assert.ok(uploadsCreated >= 2 && uploadsCreated <= most, `${uploadsCreated}`);
+      // Nothing tells that these were copied.
+      const many = Array.from({ length: 6 }, (_, i) =>
+        upload(device, new Uint8Array(4 * length + i).fill(i)),
+      );
+      assert.ok(device.counters().uploadsCreated - uploadsCreated <= most);
+      for (const [i, view] of many.entries()) {
+        const bytes = await device.read(view);
+        assert.ok(bytes.length === 4 * length + i && bytes.every((value) => value === i));
+      }
+    });
+  });
+
   test('compile readies the pipelines of what is enqueued', async () => {
     await withDevice({}, async (device) => {
       const x = upload(device, Float32Array.of(1, 2, 3, 4));
@@ -182,7 +214,7 @@ if (driver !== null) {
     await withDevice({}, async (device) => {
       const health = new Health('webgpu:0', device.gpu);
       const source = '@compute @workgroup_size(1)\nfn main() {\n  let x: f32 = 1u;\n}';
-      const program = new Pipelines(device.gpu, health).get('broken', 'w', () => source);
+      const program = new Pipelines(device.gpu, health).get('broken', [], 'w', () => source);
       await program.ready;
       assert.throws(() => health.throwKept('sync'), /kernel broken .*line 3.*let x: f32 = 1u;/s);
     });
@@ -193,10 +225,10 @@ if (driver !== null) {
       const health = new Health('webgpu:0', device.gpu);
       const source = (body: string) => () => `@compute @workgroup_size(1)\nfn main() {\n  ${body}\n}`;
       const pipelines = new Pipelines(device.gpu, health, true);
-      const first = pipelines.get('key', '', source('let x = 1;'));
-      assert.is(pipelines.get('key', '', source('let x = 1;')), first);
+      const first = pipelines.get('key', [], '', source('let x = 1;'));
+      assert.is(pipelines.get('key', [], '', source('let x = 1;')), first);
       assert.throws(
-        () => pipelines.get('key', '', source('let x = 2;')),
+        () => pipelines.get('key', [], '', source('let x = 2;')),
         /kernel key names two programs.*let x = 1; \/ +let x = 2;/s,
       );
       await first.ready;

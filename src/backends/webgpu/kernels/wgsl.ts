@@ -48,10 +48,13 @@ ${name} += ${part};
   return `var ${sum} = ${zero};\nvar ${i} = ${from};\n${inner(sum, levels, to)}`;
 }
 
-/** Numbers as uniforms named `${name}0`, `${name}1`, ... */
-export function numbered(name: string, values: readonly number[]): Record<string, number> {
+/** Numbers as uniforms named `${name}0`, `${name}1`, ..., added to those there are. */
+export function numbered(
+  name: string,
+  values: readonly number[],
+  numbers: Record<string, number> = {},
+): Record<string, number> {
   const names = namesOf(name, values.length);
-  const numbers: Record<string, number> = {};
   for (let i = 0; i < values.length; i++) numbers[names[i]!] = values[i]!;
   return numbers;
 }
@@ -59,7 +62,8 @@ export function numbered(name: string, values: readonly number[]): Record<string
 /** Names are made once: kernels are recorded by the hundred in a step. */
 const knownNames = new Map<string, string[]>();
 
-function namesOf(name: string, count: number): readonly string[] {
+/** `${name}0`, `${name}1`, .., at least so many. */
+export function namesOf(name: string, count: number): readonly string[] {
   const names = knownNames.get(name) ?? [];
   knownNames.set(name, names);
   for (let i = names.length; i < count; i++) names.push(`${name}${i}`);

@@ -16,6 +16,7 @@ import type { BufferId } from '../../../core/shape.js';
 /** WebGPU's buffer usage flags (Node has no global GPUBufferUsage). */
 export const usage = {
   mapRead: 0x1,
+  mapWrite: 0x2,
   copySrc: 0x4,
   copyDst: 0x8,
   uniform: 0x40,

@@ -43,6 +43,8 @@ interface Counters {
   readonly buffersCreated: number;
   /** Buffers through which numbers were read: as many of a size as were being read at once. */
   readonly readbacksCreated: number;
+  /** Buffers through which large arrays were written. */
+  readonly uploadsCreated: number;
   /** Reads begun. */
   readonly reads: number;
   readonly pipelinesCreated: number;
@@ -177,6 +179,7 @@ export class WebGpuDevice implements Backend {
     return {
       buffersCreated: this.buffers.created,
       readbacksCreated: this.readbacks.created,
+      uploadsCreated: this.queue.uploads.created,
       reads: this.readbacks.begun,
       pipelinesCreated: this.pipelines.created,
       bindGroupsCreated: this.queue.groups.created,

@@ -59,7 +59,7 @@ export class WebGpuBooks implements Books {
     const dispatch = (): void => {
       this.dispatches++;
     };
-    const queue = { dispatch, write: () => {}, copy: () => {} };
+    const queue = { dispatch, write: () => {}, copy: () => 0 };
     const windows = new Windows(this.buffers, Number.POSITIVE_INFINITY, name);
     this.recorder = new Recorder(this.buffers, windows, { get: () => program }, queue, {
       tiles,

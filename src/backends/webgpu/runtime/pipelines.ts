@@ -26,9 +26,17 @@ interface Layout {
 /** GPUShaderStage.COMPUTE (Node has no global of that name). */
 const computeStage = 4;
 
-/** The programs of one device, by key. */
+/** A program and the labels that, with its key, name it. */
+interface Labelled {
+  readonly labels: readonly string[];
+  readonly program: Program;
+}
+
+/** The programs of one device, by key and labels. */
 export class Pipelines {
-  private readonly programs = new Map<string, Program>();
+  /** Number of programs compiled or compiling since the device was opened. */
+  created = 0;
+  private readonly programs = new Map<string, Labelled[]>();
   private readonly layouts = new Map<string, Layout>();
   /** With `check`, what each key was compiled from. */
   private readonly sources = new Map<string, string>();
@@ -40,29 +48,26 @@ export class Pipelines {
     private readonly check = false,
   ) {}
 
-  /** Number of programs compiled or compiling since the device was opened. */
-  get created(): number {
-    return this.programs.size;
-  }
-
   /**
-   * The program of `key`; `source` gives its WGSL (entry point `main`) when it is new.
-   * @param access as `Program.access`
+   * The program of a key and labels; `source` gives its WGSL (entry point `main`) when it is new.
+   * @param labels compared one by one, which is quicker than to make them part of the key
+   * @param access as `Program.access`, which goes with the labels
    * @throws {TandemError} when sources are checked and the key's was another
    */
-  get(key: string, access: string, source: () => string): Program {
-    let program = this.programs.get(key);
-    if (this.check) this.compare(key, source());
-    if (!program) {
-      program = this.compile(key, access, source());
-      this.programs.set(key, program);
-    }
+  get(key: string, labels: readonly string[], access: string, source: () => string): Program {
+    const named = this.programs.get(key) ?? [];
+    const known = named.find((one) => one.program.access === access && same(one.labels, labels));
+    if (this.check) this.compare([key, access, ...labels].join(' ').trim(), source());
+    if (known) return known.program;
+    const program = this.compile([key, ...labels].join(' '), access, source());
+    this.created++;
+    this.programs.set(key, [...named, { labels, program }]);
     return program;
   }
 
   /** Resolves when nothing is compiling. */
   async idle(): Promise<void> {
-    await Promise.all([...this.programs.values()].map((program) => program.ready));
+    await Promise.all([...this.programs.values()].flat().map(({ program }) => program.ready));
   }
 
   private compare(key: string, source: string): void {
@@ -128,6 +133,12 @@ export class Pipelines {
     };
     return program;
   }
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** The first lines in which two texts differ. */

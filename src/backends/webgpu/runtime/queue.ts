@@ -13,6 +13,7 @@ import { usage } from './buffers.js';
 import type { Health } from './errors.js';
 import type { Program } from './pipelines.js';
 import type { Profiler, Tag } from './profile.js';
+import { Uploads } from './uploads.js';
 
 /** One run of a program. */
 interface Dispatch {
@@ -35,7 +36,7 @@ interface Write {
 /** Copies bytes from buffer to buffer (offsets and size multiples of 4). */
 interface Copy {
   readonly kind: 'copy';
-  readonly from: Slot;
+  readonly from: GPUBuffer;
   readonly fromAt: number;
   readonly to: GPUBuffer;
   readonly toAt: number;
@@ -83,6 +84,7 @@ export class CommandQueue {
   private readonly staging = new Uint32Array(uniformBytes / 4);
   private readonly uniforms: GPUBuffer;
   readonly groups: BindGroups;
+  readonly uploads: Uploads;
 
   constructor(
     private readonly device: GPUDevice,
@@ -95,6 +97,7 @@ export class CommandQueue {
       usage: usage.uniform | usage.copyDst,
     });
     this.groups = new BindGroups(device, this.uniforms);
+    this.uploads = new Uploads(device);
   }
 
   /** Appends a dispatch. */
@@ -108,6 +111,11 @@ export class CommandQueue {
 
   /** Writes `data`'s bytes to the start of a buffer, after every command that uses the buffer now. */
   write(to: Slot, data: ArrayBufferView): void {
+    const filled = this.uploads.fill(data);
+    if (filled) {
+      this.uploads.send(filled, this.copy(filled, 0, to, 0, Math.ceil(data.byteLength / 4) * 4));
+      return;
+    }
     if (to.lastUse > this.submitted) this.flush();
     const bytes = transferable(data);
     if (to.lastUse <= this.submitted) this.device.queue.writeBuffer(to.gpu, 0, bytes);
@@ -130,10 +138,12 @@ export class CommandQueue {
     this.flush();
   }
 
-  /** Appends a copy. */
-  copy(from: Slot, fromAt: number, to: Slot | GPUBuffer, toAt: number, bytes: number): void {
-    const slots = 'gpu' in to ? [from, to] : [from];
-    this.append({ kind: 'copy', from, fromAt, to: 'gpu' in to ? to.gpu : to, toAt, bytes }, slots);
+  /** Appends a copy. Returns its number. */
+  copy(from: Slot | GPUBuffer, fromAt: number, to: Slot | GPUBuffer, toAt: number, bytes: number): number {
+    const slots = [from, to].filter((end): end is Slot => 'gpu' in end);
+    const [source, target] = [from, to].map((end) => ('gpu' in end ? end.gpu : end));
+    this.append({ kind: 'copy', from: source!, fromAt, to: target!, toAt, bytes }, slots);
+    return this.enqueued;
   }
 
   /** Submits what can be submitted now; the rest follows when its pipelines are ready. */
@@ -265,7 +275,7 @@ class Batch {
   copy({ from, fromAt, to, toAt, bytes }: Copy): void {
     this.endPass();
     this.encoder ??= this.device.createCommandEncoder();
-    this.encoder.copyBufferToBuffer(from.gpu, fromAt, to, toAt, bytes);
+    this.encoder.copyBufferToBuffer(from, fromAt, to, toAt, bytes);
   }
 
   write({ to, data }: Pick<Write, 'to' | 'data'>): void {

@@ -49,9 +49,10 @@ export class Readbacks {
     const start = at - (at % 4); // copies go by whole words
     const length = Math.ceil((at - start + bytes.length) / 4) * 4;
     const staging = this.take(length);
-    this.queue.copy(from, start, staging, 0, length);
+    const command = this.queue.copy(from, start, staging, 0, length);
     await this.queue.drain();
     await mapped(staging, length);
+    this.queue.uploads.ran(command);
     bytes.set(new Uint8Array(staging.getMappedRange(0, length), at - start, bytes.length));
     staging.unmap();
     this.pool.get(staging.size)?.push(staging);

@@ -17,7 +17,7 @@ import type { CommandQueue } from './queue.js';
 import type { Windows } from './windows.js';
 
 /** A view read four elements at a time; its offset is a multiple of 4. */
-interface Wide {
+export interface Wide {
   readonly wide: View;
 }
 
@@ -124,38 +124,40 @@ export class Recorder {
     const amount = 'invocations' in spec.run ? spec.run.invocations : spec.run.workgroups;
     if (amount <= 0) return;
     const copies: View[] = [];
-    const written = new Set(Object.values(spec.write).map((operand) => viewOf(operand).buffer));
-    // A buffer can't be bound for reading and for writing at once.
-    const read = Object.entries(spec.read ?? {}).map(([name, operand]): [string, Operand] => {
+    const operands: Bound[] = [];
+    for (const [name, operand] of Object.entries(spec.read ?? {})) {
       const view = viewOf(operand);
-      if (!written.has(view.buffer)) return [name, operand];
-      const copy = this.copyBuffer(view);
-      copies.push(copy);
-      return [name, 'wide' in operand ? wide(copy) : copy];
-    });
-    const operands: Bound[] = [
-      ...read.map(([name, operand]) => this.bind(name, operand, false)),
-      ...Object.entries(spec.write).map(([name, operand]) => this.bind(name, operand, true)),
-    ];
-    const integers: [string, number][] = [['count', amount], ...Object.entries(spec.i32 ?? {})];
-    for (const { name, at } of operands) integers.push([`${name}At`, at]);
-    const floats = Object.entries(spec.f32 ?? {});
+      // A buffer can't be bound for reading and for writing at once.
+      if (!writes(spec, view.buffer)) operands.push(this.bind(name, operand, false));
+      else {
+        const copy = this.copyBuffer(view);
+        copies.push(copy);
+        operands.push(this.bind(name, 'wide' in operand ? wide(copy) : copy, false));
+      }
+    }
+    for (const [name, operand] of Object.entries(spec.write)) operands.push(this.bind(name, operand, true));
 
-    const declared = declarations(integers, floats, operands);
+    const integers = Object.keys(spec.i32 ?? {});
+    const floats = Object.keys(spec.f32 ?? {});
     const [bound, size] =
       'invocations' in spec.run ? ['index', workgroupSize] : ['workgroup', spec.run.size ?? workgroupSize];
-    const access = operands.map(({ writes }) => (writes ? 'w' : 'r')).join('');
-    const program = this.pipelines.get(`${spec.key} by ${bound} of ${size} ${declared.key}`, access, () =>
-      print(spec, declared.text(), bound, size, this.subgroups !== null && spec.folds === true),
-    );
-    const uniforms = new Uint32Array(Math.ceil((integers.length + floats.length) / 4) * 4);
-    integers.forEach(([, value], i) => {
-      uniforms[i] = value;
+    let access = '';
+    const labels = [bound, String(size), ...integers, ';', ...floats];
+    for (const { name, type, writes } of operands) {
+      access += writes ? 'w' : 'r';
+      labels.push(name, type);
+    }
+    const program = this.pipelines.get(spec.key, labels, access, () => {
+      const declared = declarations(integers, floats, operands);
+      return print(spec, declared, bound, size, this.subgroups !== null && spec.folds === true);
     });
-    new Float32Array(uniforms.buffer).set(
-      floats.map(([, value]) => value),
-      integers.length,
-    );
+    const { length } = operands;
+    const uniforms = new Uint32Array(Math.ceil((1 + integers.length + length + floats.length) / 4) * 4);
+    let at = 0;
+    uniforms[at++] = amount;
+    for (const name of integers) uniforms[at++] = spec.i32![name]!;
+    for (const operand of operands) uniforms[at++] = operand.at;
+    for (const name of floats) uniforms[at++] = bitsOf(spec.f32![name]!);
     const groups = 'invocations' in spec.run ? Math.ceil(amount / workgroupSize) : amount;
     const rows = Math.ceil(groups / gridLimit);
     this.queue.dispatch({
@@ -252,32 +254,38 @@ function viewOf(operand: Operand): View {
   return 'wide' in operand ? operand.wide : operand;
 }
 
-/** What a program declares of its operands and numbers: the text, and a key that two texts share when they are one. */
+function writes({ write }: Spec, buffer: BufferId): boolean {
+  for (const operand of Object.values(write)) if (viewOf(operand).buffer === buffer) return true;
+  return false;
+}
+
+const float = new Float32Array(1);
+const word = new Uint32Array(float.buffer);
+
+/** A float32 as the word of its bits. */
+function bitsOf(value: number): number {
+  float[0] = value;
+  return word[0]!;
+}
+
+/** What a program declares of its numbers, by their names, and of its operands. */
 function declarations(
-  integers: readonly (readonly [string, number])[],
-  floats: readonly (readonly [string, number])[],
+  integers: readonly string[],
+  floats: readonly string[],
   operands: readonly Bound[],
-): { key: string; text(): string } {
-  // The key is asked for with every dispatch, the text once for each key.
-  let key = '';
-  for (const [name] of integers) key += ` ${name}`;
-  key += ';';
-  for (const [name] of floats) key += ` ${name}`;
-  for (const { name, type, writes } of operands) key += `; ${writes ? 'write ' : ''}${name} ${type}`;
-  return {
-    key,
-    text: () => {
-      const fields = [...integers.map(([name]) => `${name}: i32`), ...floats.map(([name]) => `${name}: f32`)];
-      const variables = operands.map(
-        ({ name, type, writes }) =>
-          `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
-      );
-      const extension = variables.some((variable) => variable.includes('f16')) ? 'enable f16;\n' : '';
-      return `${extension}struct Uniforms { ${fields.join(', ')} }
+): string {
+  const places = operands.map(({ name }) => `${name}At`);
+  const fields = [
+    ...['count', ...integers, ...places].map((name) => `${name}: i32`),
+    ...floats.map((name) => `${name}: f32`),
+  ];
+  const variables = operands.map(
+    ({ name, type, writes }) => `var<storage, ${writes ? 'read_write' : 'read'}> ${name}: array<${type}>;`,
+  );
+  const extension = variables.some((variable) => variable.includes('f16')) ? 'enable f16;\n' : '';
+  return `${extension}struct Uniforms { ${fields.join(', ')} }
 @group(0) @binding(0) var<uniform> u: Uniforms;
 ${variables.map((variable, i) => `@group(0) @binding(${i + 1}) ${variable}`).join('\n')}`;
-    },
-  };
 }
 
 /** The source of a program. */

@@ -8,9 +8,9 @@
 import type { Kernels } from '../../../../core/backend.js';
 import { childrenOf, type Expr, e, exprKey, inputsOf, paramsOf } from '../../../../core/expr.js';
 import { contiguousStrides, sizeOf, type View } from '../../../../core/shape.js';
-import { type Recorder, type Spec, wide } from '../../runtime/recorder.js';
+import { type Recorder, type Spec, type Wide, wide } from '../../runtime/recorder.js';
 import { halvesOf, sliceOf, widestAxis } from '../cuts.js';
-import { mergeAxes, numbered, splitIndex } from '../wgsl.js';
+import { mergeAxes, namesOf, numbered, splitIndex } from '../wgsl.js';
 import { type Printed, printFloats, printIntegers, uniformConstants } from './print.js';
 
 type Args = Kernels['map'];
@@ -65,6 +65,8 @@ interface Layout {
   readonly width: 1 | 4;
   /** What is seen of the distinct buffers, those of outputs marked. */
   readonly buffers: readonly { readonly view: View; readonly written: boolean }[];
+  /** For each of the inputs and outputs, the number of its buffer. */
+  readonly owners: readonly number[];
 }
 
 function layoutOf(recorder: Recorder, { shape, inputs, outputs, draw }: Args): Layout {
@@ -81,12 +83,18 @@ function layoutOf(recorder: Recorder, { shape, inputs, outputs, draw }: Args): L
     return vectorizes(view, strides) || (i < inputs.length && strides[last] === 0);
   };
   const width = last >= 0 && merged.shape[last]! % 4 === 0 && views.every(fits) ? 4 : 1;
-  const written = new Set(outputs.map((view) => view.buffer));
-  const buffers = [...new Set(views.map((view) => view.buffer))].map((buffer) => ({
-    view: recorder.stretch(views.filter((view) => view.buffer === buffer)),
-    written: written.has(buffer),
+  const distinct: View[][] = [];
+  const owners = views.map((view) => {
+    const known = distinct.findIndex(([first]) => first!.buffer === view.buffer);
+    if (known < 0) return distinct.push([view]) - 1;
+    distinct[known]!.push(view);
+    return known;
+  });
+  const buffers = distinct.map((group, owner) => ({
+    view: recorder.stretch(group),
+    written: owners.lastIndexOf(owner) >= inputs.length,
   }));
-  return { ...merged, width, buffers };
+  return { ...merged, width, buffers, owners };
 }
 
 function elementSpec(args: Args, layout: Layout): Spec {
@@ -155,41 +163,61 @@ function common(
   kind: string,
 ): Pick<Spec, 'key' | 'i32' | 'f32' | 'read' | 'write'> {
   const { inputs, outputs, exprs, draw, integers = false } = args;
+  const { buffers, owners, width } = layout;
   const views = [...inputs, ...outputs];
   const last = layout.shape.length - 1;
-  const described = views.map(
-    (view, i) => `${bindingOf(view, layout)}${layout.strides[i]![last] === 0 ? '~' : ''}`,
+  let described = '';
+  owners.forEach((owner, v) => {
+    described += layout.strides[v]![last] === 0 ? ` ${owner}~` : ` ${owner}`;
+  });
+  const names = namesOf('b', buffers.length);
+  const [read, write]: Record<string, View | Wide>[] = [{}, {}];
+  buffers.forEach(({ view, written }, i) => {
+    (written ? write : read)![names[i]!] = width === 4 && view.dtype !== 'uint8' ? wide(view) : view;
+  });
+  const trees = exprs.map(exprKey).join(' ; ');
+  const { params, constants } = usedBy(trees, exprs);
+  const i32 = numbered(
+    'n',
+    layout.shape.map((n, axis) => (axis === last ? n / width : n)),
   );
-  const bound = (written: boolean) =>
-    Object.fromEntries(
-      layout.buffers
-        .filter((buffer) => buffer.written === written)
-        .map(({ view }) => [
-          bindingOf(view, layout),
-          layout.width === 4 && view.dtype !== 'uint8' ? wide(view) : view,
-        ]),
-    );
-  const strides = layout.strides.flatMap((list, i) => Object.entries(numbered(`s${i}_`, list)));
-  const sizes = layout.shape.map((n, axis) => (axis === last ? n / layout.width : n));
-  const numbers = {
-    ...Object.fromEntries(exprs.flatMap(paramsOf).map((index) => [`p${index}`, args.params[index]!])),
-    ...numbered('c', uniformConstants(exprs)),
-  };
+  const places = views.map(({ offset }, v) => offset - buffers[owners[v]!]!.view.offset);
+  numbered('at', [...places, draw?.offset ?? 0], i32);
+  const rows = namesOf('s', layout.strides.length);
+  for (const [v, strides] of layout.strides.entries()) numbered(`${rows[v]}_`, strides, i32);
+  i32.seed0 = draw?.seed[0] ?? 0;
+  i32.seed1 = draw?.seed[1] ?? 0;
+  i32.stream = draw?.stream ?? 0;
+  const f32 = integers ? i32 : {};
+  for (const [name, index] of params) f32[name] = args.params[index]!;
+  numbered('c', constants, f32);
   return {
-    key: `map ${integers ? 'integers ' : ''}${kind} ${layout.width} rank ${last + 1} [${described.join(' ')}] ${exprs.map(exprKey).join(' ; ')}`,
-    i32: {
-      ...numbered('n', sizes),
-      ...numbered('at', [...views.map((view) => placeOf(view, layout)), draw?.offset ?? 0]),
-      ...Object.fromEntries(strides),
-      seed0: draw?.seed[0] ?? 0,
-      seed1: draw?.seed[1] ?? 0,
-      stream: draw?.stream ?? 0,
-      ...(integers && numbers),
-    },
-    f32: integers ? {} : numbers,
-    read: bound(false),
-    write: bound(true),
+    key: `map ${integers ? 'integers ' : ''}${kind} ${width} rank ${last + 1}${described} ${trees}`,
+    i32,
+    f32: integers ? {} : f32,
+    read: read!,
+    write: write!,
   };
+}
+
+/** The numbers that trees get as uniforms. */
+interface Used {
+  /** Names, and numbers of parameters. */
+  readonly params: readonly (readonly [string, number])[];
+  readonly constants: readonly number[];
+}
+
+const knownUses = new Map<string, Used>();
+
+/** @param trees the keys of the trees: there are as many as programs of maps */
+function usedBy(trees: string, exprs: readonly Expr[]): Used {
+  let used = knownUses.get(trees);
+  if (!used) {
+    const params = [...new Set(exprs.flatMap(paramsOf))].map((index) => [`p${index}`, index] as const);
+    used = { params, constants: uniformConstants(exprs) };
+    knownUses.set(trees, used);
+  }
+  return used;
 }
 
 function bindingOf(view: View, layout: Layout): string {
