@@ -3,6 +3,7 @@
  * loops, with random shapes.
  */
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { softwareDriver } from '../../../support/driver.js';
 import { seededRandom } from '../cpu/numbers.js';
 import { Bench, type Held, openSoftware } from './harness.js';
@@ -36,6 +37,35 @@ if (driver !== null) {
     }
     const [x, out] = [bench.put(new Float32Array(1), [2, 0], 0, [0, 1]), bench.result([2])];
     await bench.check('reduce', { op: 'sum', x, kept: 1, scale: 1, out }, [out]);
+  });
+
+  test('reduce in one run has the bits of several, where a device has workgroup memory', async () => {
+    const other = await openSoftware(driver!, { tiles: 'shared' });
+    for (const [op, rows, length, leading, runs] of [
+      ['sum', 1, 128, false, 1],
+      ['max', 1, 20_000, false, 2], // by more invocations than a workgroup has
+      ['sum', 5, 7000, false, 1],
+      ['min', 1 + random.integer(20), 3000 + random.integer(2000), true, 1],
+      ['sum', 70, 4096, true, 1],
+      ['sum', 300 + random.integer(100), 65 + random.integer(300), true, 1],
+    ] as const) {
+      const data = Float32Array.from({ length: rows * length }, () => random.normal());
+      const results: Uint32Array[] = [];
+      for (const one of [device, other]) {
+        const own = new Bench(one);
+        const x = own.put(data, [rows, length], 0, leading ? [1, rows] : [length, 1]);
+        const out = own.result([rows]);
+        const before = one.counters().dispatches;
+        one.kernels.reduce({ op, x, kept: 1, scale: 0.3, out });
+        const result = await one.read(out);
+        own.clear();
+        results.push(new Uint32Array(result.buffer));
+        const made = one.counters().dispatches - before;
+        assert.ok(one === other ? made === runs : made > runs, `${made} runs for ${rows} of ${length}`);
+      }
+      assert.equal(results[0], results[1], `${op} of ${length} in ${rows} rows`);
+    }
+    await other.close();
   });
 
   test('pool2d and its gradient: windows clipped, overhanging, overlapping', async () => {
