@@ -9,17 +9,20 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loops } from '../../src/backends/cpu/kernels/loops.js';
 import { kindOf, loadKind } from '../../src/backends/registry.js';
-import type { Backend, KernelName } from '../../src/core/backend.js';
+import type { Backend, KernelName, Kernels } from '../../src/core/backend.js';
 import { sizeOf } from '../../src/core/shape.js';
 import { softwareDriver } from '../../support/driver.js';
 import { generators } from './contract/generators.js';
 import { type Case, type Held, Maker } from './contract/maker.js';
+import { takesWinograd } from './contract/products.js';
 import { nmse, seededRandom } from './cpu/numbers.js';
 
 const driver = await softwareDriver();
 
 /** The kernels that are made of tiles. */
 const tiled: readonly KernelName[] = ['matmul', 'conv2d', 'conv2dInputGrad', 'conv2dWeightGrad'];
+/** Those that WebGPU may do by Winograd's method. */
+const byWinograd: readonly KernelName[] = ['conv2d', 'conv2dInputGrad'];
 const kernels = Object.keys(generators).filter((name): name is KernelName => name in generators);
 
 /** A way of running kernels: a device's name, its options, and the kernels that they make a difference to. */
@@ -27,6 +30,8 @@ interface Opening {
   readonly name: string;
   readonly options: object;
   readonly kernels: readonly KernelName[];
+  /** Which of their calls. Default: all. */
+  readonly takes?: (args: Kernels[KernelName]) => boolean;
 }
 const share = Number(process.env.TANDEM_TEST_SHARE || 1);
 const cpus: readonly Opening[] = [
@@ -42,6 +47,12 @@ const openings: readonly Opening[] = [
     : [
         { name: 'webgpu:0', options: { driver, tiles: 'direct', checkPrograms: true }, kernels },
         { name: 'webgpu:0', options: { driver, tiles: 'shared', checkPrograms: true }, kernels: tiled },
+        {
+          name: 'webgpu:0',
+          options: { driver, winograd: 'always', checkPrograms: true },
+          kernels: byWinograd,
+          takes: takesWinograd,
+        },
       ]),
 ];
 
@@ -69,23 +80,32 @@ async function check<K extends KernelName>(
   }
 }
 
-async function checkAll<K extends KernelName>(device: Backend, kernel: K): Promise<void> {
+async function checkAll<K extends KernelName>(
+  device: Backend,
+  kernel: K,
+  takes: (args: Kernels[KernelName]) => boolean = () => true,
+): Promise<void> {
   const make = new Maker(random, (data) => device.upload(data, 'test'));
+  let taken = 0;
   for (const call of generators[kernel](make)) {
     const held = make.take();
-    if (random.uniform() < share) await check(device, kernel, call, held);
+    if (takes(call.args)) {
+      taken++;
+      if (random.uniform() < share) await check(device, kernel, call, held);
+    }
     for (const { buffer } of held) device.free(buffer);
   }
+  assert.ok(taken > 0, `${kernel}: no call is taken`);
 }
 
-for (const { name, options, kernels: own } of openings) {
+for (const { name, options, kernels: own, takes } of openings) {
   const kind = kindOf(name);
   if (kind === null) throw new Error(`${name} names no kind of backend`);
   const { driver: _, ...told } = { driver: null, ...options };
   const test = suite(`${name} ${JSON.stringify(told)}`);
   const device = await (await loadKind(kind)).open(name, options);
   test.after(() => device.close());
-  for (const kernel of own) test(kernel, () => checkAll(device, kernel));
+  for (const kernel of own) test(kernel, () => checkAll(device, kernel, takes));
   test.run();
 }
 

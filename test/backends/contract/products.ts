@@ -2,7 +2,7 @@
  * Arguments of matrix products and of the three directions of convolution.
  */
 import { loops } from '../../../src/backends/cpu/kernels/loops.js';
-import type { ConvGeometry } from '../../../src/core/backend.js';
+import type { ConvGeometry, KernelName, Kernels } from '../../../src/core/backend.js';
 import type { Shape } from '../../../src/core/shape.js';
 import { type Case, dot, type Held, type Maker } from './maker.js';
 
@@ -125,6 +125,13 @@ function* convolutions(make: Maker): Generator<Shapes> {
       },
     );
   }
+}
+
+/** Whether a call is one that WebGPU can do by Winograd's method: 3x3 taps side by side, stride 1, forward or by the input. */
+export function takesWinograd(args: Kernels[KernelName]): boolean {
+  if (!('weight' in args && 'stride' in args)) return false;
+  const [, , KH, KW] = args.weight.shape;
+  return KH === 3 && KW === 3 && [...args.stride, ...args.dilation].every((step) => step === 1);
 }
 
 export function* conv2d(make: Maker): Generator<Case<'conv2d'>> {

@@ -8,10 +8,11 @@ import * as assert from 'uvu/assert';
 import { loops } from '../../../src/backends/cpu/kernels/loops.js';
 import { tileForms } from '../../../src/backends/webgpu/kernels/matmul/forms.js';
 import type { WebGpuDevice } from '../../../src/backends/webgpu/runtime/device.js';
-import type { KernelName } from '../../../src/core/backend.js';
+import type { KernelName, Kernels } from '../../../src/core/backend.js';
 import { softwareDriver } from '../../../support/driver.js';
 import { generators } from '../contract/generators.js';
 import { Maker } from '../contract/maker.js';
+import { takesWinograd } from '../contract/products.js';
 import { nmse, seededRandom } from '../cpu/numbers.js';
 import { openSoftware } from './harness.js';
 import { instrument, instrumented } from './instrument.js';
@@ -49,11 +50,16 @@ if (driver !== null) {
     return new Int32Array(read.getMappedRange().slice(0));
   };
 
-  async function runAll<K extends KernelName>(device: WebGpuDevice, kernel: K, share = 1): Promise<void> {
+  async function runAll<K extends KernelName>(
+    device: WebGpuDevice,
+    kernel: K,
+    share = 1,
+    takes: (args: Kernels[KernelName]) => boolean = () => true,
+  ): Promise<void> {
     const make = new Maker(random, (data) => device.upload(data, 'test'));
     for (const { args, outs, tolerance = 1e-9 } of generators[kernel](make)) {
       const held = make.take();
-      if (random.uniform() >= share) {
+      if (!takes(args) || random.uniform() >= share) {
         for (const { buffer } of held) device.free(buffer);
         continue;
       }
@@ -84,6 +90,18 @@ if (driver !== null) {
         assert.is(count - before, 0, `${count - before} indices outside, the last ${index}`);
       });
     }
+  }
+
+  const winograd = await openSoftware(driver, { winograd: 'always', checkPrograms: false });
+  const winogradFaults = instrument(winograd.gpu);
+  test.after(() => winograd.close());
+  for (const kernel of ['conv2d', 'conv2dInputGrad'] as const) {
+    test(`${kernel}, by Winograd's method`, async () => {
+      const [before = 0] = await faultsOf(winograd, winogradFaults);
+      await runAll(winograd, kernel, 1, takesWinograd);
+      const [count = 0, index] = await faultsOf(winograd, winogradFaults);
+      assert.is(count - before, 0, `${count - before} indices outside, the last ${index}`);
+    });
   }
 
   test('a device without bounds checks computes the same, and says so', async () => {
