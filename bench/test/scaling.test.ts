@@ -64,7 +64,7 @@ test('the real run on paper in docs/results.md is what the model gives', () => {
   const prepared = [...text.matchAll(/^\| `prepare`, ([a-z-]+) \|(.*)\|$/gm)];
   assert.is(prepared.length, 2);
   for (const [, decoder = '', cells = ''] of prepared) {
-    const rate = decoder === 'jpeg-js' ? 33 : 83;
+    const rate = decoder === 'jpeg-js' ? 36 : 118;
     const expected = [2, 16, 64].map((cores) => `${preparation(cores, rate).toPrecision(3)} h`);
     assert.equal(cellsOf(cells), expected, decoder);
   }

@@ -105,6 +105,65 @@ test('columns are resized as rows are, by three, four and more taps', () => {
   }
 });
 
+/** One axis by the formulas of resize.ts: for output i, the weights (rounded to float32) of the pixels it reads. */
+function plainTaps(from: number, to: number, i: number): Map<number, number> {
+  const { fround } = Math;
+  const scale = from / to;
+  const left = i * scale;
+  const middle = left + scale / 2 - 0.5;
+  const start = scale >= 1 ? Math.floor(left) : Math.floor(middle) - 1;
+  const weights = new Map<number, number>();
+  let sum = 0;
+  for (let x = start; x < start + (scale >= 1 ? Math.ceil(scale) + 1 : 4); x++) {
+    const t = Math.abs(x - middle);
+    const cubic = t < 1 ? (1.5 * t - 2.5) * t * t + 1 : t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0;
+    const covered = Math.max(0, Math.min(left + scale, x + 1) - Math.max(left, x));
+    const weight = scale >= 1 ? covered : cubic;
+    const place = Math.max(0, Math.min(from - 1, x));
+    if (weight !== 0) weights.set(place, fround((weights.get(place) ?? 0) + weight));
+    sum += weight;
+  }
+  return new Map([...weights].sort(([a], [b]) => a - b).map(([place, w]) => [place, fround(w / sum)]));
+}
+
+test('every bit is that of plain loops', () => {
+  const { fround } = Math;
+  for (let trial = 0; trial < 40; trial++) {
+    // The first is large enough to be scaled piece by piece, the next shrinks by more than its four taps.
+    const sides =
+      [
+        [900, 400, 50, 30],
+        [7, 90, 300, 9],
+      ][trial] ?? [...Array(4)].map(() => 1 + random.integer(75));
+    const [width = 1, height = 1, toWidth = 1, toHeight = 1] = sides;
+    const planes = Uint8Array.from({ length: 3 * width * height }, () => random.integer(256));
+    const across = Array.from({ length: toWidth }, (_, x) => plainTaps(width, toWidth, x));
+    const expected = new Uint8Array(3 * toWidth * toHeight);
+    for (let c = 0, to = 0; c < 3; c++) {
+      const rowAt = (y: number): number[] =>
+        across.map((taps) => {
+          let sum = 0;
+          for (const [x, weight] of taps) sum += weight * planes[(c * height + y) * width + x]!;
+          return fround(sum);
+        });
+      const rows = Array.from({ length: height }, (_, y) => rowAt(y));
+      for (let y = 0; y < toHeight; y++) {
+        const down = plainTaps(height, toHeight, y);
+        for (let x = 0; x < toWidth; x++) {
+          let sum = 0;
+          for (const [row, weight] of down) sum = fround(sum + weight * rows[row]![x]!);
+          expected[to++] = Math.max(0, Math.min(255, Math.floor(sum + 0.5)));
+        }
+      }
+    }
+    assert.equal(
+      resize({ width, height, planes }, toHeight, toWidth).planes,
+      expected,
+      `seed ${seed}: ${sides}`,
+    );
+  }
+});
+
 test("coverCentre scales the shorter side and cuts the longer one's ends off alike", () => {
   const wide = grey(12, 4, (x) => (x < 4 ? 10 : x < 8 ? 100 : 250));
   assert.ok(coverCentre(wide, 4, 4).planes.every((x) => x === 100));

@@ -9,6 +9,7 @@
 import { DataError } from '../../core/errors.js';
 import type { Dataset } from '../dataset.js';
 import { type Pca, pcaOf, type Triple } from './pca.js';
+import { layOut, PictureKernels } from './vectors/kernels.js';
 
 /** Means over the readable pictures of a data set, 0-255. */
 export interface Mean {
@@ -22,46 +23,87 @@ export interface Mean {
   readonly pca: Pca;
 }
 
+/** Pictures that sums of 16 bits hold: 257 x 255 = 2^16 - 1. */
+const mostPictures = 257;
+
+/** Pixels whose products sums of 32 bits hold, in four lanes: 4 x 2^32 / 255^2 would be the most. */
+const mostPixels = 2 ** 17;
+
 /** Sums over pictures, to which more can be added. */
 export class Moments {
-  /** Pixel by pixel, [3, H, W]. */
+  /** Pixel by pixel, [3, H, W]; those of the last `waiting` pictures are still in the kernels' memory. */
   private readonly sums: Float64Array;
+  private waiting = 0;
   /** Of red times red, red green, red blue, green green, green blue, blue blue. */
   private readonly products = [0n, 0n, 0n, 0n, 0n, 0n];
   private count = 0;
+  private readonly kernels = new PictureKernels();
+  /** Bytes of a plane there, a multiple of 16. */
+  private readonly apart: number;
 
   /** @param shape channels, height, width. */
   constructor(shape: readonly [3, number, number]) {
     this.sums = new Float64Array(shape[0] * shape[1] * shape[2]);
+    this.apart = 16 * Math.ceil((shape[1] * shape[2]) / 16);
   }
 
   /** Adds pictures [N, 3, H, W]. */
   add(images: Uint8Array): void {
-    const { sums, products } = this;
-    const size = sums.length;
-    for (let from = 0; from < images.length; from += size, this.count++) {
-      const image = images.subarray(from, from + size);
-      for (let i = 0; i < size; i++) sums[i]! += image[i]!;
-      for (const [k, sum] of colourProducts(image).entries()) products[k]! += BigInt(sum);
+    const { sums, products, kernels, apart } = this;
+    const area = sums.length / 3;
+    const [totals = 0, sixes = 0, planes = 0, end = 0] = layOut(6 * apart, 96, 3 * apart);
+    const memory = kernels.room(end);
+    const lanes = new Uint32Array(memory.buffer, sixes, 24);
+    for (let from = 0; from < images.length; from += 3 * area, this.count++) {
+      for (let c = 0; c < 3; c++) {
+        memory.set(images.subarray(from + c * area, from + (c + 1) * area), planes + c * apart);
+      }
+      for (let at = 0; at < apart; at += mostPixels) {
+        lanes.fill(0);
+        const turns = Math.min(mostPixels, apart - at) / 16;
+        kernels.moments(planes + at, apart, totals + 2 * at, sixes, turns);
+        for (const [i, sum] of lanes.entries()) products[i >> 2]! += BigInt(sum);
+      }
+      if (++this.waiting === mostPictures) this.gather();
     }
+  }
+
+  /** Takes the sums of the pictures that wait out of the kernels' memory. */
+  private gather(): void {
+    const { sums, kernels, apart } = this;
+    if (this.waiting === 0) return;
+    const area = sums.length / 3;
+    const totals = new Uint16Array(kernels.room(6 * apart).buffer, 0, 3 * apart);
+    for (let c = 0; c < 3; c++) {
+      for (let i = 0; i < area; i++) sums[c * area + i]! += totals[c * apart + i]!;
+    }
+    totals.fill(0);
+    this.waiting = 0;
   }
 
   /** @throws {DataError} when no picture went in; `name` is what they're of. */
   mean(name: string): Mean {
+    this.gather();
     const { sums, count } = this;
     if (count === 0) throw new DataError(`${name}: no readable image to take the mean of`);
     const area = sums.length / 3;
     const pixels = BigInt(area) * BigInt(count);
-    const totals = [0, 1, 2].map((c) =>
-      BigInt(sums.subarray(c * area, (c + 1) * area).reduce((a, b) => a + b, 0)),
-    );
+    const image = new Float32Array(sums.length);
+    const totals = [0, 1, 2].map((c) => {
+      let total = 0;
+      for (let i = c * area; i < (c + 1) * area; i++) {
+        total += sums[i]!;
+        image[i] = sums[i]! / count;
+      }
+      return BigInt(total);
+    });
     const channel = (c: number): number => Number(totals[c]!) / Number(pixels);
     const covariance = (k: number, x: number, y: number): number =>
       Number(pixels * this.products[k]! - totals[x]! * totals[y]!) / Number(pixels * pixels);
     const [rr, rg, rb] = [covariance(0, 0, 0), covariance(1, 0, 1), covariance(2, 0, 2)];
     const [gg, gb, bb] = [covariance(3, 1, 1), covariance(4, 1, 2), covariance(5, 2, 2)];
     return {
-      image: Float32Array.from(sums, (sum) => sum / count),
+      image,
       channels: [channel(0), channel(1), channel(2)],
       count,
       pca: pcaOf([
@@ -71,24 +113,6 @@ export class Moments {
       ]),
     };
   }
-}
-
-/** Sums of the six products of two colours over a picture [3, H, W]. */
-function colourProducts(image: Uint8Array): number[] {
-  const area = image.length / 3;
-  let [rr, rg, rb, gg, gb, bb] = [0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < area; i++) {
-    const r = image[i]!;
-    const g = image[area + i]!;
-    const b = image[2 * area + i]!;
-    rr += r * r;
-    rg += r * g;
-    rb += r * b;
-    gg += g * g;
-    gb += g * b;
-    bb += b * b;
-  }
-  return [rr, rg, rb, gg, gb, bb];
 }
 
 /** Options of `meanOf`. */

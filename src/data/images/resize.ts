@@ -7,9 +7,11 @@
  * - s > 1, area: the mean of the input over [i s, (i+1) s), partly covered pixels by their share.
  * - s < 1, cubic: Catmull-Rom (Keys, "Cubic convolution interpolation", 1981, a = -1/2) about (i + 1/2) s - 1/2,
  *   pixels beyond an edge read as the edge.
- * Only the output window asked for is computed, so a centre crop costs no more than what it shows.
+ * Only the output window asked for is computed, so a centre crop costs no more than what it shows. Both passes run in
+ * vectors (vectors/code.ts): rows in float64, rounded to float32 once; columns to float32 after each product added.
  */
 import { ArgumentError } from '../../core/errors.js';
+import { layOut, sharedKernels } from './vectors/kernels.js';
 
 /** A picture: `planes` is [3, height, width], red, green and blue, 0-255. */
 export interface Picture {
@@ -94,86 +96,58 @@ export function resize(picture: Picture, height: number, width: number, window?:
   const top = down.first.reduce((a, b) => Math.min(a, b), picture.height);
   const rows = down.first.reduce((a, b) => Math.max(a, b), 0) + down.taps - top;
   const planes = new Uint8Array(3 * part.height * part.width);
-  const narrowed = new Float32Array(rows * part.width);
-  const sums = new Float32Array(part.width);
+  // Rows of the window in vectors of 16, what is beyond its end being left out in the end.
+  const groups = Math.ceil(part.width / 16);
+  const stride = 64 * groups;
+  const table = rowTable(across, 4 * groups);
+  const rowsAtOnce = Math.max(1, Math.min(rows, Math.floor(inputBytes / picture.width)));
+  const [firsts = 0, weights = 0, tops = 0, shares = 0, narrowed = 0, out = 0, input = 0, end = 0] = layOut(
+    ...[table.firsts.byteLength, table.weights.byteLength, down.first.byteLength, 8 * down.weights.length],
+    ...[stride * rows, 16 * groups * part.height, rowsAtOnce * picture.width + table.taps],
+  );
+  const kernels = sharedKernels();
+  const memory = kernels.room(end);
+  new Int32Array(memory.buffer, firsts).set(table.firsts);
+  new Float64Array(memory.buffer, weights, table.weights.length).set(table.weights);
+  new Int32Array(memory.buffer, tops).set(down.first.map((first) => first - top));
+  new Float64Array(memory.buffer, shares, down.weights.length).set(down.weights);
+  const area = part.height * part.width;
+  // Rows of whole vectors lie one after the other.
+  const piece = part.width % 16 === 0 ? area : part.width;
+  const narrow = table.taps === 3 ? kernels.rows3 : kernels.rows4;
   for (let c = 0; c < 3; c++) {
-    const plane = picture.planes.subarray(c * picture.height * picture.width);
-    resizeRows(plane.subarray(top * picture.width), picture.width, across, narrowed, rows, part.width);
-    for (let y = 0; y < part.height; y++) {
-      const from = (down.first[y]! - top) * part.width;
-      addRows(narrowed, from, part.width, down.weights.subarray(y * down.taps, (y + 1) * down.taps), sums);
-      const to = (c * part.height + y) * part.width;
-      for (let x = 0; x < part.width; x++) {
-        const rounded = Math.floor(sums[x]! + 0.5);
-        planes[to + x] = rounded < 0 ? 0 : Math.min(rounded, 255);
-      }
+    for (let row = 0; row < rows; row += rowsAtOnce) {
+      const count = Math.min(rowsAtOnce, rows - row);
+      const from = (c * picture.height + top + row) * picture.width;
+      memory.set(picture.planes.subarray(from, from + count * picture.width), input);
+      const to = narrowed + row * stride;
+      narrow(input, picture.width, to, firsts, weights, table.taps / 4, 4 * groups, count);
+    }
+    kernels.columns(narrowed, stride, out, tops, shares, down.taps, groups, part.height);
+    for (let at = 0; at < area; at += piece) {
+      const from = out + (at / part.width) * 16 * groups;
+      planes.set(memory.subarray(from, from + piece), c * area + at);
     }
   }
   return { width: part.width, height: part.height, planes };
 }
 
-/**
- * Applies `across` to `rows` rows of `plane` [rows, stride] into `out` [rows, width]. Two to four taps, which most
- * pictures have, are written out: the same sums in half the time.
- */
-function resizeRows(
-  plane: Uint8Array,
-  stride: number,
-  across: Taps,
-  out: Float32Array,
-  rows: number,
-  width: number,
-): void {
-  const { taps, first, weights } = across;
-  for (let y = 0, to = 0; y < rows; y++) {
-    const row = y * stride;
-    for (let x = 0, w = 0; x < width; x++, w += taps, to++) {
-      const from = row + first[x]!;
-      let sum = weights[w]! * plane[from]!;
-      if (taps === 3) {
-        sum += weights[w + 1]! * plane[from + 1]!;
-        sum += weights[w + 2]! * plane[from + 2]!;
-      } else if (taps === 4) {
-        sum += weights[w + 1]! * plane[from + 1]!;
-        sum += weights[w + 2]! * plane[from + 2]!;
-        sum += weights[w + 3]! * plane[from + 3]!;
-      } else {
-        for (let k = 1; k < taps; k++) sum += weights[w + k]! * plane[from + k]!;
-      }
-      out[to] = sum;
-    }
-  }
-}
+/** Bytes of a picture that are scaled at a time, so that they stay near. */
+const inputBytes = 2 ** 18;
 
-/** sums[x] = the rows of `width` from `from` on, each by its weight; every partial sum is rounded to 32 bits. */
-function addRows(
-  rows: Float32Array,
-  from: number,
-  width: number,
-  weights: Float32Array,
-  sums: Float32Array,
-): void {
-  const { fround } = Math;
-  const [a = 0, b = 0, c = 0, d = 0] = weights;
-  const [second, third, fourth] = [from + width, from + 2 * width, from + 3 * width];
-  if (weights.length === 3) {
-    for (let x = 0; x < width; x++) {
-      const two = fround(fround(a * rows[from + x]!) + b * rows[second + x]!);
-      sums[x] = two + c * rows[third + x]!;
-    }
-  } else if (weights.length === 4) {
-    for (let x = 0; x < width; x++) {
-      const two = fround(fround(a * rows[from + x]!) + b * rows[second + x]!);
-      sums[x] = fround(two + c * rows[third + x]!) + d * rows[fourth + x]!;
-    }
-  } else {
-    sums.fill(0);
-    for (let k = 0, row = from; k < weights.length; k++, row += width) {
-      const weight = weights[k]!;
-      if (weight === 0) continue;
-      for (let x = 0; x < width; x++) sums[x]! += weight * rows[row + x]!;
-    }
+/**
+ * Taps as the code for rows reads them, of `groups` times four output positions; what is missing has no weight. There are
+ * three taps, which most pictures have, or a multiple of four.
+ */
+function rowTable({ taps: real, first, weights: given }: Taps, groups: number) {
+  const taps = real === 3 ? 3 : 4 * Math.ceil(real / 4);
+  const firsts = new Int32Array(4 * groups);
+  firsts.set(first);
+  const weights = new Float64Array(4 * groups * taps);
+  for (let x = 0; x < first.length; x++) {
+    for (let k = 0; k < real; k++) weights[4 * ((x >> 2) * taps + k) + (x & 3)] = given[x * real + k]!;
   }
+  return { taps, firsts, weights };
 }
 
 /**

@@ -336,6 +336,8 @@ export const i32x4 = {
   extendLowI16x8U: v128Unary(0xa9),
   /** The high four 16-bit lanes, widened. */
   extendHighI16x8U: v128Unary(0xaa),
+  /** Products of neighbouring int16 lanes, two and two added. */
+  dotI16x8S: v128Binary(0xba),
 };
 
 /** Eight 16-bit lanes: a stop on the way between bytes and int32. */
@@ -344,6 +346,7 @@ export const i16x8 = {
   extendHighI8x16U: v128Unary(0x8a),
   /** int32 lanes of a, then b, saturated to int16. */
   narrowI32x4S: v128Binary(0x85),
+  add: v128Binary(0x8e),
 };
 
 /** Sixteen bytes. */
@@ -368,6 +371,8 @@ export const f64x2 = {
   pmax: v128Binary(0xf7),
   /** The low two float32 lanes, widened. */
   promoteLowF32x4: v128Unary(0x5f),
+  /** The low two int32 lanes. */
+  convertLowI32x4S: v128Unary(0xfe),
 };
 
 /** Bytes to and from memory in bulk. */

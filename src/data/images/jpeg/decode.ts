@@ -17,6 +17,7 @@ import jpeg from 'jpeg-js';
 import { DataError } from '../../../core/errors.js';
 import { upright } from '../exif.js';
 import { maxPixels, type OpenedImage, seenSize } from '../opened.js';
+import { planesOf } from '../planes.js';
 import type { Picture } from '../resize.js';
 import type { JpegHeader } from './facts.js';
 import { readJpegHeader } from './header.js';
@@ -90,11 +91,7 @@ function byJpegJs(bytes: Uint8Array, { colours }: JpegHeader): Picture | undefin
       maxMemoryUsageInMB: 1024,
       ...(colours === 'RGB' ? { colorTransform: false } : {}),
     });
-    const planes = new Uint8Array(3 * width * height);
-    for (let c = 0, to = 0; c < 3; c++) {
-      for (let from = c; from < data.length; from += 3) planes[to++] = data[from]!;
-    }
-    return { width, height, planes };
+    return { width, height, planes: planesOf(data) };
   } catch {
     return undefined;
   }

@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ArgumentError } from '../../../core/errors.js';
 import { object, parseJson, text } from '../../../formats/json.js';
+import { planesOf } from '../planes.js';
 import type { Picture } from '../resize.js';
 
 /** Who decodes ordinary JPEGs. */
@@ -73,7 +74,7 @@ export async function loadTurbo(): Promise<DecodeJpeg> {
       decoder.decode();
       const frame = decoder.getFrameInfo();
       if (frame.width !== width || frame.height !== height) return undefined;
-      return { width, height, planes: planesOf(decoder.getDecodedBuffer(), frame.componentCount) };
+      return { width, height, planes: toPlanes(decoder.getDecodedBuffer(), frame.componentCount) };
     } catch {
       return undefined;
     }
@@ -81,17 +82,9 @@ export async function loadTurbo(): Promise<DecodeJpeg> {
 }
 
 /** [H, W, 1 or 3] to [3, H, W]. */
-function planesOf(samples: Uint8Array, components: number): Uint8Array {
-  const size = samples.length / components;
-  const planes = new Uint8Array(3 * size);
-  if (components === 1) {
-    for (let c = 0; c < 3; c++) planes.set(samples, c * size);
-  } else {
-    for (let i = 0, from = 0; i < size; i++, from += 3) {
-      planes[i] = samples[from]!;
-      planes[size + i] = samples[from + 1]!;
-      planes[2 * size + i] = samples[from + 2]!;
-    }
-  }
+function toPlanes(samples: Uint8Array, components: number): Uint8Array {
+  if (components === 3) return planesOf(samples);
+  const planes = new Uint8Array(3 * samples.length);
+  for (let c = 0; c < 3; c++) planes.set(samples, c * samples.length);
   return planes;
 }
