@@ -4,7 +4,7 @@
  */
 import type { Kernels } from '../../../../core/backend.js';
 import { type Expr, e } from '../../../../core/expr.js';
-import { isContiguous, sizeOf, type View } from '../../../../core/shape.js';
+import { contiguousStrides, isContiguous, sizeOf, type View } from '../../../../core/shape.js';
 import type { Recorder } from '../../runtime/recorder.js';
 import { halvesOf, type Stretch, sliceOf, widestAxis } from '../cuts.js';
 import { map } from '../map/map.js';
@@ -49,13 +49,26 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
     outGroup: M * N,
     outChunk: groups * M * N,
   });
-  // The sum of the chunks is dense; what is left for the end goes where the result may be apart.
-  const total = isContiguous(out) ? out : recorder.temporary(out.shape);
-  sumChunks(recorder, sums, total);
+  const count = sums.shape[0]!;
+  if (count <= fewChunks) {
+    const strides = contiguousStrides(out.shape);
+    const chunk = (_: unknown, i: number): View => ({
+      ...{ ...sums, shape: out.shape, strides },
+      offset: i * groups * M * N,
+    });
+    finish(recorder, Array.from({ length: count }, chunk), args);
+  } else {
+    // The sum of the chunks is dense; what is left for the end goes where the result may be apart.
+    const total = isContiguous(out) ? out : recorder.temporary(out.shape);
+    sumChunks(recorder, sums, total);
+    if (bias || relu || total !== out) finish(recorder, [total], args);
+    if (total !== out) recorder.free(total);
+  }
   recorder.free(sums);
-  if (bias || relu || total !== out) finish(recorder, [total], args);
-  if (total !== out) recorder.free(total);
 }
+
+/** Chunks up to which their sum, the bias and clipping are one map; a reduction adds up as many in the same order. */
+const fewChunks = 16;
 
 /** The axis of each operand that an index of the product runs along; null for operands without it. */
 const axesOf = {
