@@ -2,9 +2,10 @@
  * The search for each non-linearity's rate, from each start of a grid, and what it finds.
  *
  * Rates go by fours from the first one, up and down, on into the direction of the best until that lies between two
- * worse ones, then by twos around it. A race of the search has lost, and ends, when it can't be faster than the best so
- * far: once that had reached the target, or at less than half of its pace, which is where its error is above the one
- * that the best had after half as many epochs.
+ * worse ones, then by twos around it; and down for as long as none learns, which is what too large a rate looks like.
+ * A race of the search has lost, and ends, when it can't be faster than the best so far: once that had reached the
+ * target, or at less than half of its pace, which is where its error is above the one that the best had after half as
+ * many epochs.
  */
 import {
   epochsTo,
@@ -57,6 +58,13 @@ function isBetter(one: TriedRate, other: TriedRate, target: number): boolean {
   return out(x) === out(y) ? (x?.trainError ?? 1) < (y?.trainError ?? 1) : out(x) < out(y);
 }
 
+/** Whether a race got nowhere: by the end no better than chance allows after its first epoch. */
+function isStuck({ lines }: TriedRate): boolean {
+  const [first] = lines;
+  if (!first || lines.at(-1)?.ended === 'diverged') return true;
+  return lines.every(({ trainError }) => trainError > first.trainError - 2 * settling.error);
+}
+
 /**
  * Looks for the best rate.
  * @param most rates tried, at least `leastTries`
@@ -85,7 +93,8 @@ export async function searchRate(
   const coarse = most - 2;
   for (let power: number | undefined = 0; power !== undefined && tried.size < coarse; ) {
     await attempt(power);
-    power = [at + 2, at - 2].find((next) => !tried.has(next));
+    const down = Math.min(...tried.keys()) - 2;
+    power = best && isStuck(best) ? down : [at + 2, at - 2].find((next) => !tried.has(next));
   }
   const middle = at;
   await attempt(middle + 1);

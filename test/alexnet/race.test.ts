@@ -244,6 +244,18 @@ test('the search goes to the fastest rate, wherever it begins', async () => {
   assert.is((await searchRate(0.02, 5, 0.25, async (rate) => race(rate))).length, 5);
 });
 
+test('a search goes down for as long as nothing learns', async () => {
+  const rates: number[] = [];
+  const tried = await searchRate(0.02, 5, 0.25, async (rate) => {
+    rates.push(rate);
+    // Chance, and nearest to the target by chance at the first rate; 0.00125 is the first that learns.
+    if (rate > 0.002) return raced([0.905, 0.9 - rate / 10, 0.9], 'gave up');
+    return raced([0.9, 0.7, 0.5], 'gave up');
+  });
+  assert.equal(rates.slice(0, 3), [0.02, 0.005, 0.00125]);
+  assert.ok(tried[0]!.rate < 0.002);
+});
+
 test('a race of a search is lost behind the best, or at less than half of its pace', () => {
   const best = { rate: 1, lines: raced([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2], 'reached') };
   const isLost = lostAgainst(best)!;
