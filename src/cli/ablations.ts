@@ -176,10 +176,12 @@ async function runOne(
       await trainOn({ description, net: varied, devices, data, out, signal }, found);
     }
     const classifier = loadClassifier((await openCheckpoint(out)).checkpoint, devices);
-    const answers = await answersOf(classifier, data.validation, ablation.crops ?? 10).finally(() =>
-      classifier.dispose(),
-    );
-    return reportOf(answers, data.classes);
+    const { crops = 10 } = ablation;
+    const answers = await answersOf(classifier, data.validation, crops).finally(() => classifier.dispose());
+    const report = reportOf(answers, data.classes);
+    const by = crops === 1 ? 'the centre' : `${crops} crops`;
+    console.log(`${name}, seed ${options.seed}: ${percent(report.top1Error)} of the images wrong by ${by}`);
+    return report;
   });
 }
 

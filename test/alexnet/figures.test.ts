@@ -173,6 +173,7 @@ test('ablations: a run each, a table, and nothing trained twice', async () => {
   assert.is(output.match(/epoch 1\/1 {2}loss/g)?.length, 2, 'one-crop shares the run of the base');
   const again = await ran('ablations', ...args);
   assert.not.match(again, /epoch 1\/1 {2}loss/);
+  assert.match(again, /^one-crop, seed 0: [\d.]+ % of the images wrong by the centre$/m);
   assert.equal(JSON.parse(await readFile(join(folder, 'abl/table.json'), 'utf8')).rows.length, 3);
   const noLrn = JSON.parse(await readFile(join(folder, 'abl/no-lrn/run.json'), 'utf8'));
   assert.equal(noLrn.variant, { lrn: 'off' });
