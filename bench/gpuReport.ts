@@ -63,10 +63,8 @@ function shortened(text: string): string {
 
 /** A text with each of the warnings that Dawn repeats for every device once. */
 function warnedOnce(text: string): string {
-  const seen = new Set<string>();
-  const isNew = (line: string): boolean =>
-    !line.startsWith('Warning: ') || (!seen.has(line) && seen.add(line).size > 0);
-  return text.split('\n').filter(isNew).join('\n');
+  const lines = text.split('\n');
+  return lines.filter((line, i) => !line.startsWith('Warning: ') || lines.indexOf(line) === i).join('\n');
 }
 
 /** A text without colours, and without the folders of whoever runs this. */

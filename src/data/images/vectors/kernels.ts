@@ -2,9 +2,8 @@
  * The functions of `code.ts` with a memory of their own, which grows as it is asked to.
  */
 import { maximumPages } from '../../../backends/cpu/asm/assembler.js';
+import { pageBytes } from '../../../backends/cpu/runtime/control.js';
 import { emit } from './code.js';
-
-const pageBytes = 65536;
 
 /** A function of the module: addresses and counts, as code.ts has them. */
 type Kernel = (...words: number[]) => void;

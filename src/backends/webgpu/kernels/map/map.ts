@@ -120,7 +120,7 @@ function elementSpec(args: Args, layout: Layout): Spec {
 /** An invocation for each word of the one uint8 output; bytes of a word that lie outside the view stay. */
 function byteSpec(args: Args, layout: Layout): Spec {
   const [output] = args.outputs;
-  const offset = placeOf(output!, layout);
+  const offset = placeOf(output!, layout.buffers[layout.owners.at(-1)!]!);
   const size = sizeOf(args.shape);
   const spec = common(args, layout, 'byte');
   const name = bindingOf(output!, layout);
@@ -171,9 +171,10 @@ function common(
     described += layout.strides[v]![last] === 0 ? ` ${owner}~` : ` ${owner}`;
   });
   const names = namesOf('b', buffers.length);
-  const [read, write]: Record<string, View | Wide>[] = [{}, {}];
+  const read: Record<string, View | Wide> = {};
+  const write: Record<string, View | Wide> = {};
   buffers.forEach(({ view, written }, i) => {
-    (written ? write : read)![names[i]!] = width === 4 && view.dtype !== 'uint8' ? wide(view) : view;
+    (written ? write : read)[names[i]!] = width === 4 && view.dtype !== 'uint8' ? wide(view) : view;
   });
   const trees = exprs.map(exprKey).join(' ; ');
   const { params, constants } = usedBy(trees, exprs);
@@ -181,22 +182,23 @@ function common(
     'n',
     layout.shape.map((n, axis) => (axis === last ? n / width : n)),
   );
-  const places = views.map(({ offset }, v) => offset - buffers[owners[v]!]!.view.offset);
+  const places = views.map((view, v) => placeOf(view, buffers[owners[v]!]!));
   numbered('at', [...places, draw?.offset ?? 0], i32);
   const rows = namesOf('s', layout.strides.length);
   for (const [v, strides] of layout.strides.entries()) numbered(`${rows[v]}_`, strides, i32);
   i32.seed0 = draw?.seed[0] ?? 0;
   i32.seed1 = draw?.seed[1] ?? 0;
   i32.stream = draw?.stream ?? 0;
-  const f32 = integers ? i32 : {};
-  for (const [name, index] of params) f32[name] = args.params[index]!;
-  numbered('c', constants, f32);
+  const f32: Record<string, number> = {};
+  const numbers = integers ? i32 : f32;
+  for (const [name, index] of params) numbers[name] = args.params[index]!;
+  numbered('c', constants, numbers);
   return {
     key: `map ${integers ? 'integers ' : ''}${kind} ${width} rank ${last + 1}${described} ${trees}`,
     i32,
-    f32: integers ? {} : f32,
-    read: read!,
-    write: write!,
+    f32,
+    read,
+    write,
   };
 }
 
@@ -225,8 +227,8 @@ function bindingOf(view: View, layout: Layout): string {
 }
 
 /** Where a view's first element lies in what is seen of its buffer. */
-function placeOf(view: View, layout: Layout): number {
-  return view.offset - layout.buffers.find((buffer) => buffer.view.buffer === view.buffer)!.view.offset;
+function placeOf(view: View, seen: Layout['buffers'][number]): number {
+  return view.offset - seen.view.offset;
 }
 
 /** Where element i0, i1, ... of view `v` lies; the last axis left out if `outer`. */

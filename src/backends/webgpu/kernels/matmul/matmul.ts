@@ -53,7 +53,9 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
   if (count <= fewChunks) {
     const strides = contiguousStrides(out.shape);
     const chunk = (_: unknown, i: number): View => ({
-      ...{ ...sums, shape: out.shape, strides },
+      ...sums,
+      shape: out.shape,
+      strides,
       offset: i * groups * M * N,
     });
     finish(recorder, Array.from({ length: count }, chunk), args);

@@ -32,15 +32,15 @@ export function reduce(recorder: Recorder, { op, x, kept, scale, out }: Kernels[
   if (!recorder.fits(x) && reduceHalves(recorder, { op, x, kept, scale, out })) return;
   const shares = sharesOf(rows, length);
   if (shares < 2) {
-    fold(recorder, op, x, kept, 1, scale, out);
+    fold(recorder, { op, x, kept, shares: 1, scale, out });
     return;
   }
   if (shares <= workgroup && recorder.tileDevice.tiles !== 'direct') {
-    foldAtOnce(recorder, op, x, kept, shares, scale, out);
+    foldAtOnce(recorder, { op, x, kept, shares, scale, out });
     return;
   }
   const partial = recorder.temporary([rows, shares]);
-  fold(recorder, op, x, kept, shares, 1, partial);
+  fold(recorder, { op, x, kept, shares, scale: 1, out: partial });
   reduce(recorder, { op, x: partial, kept: 1, scale, out });
   recorder.free(partial);
 }
@@ -141,16 +141,11 @@ const functionsOf = (op: Op): string => mathFunctions('f32', op === 'sum' ? [] :
 /** Where folds begin that aren't sums. */
 const beginOf = (op: Op): number => (op === 'max' ? -Infinity : Infinity);
 
+/** A reduction whose rows are shared by so many invocations each. */
+type Shared = Kernels['reduce'] & { readonly shares: number };
+
 /** One run: `shares` partial results for each row. */
-function fold(
-  recorder: Recorder,
-  op: Op,
-  x: View,
-  kept: number,
-  shares: number,
-  scale: number,
-  out: View,
-): void {
+function fold(recorder: Recorder, { op, x, kept, shares, scale, out }: Shared): void {
   const { rows, length, ranks, start, find, element, numbers } = walkOf(x, kept);
   const levels = op === 'sum' ? levelsOf(length / shares) : 1;
   recorder.dispatch({
@@ -172,15 +167,7 @@ out[u.outAt + index] = value * u.scale;`;
 }
 
 /** All runs in one, a workgroup for each few rows: partial results of `shares` invocations, folded by `fewer`, then by one. */
-function foldAtOnce(
-  recorder: Recorder,
-  op: Op,
-  x: View,
-  kept: number,
-  shares: number,
-  scale: number,
-  out: View,
-): void {
+function foldAtOnce(recorder: Recorder, { op, x, kept, shares, scale, out }: Shared): void {
   const { rows, length, ranks, start, find, element, numbers } = walkOf(x, kept);
   const fewer = sharesOf(rows, shares);
   const [first, second] = [levelsOf(length / shares), levelsOf(shares / fewer)];
