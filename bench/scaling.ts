@@ -2,12 +2,19 @@
  * How training AlexNet would scale over machines, by the model of scalingModel.ts: days for ImageNet's 90 epochs, and what
  * is left of the machines' speed; then the real run on paper, by cores, with what `prepare` takes before it.
  *
- *     node dist/bench/scaling.js [images/s of one machine, default 57] [images of a machine in a step, default 128]
- *         [cores of a machine, default 2] [images/s that a core prepares, default 36]
+ *     node dist/bench/scaling.js [images/s of one machine] [images of a machine in a step] [cores of a machine]
+ *         [images/s that a core prepares]
+ *
+ * By default a machine is the one that was measured.
  */
-import { conv, crossing, full, preparation, scaled, schemeNames } from './scalingModel.js';
+import { conv, crossing, full, measured, preparation, scaled, schemeNames } from './scalingModel.js';
 
-const [rate = 57, batch = 128, cores = 2, prepares = 36] = process.argv.slice(2).map(Number);
+const [
+  rate = measured.rate,
+  batch = measured.batch,
+  cores = measured.cores,
+  prepares = measured.prepares['jpeg-js'],
+] = process.argv.slice(2).map(Number);
 const { days: alone } = scaled({ scheme: 'towers', machines: 1, rate, batch, gigabits: 1 });
 console.log(
   `One machine: ${rate} images/s, ${batch} images in ${(batch / rate).toFixed(2)} s; ${alone.toFixed(1)} days`,

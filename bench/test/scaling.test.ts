@@ -6,8 +6,18 @@ import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { root } from '../../support/root.js';
-import { conv, crossing, full, preparation, type SchemeName, scaled, schemeNames } from '../scalingModel.js';
+import {
+  conv,
+  crossing,
+  full,
+  measured,
+  preparation,
+  type SchemeName,
+  scaled,
+  schemeNames,
+} from '../scalingModel.js';
 
+/** Some machine, for what holds of any. */
 const machine = { rate: 33.8, batch: 128 };
 
 test('gradients are all parameters; towers send conv3, fc6, fc7 and fc8 their inputs', () => {
@@ -28,7 +38,7 @@ test('one machine loses nothing, endless bandwidth next to nothing, and less ban
 
 test('data parallel by hand: two machines send 9.3 MB of convolutions unhidden, and what conv steps do not hide', () => {
   const { efficiency } = scaled({ ...machine, scheme: 'data parallel', machines: 2, gigabits: 1 });
-  const compute = 128 / 33.8;
+  const compute = machine.batch / machine.rate;
   // 234.5 MB take 1.88 s, less than convolutions take backward; 9.3 MB take 75 ms; ten calls.
   const expected = compute / (compute + conv / 125e6 + 10 * 50e-6);
   assert.ok(Math.abs(efficiency - expected) < 1e-9, `${efficiency} instead of ${expected}`);
@@ -41,12 +51,15 @@ test('the table of docs/clusters.md is what the model gives', () => {
     hybrid: 'hybrid',
   };
   const text = readFileSync(`${root}docs/clusters.md`, 'utf8');
+  const { rate, batch } = measured;
+  assert.ok(text.includes(`| ${rate} images/s a machine |`), 'the rate in the head of the table');
   const rows = [...text.matchAll(/^\| (\d+) Gbit\/s, ([a-z ]+) \|(.*)\|$/gm)];
   assert.is(rows.length, 9);
   for (const [, gigabits, called = '', cells = ''] of rows) {
     for (const [i, cell] of cells.split('|').entries()) {
       const cluster = {
-        ...machine,
+        rate,
+        batch,
         scheme: named[called]!,
         machines: 2 ** (i + 1),
         gigabits: Number(gigabits),
@@ -64,7 +77,7 @@ test('the real run on paper in docs/results.md is what the model gives', () => {
   const prepared = [...text.matchAll(/^\| `prepare`, ([a-z-]+) \|(.*)\|$/gm)];
   assert.is(prepared.length, 2);
   for (const [, decoder = '', cells = ''] of prepared) {
-    const rate = decoder === 'jpeg-js' ? 36 : 118;
+    const rate = measured.prepares[decoder === 'jpeg-js' ? decoder : 'libjpeg-turbo'];
     const expected = [2, 16, 64].map((cores) => `${preparation(cores, rate).toPrecision(3)} h`);
     assert.equal(cellsOf(cells), expected, decoder);
   }
@@ -72,11 +85,11 @@ test('the real run on paper in docs/results.md is what the model gives', () => {
   assert.is(trained.length, 6);
   for (const [, gigabits, share, cells = ''] of trained) {
     const expected = [1, 8, 32].map((machines) => {
-      const batch = share === 'in all' ? 128 / machines : 128;
+      const batch = share === 'in all' ? measured.batch / machines : measured.batch;
       const { days } = scaled({
         scheme: 'data parallel',
         machines,
-        rate: 57,
+        rate: measured.rate,
         batch,
         gigabits: Number(gigabits),
       });
