@@ -90,6 +90,22 @@ test('figures: validation images that were trained on are told', async () => {
   assert.match(page, />itself</);
 });
 
+test('figures: the errors of another run beside, each by its name; a folder without a log is named', async () => {
+  const drawn = ['--run', 'a', '--images', '1', '--queries', '1', '--among', '3', '--out', 'compared'];
+  await ran('figures', ...drawn, '--beside', 'b');
+  const svg = await readFile(join(folder, 'compared/compared.svg'), 'utf8');
+  assert.is(svg.match(/>[ab]<\/text>/g)?.length, 2, svg);
+  assert.not.match(svg, /NaN|undefined|Infinity/);
+  const page = await readFile(join(folder, 'compared/report.html'), 'utf8');
+  const { valError } = JSON.parse(
+    (await readFile(join(folder, 'b/log.jsonl'), 'utf8')).trim().split('\n').at(-1)!,
+  );
+  assert.match(page, new RegExp(`<td>b</td><td>3</td><td>${(100 * valError).toFixed(1)} %</td>`));
+  const { code, output } = await command('figures', [...drawn, '--beside', 'images'], folder);
+  assert.is(code, 1);
+  assert.match(output, /^[^\n]*images: no log of a run \(log\.jsonl\) in this folder: nothing to draw\n$/);
+});
+
 test('features, retrieve and codes', async () => {
   const output = await ran('features', '--run', 'a', '--images', 'images/train', '--out', 'f.npy');
   assert.match(output, /left out: 1 unreadable image \(.*broken\.jpg/);

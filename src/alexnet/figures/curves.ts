@@ -7,6 +7,7 @@ import type { LogLine } from '../log.js';
 import type { PublishedTraining } from '../published.js';
 import { epochTicks, type Plotter } from './plot.js';
 
+/** A point of a curve. */
 interface Point {
   readonly epoch: number;
   readonly value: number;
@@ -146,7 +147,7 @@ function marksOf(
 }
 
 /** Where the curves' names go: at their ends, moved apart so that none covers another. */
-function endLabels(points: readonly Point[]): Point[] {
+export function endLabels(points: readonly Point[]): Point[] {
   const last = new Map(points.map((point) => [point.curve, point]));
   const top = Math.max(...points.map(({ value }) => value));
   const labels: Point[] = [];

@@ -23,6 +23,7 @@ import { formatEpochs, type RaceLine, summarize } from '../race.js';
 import { randomColourfulness } from '../specialization.js';
 import { Trainer } from '../trainer.js';
 import { drawAnswers } from './answers.js';
+import { type NamedLog, plotCompared } from './compared.js';
 import { plotCurves } from './curves.js';
 import { type Captioned, drawGallery } from './gallery.js';
 import { drawKernels, kernelsOf, median, plotColourfulness } from './kernels.js';
@@ -56,6 +57,30 @@ export function curvesSection(plotter: Plotter, { run }: RunCheckpoint, lines: r
         : []),
     ],
     files: plotCurves(plotter, lines, beside),
+  };
+}
+
+/** The errors of several runs by epoch. */
+export function comparedSection(plotter: Plotter, runs: readonly NamedLog[]): Section {
+  return {
+    title: 'Beside other runs',
+    text: [
+      'Validation and training errors of each. Runs on other data or with other crops are no measure of each other.',
+    ],
+    files: new Map([['compared.svg', plotCompared(plotter, runs)]]),
+    table: [
+      ['run', 'epochs', 'last validation error', 'lowest', 'last training error'],
+      ...runs.map(({ name, lines }) => {
+        const last = lines.at(-1);
+        return [
+          name,
+          `${last?.epoch ?? 0}`,
+          percent(last?.valError ?? Number.NaN),
+          percent(Math.min(...lines.map(({ valError }) => valError))),
+          percent(last?.trainError ?? Number.NaN),
+        ];
+      }),
+    ],
   };
 }
 
