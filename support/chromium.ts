@@ -11,6 +11,9 @@ const installed = [
   '/usr/bin/google-chrome-stable',
 ];
 
+/** Milliseconds that tests wait for a browser or for something in a page: a busy machine takes long, and only a hang is a fault. */
+export const longestWait = 120_000;
+
 /** A browser, or why there is none. */
 export async function launch(): Promise<Browser | string> {
   const gpu = ['--enable-unsafe-webgpu', '--enable-features=Vulkan', '--use-vulkan=swiftshader'];
@@ -18,7 +21,7 @@ export async function launch(): Promise<Browser | string> {
   const reasons: string[] = [];
   const start = async (executablePath: string): Promise<Browser | null> => {
     try {
-      return await chromium.launch({ executablePath, args, timeout: 30_000 });
+      return await chromium.launch({ executablePath, args, timeout: longestWait });
     } catch (error) {
       reasons.push(`${executablePath}: ${String(error).split('\n', 1)[0]}`);
       return null;

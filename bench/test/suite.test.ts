@@ -3,7 +3,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { launch, warnOfNone } from '../../support/chromium.js';
+import { launch, longestWait, warnOfNone } from '../../support/chromium.js';
 import { serve } from '../../support/serve.js';
 import { page } from '../page/html.js';
 import { parseReport } from '../rows.js';
@@ -25,10 +25,10 @@ else {
     tab.on('pageerror', (error) => problems.push(error.message));
     try {
       await tab.goto(server.origin);
-      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.waitForSelector('#live form', { timeout: longestWait });
       await tab.fill('#live [name=only]', '^(matmul 256|lrn1 forward|upload|op add)');
       await tab.click('#live button');
-      await tab.waitForSelector('#save:not([hidden])', { timeout: 90_000 });
+      await tab.waitForSelector('#save:not([hidden])', { timeout: longestWait });
       const saved = String(await tab.evaluate('fetch(save.href).then((response) => response.text())'));
       const found = parseReport(saved, 'the saved report');
       assert.equal(
@@ -60,7 +60,7 @@ else {
     const tab = await browser.newPage();
     try {
       await tab.goto(server.origin);
-      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.waitForSelector('#live form', { timeout: longestWait });
       await tab.fill('#live [name=threads]', 'many');
       await tab.click('#live button');
       await tab.waitForFunction("/whole numbers/.test(document.querySelector('#state').textContent)");
@@ -76,12 +76,12 @@ else {
     const tab = await browser.newPage();
     try {
       await tab.goto(server.origin);
-      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.waitForSelector('#live form', { timeout: longestWait });
       await tab.click('#live button');
-      await tab.waitForSelector('#rows tr:nth-child(2)', { state: 'attached', timeout: 60_000 });
+      await tab.waitForSelector('#rows tr:nth-child(2)', { state: 'attached', timeout: longestWait });
       assert.ok(Number(await tab.getAttribute('#progress', 'max')) > 5, 'many rows to come');
       await tab.click('#stop');
-      await tab.waitForSelector('#save:not([hidden])', { timeout: 60_000 });
+      await tab.waitForSelector('#save:not([hidden])', { timeout: longestWait });
       await tab.waitForSelector('#stop[disabled]');
       const text = String(await tab.evaluate('fetch(save.href).then((response) => response.text())'));
       const found = parseReport(text, 'the saved report').rows.length;
@@ -99,7 +99,7 @@ else {
     const tab = await browser.newPage({ viewport: { width: 375, height: 700 }, colorScheme: 'dark' });
     try {
       await tab.goto(server.origin);
-      await tab.waitForSelector('#live form', { timeout: 20_000 });
+      await tab.waitForSelector('#live form', { timeout: longestWait });
       await tab.evaluate('rows.hidden = false');
       assert.is(await tab.evaluate('document.documentElement.scrollWidth'), 375);
       const light = (property: string, of: string): string =>

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { conv2d, openDevice, tensor } from '../../src/index.js';
-import { launch, warnOfNone } from '../../support/chromium.js';
+import { launch, longestWait, warnOfNone } from '../../support/chromium.js';
 import { serve } from '../../support/serve.js';
 
 const page = `<!doctype html><meta charset="utf-8"><title>Tandem</title>
@@ -117,7 +117,7 @@ if (typeof browser === 'string') {
     tab.on('pageerror', (error) => problems.push(error.message));
     try {
       await tab.goto(server.origin + path);
-      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: 20_000 });
+      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: longestWait });
       return await tab.evaluate(expression);
     } catch (error) {
       throw new Error(`${problems.join('; ')} ${error}`);
@@ -241,7 +241,7 @@ if (typeof browser === 'string') {
       const strict = await serve({ '/': { html: page } }, 0, { 'Content-Security-Policy': policy });
       const tab = await browser.newPage();
       await tab.goto(strict.origin);
-      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: 20_000 });
+      await tab.waitForFunction('globalThis.tandem !== undefined', undefined, { timeout: longestWait });
       const open = "tandem.use('cpu:0', { threads: 2 }).then(({ product }) => 'product ' + product, String)";
       answers.push(String(await tab.evaluate(open)));
       await tab.close();

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { launch, warnOfNone } from '../../support/chromium.js';
+import { launch, longestWait, warnOfNone } from '../../support/chromium.js';
 import { root } from '../../support/root.js';
 import { serveFolder } from '../../support/serve.js';
 
@@ -104,7 +104,7 @@ else {
       const tab = await browser.newPage();
       await tab.goto(`${server.origin}/index.html`);
       await tab.waitForFunction('document.title.length > 0 && document.title !== "waiting"', undefined, {
-        timeout: 60_000,
+        timeout: longestWait,
       });
       const title = await tab.title();
       await tab.close();

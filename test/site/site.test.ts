@@ -12,7 +12,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildSite, siteFolder } from '../../site/build.js';
 import { fingerprints } from '../../site/engine/reproduce.js';
-import { launch, warnOfNone } from '../../support/chromium.js';
+import { launch, longestWait, warnOfNone } from '../../support/chromium.js';
 import { serveFolder } from '../../support/serve.js';
 
 /** Compressed bytes of everything that the page may load. */
@@ -51,7 +51,7 @@ else {
     const page = await context.newPage();
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(error.message));
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(longestWait);
     await page.goto(address);
     await page.waitForSelector('#go:enabled');
     return { page, problems };
