@@ -3,7 +3,7 @@
  * stand at the ends of validation's curves.
  */
 import type { LogLine } from '../log.js';
-import { endLabels } from './curves.js';
+import { curveNames, frame } from './curves.js';
 import { epochTicks, type Plotter } from './plot.js';
 
 /** A run's log, under the name that it has in the picture. */
@@ -24,11 +24,7 @@ export function plotCompared({ plots, draw }: Plotter, runs: readonly NamedLog[]
   const longestName = Math.max(...runs.map(({ name }) => name.length));
   const line = { x: 'epoch', y: 'value', z: 'curve', stroke: 'curve' } as const;
   return draw({
-    width: 640,
-    height: 360,
-    marginTop: 40,
-    marginBottom: 45,
-    marginLeft: 50,
+    ...frame,
     marginRight: 30 + 7 * longestName,
     x: { label: 'epoch', labelAnchor: 'center', ...epochTicks(Math.min(...epochs), Math.max(...epochs)) },
     y: { label: 'error (%)', percent: true, zero: true, grid: true },
@@ -42,14 +38,7 @@ export function plotCompared({ plots, draw }: Plotter, runs: readonly NamedLog[]
       }),
       plots.lineY(training, { ...line, strokeWidth: 1.2, strokeDasharray: '4 3' }),
       plots.lineY(validation, { ...line, strokeWidth: 2 }),
-      plots.text(endLabels(validation), {
-        x: 'epoch',
-        y: 'value',
-        fill: 'curve',
-        text: 'curve',
-        textAnchor: 'start',
-        dx: 8,
-      }),
+      curveNames(plots, validation),
     ],
   });
 }

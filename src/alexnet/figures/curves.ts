@@ -14,6 +14,9 @@ interface Point {
   readonly curve: string;
 }
 
+/** Sizes and margins of a plot by epoch; on the right it has room for the curves' names. */
+export const frame = { width: 640, height: 360, marginTop: 40, marginBottom: 45, marginLeft: 50 } as const;
+
 const colours = ['#7f7f7f', '#3b6fb6', '#e08214'];
 
 /** Of what others published: the rates noted in 2012 (lines, and words that are read), and the curve. */
@@ -60,11 +63,7 @@ function plotLines(
   const theirs = beside && marksOf(plots, beside, percent);
   const curves = [...new Set(points.map(({ curve }) => curve))];
   return draw({
-    width: 640,
-    height: 360,
-    marginTop: 40,
-    marginBottom: 45,
-    marginLeft: 50,
+    ...frame,
     marginRight: 120,
     x: {
       label: 'epoch',
@@ -86,14 +85,7 @@ function plotLines(
       }),
       plots.lineY(points, { x: 'epoch', y: 'value', z: 'curve', stroke: 'curve', strokeWidth: 2 }),
       plots.dot(points, { x: 'epoch', y: 'value', fill: 'curve', r: 2.5 }),
-      plots.text(endLabels(points), {
-        x: 'epoch',
-        y: 'value',
-        fill: 'curve',
-        text: 'curve',
-        textAnchor: 'start',
-        dx: 8,
-      }),
+      curveNames(plots, points),
       ...(theirs?.before ?? []),
     ],
   });
@@ -146,8 +138,20 @@ function marksOf(
   return { behind, before };
 }
 
+/** The curves' names at their ends. */
+export function curveNames({ text }: Plotter['plots'], points: readonly Point[]): Markish {
+  return text(endLabels(points), {
+    x: 'epoch',
+    y: 'value',
+    fill: 'curve',
+    text: 'curve',
+    textAnchor: 'start',
+    dx: 8,
+  });
+}
+
 /** Where the curves' names go: at their ends, moved apart so that none covers another. */
-export function endLabels(points: readonly Point[]): Point[] {
+function endLabels(points: readonly Point[]): Point[] {
   const last = new Map(points.map((point) => [point.curve, point]));
   const top = Math.max(...points.map(({ value }) => value));
   const labels: Point[] = [];
