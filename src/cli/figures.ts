@@ -80,9 +80,9 @@ async function main(options: Options): Promise<void> {
   const plotter = await openPlotter();
   const ranks = await openRanks();
   const isFirst = ranks.rank === 0;
-  if (isFirst) await makeFolder(out);
   const lines = await readLog(folder);
   const beside = options.beside ? await logsOf([folder, ...options.beside]) : [];
+  if (isFirst) await makeFolder(out);
   const raceFile = join(options.race ?? folder, 'figure1.jsonl');
   const race = lastRaces(await readRace(raceFile));
   const sections: Section[] = [

@@ -101,9 +101,14 @@ test('figures: the errors of another run beside, each by its name; a folder with
     (await readFile(join(folder, 'b/log.jsonl'), 'utf8')).trim().split('\n').at(-1)!,
   );
   assert.match(page, new RegExp(`<td>b</td><td>3</td><td>${(100 * valError).toFixed(1)} %</td>`));
-  const { code, output } = await command('figures', [...drawn, '--beside', 'images'], folder);
+  const { code, output } = await command(
+    'figures',
+    ['--run', 'a', '--out', 'none', '--beside', 'images'],
+    folder,
+  );
   assert.is(code, 1);
   assert.match(output, /^[^\n]*images: no log of a run \(log\.jsonl\) in this folder: nothing to draw\n$/);
+  assert.not.ok((await readdir(folder)).includes('none'), 'an empty folder was left');
 });
 
 test('features, retrieve and codes', async () => {

@@ -9,7 +9,7 @@
 import { DataError } from '../../core/errors.js';
 import type { Dataset } from '../dataset.js';
 import { type Pca, pcaOf, type Triple } from './pca.js';
-import { layOut, PictureKernels } from './vectors/kernels.js';
+import { aligned, layOut, PictureKernels } from './vectors/kernels.js';
 
 /** Means over the readable pictures of a data set, 0-255. */
 export interface Mean {
@@ -38,13 +38,13 @@ export class Moments {
   private readonly products = [0n, 0n, 0n, 0n, 0n, 0n];
   private count = 0;
   private readonly kernels = new PictureKernels();
-  /** Bytes of a plane there, a multiple of 16. */
+  /** Bytes from plane to plane there. */
   private readonly apart: number;
 
   /** @param shape channels, height, width. */
   constructor(shape: readonly [3, number, number]) {
     this.sums = new Float64Array(shape[0] * shape[1] * shape[2]);
-    this.apart = 16 * Math.ceil((shape[1] * shape[2]) / 16);
+    this.apart = aligned(shape[1] * shape[2]);
   }
 
   /** Adds pictures [N, 3, H, W]. */

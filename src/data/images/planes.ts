@@ -1,7 +1,7 @@
 /**
  * Pixels [N, 3], as decoders give them, to planes [3, N].
  */
-import { layOut, sharedKernels } from './vectors/kernels.js';
+import { aligned, layOut, sharedKernels } from './vectors/kernels.js';
 
 /** Pixels at a time, a multiple of 16: what is read and written stays near. */
 const most = 2 ** 16;
@@ -11,7 +11,7 @@ export function planesOf(pixels: Uint8Array): Uint8Array {
   const area = pixels.length / 3;
   const planes = new Uint8Array(pixels.length);
   const kernels = sharedKernels();
-  const apart = 16 * Math.ceil(Math.min(area, most) / 16);
+  const apart = aligned(Math.min(area, most));
   const [to = 0, from = 0, end = 0] = layOut(3 * apart, 3 * apart);
   for (let start = 0; start < area; start += most) {
     const count = Math.min(most, area - start);

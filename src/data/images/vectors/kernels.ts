@@ -54,9 +54,14 @@ export function sharedKernels(): PictureKernels {
   return shared;
 }
 
-/** Where pieces of so many bytes start that lie one after the other, aligned to 16; then the end of them all. */
+/** The next multiple of 16, the bytes of a vector: what kernels read and write of a piece of so many bytes. */
+export function aligned(bytes: number): number {
+  return 16 * Math.ceil(bytes / 16);
+}
+
+/** Where pieces of so many bytes start that lie one after the other, each aligned; then the end of them all. */
 export function layOut(...sizes: number[]): number[] {
   const starts = [0];
-  for (const [i, size] of sizes.entries()) starts.push(starts[i]! + 16 * Math.ceil(size / 16));
+  for (const [i, size] of sizes.entries()) starts.push(starts[i]! + aligned(size));
   return starts;
 }

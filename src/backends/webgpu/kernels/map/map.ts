@@ -123,7 +123,7 @@ function byteSpec(args: Args, layout: Layout): Spec {
   const offset = placeOf(output!, layout.buffers[layout.owners.at(-1)!]!);
   const size = sizeOf(args.shape);
   const spec = common(args, layout, 'byte');
-  const name = bindingOf(output!, layout);
+  const name = bindingOf(layout.owners.length - 1, layout);
   const printed = () => print(args, layout);
   return {
     ...spec,
@@ -222,8 +222,9 @@ function usedBy(trees: string, exprs: readonly Expr[]): Used {
   return used;
 }
 
-function bindingOf(view: View, layout: Layout): string {
-  return `b${layout.buffers.findIndex((buffer) => buffer.view.buffer === view.buffer)}`;
+/** The binding of view `v`, counted through inputs and outputs. */
+function bindingOf(v: number, { owners }: Layout): string {
+  return `b${owners[v]}`;
 }
 
 /** Where a view's first element lies in what is seen of its buffer. */
@@ -247,7 +248,7 @@ function counterOf(layout: Layout): string {
 
 /** Reads an operand as the numbers that are computed in. */
 function load({ integers = false }: Args, view: View, v: number, layout: Layout): string {
-  const name = bindingOf(view, layout);
+  const name = bindingOf(v, layout);
   const last = layout.shape.length - 1;
   const [vector, scalar] = integers ? ['vec4i', 'i32'] : ['vec4f', 'f32'];
   const byteAt = (at: string): string => `extractBits(${name}[${at} / 4], u32(${at} % 4) * 8u, 8u)`;
@@ -272,7 +273,7 @@ function element({ integers = false }: Args, { dtype }: View, value: string, lay
 }
 
 function store(args: Args, view: View, v: number, value: string, layout: Layout): string {
-  const name = bindingOf(view, layout);
+  const name = bindingOf(v, layout);
   const elements = element(args, view, value, layout);
   if (layout.width === 1) return `${name}[${position(v, layout, false)}] = ${elements};`;
   const block = `${name}[(${position(v, layout, true)}) / 4 + i${layout.shape.length - 1}]`;
