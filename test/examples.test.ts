@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decode } from 'fast-png';
+import { decode, encode } from 'fast-png';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { softwareDriver } from '../support/driver.js';
@@ -128,6 +128,38 @@ test('lenet: learns from IDX files', async () => {
   const { code, output } = await run('lenet', ['idx', 'letters', '8']);
   assert.is(code, 0, output);
   assert.match(output, /^error 0$/m);
+});
+
+test("cifar10: rows of pixels become CIFAR's records, each with its own label", async () => {
+  const row = 3 * 1024;
+  const sheets: Uint8Array[] = [];
+  await mkdir(join(folder, 'sheets'));
+  for (const [i, name] of ['1', '2', '3', '4', '5', 'test'].entries()) {
+    const data = Uint8Array.from({ length: 2 * row }, (_, at) => (at * 7 + i) % 251);
+    sheets.push(data);
+    const png = encode({ width: 1024, height: 2, channels: 3, depth: 8, data });
+    await writeFile(
+      join(folder, 'sheets', name === 'test' ? 'test_batch.png' : `data_batch_${name}.png`),
+      png,
+    );
+  }
+  const labels = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+  await writeFile(join(folder, 'sheets', 'train_lables.json'), JSON.stringify(labels));
+  await writeFile(join(folder, 'sheets', 'test_lables.json'), '[3, 5]');
+  const { code, output } = await run('cifar10', ['sheets', 'binary']);
+  assert.is(code, 0, output);
+  assert.is(output, 'binary: 10 training and 2 test images\n');
+  const fourth = await readFile(join(folder, 'binary', 'data_batch_4.bin'));
+  assert.is(fourth.length, 2 * (1 + row));
+  assert.is(fourth[1 + row], labels[7]);
+  for (let i = 0; i < row; i++) {
+    assert.is(fourth[1 + row + 1 + i], sheets[3]![row + 3 * (i % 1024) + Math.floor(i / 1024)]);
+  }
+
+  await writeFile(join(folder, 'sheets', 'test_lables.json'), '[3]');
+  const short = await run('cifar10', ['sheets', 'short']);
+  assert.is(short.code, 1);
+  assert.match(short.output, /test_batch\.png: 1024x2, 3 channels, for 1 labels/);
 });
 
 test("features: a classifier of a trained network's features", async () => {
