@@ -28,7 +28,8 @@ const random = seededRandom('onnx import');
 function manyLayers(device: Device): nn.Sequential {
   return new nn.Sequential(
     new nn.Conv2d(3, 8, [3, 2], { device, stride: [2, 1], padding: [1, 0, 2, 1], relu: true }),
-    new nn.LocalResponseNorm({ groups: 2 }),
+    // ONNX keeps alpha times the window's size in float32, which for the paper's 1e-4 is not five times its float32.
+    new nn.LocalResponseNorm({ groups: 2, alpha: 2 ** -13 }),
     new nn.MaxPool2d(3, { stride: 2, padding: 1, ceilMode: true }),
     new nn.Conv2d(8, 4, 3, { device, padding: 1, groups: 2, bias: false }),
     new nn.SpatialResponseNorm({ size: 3 }),
