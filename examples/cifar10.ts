@@ -39,6 +39,5 @@ await mkdir(to, { recursive: true });
 const train = await labelsOf('train');
 let images = 0;
 for (let batch = 1; batch <= 5; batch++) images += await convert(`data_batch_${batch}`, train, images);
-console.log(
-  `${to}: ${images} training and ${await convert('test_batch', await labelsOf('test'))} test images`,
-);
+const tested = await convert('test_batch', await labelsOf('test'));
+console.log(`${to}: ${images} training and ${tested} test images`);

@@ -134,14 +134,12 @@ test("cifar10: rows of pixels become CIFAR's records, each with its own label", 
   const row = 3 * 1024;
   const sheets: Uint8Array[] = [];
   await mkdir(join(folder, 'sheets'));
-  for (const [i, name] of ['1', '2', '3', '4', '5', 'test'].entries()) {
+  const names = [...[1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}`), 'test_batch'];
+  for (const [i, name] of names.entries()) {
     const data = Uint8Array.from({ length: 2 * row }, (_, at) => (at * 7 + i) % 251);
     sheets.push(data);
     const png = encode({ width: 1024, height: 2, channels: 3, depth: 8, data });
-    await writeFile(
-      join(folder, 'sheets', name === 'test' ? 'test_batch.png' : `data_batch_${name}.png`),
-      png,
-    );
+    await writeFile(join(folder, 'sheets', `${name}.png`), png);
   }
   const labels = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
   await writeFile(join(folder, 'sheets', 'train_lables.json'), JSON.stringify(labels));
