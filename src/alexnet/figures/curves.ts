@@ -138,12 +138,13 @@ function marksOf(
   return { behind, before };
 }
 
-/** The curves' names at their ends. */
+/** The curves' names at their ends, outlined, since a longer run's curve may pass behind a shorter one's name. */
 export function curveNames({ text }: Plotter['plots'], points: readonly Point[]): Markish {
   return text(endLabels(points), {
     x: 'epoch',
     y: 'value',
     fill: 'curve',
+    stroke: 'white',
     text: 'curve',
     textAnchor: 'start',
     dx: 8,
