@@ -56,7 +56,7 @@ export function shapesOf(c: Case): { x: Shape; weight: Shape; out: Shape; geomet
  * Runs the plans of a case on random numbers and compares; gives the number of directions that weren't declined. Bias
  * and ReLU come at random.
  */
-export function checkConvolution(random: HostRandom, plans: ConvPlans, c: Case, megabytes = 16): number {
+export function checkConvolution(random: HostRandom, plans: ConvPlans, c: Case): number {
   const { geometry, ...shapes } = shapesOf(c);
   const normals = (shape: Shape): LoopView =>
     dense(
@@ -79,7 +79,7 @@ export function checkConvolution(random: HostRandom, plans: ConvPlans, c: Case, 
       const out = planner.view(new Float32Array(sizeOf(shape)).fill(Number.NaN), shape);
       taken = plan(planner, out);
       return [planner.read(out, sizeOf(shape))];
-    }, megabytes);
+    });
     if (!taken) return 0;
     for (const [actual] of results) {
       const error = nmse(actual!, expected.data);

@@ -42,7 +42,7 @@ function check(sizes: Shape, order: readonly number[], kept: number): void {
     const args = { ...program, inputs: [input], outputs: [result], keeps: [null, null, keep] };
     assert.ok(planFoldMap(args, neverAlone(planner)), `${sizes} in ${order} isn't declined`);
     return [planner.read(result, numbers.length), planner.read(keep, sizeOf(rows))];
-  }, 32);
+  });
   for (const [all, least] of results) {
     const error = nmse(all!, out.data);
     assert.ok(error < 1e-11, `${sizes} in ${order}: error ${error}`);
@@ -87,7 +87,7 @@ test('softmax of what is near the largest of a row has the same bits in a row th
       const operands = { inputs: [planner.view(numbers, shape)], outputs: [out], keeps: [null, null] };
       assert.ok(planFoldMap({ ...args, ...operands }, neverAlone(planner)));
       return [planner.read(out, rows * columns)];
-    }, 32).flatMap(([out]) => [Float32Array.from(out!)]);
+    }).flatMap(([out]) => [Float32Array.from(out!)]);
   // Spans from a few to a hundred, around the 87 within which exponentials take fewer instructions.
   const near = Float32Array.from(
     { length: rows * length },
@@ -117,7 +117,7 @@ test('extremes of a row are NaN where one of its elements is, and of no other ro
     const args = { numbers: folds, exprs: [], shape: [rows, length], kept: 1, params: [] };
     assert.ok(planFoldMap({ ...args, inputs: [input], outputs: [], keeps }, neverAlone(planner)));
     return keeps.map((keep) => planner.read(keep, rows));
-  }, 32);
+  });
   for (const [most, least] of results) {
     for (let row = 0; row < rows; row++) {
       const own = numbers.subarray(row * length, (row + 1) * length);

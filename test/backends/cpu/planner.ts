@@ -19,6 +19,7 @@ import {
 const guard = 64;
 const guardByte = 0xa5;
 const firstBlock = 4096;
+const bytesPerPage = 65536;
 
 const modules = new Map<string, WebAssembly.Module>();
 
@@ -38,7 +39,8 @@ export const plainSimd: Features = { shared: true, relaxed: false, ...narrow };
 
 /** Runs plans' commands as soon as they are enqueued. */
 export class TestPlanner implements Planner {
-  private readonly memory: WebAssembly.Memory;
+  /** Grows with what is stored, so that no drawn shape is too large. */
+  private readonly memory = new WebAssembly.Memory({ initial: 1, maximum: 65536, shared: true });
   private readonly instances = new Map<string, WebAssembly.Instance>();
   private readonly tables = new Map<string, number>();
   private readonly blocks: { address: number; bytes: number }[] = [];
@@ -49,11 +51,8 @@ export class TestPlanner implements Planner {
   constructor(
     readonly threads: number,
     readonly features: Features = plainSimd,
-    megabytes = 16,
     readonly winograd = true,
-  ) {
-    this.memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: true });
-  }
+  ) {}
 
   run(module: KernelModule, fn: string, words: readonly number[], alone = false): void {
     let instance = this.instances.get(module.key);
@@ -73,9 +72,9 @@ export class TestPlanner implements Planner {
   temporary(bytes: number): number {
     const address = this.top + guard;
     this.top = Math.ceil((address + bytes + guard) / 64) * 64;
-    const memory = new Uint8Array(this.memory.buffer);
-    if (this.top > memory.length) throw new Error('TestPlanner: out of memory; pass more megabytes');
-    memory.fill(guardByte, address - guard, this.top);
+    const missing = this.top - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / bytesPerPage));
+    new Uint8Array(this.memory.buffer).fill(guardByte, address - guard, this.top);
     this.blocks.push({ address, bytes });
     return address;
   }
@@ -152,13 +151,10 @@ await enableWideSimd(false);
  * Results of `run` on one thread, without and with relaxed SIMD; two and three threads must give the same bits, and so
  * must the code for 256-bit vectors. Guards are checked after each run.
  */
-export function acrossTeams(
-  run: (planner: TestPlanner) => readonly TypedArray[],
-  megabytes = 16,
-): (readonly TypedArray[])[] {
+export function acrossTeams(run: (planner: TestPlanner) => readonly TypedArray[]): (readonly TypedArray[])[] {
   return relaxedModes.map((relaxed) => {
     const resultsOf = (threads: number, features: Features): readonly TypedArray[] => {
-      const planner = new TestPlanner(threads, features, megabytes);
+      const planner = new TestPlanner(threads, features);
       const results = run(planner);
       planner.checkGuards();
       return results;

@@ -29,8 +29,8 @@ const square = (side: number): Pair => [side, side];
 const around = (zeros: number): Padding => [zeros, zeros, zeros, zeros];
 
 /** Checks all three directions of one convolution, none of which may be declined. */
-function check(c: Case, megabytes = 32): void {
-  assert.is(checkConvolution(random, plans, c, megabytes), 3, JSON.stringify(c));
+function check(c: Case): void {
+  assert.is(checkConvolution(random, plans, c), 3, JSON.stringify(c));
 }
 
 test('3 x 3 and 5 x 5 kernels as in AlexNet, groups and odd maps', () => {
@@ -54,7 +54,7 @@ test('random shapes', () => {
     const [channels, outputs] = [4 * between(6, 12), 4 * between(6, 12)];
     const [images, groups] = [between(1, 3), between(1, 2)];
     const c = { images, channels, outputs, size, kernel: square(kernel), padding, groups };
-    taken += checkConvolution(random, plans, c, 32);
+    taken += checkConvolution(random, plans, c);
   }
   assert.ok(taken > 16, `only ${taken} of 48 were taken`);
 });
@@ -67,7 +67,7 @@ test('rows that are no multiple of a panel, depth beyond a block, the thinnest m
 
 test('batches that take several chunks, the last one smaller', () => {
   const size: Pair = [60, 62];
-  check({ images: 5, channels: 28, outputs: 32, size, kernel: square(3), padding: around(1) }, 96);
+  check({ images: 5, channels: 28, outputs: 32, size, kernel: square(3), padding: around(1) });
 });
 
 test('so many tiles that the weight gradient comes in partial results', () => {
@@ -85,7 +85,7 @@ test('so many tiles that the weight gradient comes in partial results', () => {
     const operands = { x: planner.viewOf(image), grad: planner.viewOf(grad), out: dw };
     assert.ok(planWinogradWeightGrad({ ...geometry, ...operands }, planner));
     return [planner.read(dw, sizeOf(weight))];
-  }, 160);
+  });
   for (const [actual] of results) assert.ok(nmse(actual!, expected.data) < 1e-11);
 });
 
@@ -93,7 +93,7 @@ test('declined: other strides and kernels, thin maps, few channels, no images', 
   const c = { images: 2, channels: 64, outputs: 64, size: square(20), kernel: square(3) };
   const taken = (changes: Partial<Case>): boolean => {
     const { x, weight, out, geometry } = shapesOf({ ...c, ...changes });
-    const planner = new TestPlanner(1, undefined, 32);
+    const planner = new TestPlanner(1);
     const view = (shape: Shape) => planner.view(new Float32Array(sizeOf(shape)), shape);
     const ends = { bias: null, relu: false, out: view(out) };
     return planWinograd({ ...geometry, x: view(x), weight: view(weight), ...ends }, planner);
@@ -126,7 +126,7 @@ test('errors are a few times those of direct sums', () => {
     /** Errors with and without the method, as a ratio of their root mean squares. */
     const ratio = (expected: LoopView, plan: (planner: TestPlanner, out: View) => boolean): number => {
       const [fast = 0, direct = 0] = [true, false].map((winograd) => {
-        const planner = new TestPlanner(1, { ...plainSimd, relaxed: relaxedModes.length > 1 }, 32, winograd);
+        const planner = new TestPlanner(1, { ...plainSimd, relaxed: relaxedModes.length > 1 }, winograd);
         const out = planner.view(new Float32Array(sizeOf(expected.shape)), expected.shape);
         assert.ok(plan(planner, out));
         return nmse(planner.read(out, sizeOf(expected.shape)), expected.data);
@@ -172,9 +172,9 @@ test('an infinity spreads within its tile, and with direct convolutions no furth
     plan({ ...geometry, ...operands, bias: null, relu: false, out: result }, planner);
     return planner.read(result, 16 * 16).filter((value) => !Number.isFinite(value)).length;
   };
-  const direct = new TestPlanner(1, undefined, 32, false);
+  const direct = new TestPlanner(1, undefined, false);
   assert.is(reachOf(direct, planConv2d), 9);
-  const reach = reachOf(new TestPlanner(1, undefined, 32), planWinograd);
+  const reach = reachOf(new TestPlanner(1), planWinograd);
   assert.ok(reach > 9 && reach <= 64, `${reach} results aren't finite`);
 });
 
