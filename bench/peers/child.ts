@@ -30,7 +30,9 @@ async function open({ peer, threads, driver, python }: Task): Promise<Peer> {
     case 'onnxruntime-web':
       return openOnnxWeb(threads);
     case 'PyTorch':
-      return openPyTorch(python, threads);
+      return openPyTorch(python, threads, 'cpu');
+    case 'PyTorch cuda':
+      return openPyTorch(python, threads, 'cuda');
     case 'tfjs wasm':
       return openTfjs('wasm');
     case 'tfjs cpu':

@@ -1,6 +1,6 @@
 """PyTorch's end of the comparison: pytorch.ts starts it, and writes a JSON request a line; it answers a line each.
 
-{"threads": n}                                 opens
+{"threads": n, "device": "cpu" | "cuda"}       opens
 {"work": {..}, "operands": {name: {file, shape, dtype}}}   prepares; operands are row-major, each in a file
 {"run": true}                                  computes once and answers the processor time that took, in ms
 {"result": file}                               writes the last result there
@@ -13,6 +13,8 @@ import time
 import torch
 import torch.nn.functional as F
 
+device = torch.device("cpu")
+
 
 def operand(entry):
     file, shape, dtype = entry["file"], entry["shape"], getattr(torch, entry["dtype"])
@@ -20,7 +22,7 @@ def operand(entry):
     for n in shape:
         size *= n
     # Not mapped from the file: a library's operands lie in memory of its own.
-    return torch.from_file(file, size=size, dtype=dtype).clone().reshape(shape)
+    return torch.from_file(file, size=size, dtype=dtype).clone().reshape(shape).to(device)
 
 
 def convolve(x, weight, bias, stride, padding, groups):
@@ -98,7 +100,18 @@ def make(work, at):
     return conv_work(work, at) if work["kind"] == "conv" else network_work(work, at)
 
 
+def open_device(name):
+    if name == "cuda":
+        if not torch.cuda.is_available():
+            raise RuntimeError("PyTorch finds no CUDA device")
+        # float32 as the others have it, instead of tensor cores' 10 bits.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
+    return torch.device(name)
+
+
 def main():
+    global device
     torch.set_grad_enabled(False)
     run, last = None, None
     for line in sys.stdin:
@@ -106,6 +119,7 @@ def main():
         try:
             if "threads" in request:
                 torch.set_num_threads(request["threads"])
+                device = open_device(request["device"])
                 reply = {"version": torch.__version__}
             elif "work" in request:
                 last = None
@@ -113,9 +127,11 @@ def main():
             elif "run" in request:
                 start = time.process_time()
                 last = run()
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
                 reply = {"cpu": 1000 * (time.process_time() - start)}
             else:
-                flat = last.contiguous().flatten()
+                flat = last.contiguous().flatten().cpu()
                 torch.from_file(request["result"], True, flat.numel()).copy_(flat)
         except Exception as error:  # whatever the library throws goes to the table
             reply = {"error": str(error)}

@@ -47,15 +47,19 @@ class Python {
 }
 
 /** Opens it in a process of this interpreter. */
-export async function openPyTorch(interpreter: string, threads: number): Promise<Peer> {
+export async function openPyTorch(
+  interpreter: string,
+  threads: number,
+  device: 'cpu' | 'cuda',
+): Promise<Peer> {
   const environment = { ...process.env, OMP_NUM_THREADS: `${threads}` };
   const python = new Python(
     spawn(interpreter, [program], { stdio: ['pipe', 'pipe', 'ignore'], env: environment }),
   );
-  await python.ask({ threads });
+  await python.ask({ threads, device });
   const folder = await mkdtemp(join(tmpdir(), 'tandem-torch-'));
   return {
-    name: 'PyTorch',
+    name: device === 'cpu' ? 'PyTorch' : 'PyTorch cuda',
     prepare: (work) => prepare(python, folder, work),
     async close() {
       python.end();

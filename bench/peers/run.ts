@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
 import { Command } from 'commander';
+import { listAdapters } from '../../src/backends/open.js';
 import { median, spread } from '../stats.js';
 import type { Cell, PeersReport, PeersRow } from './report.js';
 import { Seat } from './seat.js';
@@ -20,7 +21,7 @@ const longRun = 3000;
 
 const libraries = {
   cpu: ['Tandem', 'onnxruntime-node', 'PyTorch', 'onnxruntime-web', 'tfjs wasm', 'tfjs cpu', 'jax-js wasm'],
-  webgpu: ['Tandem webgpu', 'tfjs webgpu', 'jax-js webgpu'],
+  webgpu: ['Tandem webgpu', 'tfjs webgpu', 'jax-js webgpu', 'PyTorch cuda'],
 } as const;
 
 /** Tandem as it is without 256-bit vectors, for `--narrow`. */
@@ -135,9 +136,11 @@ interface Options {
   readonly python: string;
 }
 
-function sizesOf(gpu: boolean, quick: boolean, batches: string): WorkSizes {
+/** @param place of the work: CPU, a GPU, or a WebGPU driver that computes on the CPU */
+function sizesOf(place: 'cpu' | 'gpu' | 'software', quick: boolean, batches: string): WorkSizes {
   const training = batches.split(',').map(Number);
-  if (gpu) return { matmuls: [256, 512, 1024], convBatch: 1, inference: [1], training };
+  if (place === 'software') return { matmuls: [256, 512, 1024], convBatch: 1, inference: [1], training };
+  if (place === 'gpu') return { matmuls: [1024, 2048, 4096], convBatch: 128, inference: [1, 128], training };
   if (quick) return { matmuls: [512], convBatch: 2, inference: [1], training };
   return { matmuls: [256, 512, 1024], convBatch: 4, inference: [1, 16], training };
 }
@@ -147,7 +150,11 @@ const load = (): number => Number((loadavg()[0] ?? 0).toFixed(2));
 async function main(options: Options): Promise<void> {
   const gpu = options.device === 'webgpu';
   const threads = Number(options.threads);
-  const sizes = sizesOf(gpu, options.quick, options.training);
+  const adapters = gpu
+    ? await listAdapters(options.driver === undefined ? {} : { driver: options.driver })
+    : [];
+  const place = !gpu ? 'cpu' : adapters[0]?.software === false ? 'gpu' : 'software';
+  const sizes = sizesOf(place, options.quick, options.training);
   const before = load();
   const cpu = cpus()[0]?.model ?? 'unknown';
   console.log(`${cpu}, node ${process.versions.node}, load ${before}, threads: ${threads}`);

@@ -12,7 +12,7 @@ const driver = await softwareDriver();
 const test = suite('webgpu kernels');
 
 if (driver !== null) {
-  const device = await openSoftware(driver);
+  const device = await openSoftware(driver, { tiles: 'direct' });
   const bench = new Bench(device);
   const random = seededRandom('webgpu kernels');
   test.after(() => device.close());

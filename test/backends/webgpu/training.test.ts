@@ -58,12 +58,13 @@ if (driver !== null) {
     name: NetName,
     images: number,
     steps: number,
+    tiles: 'direct' | 'shared',
     winograd: 'counted' | 'always' = 'counted',
   ): Promise<void> {
     const batch = noise(name, images);
     const gpus = [
-      await openSoftware(driver!, { winograd }),
-      await openSoftware(driver!, { winograd }, 'webgpu:1'),
+      await openSoftware(driver!, { tiles, winograd }),
+      await openSoftware(driver!, { tiles, winograd }, 'webgpu:1'),
     ];
     const settled: Readonly<Record<'live' | 'peak' | 'buffers' | 'pipelines' | 'bindGroups', number>>[][] =
       [];
@@ -104,7 +105,7 @@ if (driver !== null) {
         recipe,
         classes: 10,
         devices: ['webgpu:0', 'webgpu:1'],
-        settings: { tiles: 'direct' },
+        settings: { tiles },
       });
       assert.equal(
         account(settled.at(-1)!),
@@ -127,11 +128,16 @@ if (driver !== null) {
     }
   }
 
-  test('the small network: losses as on the CPU, steps settle', () => compare('small', 4, 6));
+  for (const tiles of ['direct', 'shared'] as const) {
+    test(`the small network, tiles ${tiles}: losses as on the CPU, steps settle`, () =>
+      compare('small', 4, 6, tiles));
+  }
 
-  test("the same with Winograd's method wherever it can be", () => compare('small', 4, 6, 'always'));
+  test("the same with Winograd's method wherever it can be", () =>
+    compare('small', 4, 6, 'direct', 'always'));
 
-  test('AlexNet at full size, two steps of one image: losses as on the CPU', () => compare('alexnet', 1, 2));
+  test('AlexNet at full size, two steps of one image: losses as on the CPU', () =>
+    compare('alexnet', 1, 2, 'direct'));
 }
 
 test.run();

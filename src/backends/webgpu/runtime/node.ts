@@ -32,6 +32,9 @@ const selecting = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
  */
 const trustingToggles = 'disable_robustness,disable_polyfills_on_integer_div_and_mod,disable_workgroup_init';
 
+/** Timestamps to the nanosecond; Dawn rounds them to 65,536 for pages that shouldn't know. */
+const exactTimes = 'disable-dawn-features=timestamp_quantization';
+
 /** Where Chromium and its relatives keep SwiftShader, a Vulkan driver that computes on the CPU. */
 const softwareDrivers = [
   '/usr/lib/chromium/vk_swiftshader_icd.json',
@@ -117,7 +120,7 @@ async function enumerate(entry: Entry): Promise<FoundAdapter[]> {
     const names = await adapterNames(create);
     const adapters: FoundAdapter[] = [];
     for (const name of new Set(names)) {
-      const instance = keep(create([`adapter=${name}`]));
+      const instance = keep(create([`adapter=${name}`, exactTimes]));
       // The first request makes Dawn look at the drivers, so it belongs under this environment.
       if ((await instance.requestAdapter()) === null) continue;
       const trusted = once(() => trustingInstance(entry, name));
@@ -134,7 +137,9 @@ function trustingInstance(entry: Entry, name: string): Promise<GPU> {
   const making = last.then(async () => {
     const { create } = await loadDawn();
     return withVariables(entry, async () => {
-      const instance = keep(create([`adapter=${name}`, `enable-dawn-features=${trustingToggles}`]));
+      const instance = keep(
+        create([`adapter=${name}`, exactTimes, `enable-dawn-features=${trustingToggles}`]),
+      );
       await instance.requestAdapter();
       return instance;
     });
@@ -165,10 +170,10 @@ async function adapterNames(create: (options: string[]) => GPU): Promise<string[
 /** The adapter Dawn takes for a power preference, among the system's drivers. */
 export async function adapterByPower(power: GPUPowerPreference): Promise<FoundAdapter | null> {
   const { create } = await loadDawn();
-  const instance = keep(create([]));
+  const instance = keep(create([exactTimes]));
   const adapter = await instance.requestAdapter({ powerPreference: power });
   if (adapter === null) return null;
-  const trusted = once(async () => keep(create([`enable-dawn-features=${trustingToggles}`])));
+  const trusted = once(async () => keep(create([exactTimes, `enable-dawn-features=${trustingToggles}`])));
   return {
     name: adapter.info.device,
     driver: null,

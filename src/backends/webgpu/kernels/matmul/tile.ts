@@ -39,9 +39,15 @@ export function chunksFor(recorder: Recorder, shape: ProductShape): number {
   const form = choose(shape, recorder.tileDevice);
   const byMemory = (K * (M + N)) / (M * N);
   const byRoom = recorder.room / (4 * M * N * groups);
-  const invocations =
-    form && Math.ceil(M / form.rows) * Math.ceil(N / form.columns) * groups * form.workgroup;
-  const idle = invocations === null ? 1 : Math.min(enoughInvocations / invocations, K / fewestDeep);
+  const tiles = form
+    ? Math.ceil(M / form.rows) * Math.ceil(N / form.columns) * form.workgroup
+    : Math.ceil(M / rowsFor(M, recorder.tileDevice)) *
+      Math.ceil(N / (4 * halvesFor(shape, recorder.tileDevice)));
+  // What computes on a CPU is busy with few.
+  const idle =
+    recorder.tileDevice.tiles === 'direct'
+      ? 1
+      : Math.min(enoughInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength));
   return Math.max(1, Math.floor(Math.min(Math.max(idle, Math.ceil(K / partLength)), byMemory, byRoom)));
 }
 
@@ -55,7 +61,7 @@ export function product(recorder: Recorder, p: Product): void {
   const lanes = form ? 1 : lanesFor(p, recorder.tileDevice);
   const plan: Plan = {
     rows: form ? 4 * form.rowQuads : lanes > 1 ? sharedRows : rowsFor(M, recorder.tileDevice),
-    halves: form ? form.columnQuads : N > 4 && lanes === 1 ? 2 : 1,
+    halves: form ? form.columnQuads : lanes === 1 ? halvesFor(p, recorder.tileDevice) : 1,
     lanes,
     whole: form !== null && depth > 0 && [depth, K].every((k) => k % (2 * blockDepth) === 0),
     levels: levelsFor(form, depth, Math.min(depth, K)),
@@ -119,6 +125,11 @@ function rowsFor(M: number, { tiles, vendor }: TileDevice): number {
   const swiftShader = tiles === 'direct' && vendor === 'google';
   if (swiftShader && (M % 16 === 0 || M > 64)) return 16;
   return M > 4 ? 8 : M > 2 ? 4 : M;
+}
+
+/** Vec4s of columns of a direct tile: one where a GPU takes such tiles, of few rows or columns, to have more of them. */
+function halvesFor({ N }: Pick<Product, 'N'>, { tiles }: TileDevice): 1 | 2 {
+  return N > 4 && tiles === 'direct' ? 2 : 1;
 }
 
 /** Rows of a direct tile whose lanes share them. */
