@@ -98,9 +98,10 @@ function prepareNetwork(device: Device, work: NetworkWork): Ready {
   const network = new Network({ architecture: alexnet, placement: twoTowers(), devices: [device], seed: 1 });
   network.loadStateDict(work.parameters);
   network.eval();
+  const images = upload(device, work.images);
   if (work.kind === 'inference') {
-    const infer = (): Tensor => noGrad(() => scope(() => network.forward([upload(device, work.images)])));
-    const made = ready(device, [], infer);
+    const infer = (): Tensor => noGrad(() => scope(() => network.forward([images])));
+    const made = ready(device, [images], infer);
     return {
       ...made,
       async dispose() {
@@ -109,17 +110,20 @@ function prepareNetwork(device: Device, work: NetworkWork): Ready {
       },
     };
   }
+  const labels = tensor(work.labels, { device });
   const weight = network.namedParameters().get('conv1.weight');
   return {
     async run() {
       network.zeroGrad();
       scope(() => {
-        const logits = network.forward([upload(device, work.images)]);
-        crossEntropy(logits, tensor(work.labels, { device })).backward();
+        crossEntropy(network.forward([images]), labels).backward();
       });
       await device.sync();
     },
     result: () => floats(weight?.grad ?? null),
-    dispose: async () => network.dispose(),
+    async dispose() {
+      for (const x of [images, labels]) x.dispose();
+      network.dispose();
+    },
   };
 }

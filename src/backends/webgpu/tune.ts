@@ -1,12 +1,14 @@
 /**
  * Measures which tiles suit an adapter: a product of square matrices with each form and without workgroup memory, as large
- * as takes a few hundredths of a second. What a form took, over what `costOf` counts for it, is its factor from then on.
+ * as takes a few hundredths of a second. What a form took, over what `costOf` counts for it, is its factor from then on. A walk
+ * over memory beside the best of them says how many multiply-adds a byte is worth.
  */
 import { Device } from '../../core/device.js';
 import { rand } from '../../core/ops/create.js';
+import { neg } from '../../core/ops/elementwise.js';
 import { matmul } from '../../core/ops/matmul.js';
 import { scope } from '../../core/scope.js';
-import { costOf, tileForms } from './kernels/matmul/forms.js';
+import { costOf, tileForms, usualPerByte } from './kernels/matmul/forms.js';
 import { chooseAdapter } from './runtime/adapters.js';
 import { openWebGpu, type WebGpuDevice } from './runtime/device.js';
 import type { AdapterOptions, Tiles } from './runtime/options.js';
@@ -33,7 +35,12 @@ interface Tuned {
 /** Sides of the square matrices, tried from the smallest on until a product takes `enough` seconds. */
 const sides = [128, 256, 512, 1024, 2048, 4096];
 const enough = 0.02;
+/** Runs of a product at the least, and seconds they take together: an idle GPU's clock takes a while to rise (an H100's from 345 to 1,980 MHz). */
 const repeats = 3;
+const warm = 0.15;
+/** Elements that memory is measured with, and the seconds from which on no more of them are tried. */
+const [smallest, largest] = [2 ** 20, 2 ** 26];
+const enoughMemory = 0.002;
 
 /**
  * Tunes the adapter that `name` gets with these options, and keeps what was found for `openDevice`.
@@ -84,30 +91,57 @@ export async function tune(name: string, options: TuneOptions = {}): Promise<Tun
     tileForms.map((form) => [form.name, Number(((factors.get(form.name) ?? most) / least).toFixed(3))]),
   );
   const shared = best < direct;
-  const tuning: Tuning = { tiles: shared ? 'shared' : 'direct', times: factors.size > 0 ? times : {} };
+  const backend = await openWebGpu(name, { ...where });
+  const byte = await secondsOfByte(backend).finally(() => backend.close());
+  const tuning: Tuning = {
+    tiles: shared ? 'shared' : 'direct',
+    times: factors.size > 0 ? times : {},
+    perByte: shared ? Number(((side ** 3 / best) * byte).toPrecision(3)) : usualPerByte,
+  };
   const { writeTuning } = await import('./runtime/tuningFile.js');
   const path = writeTuning(tuningKey(found, adapter.info.description), tuning);
   return { adapter: found, path, tuning };
 }
 
-/** The shortest of some runs, in seconds. */
+/** Seconds that a product of square matrices takes. */
 async function timeOf(backend: WebGpuDevice, side: number): Promise<number> {
   const device = new Device('tuned', backend);
-  const a = rand([side, side], { device });
-  const b = rand([side, side], { device });
+  const [a, b] = [rand([side, side], { device }), rand([side, side], { device })];
+  const shortest = await shortestOf(device, () => matmul(a, b));
+  a.dispose();
+  b.dispose();
+  return shortest;
+}
+
+/** Seconds that a byte takes on its way from memory or to it. */
+async function secondsOfByte(backend: WebGpuDevice): Promise<number> {
+  const device = new Device('tuned', backend);
+  let taken = 0;
+  let size = smallest;
+  for (; ; size *= 4) {
+    const x = rand([size], { device });
+    taken = await shortestOf(device, () => neg(x));
+    x.dispose();
+    if (taken >= enoughMemory || size >= largest) break;
+  }
+  return taken / (8 * size);
+}
+
+/** The shortest of some runs, in seconds. */
+async function shortestOf(device: Device, op: () => unknown): Promise<number> {
   const run = async (): Promise<number> => {
     const start = performance.now();
-    scope(() => {
-      matmul(a, b);
-    });
+    scope(() => void op());
     await device.sync();
     return (performance.now() - start) / 1000;
   };
-  await device.compile();
   await run();
+  await device.compile();
   let shortest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < repeats; i++) shortest = Math.min(shortest, await run());
-  a.dispose();
-  b.dispose();
+  for (let i = 0, spent = 0; i < repeats || spent < warm; i++) {
+    const taken = await run();
+    spent += taken;
+    shortest = Math.min(shortest, taken);
+  }
   return shortest;
 }

@@ -56,6 +56,7 @@ if (driver !== null) {
       assert.equal(measured.sort(), ['32x32', '64x64', 'direct']);
       assert.ok(path.startsWith(folder));
       assert.is(Math.min(...Object.values(tuning.times)), 1);
+      assert.ok(tuning.perByte > 0.01 && tuning.perByte < 1000, `${tuning.perByte} multiply-adds for a byte`);
       assert.match(await described(), /tuned/);
       assert.not.match(await described({ tiles: 'direct' }), /tuned/);
 

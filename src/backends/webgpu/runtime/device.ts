@@ -106,7 +106,7 @@ async function tuningFor(
   { adapter: { info }, name, software }: ChosenAdapter,
   tiles: Tiles | undefined,
 ): Promise<ChosenTuning> {
-  if (tiles !== undefined) return { tiles, times: {}, measured: false };
+  if (tiles !== undefined) return { ...defaultTuning(info, software), tiles, times: {}, measured: false };
   const file = isNode() ? await tuningFiles() : null;
   const measured = file?.readTuning(tuningKey(name, info.description)) ?? null;
   return { ...(measured ?? defaultTuning(info, software)), measured: measured !== null };
@@ -156,10 +156,10 @@ export class WebGpuDevice implements Backend {
     const windows = new Windows(this.buffers, bindingLimit, name);
     this.pipelines = new Pipelines(gpu, this.health, checkPrograms);
     this.queue = new CommandQueue(gpu, this.health, new Profiler(gpu, gpu.features.has('timestamp-query')));
-    const { tiles, times } = tuning;
+    const { tiles, times, perByte } = tuning;
     const { info } = chosen.adapter;
     const lanes = gpu.features.has('subgroups') ? lanesThatShare(chosen.name, info) : 0;
-    const tileDevice = { tiles, times, vendor: info.vendor.toLowerCase(), lanes };
+    const tileDevice = { tiles, times, perByte, vendor: info.vendor.toLowerCase(), lanes };
     this.recorder = new Recorder(
       this.buffers,
       windows,
@@ -170,7 +170,7 @@ export class WebGpuDevice implements Backend {
       gpu.features.has('subgroups') ? { min: info.subgroupMinSize, max: info.subgroupMaxSize } : null,
       winograd,
     );
-    this.readbacks = new Readbacks(gpu, this.queue);
+    this.readbacks = new Readbacks(gpu, this.queue, chosen.software ? 'software' : 'gpu');
     this.kernels = kernelTable((kernel, args) => this.enqueue(kernel, args));
   }
 

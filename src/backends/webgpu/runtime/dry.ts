@@ -6,6 +6,7 @@ import type { KernelName, Kernels, MemoryStats } from '../../../core/backend.js'
 import type { BufferId, DType } from '../../../core/shape.js';
 import type { Books, DryOptions } from '../../kind.js';
 import { kernels } from '../kernels/index.js';
+import { usualPerByte } from '../kernels/matmul/forms.js';
 import { Buffers } from './buffers.js';
 import { webGpuDTypes } from './device.js';
 import type { Program } from './pipelines.js';
@@ -66,6 +67,7 @@ export class WebGpuBooks implements Books {
       vendor: '',
       lanes: 0,
       times: {},
+      perByte: usualPerByte,
     });
   }
 

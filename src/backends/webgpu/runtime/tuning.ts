@@ -2,13 +2,15 @@
  * What suits an adapter: where tiles get their operands, and how long each form takes beside what `choose` counts for it.
  * Measured by `tune` and kept in a file (tuningFile.ts), else from a table by vendor and architecture.
  */
-import { tileForms } from '../kernels/matmul/forms.js';
+import { tileForms, usualPerByte } from '../kernels/matmul/forms.js';
 
 /** An adapter's. */
 export interface Tuning {
   readonly tiles: 'direct' | 'shared';
   /** Factors on the counted cost of forms by name; 1 where a form isn't named. */
   readonly times: Readonly<Record<string, number>>;
+  /** As `TileDevice.perByte`. */
+  readonly perByte: number;
 }
 
 /** By what a measured tuning is found again. */
@@ -23,7 +25,7 @@ export interface TuningKey {
 
 /** The key of an adapter. */
 export function tuningKey(adapter: string, driver: string): TuningKey {
-  return { adapter, driver, version: `1 ${tileForms.map(({ name }) => name).join(' ')}` };
+  return { adapter, driver, version: `2 ${tileForms.map(({ name }) => name).join(' ')}` };
 }
 
 /** What is known of kinds of adapters. None of it was measured: these are their makers' accounts of the hardware. */
@@ -59,5 +61,5 @@ export function defaultTuning(
   software: boolean,
 ): Tuning {
   const known = kinds.find((kind) => kind.vendor.test(vendor) && kind.architecture.test(architecture));
-  return { tiles: software ? 'direct' : 'shared', times: {}, ...known?.tuning };
+  return { tiles: software ? 'direct' : 'shared', times: {}, perByte: usualPerByte, ...known?.tuning };
 }

@@ -23,14 +23,16 @@ export function readTuning(key: TuningKey): Tuning | null {
       key: of,
       tiles,
       times,
+      perByte,
     }: Record<string, unknown> = JSON.parse(readFileSync(tuningPath(key), 'utf8'));
     if (JSON.stringify(of) !== JSON.stringify(key)) return null;
     if ((tiles !== 'direct' && tiles !== 'shared') || typeof times !== 'object' || times === null)
       return null;
+    if (typeof perByte !== 'number' || !(perByte > 0)) return null;
     const numbers = Object.entries(times).filter(
       (entry): entry is [string, number] => typeof entry[1] === 'number' && entry[1] > 0,
     );
-    return { tiles, times: Object.fromEntries(numbers) };
+    return { tiles, times: Object.fromEntries(numbers), perByte };
   } catch {
     return null;
   }

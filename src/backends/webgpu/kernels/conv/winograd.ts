@@ -22,8 +22,7 @@ import { roundUp } from './layout.js';
 /** Bytes of pixels and results at their points in a run. */
 const most = 128 << 20;
 
-/** Multiply-adds in the time of a byte from memory, and multiply-adds of the instructions that products issue (docs/results.md). */
-const perByte = 22;
+/** Multiply-adds of the instructions that products issue (docs/results.md). */
 const share = 0.88;
 
 /** How much of the direct product's time it may take by counting. */
@@ -86,7 +85,7 @@ function correlation(
   if (winograd === 'never' || (winograd === 'counted' && recorder.tileDevice.tiles === 'direct'))
     return false;
   const method = methods.find((one) => one.taps === 3 && (one.byInput || !byInput) && one.results !== 3)!;
-  if (winograd === 'counted' && !pays(c, method)) return false;
+  if (winograd === 'counted' && !pays(c, method, recorder.tileDevice.perByte)) return false;
   const points = (method.results + 2) ** 2;
   const [, C = 0] = c.x.shape;
   const [, O = 0, H = 0, W = 0] = c.out.shape;
@@ -105,7 +104,7 @@ function correlation(
 }
 
 /** Whether counted multiply-adds and bytes are enough fewer than the direct product's. */
-function pays({ x, out, groups }: Correlation, { results }: Method): boolean {
+function pays({ x, out, groups }: Correlation, { results }: Method, perByte: number): boolean {
   const [N = 0, C = 0] = x.shape;
   const [, O = 0, H = 0, W = 0] = out.shape;
   const points = (results + 2) ** 2;

@@ -3,8 +3,11 @@
  * `d[i] = k + alpha * sum over j in [i - h, i - h + size - 1] of x[j]^2`, `h = floor(size / 2)`.
  *
  * An invocation goes through all channels of one pixel with the window in variables, so that every element is loaded
- * once and neighbouring invocations load neighbours. The gradient takes two such runs: the first leaves
- * `grad * d^-beta` in `out` and `grad * x * d^(-beta - 1)` in a temporary, the second sums the temporary's windows.
+ * once and neighbouring invocations load neighbours. The gradient,
+ *
+ *     grad[i] * d[i]^-beta - 2 * alpha * beta * x[i] * sum over the j whose windows hold i of grad[j] * x[j] * d[j]^(-beta - 1),
+ *
+ * has a second window, of that sum's terms, and writes a channel when the last window that holds it was passed.
  */
 import type { Kernels, LrnGeometry } from '../../../../core/backend.js';
 import type { View } from '../../../../core/shape.js';
@@ -25,8 +28,15 @@ function shared(g: LrnGeometry, { shape }: View): Pick<Spec, 'i32' | 'f32' | 'ru
 /**
  * Statements that go through the channels: at each, `at` is the element's index, `w0`, `w1`, ... are the values of
  * the window that starts `before` channels ahead of it (0 outside the channels), and `statements` run.
+ * @param more turns after the last channel
  */
-function march(value: (at: string) => string, before: number, size: number, statements: string): string {
+function march(
+  value: (at: string) => string,
+  before: number,
+  size: number,
+  statements: string,
+  more = 0,
+): string {
   const ahead = size - 1 - before;
   const window = Array.from({ length: size }, (_, i) => i);
   const last = `w${size - 1}`;
@@ -41,7 +51,7 @@ function march(value: (at: string) => string, before: number, size: number, stat
   return `let image = index / u.plane;
 let first = image * u.C * u.plane + index - image * u.plane;
 ${filled.join('\n')}
-for (var channel = 0; channel < u.C; channel++) {
+for (var channel = 0; channel < u.C + ${more}; channel++) {
   let at = first + channel * u.plane;
   ${shift.join(' ')}
   ${last} = 0.0;
@@ -105,28 +115,38 @@ export function lrnGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
 function normalizeGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
   const { x, grad, out, size, beta } = args;
   const before = Math.floor(size / 2);
-  const shares = recorder.temporary(x.shape);
-  const share = `${denominator(args)}
-  let direct = grad[u.gradAt + at] * power;
-  out[u.outAt + at] = direct;
-  shares[u.sharesAt + at] = direct * w${before} / d;`;
+  const queue = Array.from({ length: before + 1 }, (_, i) => i);
+  const shares = Array.from({ length: size }, (_, i) => i);
+  const shifted = (name: string, places: readonly number[]): string =>
+    places
+      .slice(1)
+      .map((i) => `${name}${i - 1} = ${name}${i};`)
+      .join(' ');
+  // The windows that hold channel i are those of the channels from i + before - size + 1 to i + before, the last of which is
+  // the one that the loop is at when i is written.
+  const statements = `  ${[shifted('s', shares), shifted('direct', queue), shifted('own', queue)].join(' ')}
+  s${size - 1} = 0.0; direct${before} = 0.0; own${before} = 0.0;
+  if (channel < u.C) {
+  ${denominator(args)}
+    own${before} = w${before};
+    direct${before} = grad[u.gradAt + at] * power;
+    s${size - 1} = direct${before} * w${before} / d;
+  }
+  if (channel >= ${before}) {
+    let total = ${shares.map((i) => `s${i}`).join(' + ')};
+    out[u.outAt + at - ${before} * u.plane] = direct0 - 2.0 * u.alpha * u.beta * own0 * total;
+  }`;
+  const variables = [
+    ...shares.map((i) => `var s${i} = 0.0;`),
+    ...queue.map((i) => `var direct${i} = 0.0; var own${i} = 0.0;`),
+  ];
   recorder.dispatch({
     ...shared(args, x),
-    key: `lrnGrad shares ${size} ${beta}`,
+    key: `lrnGrad ${size} ${beta}`,
     functions: () => powers(args),
-    body: () => march((at) => `x[u.xAt + ${at}]`, before, size, share),
+    body: () =>
+      `${variables.join(' ')}\n${march((at) => `x[u.xAt + ${at}]`, before, size, statements, before)}`,
     read: { x, grad },
-    write: { out, shares },
-  });
-  // Channel i lies in the windows of the channels from i + before - size + 1 to i + before.
-  const total = `  let total = ${sum(size, (w) => w)};
-  out[u.outAt + at] -= 2.0 * u.alpha * u.beta * x[u.xAt + at] * total;`;
-  recorder.dispatch({
-    ...shared(args, x),
-    key: `lrnGrad sum ${size}`,
-    body: () => march((at) => `shares[u.sharesAt + ${at}]`, size - 1 - before, size, total),
-    read: { x, shares },
     write: { out },
   });
-  recorder.free(shares);
 }

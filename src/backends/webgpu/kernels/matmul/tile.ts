@@ -47,9 +47,12 @@ export function chunksFor(recorder: Recorder, shape: ProductShape): number {
   const idle =
     recorder.tileDevice.tiles === 'direct'
       ? 1
-      : Math.min(enoughInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength));
+      : Math.min(enoughInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength), mostChunks);
   return Math.max(1, Math.floor(Math.min(Math.max(idle, Math.ceil(K / partLength)), byMemory, byRoom)));
 }
+
+/** Chunks that keep a GPU busy, whatever the shape: their sums lose digits where they are many. */
+const mostChunks = 512;
 
 /** Enqueues a product. */
 export function product(recorder: Recorder, p: Product): void {

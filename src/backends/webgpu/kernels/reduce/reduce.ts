@@ -14,8 +14,8 @@ import { levelsOf, mergeAxes, numbered, splitIndex, sumOf } from '../wgsl.js';
 
 type Op = Kernels['reduce']['op'];
 
-/** Invocations that keep a GPU busy, and elements that make an invocation worth its start. */
-const enoughInvocations = 16_384;
+/** Invocations that keep a large GPU busy (an H100 has 270,336), and elements that make an invocation worth its start. */
+const enoughInvocations = 131_072;
 const enoughElements = 32;
 
 /** Elements that one invocation adds up at most. */
