@@ -158,7 +158,7 @@ function correlate(recorder: Recorder, args: Kernels['conv2dWeightGrad']): void 
     recorder.tileDevice.tiles === 'direct'
       ? Math.floor(enoughTiles / (Math.ceil(M / 8) * Math.ceil(columns / 8) * groups))
       : 1,
-    chunksFor(recorder, { M, N: columns, K: N * pixels, groups }),
+    chunksFor(recorder, { M, N: columns, K: N * pixels, groups, gathered: true }),
   );
   const depth = N * pixels;
   const K = Math.min(depth, Math.ceil(depth / wanted / blockLength) * blockLength);

@@ -62,6 +62,8 @@ export interface ProductShape {
   readonly N: number;
   readonly K: number;
   readonly groups: number;
+  /** Whether the second operand's elements are loaded one by one. Default false. */
+  readonly gathered?: boolean;
 }
 
 /** What the choice depends on besides the shape. */
@@ -87,8 +89,15 @@ export const usualPerByte = 22;
 /** Depth up to which one sum does: a second set of sums takes registers, of which GPUs have few. */
 export const oneSum = 4096;
 
-/** Invocations that keep a large GPU busy: two waves of its processors (an H100 has 132, of 512 each for tiles of many registers). */
-export const enoughInvocations = 131_072;
+/** Invocations that keep a large GPU busy: some waves for each of its processors. */
+const enoughInvocations = 40_960;
+
+/**
+ * Invocations that a product is cut into chunks to have: twice as many as a large GPU runs at once (an H100 has 132 processors, of
+ * 512 each with tiles of many registers), so that few are idle at the end. There AlexNet's weight gradients took 0.87 of the time
+ * that they took with 40,960 (docs/results.md); twice as many again gained 4 % more, for twice the memory.
+ */
+export const chunkedInvocations = 131_072;
 
 /** Depth that a chunk has at least where a product is cut to keep a GPU busy. */
 export const fewestDeep = 256;
@@ -100,7 +109,7 @@ const fewest = 8;
  * Sums that an invocation may keep, of the registers it can have: 256 on AMD, of which all are used without spilling, as
  * bench/isa shows; 255 on NVIDIA; on Intel 64 or 128, by how many invocations run as one.
  */
-const mostSums: Readonly<Record<string, number>> = { amd: 192, intel: 32 };
+const mostSums: Readonly<Record<string, number>> = { amd: 192, nvidia: 192, intel: 32 };
 const usualSums = 128;
 
 /**
@@ -110,10 +119,10 @@ const usualSums = 128;
  */
 export function costOf(
   { rows, columns, rowQuads, columnQuads, workgroup }: TileForm,
-  { M, N, K, groups }: ProductShape,
+  { M, N, K, groups, gathered = false }: ProductShape,
 ): number {
   const workgroups = Math.ceil(M / rows) * Math.ceil(N / columns) * groups;
-  const loads = 1 + 8 * (1 / rows + 1 / columns) + (1 / rowQuads + 1 / columnQuads) / 10;
+  const loads = 1 + 8 * ((gathered ? 2 : 1) / rows + 1 / columns) + (1 / rowQuads + 1 / columnQuads) / 10;
   // Long sums can be cut into chunks, each at work by itself.
   const chunks = Math.max(1, K / fewestDeep);
   const idle = Math.max(1, enoughInvocations / (workgroups * workgroup * chunks));

@@ -20,12 +20,14 @@ export function matmul(recorder: Recorder, args: Kernels['matmul']): void {
   if (sizeOf(out.shape) === 0) return;
   if (cut(recorder, args)) return;
   const shared = { key: 'matmul', M, N, groups };
-  const chunks = chunksFor(recorder, { M, N, K: depth, groups });
+  const second = operand(b, b.strides[2]!, b.strides[1]!);
+  const gathered = second.form === 'scattered';
+  const chunks = chunksFor(recorder, { M, N, K: depth, groups, gathered });
   if (chunks <= 1) {
     product(recorder, {
       ...shared,
       a: operand(a, a.strides[1]!, a.strides[2]!),
-      b: operand(b, b.strides[2]!, b.strides[1]!),
+      b: second,
       K: depth,
       bias: bias && { view: bias, along: 'columns' },
       relu,

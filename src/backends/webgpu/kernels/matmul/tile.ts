@@ -17,7 +17,7 @@ import { type Recorder, wide } from '../../runtime/recorder.js';
 import {
   blockDepth,
   choose,
-  enoughInvocations,
+  chunkedInvocations,
   fewestDeep,
   oneSum,
   type ProductShape,
@@ -47,7 +47,7 @@ export function chunksFor(recorder: Recorder, shape: ProductShape): number {
   const idle =
     recorder.tileDevice.tiles === 'direct'
       ? 1
-      : Math.min(enoughInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength), mostChunks);
+      : Math.min(chunkedInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength), mostChunks);
   return Math.max(1, Math.floor(Math.min(Math.max(idle, Math.ceil(K / partLength)), byMemory, byRoom)));
 }
 
@@ -59,7 +59,7 @@ export function product(recorder: Recorder, p: Product): void {
   const { a, b, M, N, K, groups } = p;
   const depth = p.depth ?? K;
   const chunks = depth === 0 ? 1 : Math.ceil(depth / K);
-  const form = choose({ M, N, K: depth, groups }, recorder.tileDevice);
+  const form = choose({ M, N, K: depth, groups, gathered: b.form === 'scattered' }, recorder.tileDevice);
   const steps = [p.outRow, p.outGroup, p.outChunk ?? 0, p.out.offset, N];
   const lanes = form ? 1 : lanesFor(p, recorder.tileDevice);
   const plan: Plan = {
