@@ -46,6 +46,7 @@ function partsFor(driver: string): Part[] {
     { name: 'tune', script: 'dist/src/cli/main.js', args: ['tune', ...on] },
     { name: 'tests', script: 'node_modules/uvu/bin.js', args: ['dist/test', tests], env },
     { name: 'bench', script: 'dist/bench/run.js', args: ['--quick', '--device', 'webgpu:0', ...on] },
+    { name: 'steps', script: 'dist/bench/host/run.js', args: on },
     { name: 'isa', script: 'dist/bench/isa/run.js', args: ['--cards', 'navi21'] },
     { name: 'host', script: 'dist/bench/host/run.js', args: [] },
   ];
@@ -198,6 +199,6 @@ const command = new Command('npm run gpu:report --')
   .description('Tunes, tests and measures Tandem on the GPU of this machine and writes one file about it.')
   .option('--driver <file>', "a Vulkan driver file (ICD json) instead of the system's drivers")
   .option('--out <file>', 'the file to write', 'gpu-report.md')
-  .option('--only <pattern>', 'parts whose name fits: devices, tune, tests, bench, isa, host')
+  .option('--only <pattern>', 'parts whose name fits: devices, tune, tests, bench, steps, isa, host')
   .option('--minutes <number>', 'that one part may take', '15');
 await orComplain(main(command.parse().opts<Options>()));
