@@ -91,12 +91,12 @@ export async function tune(name: string, options: TuneOptions = {}): Promise<Tun
     tileForms.map((form) => [form.name, Number(((factors.get(form.name) ?? most) / least).toFixed(3))]),
   );
   const shared = best < direct;
-  const backend = await openWebGpu(name, { ...where });
-  const byte = await secondsOfByte(backend).finally(() => backend.close());
   const tuning: Tuning = {
     tiles: shared ? 'shared' : 'direct',
     times: factors.size > 0 ? times : {},
-    perByte: shared ? Number(((side ** 3 / best) * byte).toPrecision(3)) : usualPerByte,
+    perByte: shared
+      ? Number(((side ** 3 / best) * (await secondsOfByte(name, where))).toPrecision(3))
+      : usualPerByte,
   };
   const { writeTuning } = await import('./runtime/tuningFile.js');
   const path = writeTuning(tuningKey(found, adapter.info.description), tuning);
@@ -114,17 +114,19 @@ async function timeOf(backend: WebGpuDevice, side: number): Promise<number> {
 }
 
 /** Seconds that a byte takes on its way from memory or to it. */
-async function secondsOfByte(backend: WebGpuDevice): Promise<number> {
+async function secondsOfByte(name: string, where: AdapterOptions): Promise<number> {
+  const backend = await openWebGpu(name, where);
   const device = new Device('tuned', backend);
-  let taken = 0;
-  let size = smallest;
-  for (; ; size *= 4) {
-    const x = rand([size], { device });
-    taken = await shortestOf(device, () => neg(x));
-    x.dispose();
-    if (taken >= enoughMemory || size >= largest) break;
+  try {
+    for (let size = smallest; ; size *= 4) {
+      const x = rand([size], { device });
+      const taken = await shortestOf(device, () => neg(x));
+      x.dispose();
+      if (taken >= enoughMemory || size >= largest) return taken / (8 * size);
+    }
+  } finally {
+    await backend.close();
   }
-  return taken / (8 * size);
 }
 
 /** The shortest of some runs, in seconds. */
@@ -135,8 +137,8 @@ async function shortestOf(device: Device, op: () => unknown): Promise<number> {
     await device.sync();
     return (performance.now() - start) / 1000;
   };
-  await run();
   await device.compile();
+  await run();
   let shortest = Number.POSITIVE_INFINITY;
   for (let i = 0, spent = 0; i < repeats || spent < warm; i++) {
     const taken = await run();

@@ -119,7 +119,9 @@ if (driver !== null) {
         bench.normals(random, shape, 1),
         bench.result(shape),
       ];
+      const before = device.counters().dispatches;
       await bench.check('lrnGrad', { ...shared, x: again, grad, out: back }, [back]);
+      assert.is(device.counters().dispatches - before, 1);
     }
   });
 

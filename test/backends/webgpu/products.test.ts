@@ -92,6 +92,14 @@ if (driver !== null) {
       await product(bench, 1, 3, 5, 7, 0);
     }));
 
+  test('a row times a matrix is cut along its depth where a GPU computes it', () =>
+    inForm('shared', async (bench) => {
+      const [a, b] = [bench.normals(random, [1, 1, 1024]), bench.normals(random, [1, 1024, 24])];
+      const out = bench.result([1, 1, 24]);
+      await bench.check('matmul', { a, b, bias: null, relu: false, out }, [out]);
+      assert.is(bench.device.counters().dispatches, 2, 'one of chunks, one of their sums');
+    }));
+
   test('matmul of a batch-broadcast matrix gives the same bits again', async () => {
     const a = direct.put(
       Float32Array.from({ length: 40 }, () => random.normal()),

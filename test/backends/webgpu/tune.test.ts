@@ -17,10 +17,18 @@ const test = suite('tuning');
 
 test('a form that was slower than counted gives way to others', () => {
   const shape = { M: 1024, N: 1024, K: 1024, groups: 1 };
-  const counted = choose(shape, { tiles: 'shared', vendor: '', lanes: 0, times: {} });
+  const counted = choose(shape, { tiles: 'shared', vendor: '', times: {} });
   assert.ok(counted);
-  const other = choose(shape, { tiles: 'shared', vendor: '', lanes: 0, times: { [counted.name]: 5 } });
+  const other = choose(shape, { tiles: 'shared', vendor: '', times: { [counted.name]: 5 } });
   assert.ok(other && other.name !== counted.name);
+});
+
+test('a gathered operand asks for more rows, which share what was gathered', () => {
+  const device = { ...defaultTuning({ vendor: 'nvidia', architecture: '' }, false), vendor: 'nvidia' };
+  // conv1 of both towers, 128 images.
+  const conv1 = { M: 96, N: 387_200, K: 363, groups: 1 };
+  assert.is(choose(conv1, device)?.name, '32x128');
+  assert.is(choose({ ...conv1, gathered: true }, device)?.name, '96x128');
 });
 
 test('adapters that nobody measured: by vendor and architecture, software straight from memory', () => {

@@ -132,7 +132,7 @@ export function costOf(
 /** The form for a product, the one of the least cost, or null for a tile without workgroup memory. */
 export function choose(
   shape: ProductShape,
-  { tiles, vendor, times }: Omit<TileDevice, 'perByte'>,
+  { tiles, vendor, times }: Pick<TileDevice, 'tiles' | 'vendor' | 'times'>,
 ): TileForm | null {
   if (tiles === 'direct' || shape.K === 0) return null;
   const forced = tileForms.find(({ name }) => name === tiles);

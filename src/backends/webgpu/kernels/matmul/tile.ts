@@ -39,15 +39,14 @@ export function chunksFor(recorder: Recorder, shape: ProductShape): number {
   const form = choose(shape, recorder.tileDevice);
   const byMemory = (K * (M + N)) / (M * N);
   const byRoom = recorder.room / (4 * M * N * groups);
-  const tiles = form
-    ? Math.ceil(M / form.rows) * Math.ceil(N / form.columns) * form.workgroup
-    : Math.ceil(M / rowsFor(M, recorder.tileDevice)) *
-      Math.ceil(N / (4 * halvesFor(shape, recorder.tileDevice)));
+  const { tileDevice } = recorder;
+  const invocations = form
+    ? Math.ceil(M / form.rows) * Math.ceil(N / form.columns) * groups * form.workgroup
+    : Math.ceil(M / rowsFor(M, tileDevice)) * Math.ceil(N / (4 * halvesFor(shape, tileDevice))) * groups;
+  const deep = K / (form ? fewestDeep : blockLength);
   // What computes on a CPU is busy with few.
   const idle =
-    recorder.tileDevice.tiles === 'direct'
-      ? 1
-      : Math.min(chunkedInvocations / (tiles * groups), K / (form ? fewestDeep : blockLength), mostChunks);
+    tileDevice.tiles === 'direct' ? 1 : Math.min(chunkedInvocations / invocations, deep, mostChunks);
   return Math.max(1, Math.floor(Math.min(Math.max(idle, Math.ceil(K / partLength)), byMemory, byRoom)));
 }
 
