@@ -1,5 +1,5 @@
 /**
- * Dry runs: the paper's network fits two devices of 1.38 GB, takes the multiply-adds and crossings that the tables
+ * Dry runs: the paper's network fits two devices of 1.4 GB, takes the multiply-adds and crossings that the tables
  * predict, and few dispatches beside its products; and the account is the real devices' own.
  */
 import { suite } from 'uvu';
@@ -26,12 +26,12 @@ function needs(devices: readonly DeviceName[]): Promise<StepNeeds> {
   return dryRunNet({ ...alexnet, devices });
 }
 
-test('AlexNet at batch 128 on two devices of 1.38 GB each', async () => {
+test('AlexNet at batch 128 on two devices of 1.4 GB each', async () => {
   for (const devices of [two, ['cpu:0', 'cpu:1'] as const]) {
     for (const { name, resident, peak, reserved } of (await needs(devices)).devices) {
       assert.ok(resident > 8 * 28e6, `${name}: parameters and velocities take ${resident}`);
       assert.ok(peak > 1.5 * resident && peak <= reserved, `${name}: ${peak} of ${reserved}`);
-      assert.ok(reserved <= 1.38e9, `${name}: ${reserved}`);
+      assert.ok(reserved <= 1.4e9, `${name}: ${reserved}`);
     }
   }
 });
