@@ -2,6 +2,7 @@
  * `tandem train` as several ranks, with each MPI that is installed: the figures of one process, the same checkpoint by
  * every MPI, and ends that leave a checkpoint to go on from with any number of ranks.
  */
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,7 @@ import { readFeatures } from '../../src/alexnet/features.js';
 import { HostRandom } from '../../src/backends/threefry.js';
 import { drawOf } from '../../src/core/random.js';
 import { type Launcher, launchers, runProgram, runRanks } from '../support/mpi.js';
+import type { Ended } from '../support/programs.js';
 import { program } from './commands.js';
 
 const test = suite('ranks of tandem');
@@ -134,18 +136,36 @@ test('two and three ranks train as one process does, and every MPI comes to the 
   }
 });
 
+/**
+ * Trains two ranks, and does something to them once they have printed what is waited for. On a busy machine that may be read when all is
+ * over: then they start anew.
+ */
+async function cutShort(
+  launcher: Launcher,
+  out: string,
+  printed: RegExp,
+  cut: (child: ChildProcess) => void,
+): Promise<Ended> {
+  for (let attempt = 1; ; attempt++) {
+    let done = false;
+    const ended = await train(launcher, 2, [...tiny, '--out', out], {
+      watch: (output, child) => {
+        if (done || !printed.test(output)) return;
+        done = true;
+        cut(child);
+      },
+    });
+    if (ended.code !== 0 || attempt === 5) return ended;
+    await rm(join(folder, out), { recursive: true });
+  }
+}
+
 for (const launcher of installed) {
   test(`a signal stops all ranks after the same step, and another number of them goes on (${launcher.name})`, async () => {
     const out = `stopped-${launcher.name}`;
-    let asked = false;
-    const first = await train(launcher, 2, [...tiny, '--out', out], {
-      watch: (output, child) => {
-        if (!asked && /epoch 1\/2 /.test(output)) {
-          asked = true;
-          // Ctrl-C; Open MPI's mpirun kills its ranks a second after that, but hands this one on.
-          child.kill(launcher.name === 'Open MPI' ? 'SIGUSR2' : 'SIGINT');
-        }
-      },
+    const first = await cutShort(launcher, out, /epoch 1\/2 /, (child) => {
+      // Ctrl-C; Open MPI's mpirun kills its ranks a second after that, but hands this one on.
+      child.kill(launcher.name === 'Open MPI' ? 'SIGUSR2' : 'SIGINT');
     });
     assert.is(first.output.split('interrupted after').length, 2, first.output);
     const second = await train(launcher, 3, ['--resume', out, '--device', 'cpu:0']);
@@ -155,15 +175,11 @@ for (const launcher of installed) {
 
   test(`a rank that is killed ends all, and two go on to the same bits (${launcher.name})`, async () => {
     const out = `killed-${launcher.name}`;
-    let killed = false;
-    const ranks: number[] = [];
-    const first = await train(launcher, 2, [...tiny, '--out', out], {
-      watch: (output, child) => {
-        if (killed || !/epoch 1\/2 .*validation/.test(output)) return;
-        killed = true;
-        ranks.push(...ranksOf(child.pid!));
-        process.kill(ranks.at(-1)!, 'SIGKILL');
-      },
+    let ranks: number[] = [];
+    const first = await cutShort(launcher, out, /epoch 1\/2 .*validation/, (child) => {
+      ranks = ranksOf(child.pid!);
+      const last = ranks.at(-1);
+      if (last !== undefined) process.kill(last, 'SIGKILL');
     });
     // The launcher may be done before a rank that it told to end: that one still has the folder.
     while (ranks.some(isRank)) await setTimeout(50);
