@@ -7,7 +7,7 @@ import type { Plan } from '../../../src/backends/cpu/plan.js';
 import type { HostRandom } from '../../../src/backends/threefry.js';
 import type { ConvGeometry, Padding, Pair } from '../../../src/core/backend.js';
 import { type Shape, sizeOf, type View } from '../../../src/core/shape.js';
-import { dense, nmse, zeros } from './numbers.js';
+import { dense, errorOfSums, zeros } from './numbers.js';
 import { acrossTeams, neverAlone, type TestPlanner } from './planner.js';
 
 /** A convolution; channels are those of a group. */
@@ -82,7 +82,7 @@ export function checkConvolution(random: HostRandom, plans: ConvPlans, c: Case):
     });
     if (!taken) return 0;
     for (const [actual] of results) {
-      const error = nmse(actual!, expected.data);
+      const error = errorOfSums(actual!, expected.data);
       const what = `${direction} ${JSON.stringify({ ...c, bias: bias !== null, relu })}`;
       if (!(error < 1e-11)) assert.unreachable(`${what}: error ${error}`);
     }

@@ -8,7 +8,7 @@ import { panelsOf } from '../../../src/backends/cpu/kernels/matmul/panels.js';
 import { planMatmul } from '../../../src/backends/cpu/kernels/matmul/plan.js';
 import { rowTeams } from '../../../src/backends/cpu/kernels/matmul/product.js';
 import { sizeOf } from '../../../src/core/shape.js';
-import { dense, nmse, seededRandom, zeros } from './numbers.js';
+import { dense, errorOfSums, seededRandom, zeros } from './numbers.js';
 import { acrossTeams, neverAlone, plainSimd } from './planner.js';
 
 const random = seededRandom('matmul');
@@ -62,7 +62,7 @@ function check(M: number, N: number, K: number, options: Options = {}): void {
     return [planner.read(out, sizeOf(out.shape))];
   });
   for (const [actual] of results) {
-    const error = nmse(actual!, expected.data);
+    const error = errorOfSums(actual!, expected.data);
     if (!(error < 1e-11)) assert.unreachable(`${M}x${N}x${K} ${JSON.stringify(options)}: error ${error}`);
   }
 }
@@ -192,7 +192,7 @@ test('an operand repeated along the depth', () => {
     );
     return [planner.read(out, 63)];
   })) {
-    assert.ok(nmse(actual!, expected.data) < 1e-11);
+    assert.ok(errorOfSums(actual!, expected.data) < 1e-11);
   }
 });
 

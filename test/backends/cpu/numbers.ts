@@ -54,3 +54,16 @@ export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): nu
   }
   return error === 0 ? 0 : error / (size || 1);
 }
+
+/** Size that `errorOfSums` takes each number to have at the least. */
+const leastSum = 0.1;
+
+/**
+ * As `nmse`, for sums of numbers of about 1: one that happens to be near 0, its terms having cancelled, has their rounding all the
+ * same, so each counts as at least `leastSum`.
+ */
+export function errorOfSums(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) if (Number.isFinite(expected[i]!)) size += expected[i]! ** 2;
+  return (nmse(actual, expected) * (size || 1)) / (size + expected.length * leastSum ** 2 || 1);
+}
