@@ -10,8 +10,8 @@ import { matmul } from '../../core/ops/matmul.js';
 import { scope } from '../../core/scope.js';
 import { costOf, tileForms, usualPerByte } from './kernels/matmul/forms.js';
 import { chooseAdapter } from './runtime/adapters.js';
-import { openWebGpu, type WebGpuDevice } from './runtime/device.js';
-import type { AdapterOptions, Tiles } from './runtime/options.js';
+import { openWebGpu } from './runtime/device.js';
+import type { AdapterOptions, Tiles, WebGpuOptions } from './runtime/options.js';
 import { type Tuning, tuningKey } from './runtime/tuning.js';
 
 /** How long, and what. */
@@ -59,21 +59,18 @@ export async function tune(name: string, options: TuneOptions = {}): Promise<Tun
   );
   let side = 0;
   const measure = async (tiles: Tiles): Promise<number> => {
-    const backend = await openWebGpu(name, { ...where, tiles });
-    try {
-      // The first measured finds the side for all.
-      const tried = side === 0 ? sides : [side];
-      let taken = 0;
+    // The first measured finds the side for all.
+    const tried = side === 0 ? sides : [side];
+    let taken = 0;
+    await onDevice(name, { ...where, tiles }, async (device) => {
       for (const of of tried) {
         side = of;
-        taken = await timeOf(backend, side);
+        taken = await timeOf(device, side);
         if (taken >= enough) break;
       }
-      onForm(tiles, side, taken);
-      return taken;
-    } finally {
-      await backend.close();
-    }
+    });
+    onForm(tiles, side, taken);
+    return taken;
   };
   const direct = await measure('direct');
   const factors = new Map<string, number>();
@@ -95,7 +92,7 @@ export async function tune(name: string, options: TuneOptions = {}): Promise<Tun
     tiles: shared ? 'shared' : 'direct',
     times: factors.size > 0 ? times : {},
     perByte: shared
-      ? Number(((side ** 3 / best) * (await secondsOfByte(name, where))).toPrecision(3))
+      ? Number(((side ** 3 / best) * (await onDevice(name, where, secondsOfByte))).toPrecision(3))
       : usualPerByte,
   };
   const { writeTuning } = await import('./runtime/tuningFile.js');
@@ -103,9 +100,22 @@ export async function tune(name: string, options: TuneOptions = {}): Promise<Tun
   return { adapter: found, path, tuning };
 }
 
+/** What `run` gives on a device of its own. */
+async function onDevice<T>(
+  name: string,
+  options: WebGpuOptions,
+  run: (device: Device) => Promise<T>,
+): Promise<T> {
+  const device = new Device('tuned', await openWebGpu(name, options));
+  try {
+    return await run(device);
+  } finally {
+    await device.close();
+  }
+}
+
 /** Seconds that a product of square matrices takes. */
-async function timeOf(backend: WebGpuDevice, side: number): Promise<number> {
-  const device = new Device('tuned', backend);
+async function timeOf(device: Device, side: number): Promise<number> {
   const [a, b] = [rand([side, side], { device }), rand([side, side], { device })];
   const shortest = await shortestOf(device, () => matmul(a, b));
   a.dispose();
@@ -114,18 +124,12 @@ async function timeOf(backend: WebGpuDevice, side: number): Promise<number> {
 }
 
 /** Seconds that a byte takes on its way from memory or to it. */
-async function secondsOfByte(name: string, where: AdapterOptions): Promise<number> {
-  const backend = await openWebGpu(name, where);
-  const device = new Device('tuned', backend);
-  try {
-    for (let size = smallest; ; size *= 4) {
-      const x = rand([size], { device });
-      const taken = await shortestOf(device, () => neg(x));
-      x.dispose();
-      if (taken >= enoughMemory || size >= largest) return taken / (8 * size);
-    }
-  } finally {
-    await backend.close();
+async function secondsOfByte(device: Device): Promise<number> {
+  for (let size = smallest; ; size *= 4) {
+    const x = rand([size], { device });
+    const taken = await shortestOf(device, () => neg(x));
+    x.dispose();
+    if (taken >= enoughMemory || size >= largest) return taken / (8 * size);
   }
 }
 

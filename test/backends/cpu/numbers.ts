@@ -38,32 +38,33 @@ export function zeros(shape: Shape): LoopView {
   return dense(new Float64Array(sizeOf(shape)), shape);
 }
 
-/** Squared error over squared size of the expected numbers; infinite where a NaN or infinity differs. */
-export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+/**
+ * Squared error over squared size of the expected numbers; infinite where a NaN or infinity differs.
+ * @param least added to each number's size, squared as they are
+ */
+export function nmse(actual: ArrayLike<number>, expected: ArrayLike<number>, least = 0): number {
   let error = 0;
   let size = 0;
   for (let i = 0; i < expected.length; i++) {
     const [a, b] = [actual[i]!, expected[i]!];
     if (Object.is(a, b) || a === b) {
-      if (Number.isFinite(b)) size += b * b;
+      if (Number.isFinite(b)) size += b * b + least * least;
       continue;
     }
     if (!Number.isFinite(a) || !Number.isFinite(b)) return Infinity;
     error += (a - b) ** 2;
-    size += b * b;
+    size += b * b + least * least;
   }
   return error === 0 ? 0 : error / (size || 1);
 }
 
-/** Size that `errorOfSums` takes each number to have at the least. */
+/** Size of the terms that `errorOfSums` allows for. */
 const leastSum = 0.1;
 
 /**
  * As `nmse`, for sums of numbers of about 1: one that happens to be near 0, its terms having cancelled, has their rounding all the
- * same, so each counts as at least `leastSum`.
+ * same.
  */
 export function errorOfSums(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let size = 0;
-  for (let i = 0; i < expected.length; i++) if (Number.isFinite(expected[i]!)) size += expected[i]! ** 2;
-  return (nmse(actual, expected) * (size || 1)) / (size + expected.length * leastSum ** 2 || 1);
+  return nmse(actual, expected, leastSum);
 }

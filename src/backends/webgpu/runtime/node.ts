@@ -30,7 +30,8 @@ const selecting = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
  * What Dawn adds to programs that it doesn't trust: indices held within their arrays, divisors that mustn't be 0,
  * workgroup memory set to 0.
  */
-const trustingToggles = 'disable_robustness,disable_polyfills_on_integer_div_and_mod,disable_workgroup_init';
+const trustingToggles =
+  'enable-dawn-features=disable_robustness,disable_polyfills_on_integer_div_and_mod,disable_workgroup_init';
 
 /** Timestamps to the nanosecond; Dawn rounds them to 65,536 for pages that shouldn't know. */
 const exactTimes = 'disable-dawn-features=timestamp_quantization';
@@ -120,7 +121,7 @@ async function enumerate(entry: Entry): Promise<FoundAdapter[]> {
     const names = await adapterNames(create);
     const adapters: FoundAdapter[] = [];
     for (const name of new Set(names)) {
-      const instance = keep(create([`adapter=${name}`, exactTimes]));
+      const instance = make(create, `adapter=${name}`);
       // The first request makes Dawn look at the drivers, so it belongs under this environment.
       if ((await instance.requestAdapter()) === null) continue;
       const trusted = once(() => trustingInstance(entry, name));
@@ -137,9 +138,7 @@ function trustingInstance(entry: Entry, name: string): Promise<GPU> {
   const making = last.then(async () => {
     const { create } = await loadDawn();
     return withVariables(entry, async () => {
-      const instance = keep(
-        create([`adapter=${name}`, exactTimes, `enable-dawn-features=${trustingToggles}`]),
-      );
+      const instance = make(create, `adapter=${name}`, trustingToggles);
       await instance.requestAdapter();
       return instance;
     });
@@ -157,9 +156,9 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** Asks for an adapter that can't exist: Dawn's message lists those that do. */
-async function adapterNames(create: (options: string[]) => GPU): Promise<string[]> {
+async function adapterNames(create: Create): Promise<string[]> {
   try {
-    await keep(create(['adapter=?'])).requestAdapter();
+    await make(create, 'adapter=?').requestAdapter();
     return [];
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
@@ -170,10 +169,10 @@ async function adapterNames(create: (options: string[]) => GPU): Promise<string[
 /** The adapter Dawn takes for a power preference, among the system's drivers. */
 export async function adapterByPower(power: GPUPowerPreference): Promise<FoundAdapter | null> {
   const { create } = await loadDawn();
-  const instance = keep(create([exactTimes]));
+  const instance = make(create);
   const adapter = await instance.requestAdapter({ powerPreference: power });
   if (adapter === null) return null;
-  const trusted = once(async () => keep(create([exactTimes, `enable-dawn-features=${trustingToggles}`])));
+  const trusted = once(async () => make(create, trustingToggles));
   return {
     name: adapter.info.device,
     driver: null,
@@ -193,7 +192,12 @@ async function loadDawn(): Promise<typeof import('webgpu')> {
 const keepKey = Symbol.for('tandem.webgpu.instances');
 const kept: GPU[] = [];
 
-function keep(instance: GPU): GPU {
+/** Dawn's way to make an instance. */
+type Create = (options: string[]) => GPU;
+
+/** An instance that stays reachable, whose devices tell exact times. */
+function make(create: Create, ...options: readonly string[]): GPU {
+  const instance = create([exactTimes, ...options]);
   kept.push(instance);
   Object.defineProperty(globalThis, keepKey, { value: kept, configurable: true });
   return instance;

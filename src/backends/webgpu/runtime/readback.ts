@@ -33,7 +33,7 @@ export class Readbacks {
   /** A word to read when there is nothing to read but the end of the work. */
   private readonly fence: Slot;
 
-  /** @param adapter whether it computes on the CPU */
+  /** @param adapter what answers: a GPU, or a driver that computes on the CPU */
   constructor(
     private readonly device: GPUDevice,
     private readonly queue: CommandQueue,

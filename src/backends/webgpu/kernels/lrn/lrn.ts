@@ -14,6 +14,7 @@ import type { View } from '../../../../core/shape.js';
 import type { Recorder, Spec } from '../../runtime/recorder.js';
 import { byImages } from '../cuts.js';
 import { mathFunctions } from '../math/functions.js';
+import { range } from '../matmul/tileParts.js';
 
 /** What every run here has: an invocation for each pixel. */
 function shared(g: LrnGeometry, { shape }: View): Pick<Spec, 'i32' | 'f32' | 'run'> {
@@ -23,6 +24,13 @@ function shared(g: LrnGeometry, { shape }: View): Pick<Spec, 'i32' | 'f32' | 'ru
     f32: { alpha: g.alpha, beta: g.beta, k: g.k },
     run: { invocations: C === 0 ? 0 : N * H * W },
   };
+}
+
+/** Statements that hand each of `count` variables the next one's value, for a new last one. */
+function shifted(name: string, count: number): string {
+  return range(count - 1)
+    .map((i) => `${name}${i} = ${name}${i + 1};`)
+    .join(' ');
 }
 
 /**
@@ -38,31 +46,29 @@ function march(
   more = 0,
 ): string {
   const ahead = size - 1 - before;
-  const window = Array.from({ length: size }, (_, i) => i);
   const last = `w${size - 1}`;
   // Before channel 0, the window holds channels -1 - before to ahead - 1.
-  const filled = window.map((i) => {
+  const filled = range(size).map((i) => {
     const channel = i - 1 - before;
     return channel < 0
       ? `var w${i} = 0.0;`
       : `var w${i} = 0.0; if (${channel} < u.C) { w${i} = ${value(`first + ${channel} * u.plane`)}; }`;
   });
-  const shift = window.slice(1).map((i) => `w${i - 1} = w${i};`);
   return `let image = index / u.plane;
 let first = image * u.C * u.plane + index - image * u.plane;
 ${filled.join('\n')}
 for (var channel = 0; channel < u.C + ${more}; channel++) {
   let at = first + channel * u.plane;
-  ${shift.join(' ')}
+  ${shifted('w', size)}
   ${last} = 0.0;
   if (channel + ${ahead} < u.C) { ${last} = ${value(`at + ${ahead} * u.plane`)}; }
 ${statements}
 }`;
 }
 
-/** Sum of a term of each of the window's values. */
-function sum(size: number, term: (w: string) => string): string {
-  return Array.from({ length: size }, (_, i) => term(`w${i}`)).join(' + ');
+/** Sum of a term for each place of a window. */
+function sum(size: number, term: (i: number) => string): string {
+  return range(size).map(term).join(' + ');
 }
 
 /** d^-beta where roots do; they are cheaper than powers. */
@@ -74,7 +80,7 @@ const roots = new Map([
 
 /** d and d^-beta of the window's channel. */
 function denominator({ size, beta }: LrnGeometry): string {
-  return `  let d = u.k + u.alpha * (${sum(size, (w) => `${w} * ${w}`)});
+  return `  let d = u.k + u.alpha * (${sum(size, (i) => `w${i} * w${i}`)});
   let power = ${roots.get(beta) ?? 'powOf(d, -u.beta)'};`;
 }
 
@@ -93,12 +99,14 @@ export function lrn(recorder: Recorder, args: Kernels['lrn']): void {
 function normalize(recorder: Recorder, args: Kernels['lrn']): void {
   const { x, out, size, beta } = args;
   const before = Math.floor(size / 2);
-  const statements = `${denominator(args)}\n  out[u.outAt + at] = w${before} * power;`;
   recorder.dispatch({
     ...shared(args, x),
     key: `lrn ${size} ${beta}`,
     functions: () => powers(args),
-    body: () => march((at) => `x[u.xAt + ${at}]`, before, size, statements),
+    body: () => {
+      const statements = `${denominator(args)}\n  out[u.outAt + at] = w${before} * power;`;
+      return march((at) => `x[u.xAt + ${at}]`, before, size, statements);
+    },
     read: { x },
     write: { out },
   });
@@ -114,39 +122,42 @@ export function lrnGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
 
 function normalizeGrad(recorder: Recorder, args: Kernels['lrnGrad']): void {
   const { x, grad, out, size, beta } = args;
+  recorder.dispatch({
+    ...shared(args, x),
+    key: `lrnGrad ${size} ${beta}`,
+    functions: () => powers(args),
+    body: () => gradientBody(args),
+    read: { x, grad },
+    write: { out },
+  });
+}
+
+/**
+ * The gradient's statements: `s0`, `s1`, ... are the window of the sum's terms, and `direct0`, .. and `own0`, .. hold
+ * `grad * d^-beta` and x of the channels that aren't written yet.
+ */
+function gradientBody(geometry: LrnGeometry): string {
+  const { size } = geometry;
   const before = Math.floor(size / 2);
-  const queue = Array.from({ length: before + 1 }, (_, i) => i);
-  const shares = Array.from({ length: size }, (_, i) => i);
-  const shifted = (name: string, places: readonly number[]): string =>
-    places
-      .slice(1)
-      .map((i) => `${name}${i - 1} = ${name}${i};`)
-      .join(' ');
+  const waiting = before + 1;
+  const variables = [
+    ...range(size).map((i) => `var s${i} = 0.0;`),
+    ...range(waiting).map((i) => `var direct${i} = 0.0; var own${i} = 0.0;`),
+  ];
   // The windows that hold channel i are those of the channels from i + before - size + 1 to i + before, the last of which is
   // the one that the loop is at when i is written.
-  const statements = `  ${[shifted('s', shares), shifted('direct', queue), shifted('own', queue)].join(' ')}
+  const statements = `  ${[shifted('s', size), shifted('direct', waiting), shifted('own', waiting)].join(' ')}
   s${size - 1} = 0.0; direct${before} = 0.0; own${before} = 0.0;
   if (channel < u.C) {
-  ${denominator(args)}
+  ${denominator(geometry)}
     own${before} = w${before};
     direct${before} = grad[u.gradAt + at] * power;
     s${size - 1} = direct${before} * w${before} / d;
   }
   if (channel >= ${before}) {
-    let total = ${shares.map((i) => `s${i}`).join(' + ')};
+    let total = ${sum(size, (i) => `s${i}`)};
     out[u.outAt + at - ${before} * u.plane] = direct0 - 2.0 * u.alpha * u.beta * own0 * total;
   }`;
-  const variables = [
-    ...shares.map((i) => `var s${i} = 0.0;`),
-    ...queue.map((i) => `var direct${i} = 0.0; var own${i} = 0.0;`),
-  ];
-  recorder.dispatch({
-    ...shared(args, x),
-    key: `lrnGrad ${size} ${beta}`,
-    functions: () => powers(args),
-    body: () =>
-      `${variables.join(' ')}\n${march((at) => `x[u.xAt + ${at}]`, before, size, statements, before)}`,
-    read: { x, grad },
-    write: { out },
-  });
+  return `${variables.join(' ')}
+${march((at) => `x[u.xAt + ${at}]`, before, size, statements, before)}`;
 }
